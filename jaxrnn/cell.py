@@ -1,0 +1,274 @@
+"""The cell: gate equations, the arrays they need, and nothing about time.
+
+A cell's update never touches its big matrices. It receives the projected input and is handed its recurrent product:
+
+    update(carry, x, recur, theta, **per_step) -> (carry, y)
+
+`x` is a named tuple with one array `[*B, H]` a gate (bias included), computed for all times at once outside the loop.
+`recur(h, gates=None, kernel="recurrent_kernel")` is the product of a state with a recurrent kernel, one array a gate.
+`theta` holds per-unit vectors by name, one row for each batch row. Everything that runs cells over time is in
+`jaxrnn.engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.errors import fail, nearest
+from jaxrnn.layer import Layer, Parameter, check_batch, check_carry, check_key, check_params, entry
+from jaxrnn.step import Recur, Rows, Step, advance, product, repeat_rows, state_dtype
+from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+
+
+@dataclass(frozen=True)
+class Update:
+    """Gate equations with their options bound: a closure that is equal by value, so equal cells share compilations."""
+
+    equations: Callable[..., tuple[Carry, Array]]
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __call__(self, carry: Carry, x: Any, recur: Any, theta: dict[str, Any], **per_step: Array) -> tuple[Carry, Array]:
+        return self.equations(carry, x, recur, theta, **dict(self.options), **per_step)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A random mask that the equations receive: true with `probability`; one a row (`fixed`) or a fresh one a step."""
+
+    name: str
+    probability: float
+    size: str  # H or P
+    fixed: bool
+
+
+@dataclass(frozen=True)
+class Cell(Layer):
+    """A recurrent cell: static, hashable, equal by value; holds no arrays. Made by `lstm`, `gru`, `elman`, `gate_cell`."""
+
+    name: str
+    size: int
+    gates: tuple[str, ...]
+    carry_type: type
+    carry_sizes: tuple[str, ...]
+    update: Update
+    parameters: tuple[tuple[str, Parameter], ...]
+    projection: int | None = None
+    noises: tuple[Noise, ...] = ()
+    per_step: tuple[str, ...] = ()
+    dtype: Any = None
+    param_dtype: Any = None
+    carry_dtype: Any = None
+    paper: str = field(default="", compare=False)
+
+    # ---- what a layer has
+
+    @property
+    def output_size(self) -> int:
+        return self.projection or self.size
+
+    @property
+    def learns_carry(self) -> bool:
+        return any(p.role == "carry" for _, p in self.parameters)
+
+    def declare(self, inputs: int) -> dict[str, Parameter]:
+        sizes = self._sizes() | {"D": inputs}
+        dtype = self.param_dtype or jax.dtypes.canonicalize_dtype(float)
+        return {name: p.resolve(sizes, dtype) for name, p in self.parameters}
+
+    def input_size(self, params: Params) -> int:
+        kernel = entry(params, "kernel")
+        if getattr(kernel, "ndim", 0) != 3:
+            fail("params['kernel']", "an array of shape (D, G, H)", kernel)
+        return kernel.shape[0]
+
+    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+        sizes = self._sizes()
+        return self.carry_type(*((*batch, sizes[s]) for s in self.carry_sizes))
+
+    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+        """The carry before the first step: zeros, or the learned one.
+
+        Args:
+            batch: the batch axes *B, a tuple of sizes.
+            params: the cell's parameters; needed only where the initial carry is learned. Given, they settle the dtype.
+            dtype: of the carry. By default the cell's `carry_dtype`; else that of the parameters, float32 at least.
+
+        Returns:
+            The cell's carry, a NamedTuple of arrays `[*B, H]` (`[*B, P]` for a projected state).
+
+        Raises:
+            TypeError: `batch` is not a tuple of sizes. ValueError: the initial carry is learned and `params` is missing.
+        """
+        check_batch(batch)
+        if params is None:
+            if self.learns_carry:
+                fail("params", "given to initial_carry, since this cell learns its initial carry", "None")
+            dtype = dtype or self.carry_dtype_for(self.param_dtype or jax.dtypes.canonicalize_dtype(float))
+        else:
+            dtype = dtype or self.carry_dtype_for(entry(params, "kernel").dtype)
+        shapes = self.carry_shapes(batch)
+        if not self.learns_carry:
+            return self.carry_type(*(jnp.zeros(s, dtype) for s in shapes))
+        learned = (entry(params, f"initial_{f}") for f in shapes._fields)  # type: ignore[arg-type]
+        return self.carry_type(*(repeat_rows(a.astype(dtype), batch) for a in learned))
+
+    def pack(self, carry: Any, argument: str = "carry") -> Carry:
+        fields = len(self.carry_sizes)
+        if fields == 1 and not isinstance(carry, tuple):
+            carry = (carry,)
+        if not isinstance(carry, tuple) or len(carry) != fields:
+            names = ", ".join(self.carry_type._fields)  # type: ignore[attr-defined]
+            fail(argument, f"a {self.carry_type.__name__}({names}) of arrays", carry, kind=TypeError)
+        return self.carry_type(*carry)
+
+    # ---- one step
+
+    def step(
+        self,
+        params: Params,
+        carry: Carry,
+        x: Array,
+        *,
+        rng: PRNGKeyArray | None = None,
+        step: Any = 0,
+        per_step: Mapping[str, Array] | None = None,
+    ) -> tuple[Carry, Array]:
+        """One step of the cell, pure: `partial(cell.step, params)` goes into `jax.lax.scan`.
+
+        Args:
+            params: the cell's parameters.
+            carry: the carry before the step, arrays `[*B, H]`.
+            x: the input `[*B, D]`, or integers `[*B]` that pick rows of the kernel (equal to one-hot inputs).
+            rng: a PRNG key for dropout and zoneout; None runs without noise.
+            step: the absolute time of this step, so that streamed noise is that of the whole sequence.
+            per_step: arrays `[*B, ...]` that the equations ask for by name.
+
+        Returns:
+            `(carry, y)`: the carry after the step, and the output `[*B, output_size]`.
+
+        Raises:
+            ValueError, TypeError: an argument does not fit the cell; the message names it.
+
+        >>> import jax, jaxrnn
+        >>> cell = jaxrnn.gru(4)
+        >>> params = cell.init(jax.random.key(0), inputs=3)
+        >>> carry, y = cell.step(params, cell.initial_carry((2,)), jax.numpy.ones((2, 3)))
+        >>> y.shape
+        (2, 4)
+        """
+        check_params(self, params)
+        check_features(x, self.input_size(params), "x")
+        batch = x.shape[:-1] if jnp.issubdtype(x.dtype, jnp.floating) else x.shape
+        carry = check_carry(self, carry, batch)
+        given = check_per_step(self, per_step)
+        if rng is not None:
+            check_key(rng, "rng")
+        dtype = self.compute_dtype(params, x)
+        check_carry_dtype(carry, dtype)
+        rows = Rows(self.theta(params, batch, state_dtype(carry), rng), None)
+        noise = self.draw(rng, step, batch)
+        recur = Recur(self, self.kernels(params, dtype), state_dtype(carry))
+        z = self.project(params, x)
+        carry, y = advance(self, recur, rows, carry, Step(z, per_step=noise | given))
+        return carry, y.astype(dtype)
+
+    # ---- the pieces that the engine arranges
+
+    def project(self, params: Params, xs: Array) -> Array:
+        """The input projection by itself, bias included: x @ kernel + bias for every gate.
+
+        Args:
+            params: the cell's parameters.
+            xs: inputs `[..., D]`, or integers `[...]` that pick rows of the kernel.
+
+        Returns:
+            `[..., G, H]` in the cell's dtype; `jaxrnn.scan(..., projected=True)` takes it in place of xs.
+        """
+        check_features(xs, self.input_size(params), "xs")
+        dtype = self.compute_dtype(params, xs)
+        kernel = params["kernel"].astype(dtype)
+        if jnp.issubdtype(xs.dtype, jnp.integer):
+            z = jnp.take(kernel, xs, axis=0, mode="clip")
+        else:
+            z = product(xs.astype(dtype), kernel)
+        if "bias" in params and dict(self.parameters)["bias"].role == "input":
+            z = z + repeat_rows(params["bias"].astype(dtype), z.shape[:-2])
+        return z
+
+    def compute_dtype(self, params: Params, xs: Array) -> Any:
+        """The dtype of products: the cell's own, else what inputs and kernel promote to."""
+        if self.dtype is not None:
+            return self.dtype
+        kernel = params["kernel"].dtype
+        return jnp.promote_types(xs.dtype, kernel) if jnp.issubdtype(xs.dtype, jnp.floating) else kernel
+
+    def carry_dtype_for(self, dtype: Any) -> Any:
+        """The dtype of gates and carry: the cell's own, else that of the products, float32 at least."""
+        return self.carry_dtype or jnp.promote_types(dtype, jnp.float32)
+
+    def kernels(self, params: Params, dtype: Any) -> dict[str, Array]:
+        """The recurrent kernels, in the dtype of products."""
+        return {name: params[name].astype(dtype) for name, p in self.parameters if p.role == "recurrent"}
+
+    def theta(self, params: Params, batch: tuple[int, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
+        """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
+        units = {n: repeat_rows(params[n].astype(dtype), batch) for n, p in self.parameters if p.role == "unit"}
+        return units | self._masks(rng, batch, fixed=True)
+
+    def draw(self, rng: PRNGKeyArray | None, t: Any, batch: tuple[int, ...]) -> dict[str, Array]:
+        """The masks of step `t`: a function of rng and the absolute time alone."""
+        if rng is None or all(n.fixed for n in self.noises):
+            return {}
+        return self._masks(jax.random.fold_in(rng, t), batch, fixed=False)
+
+    def _masks(self, rng: PRNGKeyArray | None, batch: tuple[int, ...], *, fixed: bool) -> dict[str, Array]:
+        if rng is None:
+            return {}
+        sizes = self._sizes()
+        return {
+            n.name: jax.random.bernoulli(jax.random.fold_in(rng, index), n.probability, (*batch, sizes[n.size]))
+            for index, n in enumerate(self.noises)
+            if n.fixed == fixed
+        }
+
+    def _sizes(self) -> dict[str, int]:
+        return {"G": len(self.gates), "H": self.size, "P": self.output_size}
+
+
+def check_features(xs: Any, inputs: int, argument: str) -> None:
+    """Floats with D features in the last axis, or integers below D."""
+    if not isinstance(xs, (jax.Array,)) and not hasattr(xs, "__array__"):
+        fail(argument, "an array", xs, kind=TypeError)
+    if jnp.issubdtype(xs.dtype, jnp.integer):
+        return
+    if not jnp.issubdtype(xs.dtype, jnp.floating):
+        fail(argument, "a floating array [..., D], or integers", xs, kind=TypeError)
+    if xs.ndim < 1 or xs.shape[-1] != inputs:
+        fail(argument, f"of shape [..., D] with D = {inputs}, as the kernel in params has it", xs)
+
+
+def check_per_step(cell: Cell, given: Mapping[str, Any] | None) -> dict[str, Array]:
+    """The per-step inputs that the cell asks for, all of them and no others (masks of its noise may be given too)."""
+    given = dict(given or {})
+    optional = tuple(n.name for n in cell.noises)
+    for name in given:
+        if name not in cell.per_step + optional:
+            fail("per_step", f"a dict with keys out of {cell.per_step + optional}", repr(name), nearest(name, cell.per_step + optional))
+    for name in cell.per_step:
+        if name not in given:
+            fail("per_step", f"a dict with an entry {name!r}, which {cell.name} asks for", given)
+    return given
+
+
+def check_carry_dtype(carry: Carry, dtype: Any) -> None:
+    """The carry may be wider than the products, never narrower: that would drop precision without a word."""
+    have = state_dtype(carry)
+    if any(a.dtype != have for a in jax.tree.leaves(carry)):
+        fail("carry", "of one dtype", carry, kind=TypeError)
+    if jnp.promote_types(have, dtype) != have:
+        fail("carry", f"of a dtype that holds {jnp.dtype(dtype).name}", carry, "Cast the carry, or pass `dtype` to `initial_carry`.", kind=TypeError)

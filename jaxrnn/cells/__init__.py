@@ -1,0 +1,28 @@
+"""The collection: one family of cells a file, each its equations and where they come from."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from jaxrnn.cells.elman import ElmanCarry, elman
+from jaxrnn.cells.gru import GRUCarry, gru
+from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
+
+# What `jaxrnn cells` lists and the law suite runs: name -> factory(size).
+COLLECTION = {
+    "elman": elman,
+    "elman, leaky": partial(elman, leak=0.5),
+    "elman, residual": partial(elman, residual=True),
+    "lstm 1997": lstm_1997,
+    "lstm 1997, truncated gradient": partial(lstm_1997, truncated_gradient=True),
+    "lstm": lstm,
+    "lstm, peepholes": partial(lstm, peepholes=True),
+    "lstm, coupled gates": partial(lstm, coupled=True),
+    "lstm, projection": lambda size: lstm(size, projection=max(size // 2, 1)),
+    "lstm, cell clip": partial(lstm, cell_clip=3.0),
+    "lstm, layer norm": partial(lstm, layer_norm=True),
+    "gru": gru,
+    "gru, reset before": partial(gru, reset_after=False),
+}
+
+__all__ = ["COLLECTION", "ElmanCarry", "GRUCarry", "LSTMCarry", "elman", "gru", "lstm", "lstm_1997"]

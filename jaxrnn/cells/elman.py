@@ -1,0 +1,77 @@
+r"""The simple recurrent network.
+
+    a = activation(x + h @ recurrent_kernel)
+    h' = a                        plain
+    h' = (1 - leak) * h + leak * a    leaky integration
+    h' = h + a                    residual (with leak: h + leak * a)
+
+Papers:
+    Elman, Finding structure in time, Cognitive Science 14(2), 1990.
+    Jaeger et al., Optimization and applications of echo state networks with leaky-integrator neurons, Neural Networks
+    20(3), 2007.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Unpack
+
+from jax.nn import tanh
+
+from jaxrnn.cell import Cell, Update
+from jaxrnn.errors import fail
+from jaxrnn.gate_cell import Common, build
+from jaxrnn.layer import check_flag
+from jaxrnn.typing import Activation, Array
+
+
+class ElmanCarry(NamedTuple):
+    """The one state of a simple recurrent network."""
+
+    h: Array  # [*B, H]
+
+
+def elman(
+    size: int, *, activation: Activation = tanh, leak: float = 1.0, residual: bool = False, **common: Unpack[Common]
+) -> Cell:
+    """The simple recurrent network, one gate h.
+
+    The equations are at the head of this file. Parameters: `kernel [D, 1, H]`, `recurrent_kernel [H, 1, H]`, `bias [1, H]`.
+
+    Args:
+        size: H, the number of units.
+        activation: any function of one array.
+        leak: in (0, 1], how fast the state follows; 1 is the plain network.
+        residual: add to the old state instead of replacing it.
+        **common: see `jaxrnn.gate_cell.Common`.
+
+    Returns:
+        A Cell whose carry is `ElmanCarry(h)`.
+
+    Raises:
+        TypeError, ValueError: an option is of the wrong type or out of range; the message names it.
+
+    >>> import jax, jaxrnn
+    >>> cell = jaxrnn.elman(4, activation=jax.nn.relu)
+    >>> params = cell.init(jax.random.key(0), inputs=3)
+    >>> params["recurrent_kernel"].shape
+    (4, 1, 4)
+    """
+    if not callable(activation):
+        fail("activation", "a function of one array", activation, kind=TypeError)
+    if isinstance(leak, bool) or not isinstance(leak, (int, float)):
+        fail("leak", "a number in (0, 1]", leak, kind=TypeError)
+    if not 0 < leak <= 1:
+        fail("leak", "a number in (0, 1]", leak)
+    check_flag(residual, "residual")
+    options = (("activation", activation), ("leak", float(leak)), ("residual", residual))
+    return build("elman", size, ("h",), ElmanCarry, Update(_elman, options), paper="Elman 1990", common=common)
+
+
+def _elman(
+    carry: ElmanCarry, x: Any, recur: Any, theta: dict[str, Any], *, activation: Activation, leak: float, residual: bool
+) -> tuple[ElmanCarry, Array]:
+    new = activation(x.h + recur(carry.h).h)
+    if leak != 1.0:
+        new = leak * new if residual else (1 - leak) * carry.h + leak * new
+    h = carry.h + new if residual else new
+    return ElmanCarry(h), h

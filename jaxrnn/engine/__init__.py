@@ -1,0 +1,1 @@
+"""The engine: runs cells over time."""

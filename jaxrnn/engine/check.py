@@ -1,0 +1,155 @@
+"""The one check of the engine's public entries: every argument, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import checkify
+
+from jaxrnn.cell import check_features
+from jaxrnn.engine.masks import Sequence, valid_steps
+from jaxrnn.engine.registry import BACKENDS
+from jaxrnn.errors import fail
+from jaxrnn.layer import Layer, check_carry, check_choice, check_flag, check_key, check_params
+from jaxrnn.typing import Array, Carry
+
+
+class Arguments(dict):
+    """The keyword arguments of `scan`, by name."""
+
+    __getattr__ = dict.__getitem__
+
+
+def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -> tuple[Array, Carry | None, Carry | None, Sequence]:
+    """Check a call of `scan`; returns inputs, carry, reset carry and the sequence in the engine's form."""
+    if not isinstance(layer, Layer):
+        fail("cell", "a jaxrnn Layer, such as jaxrnn.lstm(128)", layer, kind=TypeError)
+    check_params(layer, params)
+    for name in ("reverse", "projected"):
+        check_flag(given[name], name)
+    check_choice(given.backend, "backend", ("auto", *BACKENDS))
+    _check_chunk(given.chunk)
+    if given.rng is not None:
+        check_key(given.rng, "rng")
+    xs = _as_array(xs, "xs")
+    batch = _check_xs(layer, params, xs, given.projected)
+    T = xs.shape[0]
+    carry = None if carry is None else check_carry(layer, carry, batch)
+    reset_carry = given.reset_carry
+    if reset_carry is not None:
+        if given.resets is None and given.segments is None:
+            fail("reset_carry", "given with resets or segments", "it alone")
+        reset_carry = check_carry(layer, reset_carry, batch, "reset_carry")
+    lengths = check_lengths(given.lengths, T, batch)
+    mask = _per_step(given.mask, "mask", (T, *batch), jnp.bool_, "bool, true where a step counts")
+    resets = _per_step(given.resets, "resets", (T, *batch), jnp.bool_, "bool, true where a new sequence starts")
+    segments = _per_step(given.segments, "segments", (T, *batch), jnp.integer, "integer ids")
+    valid = valid_steps(T, lengths, mask)
+    if jnp.issubdtype(xs.dtype, jnp.integer):
+        _check_symbols(xs, layer.input_size(params), valid)
+    flags = None if resets is None else jnp.cumsum(resets, axis=0, dtype=jnp.int32)
+    start = given.start_step
+    if isinstance(start, bool) or not jnp.issubdtype(jnp.result_type(start), jnp.integer) or jnp.shape(start) != ():
+        fail("start_step", "one integer, the absolute time of the first step", start, kind=TypeError)
+    t = jnp.arange(T, dtype=jnp.int32) + jnp.asarray(start, jnp.int32)
+    per_step = _check_time_axis(given.per_step, T, batch)
+    return xs, carry, reset_carry, Sequence(xs, t, valid, flags, segments, per_step)
+
+
+def _as_array(value: Any, argument: str) -> Array:
+    if not isinstance(value, (jax.Array, np.ndarray)):
+        fail(argument, "an array", value, kind=TypeError)
+    if value.dtype.kind not in "fiubV" or value.dtype.kind == "V" and value.dtype.names:
+        fail(argument, "an array of numbers", value, kind=TypeError)
+    return jnp.asarray(value)
+
+
+def _check_xs(layer: Layer, params: Any, xs: Array, projected: bool) -> tuple[int, ...]:
+    """The batch axes of xs, once its rank, dtype and features fit."""
+    if projected:
+        gates = getattr(layer, "gates", None)
+        if gates is None:
+            fail("projected", "False for a composed layer: only a Cell projects its inputs", "True")
+        tail = (len(gates), layer.size)  # type: ignore[attr-defined]
+        if xs.ndim < 3 or xs.shape[-2:] != tail or not jnp.issubdtype(xs.dtype, jnp.floating):
+            fail("xs", f"floats of shape [T, *B, G, H] with (G, H) = {tail}, as `cell.project` returns", xs)
+        return xs.shape[1:-2]
+    if xs.dtype == jnp.bool_:
+        fail("xs", "floats [T, *B, D] or integers [T, *B]", xs, kind=TypeError)
+    if jnp.issubdtype(xs.dtype, jnp.integer):
+        if xs.ndim < 1:
+            fail("xs", "integers of shape [T, *B]", xs)
+        return xs.shape[1:]
+    if xs.ndim < 2:
+        fail("xs", "of shape [T, *B, D]: time first, features last", xs)
+    check_features(xs, layer.input_size(params), "xs")
+    return xs.shape[1:-1]
+
+
+def _check_chunk(chunk: Any) -> None:
+    if chunk is None or chunk == "sqrt":
+        return
+    if isinstance(chunk, bool) or not isinstance(chunk, (int, np.integer)):
+        fail("chunk", 'None, "sqrt", or a positive number of steps', chunk, kind=TypeError)
+    if chunk < 1:
+        fail("chunk", 'None, "sqrt", or a positive number of steps', chunk)
+
+
+def check_lengths(lengths: Any, T: int, batch: tuple[int, ...]) -> Array | None:
+    """Integers `[*B]` in [0, T]. Traced ones are clipped to it, and reported under `checkify`."""
+    if lengths is None:
+        return None
+    lengths = _as_array(lengths, "lengths")
+    if not jnp.issubdtype(lengths.dtype, jnp.integer):
+        fail("lengths", "integers", lengths, kind=TypeError)
+    if lengths.shape != batch:
+        fail("lengths", f"of shape {batch}, the batch axes of xs", lengths)
+    inside = jnp.all((lengths >= 0) & (lengths <= T))
+    if _is_concrete(inside):
+        if not inside:
+            fail("lengths", f"between 0 and T = {T}", str(np.asarray(lengths).tolist()))
+    else:
+        checkify.debug_check(inside, "`lengths` must be between 0 and T = {T}, got {lengths}", T=jnp.asarray(T), lengths=lengths)
+    return lengths
+
+
+def _per_step(value: Any, argument: str, shape: tuple[int, ...], kind: Any, expected: str) -> Array | None:
+    if value is None:
+        return None
+    value = _as_array(value, argument)
+    fits = value.dtype == jnp.bool_ if kind is jnp.bool_ else jnp.issubdtype(value.dtype, kind)
+    if not fits:
+        fail(argument, expected, value, kind=TypeError)
+    if value.shape != shape:
+        fail(argument, f"of shape [T, *B] = {shape}", value)
+    return value
+
+
+def _check_time_axis(per_step: Any, T: int, batch: tuple[int, ...]) -> dict[str, Array]:
+    if per_step is None:
+        return {}
+    if not isinstance(per_step, Mapping):
+        fail("per_step", "a dict of arrays [T, *B, ...] by name", per_step, kind=TypeError)
+    arrays = {name: _as_array(a, f"per_step[{name!r}]") for name, a in per_step.items()}
+    for name, a in arrays.items():
+        if a.shape[: 1 + len(batch)] != (T, *batch):
+            fail(f"per_step[{name!r}]", f"of shape [T, *B, ...] with (T, *B) = {(T, *batch)}", a)
+    return arrays
+
+
+def _check_symbols(xs: Array, symbols: int, valid: Array | None) -> None:
+    inside = (xs >= 0) & (xs < symbols)
+    inside = jnp.all(inside if valid is None else inside | ~valid)
+    if _is_concrete(inside):
+        if not inside:
+            fail("xs", f"integers in [0, {symbols}), the rows of the kernel", f"values from {xs.min()} to {xs.max()}")
+    else:
+        checkify.debug_check(inside, "integer `xs` must be in [0, {symbols})", symbols=jnp.asarray(symbols))
+
+
+def _is_concrete(value: Any) -> bool:
+    return not isinstance(value, jax.core.Tracer)

@@ -1,0 +1,92 @@
+"""Lengths, masks, resets and segments become two boolean arrays, `valid` and `reset`, once, before any backend."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxrnn.typing import Array
+
+
+class Sequence(NamedTuple):
+    """What a layer runs over, time-major; None where nothing was given."""
+
+    xs: Array  # [T, *B, D] floats, [T, *B] integers, or [T, *B, G, H] projected
+    t: Array  # [T] absolute times
+    valid: Array | None  # [T, *B] bool
+    flags: Array | None  # [T, *B] int: how many resets were flagged up to and at this step
+    segments: Array | None  # [T, *B] int: ids
+    per_step: dict[str, Array]  # [T, *B, ...]
+
+    @property
+    def has_resets(self) -> bool:
+        return self.flags is not None or self.segments is not None
+
+
+def valid_steps(T: int, lengths: Array | None, mask: Array | None) -> Array | None:
+    """`[T, *B]`, true where a step counts; None when all do."""
+    valid = mask
+    if lengths is not None:
+        steps = lax.broadcasted_iota(lengths.dtype, (T, *lengths.shape), 0)
+        within = steps < jnp.clip(lengths, 0, T)[None]
+        valid = within if valid is None else valid & within
+    return valid
+
+
+def reset_steps(sequence: Sequence, reverse: bool) -> Array | None:
+    """`[T, *B]`, true where a valid step starts fresh in this direction.
+
+    A valid step starts fresh when a flagged boundary or a change of segment lies between it and the valid step processed
+    before it. Going forward the first valid step has no predecessor in this call, but a flag at or before it counts:
+    its predecessor is in the call that handed over the carry.
+    """
+    if not sequence.has_resets:
+        return None
+    marks = [m for m in (sequence.flags, sequence.segments) if m is not None]
+    valid = jnp.ones(marks[0].shape, bool) if sequence.valid is None else sequence.valid
+    before, exists = _previous_valid(valid, reverse)
+    reset = jnp.zeros(valid.shape, bool)
+    if sequence.flags is not None:
+        at_start = jnp.zeros_like(sequence.flags) if not reverse else sequence.flags
+        previous = jnp.where(exists, jnp.take_along_axis(sequence.flags, before, 0), at_start)
+        reset |= sequence.flags != previous
+    if sequence.segments is not None:
+        reset |= exists & (sequence.segments != jnp.take_along_axis(sequence.segments, before, 0))
+    return valid & reset
+
+
+def _previous_valid(valid: Array, reverse: bool) -> tuple[Array, Array]:
+    """For every step the index of the valid step processed before it, and whether there is one."""
+    T = valid.shape[0]
+    index = lax.broadcasted_iota(jnp.int32, valid.shape, 0)
+    none = jnp.full_like(index[:1], T if reverse else -1)
+    if reverse:
+        nearest = lax.cummin(jnp.where(valid, index, T), axis=0, reverse=True)
+        before = jnp.concatenate([nearest, none])[1:]
+        exists = before < T
+    else:
+        nearest = lax.cummax(jnp.where(valid, index, -1), axis=0)
+        before = jnp.concatenate([none, nearest])[:-1]
+        exists = before >= 0
+    return jnp.clip(before, 0, max(T - 1, 0)), exists
+
+
+def clean(valid: Array | None, xs: Array) -> Array:
+    """Inputs with zeros at invalid steps: after the projection it would be too late for NaN in padding."""
+    if valid is None:
+        return xs
+    return jnp.where(lax.broadcast_in_dim(valid, xs.shape, tuple(range(valid.ndim))), xs, jnp.zeros_like(xs))
+
+
+def spread_over_devices(tree: Any, like: Array) -> Any:
+    """Inside `shard_map` a carry made here varies over the same mesh axes as the inputs; outside, nothing changes."""
+    axes = getattr(jax.typeof(like), "vma", frozenset())
+
+    def spread(a: Array) -> Array:
+        missing = tuple(axes - getattr(jax.typeof(a), "vma", frozenset()))
+        return lax.pcast(a, missing, to="varying") if missing else a
+
+    return jax.tree.map(spread, tree)

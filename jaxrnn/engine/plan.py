@@ -1,0 +1,40 @@
+"""How a call runs: the static choices, made in one place and shown by `explain`."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+BLOCK = 16  # steps a block; 16 to 20 keep a block's gates in cache and its products large
+
+
+class Plan(NamedTuple):
+    """Static choices of one call of `jaxrnn.scan`."""
+
+    reverse: bool = False
+    chunk: int | str | None = None
+    backend: str = "auto"
+    projected: bool = False
+    carries: bool = False  # put out `(y, carry)` at every step
+
+
+class Blocks(NamedTuple):
+    """Steps a segment that saves nothing inside (None: no segments), and steps a block that saves its carries."""
+
+    segment: int | None
+    block: int
+
+
+def blocks(T: int, chunk: int | str | None) -> Blocks:
+    """The blocks of a sequence of T steps.
+
+    None: the divisor of T in 12..24 that is nearest to 16 (no rest to run apart), else 16. A number: that many steps.
+    "sqrt": segments of about sqrt(T) steps that save only the carry they start from, in blocks of 16; memory then grows
+    as the square root of T, for one more forward pass. T or more: one block, which saves its projection.
+    """
+    if chunk == "sqrt":
+        return Blocks(BLOCK * max(1, round(math.sqrt(T) / BLOCK)), BLOCK)
+    if chunk is not None:
+        return Blocks(None, int(chunk))
+    divisors = [d for d in range(12, 25) if T % d == 0]
+    return Blocks(None, min(divisors, key=lambda d: abs(d - BLOCK), default=BLOCK))

@@ -1,0 +1,133 @@
+"""The engine's public entries: `scan`, `scan_carries`, `scan_truncated`, `explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import jax
+
+from jaxrnn.cell import Cell
+from jaxrnn.engine.check import Arguments, check_scan
+from jaxrnn.engine.masks import Sequence
+from jaxrnn.engine.plan import Plan
+from jaxrnn.engine.run import run
+from jaxrnn.errors import fail, nearest
+from jaxrnn.layer import Layer
+from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+
+
+def scan(
+    cell: Layer,
+    params: Params,
+    xs: Array,
+    carry: Carry | None = None,
+    *,
+    lengths: Array | None = None,
+    mask: Array | None = None,
+    resets: Array | None = None,
+    segments: Array | None = None,
+    reset_carry: Carry | None = None,
+    reverse: bool = False,
+    chunk: int | str | None = None,
+    rng: PRNGKeyArray | None = None,
+    start_step: Any = 0,
+    per_step: Mapping[str, Array] | None = None,
+    projected: bool = False,
+    backend: str = "auto",
+) -> tuple[Carry, Any]:
+    """Run a layer over a sequence, time-major.
+
+    An invalid step (false in `mask`, or at or beyond a row's length) holds the carry and puts out zero; nothing in it,
+    NaN included, reaches any result or gradient.
+
+    Args:
+        cell: a Cell, or a Layer composed of cells.
+        params: its parameters, as `cell.init` returns them.
+        xs: inputs `[T, *B, D]`; or integers `[T, *B]`, which pick rows of the kernel and so equal one-hot inputs.
+        carry: the carry before the first step, arrays `[*B, H]`; None for the initial carry.
+        lengths: integers `[*B]`: only the first so many steps of a row count.
+        mask: bool `[T, *B]`, true where a step counts.
+        resets: bool `[T, *B]`, true where a new sequence starts: the step starts from `reset_carry`.
+        segments: integers `[T, *B]`: a valid step whose id differs from that of the valid step before it starts fresh.
+        reset_carry: what resets lead to; None for the cell's initial carry.
+        reverse: process from each row's last valid step to its first; outputs stay in the order of xs.
+        chunk: steps a block of the scheduled backend. None picks by rule; "sqrt" trades one more forward pass for memory
+            that grows as the square root of T; T or more saves everything.
+        rng: a PRNG key for dropout and zoneout; None runs without noise.
+        start_step: the absolute time of xs[0], so that a stream in pieces draws the noise of the whole.
+        per_step: arrays `[T, *B, ...]` that the equations ask for by name.
+        projected: xs is `cell.project(params, xs)`, `[T, *B, G, H]`, already.
+        backend: "auto", or one of those that `explain` lists.
+
+    Returns:
+        `(carry, ys)`: the carry after each row's last valid step, and the outputs `[T, *B, output_size]`.
+
+    Raises:
+        ValueError, TypeError: an argument does not fit; the message names it, what was expected and what came. Lengths
+            and symbols out of range raise where they are concrete. Traced, they are clipped, and `checkify` reports them.
+
+    >>> import jax, jaxrnn
+    >>> cell = jaxrnn.lstm(4)
+    >>> params = cell.init(jax.random.key(0), inputs=3)
+    >>> xs = jax.numpy.ones((6, 2, 3))
+    >>> carry, ys = jaxrnn.scan(cell, params, xs, lengths=jax.numpy.array([6, 2]))
+    >>> ys.shape, bool((ys[2:, 1] == 0).all())
+    ((6, 2, 4), True)
+    """
+    given = Arguments(locals())
+    return _scan(given, Plan(reverse, chunk, backend, projected))
+
+
+def scan_carries(cell: Layer, params: Params, xs: Array, carry: Carry | None = None, **arguments: Any) -> tuple[Carry, Any]:
+    """As `scan`, but returns the carry after every step in place of the last one.
+
+    Args:
+        cell, params, xs, carry: as for `scan`; `cell` must be a Cell.
+        **arguments: the keyword arguments of `scan`.
+
+    Returns:
+        `(carries, ys)`, arrays `[T, *B, H]` in each. An invalid step shows the carry that it holds.
+
+    Raises:
+        ValueError, TypeError: as `scan`.
+
+    >>> import jax, jaxrnn
+    >>> cell = jaxrnn.gru(4)
+    >>> params = cell.init(jax.random.key(0), inputs=3)
+    >>> carries, ys = jaxrnn.scan_carries(cell, params, jax.numpy.ones((6, 2, 3)))
+    >>> bool((carries.h == ys).all())
+    True
+    """
+    given = arguments_of_scan(cell, params, xs, carry, arguments)
+    require_cell(cell, "scan_carries")
+    plan = Plan(given.reverse, given.chunk, given.backend, given.projected, carries=True)
+    return _scan(given, plan)[1][::-1]
+
+
+def arguments_of_scan(cell: Any, params: Any, xs: Any, carry: Any, arguments: Mapping[str, Any]) -> Arguments:
+    """The arguments of `scan` with its defaults filled in, for entries that share them."""
+    defaults = scan.__kwdefaults__
+    for name in arguments:
+        if name not in defaults:
+            raise TypeError(f"unexpected argument {name!r}. {nearest(name, defaults)}".strip())
+    return Arguments(defaults | dict(arguments) | dict(cell=cell, params=params, xs=xs, carry=carry))
+
+
+def require_cell(cell: Any, where: str) -> None:
+    """A Cell, not a composed layer."""
+    if not isinstance(cell, Cell):
+        fail("cell", f"a single Cell for {where}, not a composed layer", cell, kind=TypeError)
+
+
+def _scan(given: Arguments, plan: Plan) -> tuple[Carry, Any]:
+    layer, params = given.cell, given.params
+    _, carry, reset_carry, sequence = check_scan(layer, params, given.xs, given.carry, given)
+    return run_jitted(layer, plan, dict(params), sequence, carry, reset_carry, given.rng)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def run_jitted(layer: Layer, plan: Plan, params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: Any) -> tuple[Carry, Any]:
+    """Compiled once a layer and plan, so that a call outside `jit` does not compile again either."""
+    return run(layer, params, sequence, carry, reset_carry, rng, plan)

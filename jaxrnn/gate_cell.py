@@ -1,0 +1,173 @@
+"""Making cells: the declarations that every gated cell shares, and the decorator for a user's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypedDict
+
+import jax.numpy as jnp
+
+from jaxrnn import initializers
+from jaxrnn.cell import Cell, Noise, Update
+from jaxrnn.errors import fail, nearest
+from jaxrnn.layer import Parameter, check_flag, check_size
+from jaxrnn.typing import Array, Carry, Initializer
+
+
+class Common(TypedDict, total=False):
+    """The arguments that every factory takes beside its own.
+
+    use_bias: add a bias to every gate (default true). kernel_init, recurrent_kernel_init, bias_init: an initialiser, or a
+    dict of them by gate. learn_carry: make the initial carry a parameter, drawn by carry_init (zeros). dtype: of products
+    and outputs (default: what inputs and parameters promote to). param_dtype: of parameters (default: JAX's float).
+    carry_dtype: of gates and carry (default: as dtype, float32 at least).
+    """
+
+    use_bias: bool
+    kernel_init: Initializer | Mapping[str, Initializer]
+    recurrent_kernel_init: Initializer | Mapping[str, Initializer]
+    bias_init: Initializer | Mapping[str, Initializer]
+    carry_init: Initializer
+    learn_carry: bool
+    dtype: Any
+    param_dtype: Any
+    carry_dtype: Any
+
+
+def build(
+    name: str,
+    size: int,
+    gates: tuple[str, ...],
+    carry: type,
+    update: Update,
+    *,
+    carry_sizes: tuple[str, ...] | None = None,
+    units: Mapping[str, Parameter] | None = None,
+    bias_role: str = "input",
+    special_bias: Mapping[str, Initializer] | Initializer | None = None,
+    projection: int | None = None,
+    per_step: tuple[str, ...] = (),
+    paper: str = "",
+    common: Common,
+) -> Cell:
+    """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them."""
+    unknown = set(common) - set(Common.__annotations__)
+    if unknown:
+        word = sorted(unknown)[0]
+        raise TypeError(f"{name}() has no argument {word!r}. {nearest(word, Common.__annotations__)}".strip())
+    check_size(size, "size")
+    for flag in ("use_bias", "learn_carry"):
+        check_flag(common.get(flag, True), flag)
+    gate_init = {
+        "kernel_init": (initializers.glorot_uniform, None),
+        "recurrent_kernel_init": (initializers.orthogonal, None),
+        "bias_init": (initializers.zeros, special_bias if isinstance(special_bias, Mapping) else None),
+    }
+    inits: dict[str, Initializer] = {
+        arg: initializers.per_gate(arg, common.get(arg), gates, default, special)  # type: ignore[arg-type]
+        for arg, (default, special) in gate_init.items()
+    }
+    if callable(special_bias) and common.get("bias_init") is None:
+        inits["bias_init"] = special_bias
+    declared = {
+        "kernel": Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
+        "recurrent_kernel": Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
+    }
+    if common.get("use_bias", True):
+        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role)
+    declared |= units or {}
+    sizes = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
+    if common.get("learn_carry", False):
+        init = common.get("carry_init", initializers.zeros)
+        declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, sizes, strict=True)}  # type: ignore[attr-defined]
+    elif "carry_init" in common:
+        fail("carry_init", "given with learn_carry=True", common["carry_init"])
+    dtypes = {arg: check_dtype(common.get(arg), arg) for arg in ("dtype", "param_dtype", "carry_dtype")}
+    return Cell(name, size, gates, carry, sizes, update, tuple(declared.items()), projection, (), per_step, paper=paper, **dtypes)
+
+
+def check_dtype(dtype: Any, argument: str) -> Any:
+    """A floating dtype in canonical form, or None."""
+    if dtype is None:
+        return None
+    try:
+        known = jnp.dtype(dtype)
+    except TypeError:
+        known = None
+    if known is None or not jnp.issubdtype(known, jnp.floating):
+        fail(argument, "a floating dtype or None", dtype, kind=TypeError)
+    return known
+
+
+def gate_cell(*, gates: tuple[str, ...], carry: type, bias_init: Mapping[str, Initializer] | None = None, paper: str = "") -> Callable[..., Callable[..., Cell]]:
+    """Turn gate equations into a cell factory.
+
+    The equations take `(carry, x, h)`: the carry, and one array a gate for input and recurrent product. Keyword arguments
+    with a default are options of the factory; keyword arguments without one are per-step inputs.
+
+    Args:
+        gates: names of the gates, in the order of the parameters' gate axis.
+        carry: a NamedTuple class; its field `h` is the state that the recurrent kernel multiplies.
+        bias_init: initial biases of some gates, such as a forget gate's ones; zeros elsewhere.
+        paper: where the equations come from.
+
+    Returns:
+        A decorator; what it returns is a factory `(size, **options) -> Cell`.
+
+    Raises:
+        TypeError: `carry` is no NamedTuple class with a field `h`, or gates are not distinct names.
+
+    >>> from typing import NamedTuple
+    >>> import jax, jaxrnn
+    >>> class State(NamedTuple):
+    ...     h: jax.Array
+    >>> @jaxrnn.gate_cell(gates=("f", "g"), carry=State)
+    ... def minimal(carry, x, h, *, activation=jax.nn.tanh):
+    ...     f = jax.nn.sigmoid(x.f + h.f)
+    ...     h = f * carry.h + (1 - f) * activation(x.g + h.g)
+    ...     return State(h), h
+    >>> cell = minimal(16)
+    >>> {name: p.shape for name, p in cell.init(jax.random.key(0), inputs=8).items()}
+    {'bias': (2, 16), 'kernel': (8, 2, 16), 'recurrent_kernel': (16, 2, 16)}
+    """
+    fields = getattr(carry, "_fields", ())
+    if "h" not in fields:
+        fail("carry", "a NamedTuple class with a field `h`", carry, kind=TypeError)
+    if not isinstance(gates, tuple) or not gates or len(set(gates)) != len(gates) or not all(isinstance(g, str) and g.isidentifier() for g in gates):
+        fail("gates", "a tuple of distinct names", gates, kind=TypeError)
+
+    def decorate(equations: Callable[..., tuple[Carry, Array]]) -> Callable[..., Cell]:
+        keywords = [p for p in inspect.signature(equations).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
+        asked = tuple(p.name for p in keywords if p.default is p.empty)
+        name = equations.__name__
+
+        def factory(size: int, **given: Any) -> Cell:
+            options = defaults | {k: given.pop(k) for k in list(given) if k in defaults}
+            update = Update(_one_product, (("equations", equations), *sorted(options.items())))
+            return build(name, size, gates, carry, update, special_bias=bias_init, per_step=asked, paper=paper, common=given)  # type: ignore[arg-type]
+
+        factory.__name__ = name
+        factory.__doc__ = equations.__doc__
+        return factory
+
+    return decorate
+
+
+def _one_product(carry: Any, x: Any, recur: Any, theta: dict[str, Any], *, equations: Callable[..., Any], **named: Any) -> tuple[Carry, Array]:
+    """The form of most cells: exactly one product, with the previous output."""
+    return equations(carry, x, recur(carry.h), **named)
+
+
+def add_noise(cell: Cell, name: str, wrap: Callable[..., Any], options: Mapping[str, Any], noises: tuple[Noise, ...]) -> Cell:
+    """A cell whose equations are wrapped by `wrap` and receive the masks of `noises`."""
+    if not isinstance(cell, Cell):
+        fail("cell", f"a Cell ({name} wraps gate equations)", cell, kind=TypeError)
+    taken = {n.name for n in cell.noises}
+    for noise in noises:
+        if noise.name in taken:
+            fail("cell", f"a cell without {name}", f"{cell.name}, which has it already")
+    update = Update(wrap, (("inner", cell.update), *sorted(options.items())))
+    return replace(cell, name=f"{name}({cell.name})", update=update, noises=cell.noises + noises)

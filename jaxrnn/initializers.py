@@ -1,0 +1,93 @@
+"""Initialisers of whole parameters, built from one initialiser a gate.
+
+A recurrent kernel is orthogonal gate by gate. Drawing a fused `[H, 4H]` matrix orthogonally, as some libraries do, starts
+every gate at half the intended gain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.errors import fail, nearest
+from jaxrnn.typing import Array, Initializer
+
+zeros = jax.nn.initializers.zeros
+ones = jax.nn.initializers.ones
+glorot_uniform = jax.nn.initializers.glorot_uniform()
+orthogonal = jax.nn.initializers.orthogonal()
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Every entry `value`; equal by value, unlike `jax.nn.initializers.constant`.
+
+    >>> Constant(1.0) == Constant(1.0)
+    True
+    """
+
+    value: float
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
+        return jnp.full(shape, self.value, dtype)
+
+
+@dataclass(frozen=True)
+class PerGate:
+    """Initialise an array with a gate axis (the last but one) gate by gate, each with a key of its own.
+
+    Draws happen in float32 at least and are rounded once, since QR has no half-precision form.
+    """
+
+    inits: tuple[Initializer, ...]
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
+        wide = jnp.promote_types(dtype, jnp.float32)
+        one = (*shape[:-2], shape[-1])
+        matrix = one if len(one) > 1 else (1, *one)  # a bias as a one-row matrix: orthogonal and glorot need two axes
+        keys = jax.random.split(key, len(self.inits))
+        gates = [init(k, matrix, wide).reshape(one) for init, k in zip(self.inits, keys, strict=True)]
+        return jnp.stack(gates, axis=-2).astype(dtype)
+
+
+@dataclass(frozen=True)
+class Chrono:
+    """Biases for memories that last up to `t_max` steps: b_keep = log(u), b_input = -b_keep, u ~ U(1, t_max - 1).
+
+    `signs` holds one number a gate: +1 for the gate that keeps, -1 for the one that lets in, 0 for the rest.
+
+    Paper: Tallec & Ollivier, Can recurrent neural networks warp time? ICLR 2018, section 3.
+    """
+
+    signs: tuple[int, ...]
+    t_max: float
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
+        keep = jnp.log(jax.random.uniform(key, (1, shape[-1]), jnp.float32, 1.0, self.t_max - 1.0))
+        signs = jnp.asarray(self.signs, jnp.float32)[:, None]
+        return jnp.broadcast_to(signs * keep, shape).astype(dtype)
+
+
+def per_gate(
+    argument: str,
+    given: Initializer | Mapping[str, Initializer] | None,
+    gates: tuple[str, ...],
+    default: Initializer,
+    special: Mapping[str, Initializer] | None = None,
+) -> PerGate:
+    """One initialiser a gate, from a single one for all gates, or from a mapping that names some of them."""
+    inits = {gate: default for gate in gates} | dict(special or {})
+    if isinstance(given, Mapping):
+        for gate in given:
+            if gate not in inits:
+                fail(argument, f"keyed by gates out of {gates}", repr(gate), nearest(gate, gates))
+        inits |= given
+    elif given is not None:
+        inits = {gate: given for gate in gates}
+    for gate, init in inits.items():
+        if not callable(init):
+            fail(argument, "an initialiser (key, shape, dtype) -> array, or a dict of them by gate", init, f"Gate {gate!r}.", kind=TypeError)
+    return PerGate(tuple(inits[gate] for gate in gates))

@@ -1,0 +1,190 @@
+"""What every layer has: declared parameters, an initial carry, and checks of both.
+
+A `Layer` runs under `jaxrnn.scan`. `jaxrnn.cell.Cell` is the layer that the engine schedules; the composed layers of
+`jaxrnn.compose` hand their parts back to the engine through the `run` that `apply` receives.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.errors import fail, nearest
+from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Declares one array. `shape` may hold the symbols D, G, H, P until `resolve` replaces them by numbers.
+
+    Roles: `input` arrays make the projection of x, `recurrent` arrays multiply a state (`recur`), `unit` arrays reach
+    the equations as `theta`, `carry` arrays are a learned initial carry.
+    """
+
+    shape: tuple[str | int, ...]
+    init: Initializer
+    role: str = "unit"
+    dtype: Any = None
+
+    def resolve(self, sizes: dict[str, int], dtype: Any) -> Parameter:
+        """The same declaration with every symbol replaced by its size."""
+        return replace(self, shape=tuple(sizes.get(s, s) for s in self.shape), dtype=dtype)
+
+
+class Layer(abc.ABC):
+    """A recurrent layer: static, hashable, without arrays of its own."""
+
+    @property
+    @abc.abstractmethod
+    def output_size(self) -> int:
+        """Features of one output."""
+
+    @abc.abstractmethod
+    def declare(self, inputs: int) -> dict[str, Any]:
+        """The parameters for inputs of this size: name -> `Parameter`, nested as the layers are."""
+
+    @abc.abstractmethod
+    def input_size(self, params: Params) -> int:
+        """The number D of input features that `params` were made for."""
+
+    @abc.abstractmethod
+    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+        """The carry with a shape tuple in place of each array."""
+
+    @abc.abstractmethod
+    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+        """The carry before the first step, for batch axes `batch`."""
+
+    @abc.abstractmethod
+    def pack(self, carry: Any, argument: str = "carry") -> Carry:
+        """`carry` as this layer's own type, converted by position (plain tuples and bare arrays are accepted)."""
+
+    def init(self, key: PRNGKeyArray, inputs: int) -> dict[str, Any]:
+        """Draw all parameters.
+
+        Args:
+            key: a PRNG key.
+            inputs: D, the number of input features (or of symbols, for integer inputs).
+
+        Returns:
+            A dict name -> array, nested as the layer is.
+
+        Raises:
+            ValueError: `key` is not one PRNG key, or `inputs` is not a positive integer.
+        """
+        check_key(key, "key")
+        check_size(inputs, "inputs")
+        declared = self.declare(inputs)
+        leaves, treedef = jax.tree.flatten(declared)
+        keys = jax.random.split(key, max(len(leaves), 1))
+        return jax.tree.unflatten(treedef, [p.init(k, p.shape, p.dtype) for p, k in zip(leaves, keys, strict=False)])
+
+    def step(self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0) -> tuple[Carry, Array]:
+        """One step, where the layer has one."""
+        raise TypeError(f"{type(self).__name__.lower()} has no single step: it needs the whole sequence. Use `jaxrnn.scan`.")
+
+
+def check_size(value: Any, argument: str) -> None:
+    """A positive integer, or an error."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        fail(argument, "a positive integer", value, kind=TypeError)
+    if value < 1:
+        fail(argument, "a positive integer", value)
+
+
+def check_rate(value: Any, argument: str) -> None:
+    """A probability below one, or an error."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        fail(argument, "a number in [0, 1)", value, kind=TypeError)
+    if not 0 <= value < 1:
+        fail(argument, "a number in [0, 1)", value)
+
+
+def check_choice(value: Any, argument: str, choices: tuple[Any, ...]) -> None:
+    """One of `choices`, or an error."""
+    if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
+        fail(argument, f"one of {choices}", value, nearest(value, [c for c in choices if isinstance(c, str)]))
+
+
+def check_flag(value: Any, argument: str) -> None:
+    """A bool, or an error."""
+    if not isinstance(value, (bool, np.bool_)):
+        fail(argument, "a bool", value, kind=TypeError)
+
+
+def check_batch(batch: Any, argument: str = "batch") -> None:
+    """A tuple of axis sizes, or an error."""
+    if not isinstance(batch, tuple) or not all(isinstance(b, (int, np.integer)) and b >= 0 for b in batch):
+        fail(argument, "a tuple of axis sizes such as (32,) or ()", batch, kind=TypeError)
+
+
+def check_key(key: Any, argument: str) -> None:
+    """One PRNG key, typed or raw, or an error."""
+    if isinstance(key, (jax.Array, np.ndarray)):
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
+            return
+        if key.dtype == jnp.uint32 and key.ndim == 1 and key.shape[0] in (2, 4):
+            return
+    fail(argument, "one PRNG key, such as jax.random.key(0)", key, kind=TypeError)
+
+
+def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
+    """Every declared array is there, with its shape and a floating dtype, and nothing else is."""
+    if not isinstance(params, dict):
+        fail(argument, "a dict of arrays, as `init` returns", params, kind=TypeError)
+    for name, declared, value in _pairs(argument, layer.declare(layer.input_size(params)), params):
+        shape = getattr(value, "shape", None)
+        if shape != declared.shape:
+            fail(name, f"an array of shape {declared.shape}", value)
+        if not jnp.issubdtype(value.dtype, jnp.floating):
+            fail(name, "a floating array", value, kind=TypeError)
+
+
+def entry(params: Params, name: str, argument: str = "params") -> Any:
+    """`params[name]`, or an error that names the missing entry."""
+    if not isinstance(params, dict):
+        fail(argument, "a dict of arrays, as `init` returns", params, kind=TypeError)
+    if name not in params:
+        fail(argument, f"a dict with an entry {name!r}", params, nearest(name, params))
+    return params[name]
+
+
+def _pairs(path: str, declared: dict[str, Any], given: Any) -> Iterator[tuple[str, Parameter, Any]]:
+    """Declared parameters beside the given arrays; an error names what is missing or too much."""
+    for name, inner in declared.items():
+        value = entry(given, name, path)
+        at = f"{path}[{name!r}]"
+        if isinstance(inner, dict):
+            yield from _pairs(at, inner, value)
+        else:
+            yield at, inner, value
+    for name in given:
+        if name not in declared:
+            fail(path, f"a dict with the entries {tuple(declared)}", f"the unknown entry {name!r}", nearest(name, declared))
+
+
+def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str = "carry") -> Carry:
+    """`carry` in the layer's own type, with every array of the right shape and one floating dtype."""
+    carry = layer.pack(carry, argument)
+    arrays = jax.tree_util.tree_leaves_with_path(carry)
+    shapes = jax.tree.leaves(layer.carry_shapes(batch), is_leaf=is_shape)
+    for (path, array), shape in zip(arrays, shapes, strict=True):
+        name = argument + jax.tree_util.keystr(path)
+        if not isinstance(array, (jax.Array, np.ndarray)):
+            fail(name, f"an array of shape {shape}", array, kind=TypeError)
+        if array.shape != shape:
+            fail(name, f"of shape {shape} (batch axes {batch} as the inputs have them, time not among them)", array)
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            fail(name, "a floating array", array, kind=TypeError)
+    return carry
+
+
+def is_shape(node: Any) -> bool:
+    """Whether a node of `carry_shapes` is a leaf."""
+    return type(node) is tuple and all(isinstance(n, int) for n in node)

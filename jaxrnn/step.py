@@ -1,0 +1,146 @@
+"""One step of a cell, as every backend runs it: resets, the recurrent product, the equations, masks.
+
+`advance` is the only place where gate equations are called. Backends differ in where the products come from (`Recur` and
+its subclasses) and in how steps are arranged in time.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxrnn.errors import fail
+from jaxrnn.typing import Array, Carry
+
+if TYPE_CHECKING:
+    from jaxrnn.cell import Cell
+
+
+class Step(NamedTuple):
+    """What one step reads beside parameters and carry; with a leading T for a whole sequence."""
+
+    x: Array  # [*B, G, H] projected
+    valid: Array | None = None  # [*B] bool
+    reset: Array | None = None  # [*B] bool
+    per_step: dict[str, Array] = {}
+
+
+class Rows(NamedTuple):
+    """What all steps share, one entry a batch row."""
+
+    theta: dict[str, Array]  # [*B, H] or [*B, K, H]
+    start: Carry | None  # the carry to reset to
+
+
+def product(v: Array, kernel: Array) -> Array:
+    """`[..., R] x [R, *K] -> [..., *K]`, with the gate axis kept apart so that H can be sharded."""
+    return lax.dot_general(v, kernel, (((v.ndim - 1,), (0,)), ((), ())))
+
+
+@lru_cache
+def gate_tuple(gates: tuple[str, ...]) -> type:
+    """The named tuple in which a cell's gates arrive."""
+    return namedtuple("Gates", gates)
+
+
+@dataclass
+class Recur:
+    """The recurrent product as the equations see it. The engine's variants override `multiply`."""
+
+    cell: Cell
+    kernels: dict[str, Array]
+    dtype: Any
+    valid: Array | None = None
+
+    def __call__(self, h: Array, gates: tuple[str, ...] | None = None, kernel: str = "recurrent_kernel") -> Any:
+        index = None if gates is None else tuple(self.cell.gates.index(g) for g in gates)
+        value = self.multiply(h, kernel, index)
+        value = guard(self.valid, value).astype(self.dtype)
+        return by_gate(gates or self.cell.gates, value) if self.kernels[kernel].ndim == 3 else value
+
+    def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
+        w = pick_gates(self.kernels[kernel], index)
+        return product(h.astype(w.dtype), w)
+
+
+def pick_gates(kernel: Array, index: tuple[int, ...] | None) -> Array:
+    """The columns of some gates; neighbouring gates are a slice, which XLA reads in place."""
+    if index is None:
+        return kernel
+    if index == tuple(range(index[0], index[0] + len(index))):
+        return lax.slice_in_dim(kernel, index[0], index[0] + len(index), axis=1)
+    return jnp.stack([kernel[:, i] for i in index], axis=1)
+
+
+def by_gate(gates: tuple[str, ...], value: Array) -> Any:
+    """`[*B, G, H]` as a named tuple of G arrays `[*B, H]`."""
+    return gate_tuple(gates)(*(value[..., g, :] for g in range(len(gates))))
+
+
+def advance(cell: Cell, recur: Recur, rows: Rows, carry: Carry, step: Step) -> tuple[Carry, Array]:
+    """One step with resets and masks: reset, apply the equations, hold the carry and put out zero where invalid.
+
+    `guard` stops every derivative of an invalid row, since `where` alone lets 0 * inf = NaN through.
+    """
+    valid = recur.valid = step.valid
+    if step.reset is not None:
+        carry = select(step.reset, rows.start, carry)
+    dtype = state_dtype(carry)
+    theta = {name: _units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
+    x = by_gate(cell.gates, guard(valid, step.x).astype(dtype))
+    new, y = cell.update(guard(valid, carry), x, recur, theta, **guard(valid, step.per_step))
+    new = _same_form(cell, new, carry)
+    if valid is None:
+        return new, y
+    return select(valid, new, carry), select(valid, y, jax.tree.map(jnp.zeros_like, y))
+
+
+def guard(valid: Array | None, tree: Any) -> Any:
+    """The same values, but no derivative passes through an invalid row."""
+    if valid is None:
+        return tree
+    stopped = jax.tree.map(lambda a: lax.stop_gradient(a), tree)
+    return select(valid, tree, stopped)
+
+
+def select(condition: Array, yes: Any, no: Any) -> Any:
+    """`where` for trees, with the condition `[*B]` spread over the trailing axes."""
+    return jax.tree.map(lambda a, b: jnp.where(_spread(condition, a), a, b), yes, no)
+
+
+def _spread(condition: Array, like: Array) -> Array:
+    return lax.broadcast_in_dim(condition, like.shape, tuple(range(condition.ndim)))
+
+
+def repeat_rows(array: Array, batch: tuple[int, ...]) -> Array:
+    return jnp.broadcast_to(array, (*batch, *array.shape))
+
+
+def _units(array: Array, extra: int) -> Any:
+    """`[*B, K, H]` as K arrays, so that equations read `a, b = theta["name"]`."""
+    return tuple(array[..., k, :] for k in range(array.shape[-2])) if extra == 1 else array
+
+
+def state_dtype(carry: Carry) -> Any:
+    """The dtype in which gates and carry compute."""
+    return jax.tree.leaves(carry)[0].dtype
+
+
+def _same_form(cell: Cell, new: Any, carry: Carry) -> Carry:
+    """The new carry in the old one's dtypes; an error where a user's equations changed its form."""
+    if jax.tree.structure(new) != jax.tree.structure(carry) or [a.shape for a in jax.tree.leaves(new)] != [
+        a.shape for a in jax.tree.leaves(carry)
+    ]:
+        fail(f"update of {cell.name}", f"a function that returns a carry like {carry_form(carry)}", carry_form(new))
+    return jax.tree.map(lambda n, c: n.astype(c.dtype), new, carry)
+
+
+def carry_form(carry: Any) -> str:
+    """The structure and shapes of a carry, for messages."""
+    return str(jax.tree.map(lambda a: tuple(getattr(a, "shape", ())), carry))
