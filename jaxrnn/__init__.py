@@ -7,8 +7,18 @@ from jaxrnn.cells import elman as elman
 from jaxrnn.cells import gru as gru
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
+from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
+from jaxrnn.compose import bidirectional as bidirectional
+from jaxrnn.compose import highway as highway
+from jaxrnn.compose import input_dropout as input_dropout
+from jaxrnn.compose import recurrent_dropout as recurrent_dropout
+from jaxrnn.compose import residual as residual
+from jaxrnn.compose import stack as stack
+from jaxrnn.compose import zoneout as zoneout
+from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
+from jaxrnn.engine.truncated import scan_truncated as scan_truncated
 from jaxrnn.gate_cell import gate_cell as gate_cell
 
 __version__ = "0.1.0"

@@ -19,9 +19,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.errors import fail, nearest
-from jaxrnn.layer import Layer, Parameter, check_batch, check_carry, check_key, check_params, entry
-from jaxrnn.step import Recur, Rows, Step, advance, product, repeat_rows, state_dtype
+from jaxrnn.dtypes import check_carry_dtype, default_float, promote, state_dtype
+from jaxrnn.errors import fail
+from jaxrnn.layer import Layer, Parameter, check_batch, check_carry, check_key, check_params, check_per_step, entry
+from jaxrnn.step import Recur, Rows, Step, advance, product, repeat_rows
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
 
@@ -77,7 +78,7 @@ class Cell(Layer):
 
     def declare(self, inputs: int) -> dict[str, Parameter]:
         sizes = self._sizes() | {"D": inputs}
-        dtype = self.param_dtype or jax.dtypes.canonicalize_dtype(float)
+        dtype = self.param_dtype or default_float()
         return {name: p.resolve(sizes, dtype) for name, p in self.parameters}
 
     def input_size(self, params: Params) -> int:
@@ -108,7 +109,7 @@ class Cell(Layer):
         if params is None:
             if self.learns_carry:
                 fail("params", "given to initial_carry, since this cell learns its initial carry", "None")
-            dtype = dtype or self.carry_dtype_for(self.param_dtype or jax.dtypes.canonicalize_dtype(float))
+            dtype = dtype or self.carry_dtype_for(self.param_dtype or default_float())
         else:
             dtype = dtype or self.carry_dtype_for(entry(params, "kernel").dtype)
         shapes = self.carry_shapes(batch)
@@ -205,11 +206,11 @@ class Cell(Layer):
         if self.dtype is not None:
             return self.dtype
         kernel = params["kernel"].dtype
-        return jnp.promote_types(xs.dtype, kernel) if jnp.issubdtype(xs.dtype, jnp.floating) else kernel
+        return promote(xs.dtype, kernel) if jnp.issubdtype(xs.dtype, jnp.floating) else kernel
 
     def carry_dtype_for(self, dtype: Any) -> Any:
         """The dtype of gates and carry: the cell's own, else that of the products, float32 at least."""
-        return self.carry_dtype or jnp.promote_types(dtype, jnp.float32)
+        return self.carry_dtype or promote(dtype, jnp.float32)
 
     def kernels(self, params: Params, dtype: Any) -> dict[str, Array]:
         """The recurrent kernels, in the dtype of products."""
@@ -218,13 +219,22 @@ class Cell(Layer):
     def theta(self, params: Params, batch: tuple[int, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
         units = {n: repeat_rows(params[n].astype(dtype), batch) for n, p in self.parameters if p.role == "unit"}
-        return units | self._masks(rng, batch, fixed=True)
+        fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
+        return units | self._masks(fixed, batch, fixed=True)
 
     def draw(self, rng: PRNGKeyArray | None, t: Any, batch: tuple[int, ...]) -> dict[str, Array]:
         """The masks of step `t`: a function of rng and the absolute time alone."""
         if rng is None or all(n.fixed for n in self.noises):
             return {}
         return self._masks(jax.random.fold_in(rng, t), batch, fixed=False)
+
+    @property
+    def asked(self) -> frozenset[str]:
+        return frozenset(self.per_step)
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        return self.asked | {n.name for n in self.noises}
 
     def _masks(self, rng: PRNGKeyArray | None, batch: tuple[int, ...], *, fixed: bool) -> dict[str, Array]:
         if rng is None:
@@ -250,25 +260,3 @@ def check_features(xs: Any, inputs: int, argument: str) -> None:
         fail(argument, "a floating array [..., D], or integers", xs, kind=TypeError)
     if xs.ndim < 1 or xs.shape[-1] != inputs:
         fail(argument, f"of shape [..., D] with D = {inputs}, as the kernel in params has it", xs)
-
-
-def check_per_step(cell: Cell, given: Mapping[str, Any] | None) -> dict[str, Array]:
-    """The per-step inputs that the cell asks for, all of them and no others (masks of its noise may be given too)."""
-    given = dict(given or {})
-    optional = tuple(n.name for n in cell.noises)
-    for name in given:
-        if name not in cell.per_step + optional:
-            fail("per_step", f"a dict with keys out of {cell.per_step + optional}", repr(name), nearest(name, cell.per_step + optional))
-    for name in cell.per_step:
-        if name not in given:
-            fail("per_step", f"a dict with an entry {name!r}, which {cell.name} asks for", given)
-    return given
-
-
-def check_carry_dtype(carry: Carry, dtype: Any) -> None:
-    """The carry may be wider than the products, never narrower: that would drop precision without a word."""
-    have = state_dtype(carry)
-    if any(a.dtype != have for a in jax.tree.leaves(carry)):
-        fail("carry", "of one dtype", carry, kind=TypeError)
-    if jnp.promote_types(have, dtype) != have:
-        fail("carry", f"of a dtype that holds {jnp.dtype(dtype).name}", carry, "Cast the carry, or pass `dtype` to `initial_carry`.", kind=TypeError)

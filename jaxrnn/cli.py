@@ -3,44 +3,137 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import warnings
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
+import jax
+
 import jaxrnn
+from jaxrnn.cells import COLLECTION
 
 EXAMPLES = """examples:
   jaxrnn train char_lm                      train the small Shakespeare model (about three minutes)
   jaxrnn train char_lm --resume             go on after an interruption
-  jaxrnn train char_lm --run runs/wide --model.hidden 512 --optimizer.learning_rate 1e-3
+  jaxrnn train char_lm --run runs/wide --model.hidden 512
+  jaxrnn train char_lm --help               every option of that configuration
+  jaxrnn evaluate runs/char_lm              its validation loss
+  jaxrnn sample runs/char_lm                write with the model you trained
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
-  jaxrnn sample runs/char_lm                write with the one you trained
 """
+MODEL = "a run's folder, or the name of a model that ships with the package"
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+    """The parser of all commands; the options of a configuration are left over for `jaxrnn.train.config`."""
     plain = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(prog="jaxrnn", description="Recurrent networks for JAX.", epilog=EXAMPLES, **plain)
-    parser.add_argument("--version", action="version", version=f"jaxrnn {version('jaxrnn')}")
+    parser.add_argument("--version", action="version", version=f"jaxrnn {jaxrnn.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train a model as a configuration file says", add_help=False, **plain)
-    train.add_argument("config", nargs="?", help="a YAML file, or the name of one that ships with the package")
-    train.add_argument("--run", type=Path, help="the run's folder (default: runs/NAME)")
-    train.add_argument("--resume", action="store_true", help="go on from the run's last good checkpoint")
-    train.add_argument("-h", "--help", action="store_true", help="show this text and every option of CONFIG")
+    help = "train a model as a configuration says"
+    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--section.key VALUE ...]"
+    train = commands.add_parser("train", help=help, usage=usage, add_help=False, **plain)
+    train.add_argument("config", nargs="?", metavar="CONFIG", help="a YAML file, or the name of one that ships with the package")
+    train.add_argument("--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/NAME of CONFIG)")
+    train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
+    train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 
     sample = commands.add_parser("sample", help="write text with a trained model", **plain)
-    sample.add_argument("run", metavar="RUN", help="a run's folder, or the name of a model of the package")
-    sample.add_argument("--prompt", default="\n", help="what the text goes on from (default: a new line)")
+    sample.add_argument("run", metavar="RUN", help=MODEL)
+    sample.add_argument("--prompt", default="", help="what the text goes on from (default: the start of a line)")
     sample.add_argument("--temperature", type=float, default=0.8, help="0 always takes the likeliest (default: 0.8)")
     sample.add_argument("--length", type=int, default=500, help="characters to write (default: 500)")
     sample.add_argument("--seed", type=int, default=0, help="equal seeds write equal texts (default: 0)")
 
     evaluate = commands.add_parser("evaluate", help="validation figures of a trained model", **plain)
-    evaluate.add_argument("run", metavar="RUN", help="a run's folder, or the name of a model of the package")
+    evaluate.add_argument("run", metavar="RUN", help=MODEL)
 
     commands.add_parser("cells", help="list the collection of cells", **plain)
+    parser.set_defaults(help=False, train_help=train.format_help)
     return parser
+
+
+def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
+    """`jaxrnn train`."""
+    from jaxrnn.tasks import TASKS
+    from jaxrnn.train import StopRequest, find_config, option_help, read_experiment, run
+
+    stop = StopRequest()
+    if arguments.help:
+        print(arguments.train_help())
+        if arguments.config is not None:
+            print(option_help(find_config(arguments.config), TASKS))
+        return 0
+    path = find_config(arguments.config)
+    experiment = read_experiment(path, overrides, TASKS)
+    return run(experiment, arguments.run or Path("runs") / path.stem, arguments.resume, stop)
+
+
+def sample(arguments: argparse.Namespace) -> int:
+    """`jaxrnn sample`: characters appear as they are drawn."""
+    from jaxrnn.tasks.models import load_model
+
+    experiment, params = load_model(arguments.run)
+    characters = experiment.task.sample(
+        params, arguments.prompt, arguments.length, arguments.temperature, arguments.seed
+    )
+    print(arguments.prompt, end="", flush=True)
+    for character in characters:
+        print(character, end="", flush=True)
+    print()
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """`jaxrnn evaluate`."""
+    from jaxrnn.tasks.models import load_model
+
+    experiment, params = load_model(arguments.run)
+    for name, value in experiment.task.evaluate(params, jax.device_put).items():
+        print(f"validation {name}: {value:.4f}")
+    return 0
+
+
+def cells(arguments: argparse.Namespace) -> int:
+    """`jaxrnn cells`."""
+    rows = [("name", "parameters", "gates", "paper")]
+    for name, factory in COLLECTION.items():
+        cell = factory(128)
+        params = jax.eval_shape(lambda key, cell=cell: cell.init(key, inputs=128), jax.random.key(0))
+        size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+        rows.append((name, f"{size:,}", " ".join(cell.gates), cell.paper))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for name, size, gates, paper in rows:
+        print(f"{name:{widths[0]}}  {size:>{widths[1]}}  {gates:{widths[2]}}  {paper}")
+    print("parameters: at 128 inputs and 128 units")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 1 for an error, which is one line on stderr."""
+    arguments, rest = make_parser().parse_known_args(argv)
+    command = {"sample": sample, "evaluate": evaluate, "cells": cells}.get(arguments.command)
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    try:
+        if command is None:
+            return train(arguments, rest)
+        if rest:
+            raise ValueError(f"unknown arguments: {' '.join(rest)}; see `jaxrnn {arguments.command} --help`")
+        return command(arguments)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "jaxrnn":
+            raise
+        text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[train]"'
+    except (ValueError, OSError, FloatingPointError) as error:
+        text = str(error)
+    except KeyboardInterrupt:
+        return 130
+    print(f"jaxrnn: error: {text}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

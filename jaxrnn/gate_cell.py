@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
 
-import jax.numpy as jnp
-
 from jaxrnn import initializers
 from jaxrnn.cell import Cell, Noise, Update
+from jaxrnn.dtypes import check_dtype
 from jaxrnn.errors import fail, nearest
 from jaxrnn.layer import Parameter, check_flag, check_size
 from jaxrnn.typing import Array, Carry, Initializer
@@ -86,19 +85,6 @@ def build(
         fail("carry_init", "given with learn_carry=True", common["carry_init"])
     dtypes = {arg: check_dtype(common.get(arg), arg) for arg in ("dtype", "param_dtype", "carry_dtype")}
     return Cell(name, size, gates, carry, sizes, update, tuple(declared.items()), projection, (), per_step, paper=paper, **dtypes)
-
-
-def check_dtype(dtype: Any, argument: str) -> Any:
-    """A floating dtype in canonical form, or None."""
-    if dtype is None:
-        return None
-    try:
-        known = jnp.dtype(dtype)
-    except TypeError:
-        known = None
-    if known is None or not jnp.issubdtype(known, jnp.floating):
-        fail(argument, "a floating dtype or None", dtype, kind=TypeError)
-    return known
 
 
 def gate_cell(*, gates: tuple[str, ...], carry: type, bias_init: Mapping[str, Initializer] | None = None, paper: str = "") -> Callable[..., Callable[..., Cell]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.dtypes import promote
 from jaxrnn.errors import fail, nearest
 from jaxrnn.typing import Array, Initializer
 
@@ -45,7 +46,7 @@ class PerGate:
     inits: tuple[Initializer, ...]
 
     def __call__(self, key: Array, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
-        wide = jnp.promote_types(dtype, jnp.float32)
+        wide = promote(dtype, jnp.float32)
         one = (*shape[:-2], shape[-1])
         matrix = one if len(one) > 1 else (1, *one)  # a bias as a one-row matrix: orthogonal and glorot need two axes
         keys = jax.random.split(key, len(self.inits))

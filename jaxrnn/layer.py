@@ -7,7 +7,7 @@ A `Layer` runs under `jaxrnn.scan`. `jaxrnn.cell.Cell` is the layer that the eng
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,6 +64,21 @@ class Layer(abc.ABC):
     @abc.abstractmethod
     def pack(self, carry: Any, argument: str = "carry") -> Carry:
         """`carry` as this layer's own type, converted by position (plain tuples and bare arrays are accepted)."""
+
+    @property
+    def parts(self) -> tuple[Layer, ...]:
+        """The layers inside; none for a cell."""
+        return ()
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Names of the per-step inputs that must be given."""
+        return frozenset().union(*(part.asked for part in self.parts))
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """Names of the per-step inputs that may be given: those asked for, and masks of the cells' noise."""
+        return frozenset().union(*(part.accepted for part in self.parts))
 
     def init(self, key: PRNGKeyArray, inputs: int) -> dict[str, Any]:
         """Draw all parameters.
@@ -183,6 +198,20 @@ def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str 
         if not jnp.issubdtype(array.dtype, jnp.floating):
             fail(name, "a floating array", array, kind=TypeError)
     return carry
+
+
+def check_per_step(layer: Layer, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The per-step inputs that the layer asks for, all of them and no others (masks of its noise may be given too)."""
+    if not isinstance(given, Mapping | None):
+        fail("per_step", "a dict of arrays by name", given, kind=TypeError)
+    given = dict(given or {})
+    for name in given:
+        if name not in layer.accepted:
+            fail("per_step", f"a dict with keys out of {sorted(layer.accepted)}", repr(name), nearest(name, layer.accepted))
+    for name in sorted(layer.asked):
+        if name not in given:
+            fail("per_step", f"a dict with an entry {name!r}, which the equations ask for", given)
+    return given
 
 
 def is_shape(node: Any) -> bool:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxrnn.dtypes import state_dtype
 from jaxrnn.errors import fail
 from jaxrnn.typing import Array, Carry
 
@@ -125,11 +126,6 @@ def repeat_rows(array: Array, batch: tuple[int, ...]) -> Array:
 def _units(array: Array, extra: int) -> Any:
     """`[*B, K, H]` as K arrays, so that equations read `a, b = theta["name"]`."""
     return tuple(array[..., k, :] for k in range(array.shape[-2])) if extra == 1 else array
-
-
-def state_dtype(carry: Carry) -> Any:
-    """The dtype in which gates and carry compute."""
-    return jax.tree.leaves(carry)[0].dtype
 
 
 def _same_form(cell: Cell, new: Any, carry: Carry) -> Carry:

@@ -14,7 +14,7 @@ from jaxrnn.cell import check_features
 from jaxrnn.engine.masks import Sequence, valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, check_carry, check_choice, check_flag, check_key, check_params
+from jaxrnn.layer import Layer, check_carry, check_choice, check_flag, check_key, check_params, check_per_step
 from jaxrnn.typing import Array, Carry
 
 
@@ -32,7 +32,7 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     for name in ("reverse", "projected"):
         check_flag(given[name], name)
     check_choice(given.backend, "backend", ("auto", *BACKENDS))
-    _check_chunk(given.chunk)
+    check_chunk(given.chunk)
     if given.rng is not None:
         check_key(given.rng, "rng")
     xs = _as_array(xs, "xs")
@@ -56,7 +56,7 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     if isinstance(start, bool) or not jnp.issubdtype(jnp.result_type(start), jnp.integer) or jnp.shape(start) != ():
         fail("start_step", "one integer, the absolute time of the first step", start, kind=TypeError)
     t = jnp.arange(T, dtype=jnp.int32) + jnp.asarray(start, jnp.int32)
-    per_step = _check_time_axis(given.per_step, T, batch)
+    per_step = _check_time_axis(check_per_step(layer, given.per_step), T, batch)
     return xs, carry, reset_carry, Sequence(xs, t, valid, flags, segments, per_step)
 
 
@@ -90,7 +90,7 @@ def _check_xs(layer: Layer, params: Any, xs: Array, projected: bool) -> tuple[in
     return xs.shape[1:-1]
 
 
-def _check_chunk(chunk: Any) -> None:
+def check_chunk(chunk: Any) -> None:
     if chunk is None or chunk == "sqrt":
         return
     if isinstance(chunk, bool) or not isinstance(chunk, (int, np.integer)):
@@ -129,11 +129,7 @@ def _per_step(value: Any, argument: str, shape: tuple[int, ...], kind: Any, expe
     return value
 
 
-def _check_time_axis(per_step: Any, T: int, batch: tuple[int, ...]) -> dict[str, Array]:
-    if per_step is None:
-        return {}
-    if not isinstance(per_step, Mapping):
-        fail("per_step", "a dict of arrays [T, *B, ...] by name", per_step, kind=TypeError)
+def _check_time_axis(per_step: Mapping[str, Any], T: int, batch: tuple[int, ...]) -> dict[str, Array]:
     arrays = {name: _as_array(a, f"per_step[{name!r}]") for name, a in per_step.items()}
     for name, a in arrays.items():
         if a.shape[: 1 + len(batch)] != (T, *batch):

@@ -21,6 +21,11 @@ class Sequence(NamedTuple):
     segments: Array | None  # [T, *B] int: ids
     per_step: dict[str, Array]  # [T, *B, ...]
 
+    def batch_axes(self, projected: bool) -> tuple[int, ...]:
+        """The sizes of *B."""
+        tail = 2 if projected else int(jnp.issubdtype(self.xs.dtype, jnp.floating))
+        return self.xs.shape[1 : self.xs.ndim - tail]
+
     @property
     def has_resets(self) -> bool:
         return self.flags is not None or self.segments is not None

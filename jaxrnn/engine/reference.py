@@ -8,9 +8,10 @@ import jax
 from jax import lax
 
 from jaxrnn.cell import Cell
+from jaxrnn.dtypes import state_dtype
 from jaxrnn.engine.masks import Sequence, clean
 from jaxrnn.engine.plan import Plan
-from jaxrnn.step import Recur, Rows, Step, advance, state_dtype
+from jaxrnn.step import Recur, Rows, Step, advance
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
 

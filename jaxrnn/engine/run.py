@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from jaxrnn.cell import Cell, check_carry_dtype, check_per_step
+from jaxrnn.cell import Cell
+from jaxrnn.dtypes import check_carry_dtype, state_dtype
 from jaxrnn.engine.masks import Sequence, reset_steps, spread_over_devices
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.registry import choose
@@ -35,18 +35,17 @@ def _run_cell(
     cell: Cell, params: Params, sequence: Sequence, carry: Carry | None, reset_carry: Carry | None, rng: PRNGKeyArray | None, plan: Plan
 ) -> tuple[Carry, Any]:
     backend = choose(cell, plan.backend)
-    check_per_step(cell, sequence.per_step)
+    mine = {name: a for name, a in sequence.per_step.items() if name in cell.accepted}
+    sequence = sequence._replace(per_step=mine)
     xs = sequence.xs
     dtype = cell.compute_dtype(params, xs)
-    tail = 2 if plan.projected else int(jnp.issubdtype(xs.dtype, jnp.floating))
-    batch = xs.shape[1 : xs.ndim - tail]
-    initial = cell.initial_carry(batch, params, None if carry is None else jax.tree.leaves(carry)[0].dtype)
+    batch = sequence.batch_axes(plan.projected)
+    initial = cell.initial_carry(batch, params, None if carry is None else state_dtype(carry))
     if carry is None:
         initial = carry = cell.initial_carry(batch, params, cell.carry_dtype_for(dtype))
     check_carry_dtype(carry, dtype)
     carry = spread_over_devices(carry, xs)
     start = initial if reset_carry is None else jax.tree.map(lambda a, c: a.astype(c.dtype), reset_carry, carry)
     reset = reset_steps(sequence, plan.reverse)
-    state = jax.tree.leaves(carry)[0].dtype
-    rows = Rows(cell.theta(params, batch, state, rng), None if reset is None else spread_over_devices(start, xs))
+    rows = Rows(cell.theta(params, batch, state_dtype(carry), rng), None if reset is None else spread_over_devices(start, xs))
     return backend.run(cell, params, sequence, reset, carry, rows, rng, dtype, plan)

@@ -25,10 +25,11 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.cell import Cell
+from jaxrnn.dtypes import state_dtype
 from jaxrnn.engine.masks import Sequence, clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import Plan, blocks
-from jaxrnn.step import Recur, Rows, Step, advance, pick_gates, product, state_dtype
+from jaxrnn.step import Recur, Rows, Step, advance, pick_gates, product
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
 CARRIES = "jaxrnn.carries"

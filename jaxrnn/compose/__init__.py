@@ -1,0 +1,19 @@
+"""Composition: layers from layers."""
+
+from jaxrnn.compose.bidirectional import Bidirectional, BidirectionalCarry, bidirectional
+from jaxrnn.compose.noise import recurrent_dropout, zoneout
+from jaxrnn.compose.stack import Stack, stack
+from jaxrnn.compose.wrappers import highway, input_dropout, residual
+
+__all__ = [
+    "Bidirectional",
+    "BidirectionalCarry",
+    "Stack",
+    "bidirectional",
+    "highway",
+    "input_dropout",
+    "recurrent_dropout",
+    "residual",
+    "stack",
+    "zoneout",
+]

@@ -1,0 +1,124 @@
+"""Two layers over the same sequence, one from each end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.engine.masks import Sequence, clean
+from jaxrnn.errors import fail
+from jaxrnn.layer import Layer, check_choice, entry
+from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+
+MERGES: dict[str, Callable[[Array, Array], Array]] = {
+    "concat": lambda f, b: jnp.concatenate([f, b], axis=-1),
+    "sum": jnp.add,
+    "mul": jnp.multiply,
+    "ave": lambda f, b: (f + b) / 2,
+}
+
+
+class BidirectionalCarry(NamedTuple):
+    """The carries of both directions: forward after the last valid step, backward after the first."""
+
+    forward: Carry
+    backward: Carry
+
+
+@dataclass(frozen=True)
+class Bidirectional(Layer):
+    """Made by `bidirectional`. Parameters `{"forward": ..., "backward": ...}`."""
+
+    forward: Layer
+    backward: Layer
+    merge: Any
+
+    @property
+    def output_size(self) -> int:
+        if self.merge is None:
+            fail("merge", "a merge that gives one array, where a layer follows", "None")
+        sizes = self.forward.output_size, self.backward.output_size
+        return jax.eval_shape(self._merged, *(jax.ShapeDtypeStruct((n,), jnp.float32) for n in sizes)).shape[-1]
+
+    @property
+    def parts(self) -> tuple[Layer, ...]:
+        return self.forward, self.backward
+
+    def declare(self, inputs: int) -> dict[str, Any]:
+        return {"forward": self.forward.declare(inputs), "backward": self.backward.declare(inputs)}
+
+    def input_size(self, params: Params) -> int:
+        return self.forward.input_size(entry(params, "forward"))
+
+    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+        return BidirectionalCarry(self.forward.carry_shapes(batch), self.backward.carry_shapes(batch))
+
+    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+        """The initial carries of both directions; see `Cell.initial_carry`."""
+        of = {} if params is None else params
+        return BidirectionalCarry(
+            self.forward.initial_carry(batch, of.get("forward"), dtype), self.backward.initial_carry(batch, of.get("backward"), dtype)
+        )
+
+    def pack(self, carry: Any, argument: str = "carry") -> Carry:
+        if not isinstance(carry, (tuple, list)) or len(carry) != 2:
+            fail(argument, "a BidirectionalCarry(forward, backward)", carry, kind=TypeError)
+        forward, backward = carry
+        return BidirectionalCarry(self.forward.pack(forward, f"{argument}.forward"), self.backward.pack(backward, f"{argument}.backward"))
+
+    def apply(
+        self, run: Callable[..., Any], params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: PRNGKeyArray | None, reverse: bool
+    ) -> tuple[Carry, Any]:
+        def one(i: int, name: str, layer: Layer, reverse: bool) -> Any:
+            mine = [None if c is None else c[i] for c in (carry, reset_carry)]
+            return run(layer, params[name], sequence, *mine, None if rng is None else jax.random.fold_in(rng, i), reverse)
+
+        forward, ys = one(0, "forward", self.forward, reverse)
+        backward, zs = one(1, "backward", self.backward, not reverse)
+        if self.merge is None:
+            return BidirectionalCarry(forward, backward), (ys, zs)
+        return BidirectionalCarry(forward, backward), clean(sequence.valid, self._merged(ys, zs))
+
+    def _merged(self, forward: Array, backward: Array) -> Array:
+        return (MERGES[self.merge] if isinstance(self.merge, str) else self.merge)(forward, backward)
+
+
+def bidirectional(forward: Layer, backward: Layer | None = None, *, merge: Any = "concat") -> Bidirectional:
+    """Run one layer forward and one backward, and merge their outputs at each step.
+
+    With lengths or a mask the backward layer starts at each row's last valid step.
+
+    Args:
+        forward: the layer that reads from the first step on.
+        backward: the layer that reads from the last step on; None for one of the same kind, with parameters of its own.
+        merge: "concat", "sum", "mul", "ave", a function of both outputs, or None for the pair of both.
+
+    Returns:
+        A Layer with parameters `{"forward": ..., "backward": ...}` and a `BidirectionalCarry(forward, backward)`.
+
+    Raises:
+        TypeError, ValueError: an argument is not a Layer, or `merge` is none of the above, or the sizes do not fit it.
+
+    Paper: Schuster & Paliwal, Bidirectional recurrent neural networks, IEEE Transactions on Signal Processing 45(11), 1997.
+
+    >>> import jax, jaxrnn
+    >>> layer = jaxrnn.bidirectional(jaxrnn.gru(4))
+    >>> params = layer.init(jax.random.key(0), inputs=3)
+    >>> carry, ys = jaxrnn.scan(layer, params, jax.numpy.ones((5, 2, 3)), lengths=jax.numpy.array([5, 3]))
+    >>> ys.shape
+    (5, 2, 8)
+    """
+    backward = forward if backward is None else backward
+    for name, layer in (("forward", forward), ("backward", backward)):
+        if not isinstance(layer, Layer):
+            fail(name, "a jaxrnn Layer", layer, kind=TypeError)
+    if not callable(merge):
+        check_choice(merge, "merge", (*MERGES, None))
+    sizes = forward.output_size, backward.output_size
+    if merge in ("sum", "mul", "ave") and sizes[0] != sizes[1]:
+        fail("backward", f"of output size {sizes[0]} for merge={merge!r}", f"one of size {sizes[1]}")
+    return Bidirectional(forward, backward, merge)

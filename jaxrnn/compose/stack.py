@@ -1,0 +1,131 @@
+"""Layers on top of each other, each run over the whole sequence before the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.engine.masks import Sequence
+from jaxrnn.engine.noise import over_time
+from jaxrnn.errors import fail
+from jaxrnn.layer import Layer, check_flag, check_rate, entry
+from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+
+
+@dataclass(frozen=True)
+class Stack(Layer):
+    """Made by `stack`. Parameters `{"layer_0": ..., "layer_1": ...}`; the carry is a tuple of carries."""
+
+    layers: tuple[Layer, ...]
+    dropout: float = 0.0
+    variational: bool = False
+
+    @property
+    def output_size(self) -> int:
+        return self.layers[-1].output_size
+
+    @property
+    def parts(self) -> tuple[Layer, ...]:
+        return self.layers
+
+    def declare(self, inputs: int) -> dict[str, Any]:
+        sizes = (inputs, *(layer.output_size for layer in self.layers))
+        return {name: layer.declare(n) for (name, layer), n in zip(self._named(), sizes, strict=False)}
+
+    def input_size(self, params: Params) -> int:
+        return self.layers[0].input_size(entry(params, "layer_0"))
+
+    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+        return tuple(layer.carry_shapes(batch) for layer in self.layers)
+
+    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+        """A tuple with the initial carry of each layer; see `Cell.initial_carry`."""
+        of = {} if params is None else params
+        return tuple(layer.initial_carry(batch, of.get(name), dtype) for name, layer in self._named())
+
+    def pack(self, carry: Any, argument: str = "carry") -> Carry:
+        if not isinstance(carry, (tuple, list)) or len(carry) != len(self.layers):
+            fail(argument, f"a tuple of {len(self.layers)} carries, one a layer", carry, kind=TypeError)
+        return tuple(layer.pack(c, f"{argument}[{i}]") for i, (layer, c) in enumerate(zip(self.layers, carry, strict=True)))
+
+    def apply(
+        self, run: Callable[..., Any], params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: PRNGKeyArray | None, reverse: bool
+    ) -> tuple[Carry, Any]:
+        carries = []
+        for i, (name, layer) in enumerate(self._named()):
+            mine = [None if c is None else c[i] for c in (carry, reset_carry)]
+            final, ys = run(layer, params[name], sequence, *mine, _key(rng, i), reverse)
+            carries.append(final)
+            sequence = sequence._replace(xs=ys)
+            if self._drops_after(i, rng):
+                sequence = sequence._replace(xs=self._drop(ys, over_time(self._masks(i, rng, ys.shape[1:]), sequence.t, rng)))
+        return tuple(carries), ys
+
+    def step(self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0) -> tuple[Carry, Array]:
+        """One step through all layers; see `Cell.step`."""
+        carry = self.pack(carry)
+        after = []
+        for i, (name, layer) in enumerate(self._named()):
+            new, x = layer.step(entry(params, name), carry[i], x, rng=_key(rng, i), step=step)
+            after.append(new)
+            if self._drops_after(i, rng):
+                x = self._drop(x, self._masks(i, rng, x.shape)(jnp.asarray(step)))
+        return tuple(after), x
+
+    def _named(self) -> list[tuple[str, Layer]]:
+        return [(f"layer_{i}", layer) for i, layer in enumerate(self.layers)]
+
+    def _drops_after(self, i: int, rng: PRNGKeyArray | None) -> bool:
+        return rng is not None and self.dropout > 0 and i + 1 < len(self.layers)
+
+    def _masks(self, i: int, rng: Any, shape: tuple[int, ...]) -> Callable[[Array], Array]:
+        key = jax.random.fold_in(rng, len(self.layers) + i)
+
+        def draw(t: Array) -> Array:
+            return jax.random.bernoulli(key if self.variational else jax.random.fold_in(key, t), 1 - self.dropout, shape)
+
+        return draw
+
+    def _drop(self, ys: Array, keep: Array) -> Array:
+        return jnp.where(keep, ys / (1 - self.dropout), jnp.zeros_like(ys))
+
+
+def _key(rng: PRNGKeyArray | None, i: int) -> Any:
+    return None if rng is None else jax.random.fold_in(rng, i)
+
+
+def stack(layers: Any, *, dropout: float = 0.0, variational: bool = False) -> Stack:
+    """Layers on top of each other: the outputs of one are the inputs of the next.
+
+    Args:
+        layers: a sequence of Layers, the first one first. `residual(layer)` and `highway(layer)` add connections around one.
+        dropout: the probability of dropping an output between two layers, in [0, 1); only with `rng`.
+        variational: draw each row's dropout mask once for all times, not afresh at every step.
+
+    Returns:
+        A Layer with parameters `{"layer_0": ..., ...}` and a tuple of carries; a stack of Cells has `step`.
+
+    Raises:
+        TypeError, ValueError: `layers` is empty or holds something else, or the rate is out of range.
+
+    Papers: Graves, Generating sequences with recurrent neural networks, 2013 (depth); Zaremba et al., Recurrent neural
+    network regularization, 2014 (dropout between layers); Gal & Ghahramani, NIPS 2016 (variational).
+
+    >>> import jax, jaxrnn
+    >>> layer = jaxrnn.stack([jaxrnn.lstm(8), jaxrnn.gru(4)], dropout=0.2)
+    >>> params = layer.init(jax.random.key(0), inputs=3)
+    >>> carry, ys = jaxrnn.scan(layer, params, jax.numpy.ones((5, 2, 3)), rng=jax.random.key(1))
+    >>> ys.shape, len(carry)
+    ((5, 2, 4), 2)
+    """
+    if not isinstance(layers, (tuple, list)) or not layers or not all(isinstance(layer, Layer) for layer in layers):
+        fail("layers", "a non-empty sequence of jaxrnn Layers", layers, kind=TypeError)
+    for layer in layers[:-1]:
+        _ = layer.output_size  # raises where a layer puts out more than one array
+    check_rate(dropout, "dropout")
+    check_flag(variational, "variational")
+    return Stack(tuple(layers), float(dropout), variational)

@@ -1,0 +1,49 @@
+"""The dtype policy: products in one dtype, gates and carry in another that is at least float32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.errors import fail
+from jaxrnn.typing import Carry
+
+
+def promote(*dtypes: Any) -> Any:
+    """The common dtype. Our own policy, spelled out in casts, so it holds under strict promotion too."""
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*(jnp.dtype(d) for d in dtypes))
+
+
+def default_float() -> Any:
+    """JAX's float: float32, or float64 where x64 is on."""
+    return jax.dtypes.canonicalize_dtype(float)
+
+
+def state_dtype(carry: Carry) -> Any:
+    """The dtype in which gates and carry compute."""
+    return jax.tree.leaves(carry)[0].dtype
+
+
+def check_dtype(dtype: Any, argument: str) -> Any:
+    """A floating dtype in canonical form, or None."""
+    if dtype is None:
+        return None
+    try:
+        known = jnp.dtype(dtype)
+    except TypeError:
+        known = None
+    if known is None or not jnp.issubdtype(known, jnp.floating):
+        fail(argument, "a floating dtype or None", dtype, kind=TypeError)
+    return known
+
+
+def check_carry_dtype(carry: Carry, dtype: Any) -> None:
+    """The carry may be wider than the products, never narrower: that would drop precision without a word."""
+    have = state_dtype(carry)
+    if any(a.dtype != have for a in jax.tree.leaves(carry)):
+        fail("carry", "of one dtype", carry, kind=TypeError)
+    if promote(have, dtype) != have:
+        fail("carry", f"of a dtype that holds {jnp.dtype(dtype).name}", carry, "Cast the carry, or pass `dtype` to `initial_carry`.", kind=TypeError)

@@ -1,0 +1,85 @@
+"""What would run, and why: the decisions of the engine as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jaxrnn.cell import Cell
+from jaxrnn.engine.check import check_chunk
+from jaxrnn.engine.plan import blocks
+from jaxrnn.engine.registry import BACKENDS, choose
+from jaxrnn.errors import fail
+from jaxrnn.layer import Layer, check_choice, check_size
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """For each cell of a layer the backend that runs it, and each other one's reason for declining."""
+
+    cells: tuple[tuple[str, str, str], ...]  # path, cell, backend
+    reasons: tuple[tuple[str, str, str], ...]  # path, backend, reason
+    schedule: str
+
+    def __str__(self) -> str:
+        lines = [f"{path or 'cell'}: {cell} runs on {backend!r}" for path, cell, backend in self.cells]
+        lines += [f"  {path or 'cell'}, {backend!r}: {reason}" for path, backend, reason in self.reasons]
+        return "\n".join([*lines, self.schedule])
+
+
+def explain(cell: Layer, *, steps: int = 128, chunk: int | str | None = None, backend: str = "auto") -> Explanation:
+    """Which backend runs a layer, why the others do not, and how time is cut.
+
+    Args:
+        cell: a Cell, or a Layer composed of cells.
+        steps: T, the number of steps.
+        chunk, backend: as for `scan`.
+
+    Returns:
+        An Explanation; `print` it.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit; the message names it.
+
+    >>> import jaxrnn
+    >>> print(jaxrnn.explain(jaxrnn.gru(64)))
+    cell: gru runs on 'scheduled'
+      cell, 'reference': comes after 'scheduled' in the order of preference
+    128 steps in 8 blocks of 16; a block saves its carries and recomputes its gates
+    """
+    if not isinstance(cell, Layer):
+        fail("cell", "a jaxrnn Layer", cell, kind=TypeError)
+    check_size(steps, "steps")
+    check_chunk(chunk)
+    check_choice(backend, "backend", ("auto", *BACKENDS))
+    chosen = [(path, c, choose(c, backend).name) for path, c in _cells(cell, "")]
+    reasons = [(path, name, _reason(c, name, runs, backend)) for path, c, runs in chosen for name in BACKENDS if name != runs]
+    return Explanation(tuple((p, c.name, b) for p, c, b in chosen), tuple(reasons), _schedule(steps, chunk, {b for _, _, b in chosen}))
+
+
+def _cells(layer: Any, path: str) -> Iterator[tuple[str, Cell]]:
+    if isinstance(layer, Cell):
+        yield path, layer
+    for i, part in enumerate(layer.parts):
+        yield from _cells(part, f"{path}[{i}]")
+
+
+def _reason(cell: Cell, name: str, runs: str, asked: str) -> str:
+    declined = BACKENDS[name].declines(cell)
+    if declined is not None:
+        return f"declines: {declined}"
+    return f"not asked for: backend={asked!r}" if asked != "auto" else f"comes after {runs!r} in the order of preference"
+
+
+def _schedule(T: int, chunk: int | str | None, backends: set[str]) -> str:
+    if "scheduled" not in backends:
+        return f"{T} steps in one plain scan, which saves what autodiff asks for"
+    size = blocks(T, chunk)
+    if size.block >= T:
+        return f"{T} steps in one block, which saves its projection and its carries"
+    count, rest = divmod(T, size.block)
+    text = f"{T} steps in {count} blocks of {size.block}" + (f" and one of {rest}" if rest else "")
+    if size.segment is not None and size.segment < T:
+        return f"{text}, in segments of {size.segment} that save only the carry they start from"
+    return f"{text}; a block saves its carries and recomputes its gates"

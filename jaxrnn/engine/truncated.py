@@ -1,0 +1,128 @@
+"""Truncated backpropagation through time: the values of `scan`, with gradients that reach back k2 steps every k1."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxrnn.engine.check import check_scan
+from jaxrnn.engine.masks import Sequence, reset_steps
+from jaxrnn.engine.plan import Plan
+from jaxrnn.engine.run import run
+from jaxrnn.engine.scan import arguments_of_scan
+from jaxrnn.errors import fail
+from jaxrnn.layer import Layer, check_size
+from jaxrnn.typing import Array, Carry, Params
+
+
+def scan_truncated(
+    cell: Layer, params: Params, xs: Array, carry: Carry | None = None, *, k1: int, k2: int | None = None, **arguments: Any
+) -> tuple[Carry, Any]:
+    """Run a layer as `scan` does, with gradients truncated to windows: TBPTT(k1, k2).
+
+    The outputs of steps b k1 ... (b + 1) k1 - 1 send their gradients back to step (b + 1) k1 - k2 and no further, and so
+    does the final carry from the last window. All windows are differentiated in parallel.
+
+    Args:
+        cell, params, xs, carry: as for `scan`. A bidirectional layer cannot be truncated.
+        k1: steps between two truncation points.
+        k2: steps that a gradient reaches back, k1 or more; None for k1.
+        **arguments: the keyword arguments of `scan`.
+
+    Returns:
+        `(carry, ys)`, equal to those of `scan`.
+
+    Raises:
+        ValueError, TypeError: as `scan`; k1 or k2 is out of range.
+
+    Paper: Williams & Peng, An efficient gradient-based algorithm for on-line training of recurrent network trajectories,
+    Neural Computation 2(4), 1990.
+
+    >>> import jax, jaxrnn
+    >>> cell = jaxrnn.lstm(4)
+    >>> params = cell.init(jax.random.key(0), inputs=3)
+    >>> xs = jax.numpy.ones((12, 2, 3))
+    >>> first = lambda xs: jaxrnn.scan_truncated(cell, params, xs, k1=4)[1][-1].sum()
+    >>> [bool(g.any()) for g in jax.grad(first)(xs)[7:9]]
+    [False, True]
+    """
+    check_size(k1, "k1")
+    k2 = k1 if k2 is None else k2
+    check_size(k2, "k2")
+    if k2 < k1:
+        fail("k2", f"at least k1 = {k1}, so that every output has a gradient", k2)
+    given = arguments_of_scan(cell, params, xs, carry, arguments)
+    _, carry, reset_carry, sequence = check_scan(cell, params, xs, carry, given)
+    if _has_both_directions(cell):
+        fail("cell", "a layer of one direction", "a bidirectional one, whose first output depends on the last input", kind=TypeError)
+    plan = Plan(given.reverse, given.chunk, given.backend, given.projected)
+    return _windows(cell, plan, k1, k2, dict(params), sequence, carry, reset_carry, given.rng)
+
+
+def _has_both_directions(layer: Layer) -> bool:
+    return hasattr(layer, "backward") or any(map(_has_both_directions, layer.parts))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _windows(
+    layer: Layer, plan: Plan, k1: int, k2: int, params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: Any
+) -> tuple[Carry, Any]:
+    T = sequence.t.shape[0]
+    if T == 0:
+        return run(layer, params, sequence, carry, reset_carry, rng, plan)
+    steps = _forward_in_time(sequence, plan.reverse)
+    forward = plan._replace(reverse=False)
+
+    def piece(carry: Any, steps: Any) -> tuple[Carry, Any]:
+        x, t, valid, reset, per_step = steps
+        flags = None if reset is None else jnp.cumsum(reset, axis=0, dtype=jnp.int32)
+        return run(layer, params, Sequence(x, t, valid, flags, None, per_step), carry, reset_carry, rng, forward)
+
+    overlap = k2 - k1
+    count = math.ceil(T / k1)
+    steps = _pad(steps, sequence.batch_axes(plan.projected), overlap, count * k1 - T)
+    if carry is None:  # one step that holds: the layer's own initial carry, in its own dtype
+        carry = piece(None, jax.tree.map(lambda a: a[:0], steps))[0]
+
+    # First without gradients: the carry at every place where a window may start.
+    unit = math.gcd(k1, k2)
+    cut = jax.tree.map(lambda a: a.reshape(-1, unit, *a.shape[1:]), lax.stop_gradient(steps))
+    _, starts = lax.scan(lambda c, s: (lax.stop_gradient(piece(c, s)[0]), c), lax.stop_gradient(carry), cut)
+    # Windows that reach back to the beginning start from the carry that was passed, with its gradient.
+    at = jnp.arange(count) * k1
+    begins = at <= overlap
+    starts = jax.tree.map(lambda s, c: _where_first(begins, c, s[at // unit]), starts, carry)
+
+    windows = jax.tree.map(lambda a: a[at[:, None] + jnp.arange(k2)[None]], steps)
+    finals, ys = jax.vmap(piece)(starts, windows)
+    final = jax.tree.map(lambda a: a[-1], finals)
+    ys = jax.tree.map(lambda a: a[:, overlap:].reshape(count * k1, *a.shape[2:])[:T], ys)
+    return final, jax.tree.map(lambda a: jnp.flip(a, 0), ys) if plan.reverse else ys
+
+
+def _forward_in_time(sequence: Sequence, reverse: bool) -> tuple[Any, ...]:
+    """Steps in the order in which they are processed, with their resets settled."""
+    reset = reset_steps(sequence, reverse)
+    steps = (sequence.xs, sequence.t, sequence.valid, reset, sequence.per_step)
+    return jax.tree.map(lambda a: jnp.flip(a, 0), steps) if reverse else steps
+
+
+def _pad(steps: tuple[Any, ...], batch: tuple[int, ...], front: int, back: int) -> tuple[Any, ...]:
+    """Invalid steps around the sequence, so that all windows are of one length."""
+    if front == back == 0:
+        return steps
+    x, t, valid, reset, per_step = steps
+    if valid is None:
+        valid = jnp.ones((x.shape[0], *batch), bool)
+    padded = (x, t, valid, reset, per_step)
+    return jax.tree.map(lambda a: jnp.pad(a, [(front, back)] + [(0, 0)] * (a.ndim - 1)), padded)
+
+
+def _where_first(condition: Array, yes: Array, no: Array) -> Array:
+    shaped = condition.reshape(condition.shape + (1,) * (no.ndim - 1))
+    return jnp.where(jnp.broadcast_to(shaped, no.shape), jnp.broadcast_to(yes[None], no.shape), no)

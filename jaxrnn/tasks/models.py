@@ -1,0 +1,88 @@
+"""Trained models by name or folder: the runs on this disk and the small models that ship with the package.
+
+A shipped model is a folder `pretrained/NAME` with the run's config.yaml and its parameters as params.npz (float16, names as
+paths; the zip's CRC finds a flipped bit).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.tasks import TASKS
+from jaxrnn.train.config import Experiment, read_experiment
+from jaxrnn.train.run import CONFIG, RunError, best_params
+from jaxrnn.train.task import Params
+
+PARAMS = "params.npz"
+
+
+class Model(NamedTuple):
+    """A trained model and the experiment that it came from."""
+
+    experiment: Experiment
+    params: Params
+
+
+def shipped() -> dict[str, Path]:
+    """Folders of the models in the package, by name."""
+    folder = Path(str(resources.files("jaxrnn.tasks") / "pretrained"))
+    return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{PARAMS}"))}
+
+
+def load_model(run: str) -> Model:
+    """The best parameters of a run's folder, or a model of the package by its name.
+
+    Raises:
+        RunError: If there is neither, naming what there is.
+    """
+    folder = Path(run)
+    if (folder / CONFIG).exists():
+        experiment = read_experiment(folder / CONFIG, [], TASKS)
+        return Model(experiment, best_params(experiment, folder))
+    if run in shipped():
+        experiment = read_experiment(shipped()[run] / CONFIG, [], TASKS)
+        return Model(experiment, read_params(shipped()[run] / PARAMS, experiment))
+    runs = [str(path.parent) for path in sorted(Path("runs").glob(f"*/{CONFIG}"))]
+    raise RunError(
+        f"no run {run!r}: expected a folder that `jaxrnn train` wrote (here: {', '.join(runs) or 'none in runs/'}) "
+        f"or a model of the package ({', '.join(shipped())})"
+    )
+
+
+def write_params(path: Path, params: Params) -> None:
+    """Store parameters as float16 in a compressed npz file."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    np.savez_compressed(path, **{_name(key): np.asarray(leaf, np.float16) for key, leaf in leaves})
+
+
+def read_params(path: Path, experiment: Experiment) -> Params:
+    """The parameters of an npz file, as float32, in the tree of an experiment's model.
+
+    Raises:
+        RunError: If the file is damaged or of another model.
+    """
+    like = jax.eval_shape(experiment.task.init, jax.random.key(0))
+
+    def read(key, leaf):
+        array = arrays[_name(key)]
+        if array.shape != leaf.shape:
+            raise RunError(f"{path}: {_name(key)} has shape {array.shape}, expected {leaf.shape}")
+        return jnp.asarray(array, leaf.dtype)
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return jax.tree_util.tree_map_with_path(read, like)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path} cannot be read: {error}. Install the package again") from error
+
+
+def _name(path: tuple) -> str:
+    """A leaf's path as "rnn/layer_0/kernel"."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -1,0 +1,142 @@
+"""Reading an experiment: a YAML file, command-line overrides, and errors that name the nearest valid key.
+
+    task: char_lm          # the application; its options are the sections model and data
+    seed: 0
+    model: {...}
+    data: {...}
+    optimizer: {...}       # OptimizerOptions
+    loop: {...}            # LoopOptions
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import yaml
+
+import jaxrnn
+from jaxrnn.errors import nearest
+from jaxrnn.train.options import LoopOptions, OptimizerOptions, check
+from jaxrnn.train.task import Task
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message says which key, what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides the numbers of a run."""
+
+    name: str  # the task's
+    seed: int
+    task: Task
+    optimizer: OptimizerOptions
+    loop: LoopOptions
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every option by section and key, as a configuration file holds them."""
+        sections = {"optimizer": self.optimizer, "loop": self.loop}
+        head = {"task": self.name, "seed": self.seed, **dataclasses.asdict(self.task)}
+        return head | {key: dataclasses.asdict(value) for key, value in sections.items()}
+
+
+def find_config(name: str | None) -> Path:
+    """A configuration file by its path, or by the name of one that ships with the package.
+
+    Raises:
+        ConfigError: If there is none, naming those that ship.
+    """
+    package = Path(jaxrnn.__file__).parent
+    folder = package / "configs" if (package / "configs").exists() else package.parent / "configs"  # wheel, or checkout
+    shipped = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if name is None or name.startswith("-"):
+        raise ConfigError(f"CONFIG comes first: a YAML file, or one of {', '.join(shipped)}")
+    if Path(name).is_file():
+        return Path(name)
+    if name in shipped:
+        return shipped[name]
+    raise ConfigError(f"no configuration {name!r} (CONFIG comes before all options). {_suggest(Path(name).stem, shipped)}")
+
+
+def option_help(path: Path, tasks: Mapping[str, type[Task]]) -> str:
+    """Every option of a configuration file's task, with the values in the file as defaults."""
+    experiment = read_experiment(path, [], tasks)
+    parser = _parser(type(experiment.task), experiment.name)
+    parser.set_defaults(experiment.as_dict())
+    return parser.format_help()
+
+
+def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, type[Task]]) -> Experiment:
+    """The experiment of a YAML file with overrides such as `--model.hidden 128` applied.
+
+    Raises:
+        ConfigError: For an unknown task, an unknown or mistyped key, a value of the wrong type or out of range.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping with the keys task, seed, ..., got {type(content).__name__}")
+    name = content.get("task")
+    if name not in tasks:
+        raise ConfigError(f"{path}: task: got {name!r}. {_suggest(str(name), tasks)}")
+    parser = _parser(tasks[name], name)
+    sections = _sections(tasks[name])
+    keys = {"task", "seed"} | {f"{s}.{f.name}" for s, options in sections.items() for f in dataclasses.fields(options)}
+    for key, value in content.items():
+        if key in sections and not isinstance(value, dict):
+            raise ConfigError(f"{path}: {key}: expected a section of keys, got {value!r}")
+        for full in [f"{key}.{k}" for k in value] if isinstance(value, dict) else [str(key)]:
+            if full not in keys:
+                raise ConfigError(f"{path}: unknown key {full!r}. {_suggest(full, keys)}")
+    for argument in overrides:
+        option = argument.partition("=")[0]
+        if option.startswith("--") and option.removeprefix("--") not in keys:
+            options = [f"--{key}" for key in keys | {"run", "resume", "help"}]
+            raise ConfigError(f"unknown option {option!r}. {_suggest(option, options)}")
+    try:
+        values = parser.parse_args(list(overrides), namespace=parser.parse_object(content))
+        parts = {section: options(**vars(values[section])) for section, options in sections.items()}
+        check(0 <= values.seed < 2**32, "seed", "an integer in [0, 2**32)", values.seed)
+        optimizer, loop = parts.pop("optimizer"), parts.pop("loop")
+        return Experiment(name, values.seed, tasks[name](**parts), optimizer, loop)
+    except (jsonargparse.ArgumentError, ValueError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def _parser(task: type[Task], name: str) -> jsonargparse.ArgumentParser:
+    """The parser of a task's experiments: one option a field, `--section.key`."""
+    parser = jsonargparse.ArgumentParser(
+        usage=argparse.SUPPRESS, allow_abbrev=False, exit_on_error=False, add_help=False
+    )
+    parser.add_argument("--task", default=name, choices=[name], help="The application.")
+    parser.add_argument("--seed", type=int, default=0, help="Of parameters, dropout and samples.")
+    for section, options in _sections(task).items():
+        parser.add_argument(f"--{section}", type=options, default=options())
+    return parser
+
+
+def _sections(task: type[Task]) -> dict[str, type]:
+    """Section names and their dataclasses: those of the task, then those of every run."""
+    own = typing.get_type_hints(task)
+    return {field.name: own[field.name] for field in dataclasses.fields(task)} | {
+        "optimizer": OptimizerOptions,
+        "loop": LoopOptions,
+    }
+
+
+def _suggest(wrong: str, valid: Iterable[str]) -> str:
+    """The valid key nearest to a wrong one, also where only its section is missing or another; else all of them."""
+    last = {key.rpartition(".")[2]: key for key in valid}
+    close = difflib.get_close_matches(wrong.rpartition(".")[2], last, n=1)
+    return nearest(wrong, [last[name] for name in close]) or nearest(wrong, valid) or f"Expected one of: {', '.join(sorted(valid))}"

@@ -1,0 +1,164 @@
+"""The training loop: any Task from its first step, or from its last good checkpoint, to the end.
+
+A run is a folder: config.yaml, metrics.jsonl, checkpoints/, and when it has ended learning_curve.png, the task's samples
+and result.json. Everything that decides what comes next is in each checkpoint, so a run that was killed and resumed
+writes the same parameters and the same metrics.jsonl, bit by bit, as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from jaxrnn.train.checkpoint import Checkpoints
+from jaxrnn.train.config import Experiment
+from jaxrnn.train.metrics import MetricsFile
+from jaxrnn.train.optimizer import learning_rate, make_optimizer
+from jaxrnn.train.progress import Display
+from jaxrnn.train.signals import StopRequest
+from jaxrnn.train.step import TrainState, init_state, make_mesh, make_step, place, state_shardings
+
+MAX_SKIPPED_IN_A_ROW = 10
+
+
+class NonFiniteError(FloatingPointError):
+    """A loss or gradient was not finite and the options say not to go on."""
+
+
+@dataclass
+class Progress:
+    """What the host knows at a step; the arrays are in TrainState."""
+
+    data: Any  # position of the next batch
+    best_loss: float | None = None
+    best_step: int | None = None
+    waited: int = 0  # validations since the best
+    window: list[dict[str, float]] = field(default_factory=list)  # figures of the steps since the last line
+    seconds: float = 0.0  # of training, over all lives of the run
+    finished: str | None = None  # why the run ended
+
+
+def abstract_state(experiment: Experiment, mesh: jax.sharding.Mesh) -> TrainState:
+    """Shapes, dtypes and shardings of an experiment's state, without computing it."""
+    optimizer = make_optimizer(experiment.optimizer, experiment.loop.steps)
+    shapes = jax.eval_shape(lambda: init_state(experiment.task, optimizer, experiment.seed))
+    return jax.tree.map(
+        lambda shape, sharding: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding),
+        shapes,
+        state_shardings(shapes, mesh),
+    )
+
+
+def fit(experiment: Experiment, folder: Path, console: Console, stop: StopRequest) -> tuple[int, Progress]:
+    """Train in a run's folder until the end, or until a stop is requested, and save.
+
+    Returns:
+        The last step and the progress there; `progress.finished` is None where the run was stopped early.
+
+    Raises:
+        NonFiniteError: At a non-finite step if `loop.nonfinite` is "raise", or at the tenth in a row.
+        CheckpointError: If a checkpoint cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    task, options = experiment.task, experiment.loop
+    mesh = make_mesh()
+    optimizer = make_optimizer(experiment.optimizer, options.steps)
+    schedule = learning_rate(experiment.optimizer, options.steps)
+    checkpoints = Checkpoints(folder / "checkpoints", options.keep)
+    batches = task.batches()
+    like = abstract_state(experiment, mesh)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
+
+    found = checkpoints.newest(like, set_aside=True)
+    if found is None:
+        number, progress = 0, Progress(batches.get_state())
+        state = jax.device_put(init_state(task, optimizer, experiment.seed), shardings)
+    else:
+        number, state, stored = found
+        progress = Progress(**stored)
+        batches.set_state(progress.data)
+    if progress.finished is not None:
+        return number, progress
+    if number:
+        console.print(f"resuming after step {number}")
+
+    step = make_step(task, optimizer, shardings)
+    earlier, start = progress.seconds, time.monotonic()
+
+    def save(metrics: MetricsFile) -> None:
+        progress.data, progress.seconds = batches.get_state(), earlier + time.monotonic() - start
+        metrics.sync()  # before the checkpoint: no line up to its step may be missing beside it
+        checkpoints.save(number, state, asdict(progress), progress.best_step)
+
+    with (
+        MetricsFile(folder / "metrics.jsonl", number) as metrics,
+        Display(options.steps, number, task.unit, console) as display,
+    ):
+        while not stop.requested and progress.finished is None:
+            batch = next(batches)
+            state, outcome = step(state, place(batch, mesh))
+            outcome = {name: value.item() for name, value in jax.device_get(outcome).items()}
+            number += 1
+            display.advance(task.count(batch))
+            finite, skipped, in_a_row = (outcome.pop(key) for key in ("finite", "skipped", "skipped_in_a_row"))
+            if finite:
+                progress.window.append(outcome)
+            else:
+                what = f"step {number}: loss {outcome['loss']:.6g}, gradient norm {outcome['grad_norm']:.6g}"
+                if options.nonfinite == "raise":
+                    raise NonFiniteError(f"{what}; loop.nonfinite is 'raise'. {_last_good(checkpoints)}")
+                display.line(f"{what}: skipped ({skipped} so far)")
+                if in_a_row >= MAX_SKIPPED_IN_A_ROW:
+                    raise NonFiniteError(
+                        f"{what}; {in_a_row} steps in a row were not finite, the run stops. {_last_good(checkpoints)}"
+                    )
+            last = number == options.steps
+            if last or number % options.log_every == 0:
+                line = _means(progress.window)
+                rate = float(schedule(number - skipped))
+                metrics.write({"step": number, **line, "learning_rate": rate, "skipped": skipped})
+                display.figures(number, line.get("loss"), progress.best_loss)
+                progress.window = []
+            improved = False
+            if last or number % options.validate_every == 0:
+                figures = task.evaluate(state.params, partial(place, mesh=mesh))
+                metrics.write({"step": number, **{f"validation_{name}": _json(v) for name, v in figures.items()}})
+                loss = figures["loss"]
+                improved = math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss)
+                if improved:
+                    progress.best_loss, progress.best_step, progress.waited = loss, number, 0
+                else:
+                    progress.waited += 1
+                display.line(f"step {number}: validation " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items()))
+                if last:
+                    progress.finished = "all steps done"
+                elif progress.waited >= options.patience:
+                    progress.finished = f"no better validation loss in {options.patience} validations"
+            if improved or progress.finished is not None or number % options.checkpoint_every == 0:
+                save(metrics)
+        if progress.finished is None:
+            save(metrics)
+    return number, progress
+
+
+def _json(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def _means(window: list[dict[str, float]]) -> dict[str, float | None]:
+    """Mean of every figure over a window of steps."""
+    return {name: _json(math.fsum(step[name] for step in window) / len(window)) for name in (window[0] if window else ())}
+
+
+def _last_good(checkpoints: Checkpoints) -> str:
+    """Where to go back to, for a message."""
+    steps = checkpoints.steps()
+    return f"Last good checkpoint: {checkpoints.path(steps[-1])}" if steps else "There is no checkpoint yet"

@@ -1,0 +1,71 @@
+"""The options that every training run has, checked when they are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxrnn.errors import fail
+
+
+def check(ok: bool, name: str, expected: str, got: object) -> None:
+    """Raise a ValueError that names the option, what was expected and what came, unless all is well."""
+    if not ok:
+        fail(name, expected, got)
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """AdamW with linear warm-up, cosine decay to zero and clipping by the global norm.
+
+    Args:
+        learning_rate: The peak, reached at the end of the warm-up.
+        warmup: Steps of linear warm-up from zero.
+        beta1: Decay of the gradient's running mean.
+        beta2: Decay of the squared gradient's running mean.
+        weight_decay: Decoupled decay of the kernels; biases have none.
+        clip_norm: Gradients of a larger global norm are scaled down to it.
+    """
+
+    learning_rate: float = 2e-3
+    warmup: int = 100
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        check(0 < self.learning_rate < float("inf"), "optimizer.learning_rate", "a positive number", self.learning_rate)
+        check(self.warmup >= 0, "optimizer.warmup", "0 or more steps", self.warmup)
+        check(0 <= self.beta1 < 1, "optimizer.beta1", "a number in [0, 1)", self.beta1)
+        check(0 <= self.beta2 < 1, "optimizer.beta2", "a number in [0, 1)", self.beta2)
+        check(0 <= self.weight_decay < float("inf"), "optimizer.weight_decay", "0 or more", self.weight_decay)
+        check(0 < self.clip_norm, "optimizer.clip_norm", "a positive number (.inf to switch clipping off)", self.clip_norm)
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """How long to train, and how often to record, validate and save.
+
+    Args:
+        steps: Batches to train on.
+        log_every: Steps between lines of metrics.jsonl.
+        validate_every: Steps between validations; the last step validates too.
+        patience: Stop after this many validations in a row without a new best loss.
+        checkpoint_every: Steps between checkpoints; each new best and the last step are saved too.
+        keep: How many of the newest checkpoints to keep, beside the best one.
+        nonfinite: What to do at a loss or gradient that is not finite: skip the step, or raise.
+    """
+
+    steps: int = 1000
+    log_every: int = 20
+    validate_every: int = 250
+    patience: int = 10
+    checkpoint_every: int = 250
+    keep: int = 2
+    nonfinite: Literal["skip", "raise"] = "skip"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "log_every", "validate_every", "patience", "checkpoint_every", "keep"):
+            check(getattr(self, name) >= 1, f"loop.{name}", "1 or more", getattr(self, name))
+        check(self.nonfinite in ("skip", "raise"), "loop.nonfinite", "'skip' or 'raise'", self.nonfinite)

@@ -1,0 +1,38 @@
+"""The learning curve of a run as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
+    """Draw training and validation loss by step from the lines of metrics.jsonl, and mark the best validation."""
+    training = [(line["step"], line["loss"]) for line in lines if line.get("loss") is not None]
+    validation = [(line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line]
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    if training:
+        axes.plot(*zip(*training, strict=True), color="tab:blue", linewidth=1, alpha=0.8, label="training")
+    if validation:
+        axes.plot(*zip(*validation, strict=True), color="tab:orange", marker="o", markersize=4, label="validation")
+        step, loss = min(validation, key=lambda point: point[1])
+        axes.annotate(
+            f"best {loss:.4f} at step {step}",
+            (step, loss),
+            xytext=(0, 24),
+            textcoords="offset points",
+            horizontalalignment="right",
+            arrowprops={"arrowstyle": "->"},
+        )
+    axes.set(title=title, xlabel="step", ylabel="loss (nats)")
+    axes.grid(alpha=0.3)
+    if training or validation:
+        axes.legend()
+    temporary = path.with_suffix(".tmp")
+    figure.savefig(temporary, format="png", dpi=120)
+    temporary.replace(path)

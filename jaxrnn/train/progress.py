@@ -1,0 +1,62 @@
+"""What a person sees while training: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Display:
+    """Progress of a run, as a context manager.
+
+    Args:
+        steps: All steps of the run.
+        step: Steps done before (a resumed run).
+        unit: What the speed counts, for example "characters".
+        console: Where to write.
+    """
+
+    def __init__(self, steps: int, step: int, unit: str, console: Console) -> None:
+        self._steps, self._unit, self._console = steps, unit, console
+        self._first, self._start, self._units = step, time.monotonic(), 0
+        self._bar = Progress(
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[figures]}"),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=steps, completed=step, figures="compiling")
+
+    def __enter__(self) -> Display:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def advance(self, units: int) -> None:
+        """One more step, of so many units, is done."""
+        self._units += units
+        self._bar.advance(self._task)
+
+    def figures(self, step: int, loss: float | None, validation: float | None) -> None:
+        """Show the newest figures."""
+        seconds = max(time.monotonic() - self._start, 1e-9)
+        text = f"loss {'-' if loss is None else format(loss, '.4f')}  {self._units / seconds:,.0f} {self._unit}/s"
+        if validation is not None:
+            text += f"  best validation {validation:.4f}"
+        self._bar.update(self._task, figures=text)
+        if not self._console.is_terminal:
+            left = seconds / max(step - self._first, 1) * (self._steps - step)
+            self.line(f"step {step}/{self._steps}  {text}  left {left // 60:.0f}:{left % 60:02.0f}")
+
+    def line(self, text: str) -> None:
+        """Print a line (above the bar, where there is one)."""
+        self._console.print(text)

@@ -1,0 +1,131 @@
+"""A run from start to finish in its folder: new or resumed, trained, drawn, sampled, and its result written down."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import yaml
+from rich.console import Console
+
+from jaxrnn.train.checkpoint import Checkpoints
+from jaxrnn.train.config import Experiment
+from jaxrnn.train.loop import Progress, abstract_state, fit
+from jaxrnn.train.metrics import read_metrics
+from jaxrnn.train.plots import learning_curve
+from jaxrnn.train.signals import StopRequest
+from jaxrnn.train.step import make_mesh
+from jaxrnn.train.task import Params
+
+CONFIG = "config.yaml"
+RESULT = "result.json"
+
+
+class RunError(ValueError):
+    """A run's folder cannot be used as asked; the message says what to do."""
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or none of it."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
+    """Make a new run's folder, or check that an old one is of the same experiment.
+
+    Raises:
+        RunError: If the folder is not empty and `resume` is not asked for, or if its experiment is another one.
+    """
+    wanted = experiment.as_dict()
+    path = folder / CONFIG
+    if folder.exists() and any(folder.iterdir()):
+        if not resume:
+            raise RunError(
+                f"{folder} is not empty: go on with its run by --resume, choose another folder by --run, or delete it"
+            )
+        if path.exists():
+            stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+            changed = sorted(_differences(wanted, stored))
+            if changed:
+                raise RunError(
+                    f"{folder} holds a run with other options: {'; '.join(changed)}. "
+                    "A resumed run keeps its options; start a new one with --run FOLDER"
+                )
+            return
+        if (folder / "checkpoints").exists():
+            raise RunError(f"{folder} has checkpoints but no {CONFIG}: it cannot be resumed")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, yaml.safe_dump(wanted, sort_keys=False))
+
+
+def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "") -> list[str]:
+    """'key: stored ..., wanted ...' for every key in which two configurations differ."""
+    found = []
+    for key in wanted.keys() | stored.keys():
+        a, b = wanted.get(key), stored.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key} was {b!r}, now {a!r}")
+    return found
+
+
+def run(experiment: Experiment, folder: Path, resume: bool, stop: StopRequest) -> int:
+    """Train an experiment in a folder, then draw and sample; the exit code of the command."""
+    open_folder(folder, experiment, resume)
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    step, progress = fit(experiment, folder, console, stop)
+    if progress.finished is None:
+        console.print(f"stopped at step {step}, saved in {folder}; go on by the same command with --resume")
+        return stop.exit_code
+    best = "no finite validation loss"
+    if progress.best_loss is not None:
+        best = f"best validation loss {progress.best_loss:.4f} at step {progress.best_step}"
+    if (folder / RESULT).exists():
+        console.print(f"{folder} is finished: {progress.finished} at step {step}, {best}. There is nothing to resume")
+        return 0
+    console.print(f"finished at step {step} after {progress.seconds:.0f} s: {progress.finished}, {best}")
+    finish(experiment, folder, step, progress, console)
+    return 0
+
+
+def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, console: Console) -> None:
+    """Write what a finished run leaves beside its checkpoints; result.json comes last, as the sign that all is there."""
+    learning_curve(read_metrics(folder / "metrics.jsonl"), folder.name, folder / "learning_curve.png")
+    console.print(experiment.task.show(best_params(experiment, folder), folder, experiment.seed))
+    result = {
+        "command": shlex.join(["jaxrnn", *sys.argv[1:]]),
+        "finished": progress.finished,
+        "steps": step,
+        "best_step": progress.best_step,
+        "best_validation_loss": progress.best_loss,
+        "seconds": round(progress.seconds, 1),
+        "seed": experiment.seed,
+        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {os.cpu_count()} CPU cores",
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in ("jax", "optax", "orbax-checkpoint")},
+    }
+    write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
+    console.print(f"{folder} holds learning_curve.png, metrics.jsonl, {RESULT}, the checkpoints and the samples")
+
+
+def best_params(experiment: Experiment, folder: Path) -> Params:
+    """The parameters of a run's best checkpoint, on one device.
+
+    Raises:
+        RunError: If the run has no undamaged checkpoint.
+    """
+    like = abstract_state(experiment, make_mesh(jax.devices()[:1]))
+    found = Checkpoints(folder / "checkpoints", experiment.loop.keep).best(like)
+    if found is None:
+        raise RunError(f"{folder} has no undamaged checkpoint yet")
+    return found[1].params
