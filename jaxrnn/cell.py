@@ -33,7 +33,9 @@ class Update:
     equations: Callable[..., tuple[Carry, Array]]
     options: tuple[tuple[str, Any], ...] = ()
 
-    def __call__(self, carry: Carry, x: Any, recur: Any, theta: dict[str, Any], **per_step: Array) -> tuple[Carry, Array]:
+    def __call__(
+        self, carry: Carry, x: Any, recur: Any, theta: dict[str, Any], **per_step: Array
+    ) -> tuple[Carry, Array]:
         return self.equations(carry, x, recur, theta, **dict(self.options), **per_step)
 
 
@@ -49,7 +51,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Cell(Layer):
-    """A recurrent cell: static, hashable, equal by value; holds no arrays. Made by `lstm`, `gru`, `elman`, `gate_cell`."""
+    """A recurrent cell: static, hashable, equal by value, without arrays. `lstm`, `gru`, `gate_cell`, ... make them."""
 
     name: str
     size: int
@@ -103,7 +105,8 @@ class Cell(Layer):
             The cell's carry, a NamedTuple of arrays `[*B, H]` (`[*B, P]` for a projected state).
 
         Raises:
-            TypeError: `batch` is not a tuple of sizes. ValueError: the initial carry is learned and `params` is missing.
+            TypeError: `batch` is not a tuple of sizes.
+            ValueError: the initial carry is learned and `params` is missing.
         """
         check_batch(batch)
         if params is None:

@@ -36,8 +36,12 @@ def make_parser() -> argparse.ArgumentParser:
     help = "train a model as a configuration says"
     usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--section.key VALUE ...]"
     train = commands.add_parser("train", help=help, usage=usage, add_help=False, **plain)
-    train.add_argument("config", nargs="?", metavar="CONFIG", help="a YAML file, or the name of one that ships with the package")
-    train.add_argument("--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/NAME of CONFIG)")
+    train.add_argument(
+        "config", nargs="?", metavar="CONFIG", help="a YAML file, or the name of one that ships with the package"
+    )
+    train.add_argument(
+        "--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/NAME of CONFIG)"
+    )
     train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
     train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 

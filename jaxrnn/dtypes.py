@@ -46,4 +46,10 @@ def check_carry_dtype(carry: Carry, dtype: Any) -> None:
     if any(a.dtype != have for a in jax.tree.leaves(carry)):
         fail("carry", "of one dtype", carry, kind=TypeError)
     if promote(have, dtype) != have:
-        fail("carry", f"of a dtype that holds {jnp.dtype(dtype).name}", carry, "Cast the carry, or pass `dtype` to `initial_carry`.", kind=TypeError)
+        fail(
+            "carry",
+            f"of a dtype that holds {jnp.dtype(dtype).name}",
+            carry,
+            "Cast the carry, or pass `dtype` to `initial_carry`.",
+            kind=TypeError,
+        )

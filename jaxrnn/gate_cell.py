@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from jaxrnn import initializers
 from jaxrnn.cell import Cell, Noise, Update
@@ -18,10 +18,10 @@ from jaxrnn.typing import Array, Carry, Initializer
 class Common(TypedDict, total=False):
     """The arguments that every factory takes beside its own.
 
-    use_bias: add a bias to every gate (default true). kernel_init, recurrent_kernel_init, bias_init: an initialiser, or a
-    dict of them by gate. learn_carry: make the initial carry a parameter, drawn by carry_init (zeros). dtype: of products
-    and outputs (default: what inputs and parameters promote to). param_dtype: of parameters (default: JAX's float).
-    carry_dtype: of gates and carry (default: as dtype, float32 at least).
+    use_bias: add a bias to every gate (default true). kernel_init, recurrent_kernel_init, bias_init: an initialiser, or
+    a dict of them by gate. learn_carry: make the initial carry a parameter, drawn by carry_init (zeros). dtype: of
+    products and outputs (default: what inputs and parameters promote to). param_dtype: of parameters (default: JAX's
+    float). carry_dtype: of gates and carry (default: as dtype, float32 at least).
     """
 
     use_bias: bool
@@ -57,6 +57,9 @@ def build(
         word = sorted(unknown)[0]
         raise TypeError(f"{name}() has no argument {word!r}. {nearest(word, Common.__annotations__)}".strip())
     check_size(size, "size")
+    for option, value in update.options:
+        if not isinstance(value, Hashable):
+            fail(option, "hashable, since it becomes part of the cell", value, kind=TypeError)
     for flag in ("use_bias", "learn_carry"):
         check_flag(common.get(flag, True), flag)
     gate_init = {
@@ -84,14 +87,29 @@ def build(
     elif "carry_init" in common:
         fail("carry_init", "given with learn_carry=True", common["carry_init"])
     dtypes = {arg: check_dtype(common.get(arg), arg) for arg in ("dtype", "param_dtype", "carry_dtype")}
-    return Cell(name, size, gates, carry, sizes, update, tuple(declared.items()), projection, (), per_step, paper=paper, **dtypes)
+    return Cell(
+        name,
+        size,
+        gates,
+        carry,
+        sizes,
+        update,
+        tuple(declared.items()),
+        projection,
+        (),
+        per_step,
+        paper=paper,
+        **dtypes,
+    )
 
 
-def gate_cell(*, gates: tuple[str, ...], carry: type, bias_init: Mapping[str, Initializer] | None = None, paper: str = "") -> Callable[..., Callable[..., Cell]]:
+def gate_cell(
+    *, gates: tuple[str, ...], carry: type, bias_init: Mapping[str, Initializer] | None = None, paper: str = ""
+) -> Callable[..., Callable[..., Cell]]:
     """Turn gate equations into a cell factory.
 
-    The equations take `(carry, x, h)`: the carry, and one array a gate for input and recurrent product. Keyword arguments
-    with a default are options of the factory; keyword arguments without one are per-step inputs.
+    The equations take `(carry, x, h)`: the carry, and one array a gate for input and recurrent product. Keyword
+    arguments with a default are options of the factory; keyword arguments without one are per-step inputs.
 
     Args:
         gates: names of the gates, in the order of the parameters' gate axis.
@@ -121,7 +139,12 @@ def gate_cell(*, gates: tuple[str, ...], carry: type, bias_init: Mapping[str, In
     fields = getattr(carry, "_fields", ())
     if "h" not in fields:
         fail("carry", "a NamedTuple class with a field `h`", carry, kind=TypeError)
-    if not isinstance(gates, tuple) or not gates or len(set(gates)) != len(gates) or not all(isinstance(g, str) and g.isidentifier() for g in gates):
+    if (
+        not isinstance(gates, tuple)
+        or not gates
+        or len(set(gates)) != len(gates)
+        or not all(isinstance(g, str) and g.isidentifier() for g in gates)
+    ):
         fail("gates", "a tuple of distinct names", gates, kind=TypeError)
 
     def decorate(equations: Callable[..., tuple[Carry, Array]]) -> Callable[..., Cell]:
@@ -133,7 +156,10 @@ def gate_cell(*, gates: tuple[str, ...], carry: type, bias_init: Mapping[str, In
         def factory(size: int, **given: Any) -> Cell:
             options = defaults | {k: given.pop(k) for k in list(given) if k in defaults}
             update = Update(_one_product, (("equations", equations), *sorted(options.items())))
-            return build(name, size, gates, carry, update, special_bias=bias_init, per_step=asked, paper=paper, common=given)  # type: ignore[arg-type]
+            common = cast(Common, given)  # `build` names what is not in it
+            return build(
+                name, size, gates, carry, update, special_bias=bias_init, per_step=asked, paper=paper, common=common
+            )
 
         factory.__name__ = name
         factory.__doc__ = equations.__doc__
@@ -142,12 +168,16 @@ def gate_cell(*, gates: tuple[str, ...], carry: type, bias_init: Mapping[str, In
     return decorate
 
 
-def _one_product(carry: Any, x: Any, recur: Any, theta: dict[str, Any], *, equations: Callable[..., Any], **named: Any) -> tuple[Carry, Array]:
+def _one_product(
+    carry: Any, x: Any, recur: Any, theta: dict[str, Any], *, equations: Callable[..., Any], **named: Any
+) -> tuple[Carry, Array]:
     """The form of most cells: exactly one product, with the previous output."""
     return equations(carry, x, recur(carry.h), **named)
 
 
-def add_noise(cell: Cell, name: str, wrap: Callable[..., Any], options: Mapping[str, Any], noises: tuple[Noise, ...]) -> Cell:
+def add_noise(
+    cell: Cell, name: str, wrap: Callable[..., Any], options: Mapping[str, Any], noises: tuple[Noise, ...]
+) -> Cell:
     """A cell whose equations are wrapped by `wrap` and receive the masks of `noises`."""
     if not isinstance(cell, Cell):
         fail("cell", f"a Cell ({name} wraps gate equations)", cell, kind=TypeError)

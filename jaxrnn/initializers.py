@@ -1,7 +1,7 @@
 """Initialisers of whole parameters, built from one initialiser a gate.
 
-A recurrent kernel is orthogonal gate by gate. Drawing a fused `[H, 4H]` matrix orthogonally, as some libraries do, starts
-every gate at half the intended gain.
+A recurrent kernel is orthogonal gate by gate. Drawing a fused `[H, 4H]` matrix orthogonally, as some libraries do,
+starts every gate at half the intended gain.
 """
 
 from __future__ import annotations
@@ -80,15 +80,21 @@ def per_gate(
     special: Mapping[str, Initializer] | None = None,
 ) -> PerGate:
     """One initialiser a gate, from a single one for all gates, or from a mapping that names some of them."""
-    inits = {gate: default for gate in gates} | dict(special or {})
+    inits = dict.fromkeys(gates, default) | dict(special or {})
     if isinstance(given, Mapping):
         for gate in given:
             if gate not in inits:
                 fail(argument, f"keyed by gates out of {gates}", repr(gate), nearest(gate, gates))
         inits |= given
     elif given is not None:
-        inits = {gate: given for gate in gates}
+        inits = dict.fromkeys(gates, given)
     for gate, init in inits.items():
         if not callable(init):
-            fail(argument, "an initialiser (key, shape, dtype) -> array, or a dict of them by gate", init, f"Gate {gate!r}.", kind=TypeError)
+            fail(
+                argument,
+                "an initialiser (key, shape, dtype) -> array, or a dict of them by gate",
+                init,
+                f"Gate {gate!r}.",
+                kind=TypeError,
+            )
     return PerGate(tuple(inits[gate] for gate in gates))

@@ -34,7 +34,7 @@ class Parameter:
 
     def resolve(self, sizes: dict[str, int], dtype: Any) -> Parameter:
         """The same declaration with every symbol replaced by its size."""
-        return replace(self, shape=tuple(sizes.get(s, s) for s in self.shape), dtype=dtype)
+        return replace(self, shape=tuple(sizes[s] if isinstance(s, str) else s for s in self.shape), dtype=dtype)
 
 
 class Layer(abc.ABC):
@@ -100,9 +100,13 @@ class Layer(abc.ABC):
         keys = jax.random.split(key, max(len(leaves), 1))
         return jax.tree.unflatten(treedef, [p.init(k, p.shape, p.dtype) for p, k in zip(leaves, keys, strict=False)])
 
-    def step(self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0) -> tuple[Carry, Array]:
+    def step(
+        self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0
+    ) -> tuple[Carry, Array]:
         """One step, where the layer has one."""
-        raise TypeError(f"{type(self).__name__.lower()} has no single step: it needs the whole sequence. Use `jaxrnn.scan`.")
+        raise TypeError(
+            f"{type(self).__name__.lower()} has no single step: it needs the whole sequence. Use `jaxrnn.scan`."
+        )
 
 
 def check_size(value: Any, argument: str) -> None:
@@ -181,7 +185,12 @@ def _pairs(path: str, declared: dict[str, Any], given: Any) -> Iterator[tuple[st
             yield at, inner, value
     for name in given:
         if name not in declared:
-            fail(path, f"a dict with the entries {tuple(declared)}", f"the unknown entry {name!r}", nearest(name, declared))
+            fail(
+                path,
+                f"a dict with the entries {tuple(declared)}",
+                f"the unknown entry {name!r}",
+                nearest(name, declared),
+            )
 
 
 def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str = "carry") -> Carry:
@@ -207,7 +216,12 @@ def check_per_step(layer: Layer, given: Mapping[str, Any] | None) -> dict[str, A
     given = dict(given or {})
     for name in given:
         if name not in layer.accepted:
-            fail("per_step", f"a dict with keys out of {sorted(layer.accepted)}", repr(name), nearest(name, layer.accepted))
+            fail(
+                "per_step",
+                f"a dict with keys out of {sorted(layer.accepted)}",
+                repr(name),
+                nearest(name, layer.accepted),
+            )
     for name in sorted(layer.asked):
         if name not in given:
             fail("per_step", f"a dict with an entry {name!r}, which the equations ask for", given)

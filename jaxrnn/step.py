@@ -1,7 +1,7 @@
 """One step of a cell, as every backend runs it: resets, the recurrent product, the equations, masks.
 
-`advance` is the only place where gate equations are called. Backends differ in where the products come from (`Recur` and
-its subclasses) and in how steps are arranged in time.
+`advance` is the only place where gate equations are called. Backends differ in where the products come from (`Recur`
+and its subclasses) and in how steps are arranged in time.
 """
 
 from __future__ import annotations
@@ -130,9 +130,7 @@ def _units(array: Array, extra: int) -> Any:
 
 def _same_form(cell: Cell, new: Any, carry: Carry) -> Carry:
     """The new carry in the old one's dtypes; an error where a user's equations changed its form."""
-    if jax.tree.structure(new) != jax.tree.structure(carry) or [a.shape for a in jax.tree.leaves(new)] != [
-        a.shape for a in jax.tree.leaves(carry)
-    ]:
+    if carry_form(new) != carry_form(carry):
         fail(f"update of {cell.name}", f"a function that returns a carry like {carry_form(carry)}", carry_form(new))
     return jax.tree.map(lambda n, c: n.astype(c.dtype), new, carry)
 

@@ -35,7 +35,8 @@ def elman(
 ) -> Cell:
     """The simple recurrent network, one gate h.
 
-    The equations are at the head of this file. Parameters: `kernel [D, 1, H]`, `recurrent_kernel [H, 1, H]`, `bias [1, H]`.
+    The equations are at the head of this file. Parameters: `kernel [D, 1, H]`,
+    `recurrent_kernel [H, 1, H]`, `bias [1, H]`.
 
     Args:
         size: H, the number of units.

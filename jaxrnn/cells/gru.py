@@ -77,7 +77,10 @@ def gru(
         size,
         ("r", "z", "n"),
         GRUCarry,
-        Update(_reset_after if reset_after else _reset_before, (("activation", activation), ("gate_activation", gate_activation))),
+        Update(
+            _reset_after if reset_after else _reset_before,
+            (("activation", activation), ("gate_activation", gate_activation)),
+        ),
         units={"recurrent_bias": Parameter(("H",), zeros)} if inner_bias else None,
         special_bias=None if chrono is None else Chrono((0, 1, 0), float(chrono)),
         paper="Cho et al. 2014",

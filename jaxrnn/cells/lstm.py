@@ -14,8 +14,8 @@ Papers:
     Gers, Schmidhuber & Cummins, Learning to forget, Neural Computation 12(10), 2000.
     Gers, Schraudolph & Schmidhuber, Learning precise timing with LSTM recurrent networks, JMLR 3, 2003 (peepholes).
     Greff et al., LSTM: a search space odyssey, IEEE TNNLS 28(10), 2017 (coupled gates).
-    Sak, Senior & Beaufays, Long short-term memory recurrent neural network architectures, Interspeech 2014 (projection).
-    Ba, Kiros & Hinton, Layer normalization, arXiv:1607.06450, equations 20 to 22.
+    Sak, Senior & Beaufays, Long short-term memory recurrent neural network architectures, Interspeech 2014
+    (projection). Ba, Kiros & Hinton, Layer normalization, arXiv:1607.06450, equations 20 to 22.
     Tallec & Ollivier, Can recurrent neural networks warp time?, ICLR 2018 (chrono initialisation).
 """
 
@@ -64,8 +64,8 @@ def lstm(
     """Long short-term memory, gates i, f, g, o.
 
     The equations are at the head of this file. Parameters: `kernel [D, G, H]`, `recurrent_kernel [R, G, H]` (R = P when
-    projected, else H), `bias [G, H]`; with peepholes `peepholes [3, H]` in the order i, f, o ([2, H], i and o, without a
-    forget gate of its own); with projection `projection [H, P]`.
+    projected, else H), `bias [G, H]`; with peepholes `peepholes [3, H]` in the order i, f, o ([2, H], i and o, without
+    a forget gate of its own); with projection `projection [H, P]`.
 
     Args:
         size: H, the number of cells.
@@ -77,8 +77,8 @@ def lstm(
         projection: P, the size of the projected output and recurrent state.
         cell_clip: keep c' within [-cell_clip, cell_clip].
         layer_norm: normalise, over all gates of all units together, the input product and the recurrent product apart,
-            each with gains (`input_norm`, `recurrent_norm` [G, H]), then add the bias; and normalise c' on its way to the
-            output (`cell_norm`, `cell_norm_bias` [H]). Ba 2016's placement, epsilon 1e-5.
+            each with gains (`input_norm`, `recurrent_norm` [G, H]), then add the bias; and normalise c' on its way to
+            the output (`cell_norm`, `cell_norm_bias` [H]). Ba 2016's placement, epsilon 1e-5.
         chrono: T_max of the chrono initialisation, in place of `forget_bias`.
         truncated_gradient: no error flows back through any gate's recurrent input, only through the cell (1997).
         activation, gate_activation, output_activation: of the candidate, the gates, and the cell on its way out.
@@ -98,10 +98,18 @@ def lstm(
     ((7, 2, 4), (2, 4))
     """
     check_size(size, "size")
-    flags = dict(forget_gate=forget_gate, peepholes=peepholes, coupled=coupled, layer_norm=layer_norm, truncated_gradient=truncated_gradient)
+    flags = dict(
+        forget_gate=forget_gate,
+        peepholes=peepholes,
+        coupled=coupled,
+        layer_norm=layer_norm,
+        truncated_gradient=truncated_gradient,
+    )
     for name, flag in flags.items():
         check_flag(flag, name)
-    for name, fn in dict(activation=activation, gate_activation=gate_activation, output_activation=output_activation).items():
+    for name, fn in dict(
+        activation=activation, gate_activation=gate_activation, output_activation=output_activation
+    ).items():
         if not callable(fn):
             fail(name, "a function of one array", fn, kind=TypeError)
     if projection is not None:
@@ -179,7 +187,12 @@ def lstm_1997(size: int, *, truncated_gradient: bool = False, **common: Unpack[C
     ('i', 'g', 'o')
     """
     return lstm(
-        size, forget_gate=False, truncated_gradient=truncated_gradient, activation=squash_g, output_activation=squash_h, **common
+        size,
+        forget_gate=False,
+        truncated_gradient=truncated_gradient,
+        activation=squash_g,
+        output_activation=squash_h,
+        **common,
     )
 
 

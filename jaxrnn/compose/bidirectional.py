@@ -61,21 +61,33 @@ class Bidirectional(Layer):
         """The initial carries of both directions; see `Cell.initial_carry`."""
         of = {} if params is None else params
         return BidirectionalCarry(
-            self.forward.initial_carry(batch, of.get("forward"), dtype), self.backward.initial_carry(batch, of.get("backward"), dtype)
+            self.forward.initial_carry(batch, of.get("forward"), dtype),
+            self.backward.initial_carry(batch, of.get("backward"), dtype),
         )
 
     def pack(self, carry: Any, argument: str = "carry") -> Carry:
         if not isinstance(carry, (tuple, list)) or len(carry) != 2:
             fail(argument, "a BidirectionalCarry(forward, backward)", carry, kind=TypeError)
         forward, backward = carry
-        return BidirectionalCarry(self.forward.pack(forward, f"{argument}.forward"), self.backward.pack(backward, f"{argument}.backward"))
+        return BidirectionalCarry(
+            self.forward.pack(forward, f"{argument}.forward"), self.backward.pack(backward, f"{argument}.backward")
+        )
 
     def apply(
-        self, run: Callable[..., Any], params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: PRNGKeyArray | None, reverse: bool
+        self,
+        run: Callable[..., Any],
+        params: Params,
+        sequence: Sequence,
+        carry: Any,
+        reset_carry: Any,
+        rng: PRNGKeyArray | None,
+        reverse: bool,
     ) -> tuple[Carry, Any]:
         def one(i: int, name: str, layer: Layer, reverse: bool) -> Any:
             mine = [None if c is None else c[i] for c in (carry, reset_carry)]
-            return run(layer, params[name], sequence, *mine, None if rng is None else jax.random.fold_in(rng, i), reverse)
+            return run(
+                layer, params[name], sequence, *mine, None if rng is None else jax.random.fold_in(rng, i), reverse
+            )
 
         forward, ys = one(0, "forward", self.forward, reverse)
         backward, zs = one(1, "backward", self.backward, not reverse)
@@ -103,7 +115,8 @@ def bidirectional(forward: Layer, backward: Layer | None = None, *, merge: Any =
     Raises:
         TypeError, ValueError: an argument is not a Layer, or `merge` is none of the above, or the sizes do not fit it.
 
-    Paper: Schuster & Paliwal, Bidirectional recurrent neural networks, IEEE Transactions on Signal Processing 45(11), 1997.
+    Paper: Schuster & Paliwal, Bidirectional recurrent neural networks, IEEE Transactions on Signal
+    Processing 45(11), 1997.
 
     >>> import jax, jaxrnn
     >>> layer = jaxrnn.bidirectional(jaxrnn.gru(4))

@@ -45,8 +45,8 @@ def recurrent_dropout(cell: Cell, rate: float) -> Cell:
 def zoneout(cell: Cell, **rates: float) -> Cell:
     """Zoneout: at every step each unit of a state keeps its old value with the given probability.
 
-    Without `rng` the states take their expected value, rate * old + (1 - rate) * new. Given masks (bool `[T, *B, H]`, true
-    where the old value is kept) may be passed as `per_step={"zoneout_c": mask}`.
+    Without `rng` the states take their expected value, rate * old + (1 - rate) * new. Given masks (bool `[T, *B, H]`,
+    true where the old value is kept) may be passed as `per_step={"zoneout_c": mask}`.
 
     Args:
         cell: any Cell.
@@ -79,7 +79,14 @@ def zoneout(cell: Cell, **rates: float) -> Cell:
 
 
 def _recurrent_dropout(
-    carry: Carry, x: Any, recur: Any, theta: dict[str, Any], *, inner: Callable[..., Any], keep: float, **per_step: Array
+    carry: Carry,
+    x: Any,
+    recur: Any,
+    theta: dict[str, Any],
+    *,
+    inner: Callable[..., Any],
+    keep: float,
+    **per_step: Array,
 ) -> tuple[Carry, Array]:
     mask = per_step.pop("recurrent_dropout", theta.get("recurrent_dropout"))
     recur = recur if mask is None else _Dropped(recur, mask, keep)

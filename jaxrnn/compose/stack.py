@@ -50,10 +50,19 @@ class Stack(Layer):
     def pack(self, carry: Any, argument: str = "carry") -> Carry:
         if not isinstance(carry, (tuple, list)) or len(carry) != len(self.layers):
             fail(argument, f"a tuple of {len(self.layers)} carries, one a layer", carry, kind=TypeError)
-        return tuple(layer.pack(c, f"{argument}[{i}]") for i, (layer, c) in enumerate(zip(self.layers, carry, strict=True)))
+        return tuple(
+            layer.pack(c, f"{argument}[{i}]") for i, (layer, c) in enumerate(zip(self.layers, carry, strict=True))
+        )
 
     def apply(
-        self, run: Callable[..., Any], params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: PRNGKeyArray | None, reverse: bool
+        self,
+        run: Callable[..., Any],
+        params: Params,
+        sequence: Sequence,
+        carry: Any,
+        reset_carry: Any,
+        rng: PRNGKeyArray | None,
+        reverse: bool,
     ) -> tuple[Carry, Any]:
         carries = []
         for i, (name, layer) in enumerate(self._named()):
@@ -62,10 +71,14 @@ class Stack(Layer):
             carries.append(final)
             sequence = sequence._replace(xs=ys)
             if self._drops_after(i, rng):
-                sequence = sequence._replace(xs=self._drop(ys, over_time(self._masks(i, rng, ys.shape[1:]), sequence.t, rng)))
+                sequence = sequence._replace(
+                    xs=self._drop(ys, over_time(self._masks(i, rng, ys.shape[1:]), sequence.t, rng))
+                )
         return tuple(carries), ys
 
-    def step(self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0) -> tuple[Carry, Array]:
+    def step(
+        self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0
+    ) -> tuple[Carry, Array]:
         """One step through all layers; see `Cell.step`."""
         carry = self.pack(carry)
         after = []
@@ -86,7 +99,9 @@ class Stack(Layer):
         key = jax.random.fold_in(rng, len(self.layers) + i)
 
         def draw(t: Array) -> Array:
-            return jax.random.bernoulli(key if self.variational else jax.random.fold_in(key, t), 1 - self.dropout, shape)
+            return jax.random.bernoulli(
+                key if self.variational else jax.random.fold_in(key, t), 1 - self.dropout, shape
+            )
 
         return draw
 
@@ -102,8 +117,8 @@ def stack(layers: Any, *, dropout: float = 0.0, variational: bool = False) -> St
     """Layers on top of each other: the outputs of one are the inputs of the next.
 
     Args:
-        layers: a sequence of Layers, the first one first. `residual(layer)` and `highway(layer)` add connections around one.
-        dropout: the probability of dropping an output between two layers, in [0, 1); only with `rng`.
+        layers: a sequence of Layers, the first one first. `residual(layer)` and `highway(layer)` add connections around
+        one. dropout: the probability of dropping an output between two layers, in [0, 1); only with `rng`.
         variational: draw each row's dropout mask once for all times, not afresh at every step.
 
     Returns:

@@ -60,14 +60,23 @@ class Wrapper(Layer):
         return ys
 
     def apply(
-        self, run: Callable[..., Any], params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: PRNGKeyArray | None, reverse: bool
+        self,
+        run: Callable[..., Any],
+        params: Params,
+        sequence: Sequence,
+        carry: Any,
+        reset_carry: Any,
+        rng: PRNGKeyArray | None,
+        reverse: bool,
     ) -> tuple[Carry, Any]:
         xs = clean(sequence.valid, sequence.xs)
         inner = sequence._replace(xs=self.before(xs, xs.shape[1:], rng))
         carry, ys = run(self.layer, self.inner_params(params), inner, carry, reset_carry, rng, reverse)
         return carry, clean(sequence.valid, self.after(params, xs, ys))
 
-    def step(self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0) -> tuple[Carry, Array]:
+    def step(
+        self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0
+    ) -> tuple[Carry, Array]:
         """One step of the wrapped layer; see `Cell.step`."""
         carry, y = self.layer.step(self.inner_params(params), carry, self.before(x, x.shape, rng), rng=rng, step=step)
         return carry, self.after(params, x, y)
@@ -199,5 +208,11 @@ def _same_size(layer: Layer, inputs: int) -> None:
 
 def _floats(xs: Array) -> Array:
     if not jnp.issubdtype(xs.dtype, jnp.floating):
-        fail("xs", "floats, where a connection or dropout touches the inputs", xs, "Embed integers first.", kind=TypeError)
+        fail(
+            "xs",
+            "floats, where a connection or dropout touches the inputs",
+            xs,
+            "Embed integers first.",
+            kind=TypeError,
+        )
     return xs

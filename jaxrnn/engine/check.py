@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,24 +13,45 @@ from jax.experimental import checkify
 from jaxrnn.cell import check_features
 from jaxrnn.engine.masks import Sequence, valid_steps
 from jaxrnn.engine.registry import BACKENDS
-from jaxrnn.errors import fail
+from jaxrnn.errors import fail, nearest
 from jaxrnn.layer import Layer, check_carry, check_choice, check_flag, check_key, check_params, check_per_step
 from jaxrnn.typing import Array, Carry
 
 
-class Arguments(dict):
-    """The keyword arguments of `scan`, by name."""
+class Arguments(NamedTuple):
+    """The keyword arguments of `scan`, with its defaults."""
 
-    __getattr__ = dict.__getitem__
+    lengths: Any = None
+    mask: Any = None
+    resets: Any = None
+    segments: Any = None
+    reset_carry: Any = None
+    reverse: Any = False
+    chunk: Any = None
+    rng: Any = None
+    start_step: Any = 0
+    per_step: Any = None
+    projected: Any = False
+    backend: Any = "auto"
+
+    @staticmethod
+    def of(given: Mapping[str, Any]) -> Arguments:
+        """From a dict; an unknown name is an error."""
+        for name in given:
+            if name not in Arguments._fields:
+                raise TypeError(f"unexpected argument {name!r}. {nearest(name, Arguments._fields)}".strip())
+        return Arguments(**given)
 
 
-def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -> tuple[Array, Carry | None, Carry | None, Sequence]:
-    """Check a call of `scan`; returns inputs, carry, reset carry and the sequence in the engine's form."""
+def check_scan(
+    layer: Any, params: Any, xs: Any, carry: Any, given: Arguments
+) -> tuple[Carry | None, Carry | None, Sequence]:
+    """Check a call of `scan`; returns carry, reset carry and the sequence in the engine's form."""
     if not isinstance(layer, Layer):
         fail("cell", "a jaxrnn Layer, such as jaxrnn.lstm(128)", layer, kind=TypeError)
     check_params(layer, params)
     for name in ("reverse", "projected"):
-        check_flag(given[name], name)
+        check_flag(getattr(given, name), name)
     check_choice(given.backend, "backend", ("auto", *BACKENDS))
     check_chunk(given.chunk)
     if given.rng is not None:
@@ -57,13 +78,13 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
         fail("start_step", "one integer, the absolute time of the first step", start, kind=TypeError)
     t = jnp.arange(T, dtype=jnp.int32) + jnp.asarray(start, jnp.int32)
     per_step = _check_time_axis(check_per_step(layer, given.per_step), T, batch)
-    return xs, carry, reset_carry, Sequence(xs, t, valid, flags, segments, per_step)
+    return carry, reset_carry, Sequence(xs, t, valid, flags, segments, per_step)
 
 
 def _as_array(value: Any, argument: str) -> Array:
     if not isinstance(value, (jax.Array, np.ndarray)):
         fail(argument, "an array", value, kind=TypeError)
-    if value.dtype.kind not in "fiubV" or value.dtype.kind == "V" and value.dtype.names:
+    if value.dtype.kind not in "fiubV" or (value.dtype.kind == "V" and value.dtype.names):
         fail(argument, "an array of numbers", value, kind=TypeError)
     return jnp.asarray(value)
 
@@ -113,7 +134,9 @@ def check_lengths(lengths: Any, T: int, batch: tuple[int, ...]) -> Array | None:
         if not inside:
             fail("lengths", f"between 0 and T = {T}", str(np.asarray(lengths).tolist()))
     else:
-        checkify.debug_check(inside, "`lengths` must be between 0 and T = {T}, got {lengths}", T=jnp.asarray(T), lengths=lengths)
+        checkify.debug_check(
+            inside, "`lengths` must be between 0 and T = {T}, got {lengths}", T=jnp.asarray(T), lengths=lengths
+        )
     return lengths
 
 

@@ -54,8 +54,12 @@ def explain(cell: Layer, *, steps: int = 128, chunk: int | str | None = None, ba
     check_chunk(chunk)
     check_choice(backend, "backend", ("auto", *BACKENDS))
     chosen = [(path, c, choose(c, backend).name) for path, c in _cells(cell, "")]
-    reasons = [(path, name, _reason(c, name, runs, backend)) for path, c, runs in chosen for name in BACKENDS if name != runs]
-    return Explanation(tuple((p, c.name, b) for p, c, b in chosen), tuple(reasons), _schedule(steps, chunk, {b for _, _, b in chosen}))
+    reasons = [
+        (path, name, _reason(c, name, runs, backend)) for path, c, runs in chosen for name in BACKENDS if name != runs
+    ]
+    return Explanation(
+        tuple((p, c.name, b) for p, c, b in chosen), tuple(reasons), _schedule(steps, chunk, {b for _, _, b in chosen})
+    )
 
 
 def _cells(layer: Any, path: str) -> Iterator[tuple[str, Cell]]:
@@ -69,7 +73,9 @@ def _reason(cell: Cell, name: str, runs: str, asked: str) -> str:
     declined = BACKENDS[name].declines(cell)
     if declined is not None:
         return f"declines: {declined}"
-    return f"not asked for: backend={asked!r}" if asked != "auto" else f"comes after {runs!r} in the order of preference"
+    return (
+        f"not asked for: backend={asked!r}" if asked != "auto" else f"comes after {runs!r} in the order of preference"
+    )
 
 
 def _schedule(T: int, chunk: int | str | None, backends: set[str]) -> str:

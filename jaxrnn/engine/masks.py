@@ -44,9 +44,9 @@ def valid_steps(T: int, lengths: Array | None, mask: Array | None) -> Array | No
 def reset_steps(sequence: Sequence, reverse: bool) -> Array | None:
     """`[T, *B]`, true where a valid step starts fresh in this direction.
 
-    A valid step starts fresh when a flagged boundary or a change of segment lies between it and the valid step processed
-    before it. Going forward the first valid step has no predecessor in this call, but a flag at or before it counts:
-    its predecessor is in the call that handed over the carry.
+    A valid step starts fresh when a flagged boundary or a change of segment lies between it and the valid step
+    processed before it. Going forward the first valid step has no predecessor in this call, but a flag at or before it
+    counts: its predecessor is in the call that handed over the carry.
     """
     if not sequence.has_resets:
         return None
@@ -88,7 +88,7 @@ def clean(valid: Array | None, xs: Array) -> Array:
 
 def spread_over_devices(tree: Any, like: Array) -> Any:
     """Inside `shard_map` a carry made here varies over the same mesh axes as the inputs; outside, nothing changes."""
-    axes = getattr(jax.typeof(like), "vma", frozenset())
+    axes: frozenset[str] = getattr(jax.typeof(like), "vma", frozenset())
 
     def spread(a: Array) -> Array:
         missing = tuple(axes - getattr(jax.typeof(a), "vma", frozenset()))

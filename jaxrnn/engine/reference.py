@@ -16,7 +16,15 @@ from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
 
 def run(
-    cell: Cell, params: Params, sequence: Sequence, reset: Array | None, carry: Carry, rows: Rows, rng: PRNGKeyArray | None, dtype: Any, plan: Plan
+    cell: Cell,
+    params: Params,
+    sequence: Sequence,
+    reset: Array | None,
+    carry: Carry,
+    rows: Rows,
+    rng: PRNGKeyArray | None,
+    dtype: Any,
+    plan: Plan,
 ) -> tuple[Carry, Any]:
     """Project, multiply and update, one step after the other."""
     batch = jax.tree.leaves(carry)[0].shape[:-1]

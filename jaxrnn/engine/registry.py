@@ -22,7 +22,12 @@ class Backend(NamedTuple):
 BACKENDS = {
     b.name: b
     for b in (
-        Backend("scheduled", scheduled.run, scheduled.declines, "blocks of time that save only carries; weight gradients outside the loop"),
+        Backend(
+            "scheduled",
+            scheduled.run,
+            scheduled.declines,
+            "blocks of time that save only carries; weight gradients outside the loop",
+        ),
         Backend("reference", reference.run, reference.declines, "plain jax.lax.scan"),
     )
 }

@@ -18,7 +18,13 @@ from jaxrnn.typing import Carry, Params, PRNGKeyArray
 
 
 def run(
-    layer: Layer, params: Params, sequence: Sequence, carry: Carry | None, reset_carry: Carry | None, rng: PRNGKeyArray | None, plan: Plan
+    layer: Layer,
+    params: Params,
+    sequence: Sequence,
+    carry: Carry | None,
+    reset_carry: Carry | None,
+    rng: PRNGKeyArray | None,
+    plan: Plan,
 ) -> tuple[Carry, Any]:
     """Run any layer over a checked sequence; a missing carry is the layer's initial one."""
     if not isinstance(layer, Cell):
@@ -26,13 +32,21 @@ def run(
     return _run_cell(layer, params, sequence, carry, reset_carry, rng, plan)
 
 
-def _part(plan: Plan, layer: Layer, params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: Any, reverse: bool) -> Any:
+def _part(
+    plan: Plan, layer: Layer, params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: Any, reverse: bool
+) -> Any:
     """What a composed layer calls for its parts: the same plan, in the direction it asks for."""
     return run(layer, params, sequence, carry, reset_carry, rng, plan._replace(reverse=reverse))
 
 
 def _run_cell(
-    cell: Cell, params: Params, sequence: Sequence, carry: Carry | None, reset_carry: Carry | None, rng: PRNGKeyArray | None, plan: Plan
+    cell: Cell,
+    params: Params,
+    sequence: Sequence,
+    carry: Carry | None,
+    reset_carry: Carry | None,
+    rng: PRNGKeyArray | None,
+    plan: Plan,
 ) -> tuple[Carry, Any]:
     backend = choose(cell, plan.backend)
     mine = {name: a for name, a in sequence.per_step.items() if name in cell.accepted}
@@ -47,5 +61,7 @@ def _run_cell(
     carry = spread_over_devices(carry, xs)
     start = initial if reset_carry is None else jax.tree.map(lambda a, c: a.astype(c.dtype), reset_carry, carry)
     reset = reset_steps(sequence, plan.reverse)
-    rows = Rows(cell.theta(params, batch, state_dtype(carry), rng), None if reset is None else spread_over_devices(start, xs))
+    rows = Rows(
+        cell.theta(params, batch, state_dtype(carry), rng), None if reset is None else spread_over_devices(start, xs)
+    )
     return backend.run(cell, params, sequence, reset, carry, rows, rng, dtype, plan)

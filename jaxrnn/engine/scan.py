@@ -13,7 +13,7 @@ from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.masks import Sequence
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import run
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
@@ -53,8 +53,8 @@ def scan(
         segments: integers `[T, *B]`: a valid step whose id differs from that of the valid step before it starts fresh.
         reset_carry: what resets lead to; None for the cell's initial carry.
         reverse: process from each row's last valid step to its first; outputs stay in the order of xs.
-        chunk: steps a block of the scheduled backend. None picks by rule; "sqrt" trades one more forward pass for memory
-            that grows as the square root of T; T or more saves everything.
+        chunk: steps a block of the scheduled backend. None picks by rule; "sqrt" trades one more forward pass for
+            memory that grows as the square root of T; T or more saves everything.
         rng: a PRNG key for dropout and zoneout; None runs without noise.
         start_step: the absolute time of xs[0], so that a stream in pieces draws the noise of the whole.
         per_step: arrays `[T, *B, ...]` that the equations ask for by name.
@@ -76,11 +76,15 @@ def scan(
     >>> ys.shape, bool((ys[2:, 1] == 0).all())
     ((6, 2, 4), True)
     """
-    given = Arguments(locals())
-    return _scan(given, Plan(reverse, chunk, backend, projected))
+    given = Arguments(
+        lengths, mask, resets, segments, reset_carry, reverse, chunk, rng, start_step, per_step, projected, backend
+    )
+    return _scan(cell, params, xs, carry, given, carries=False)
 
 
-def scan_carries(cell: Layer, params: Params, xs: Array, carry: Carry | None = None, **arguments: Any) -> tuple[Carry, Any]:
+def scan_carries(
+    cell: Layer, params: Params, xs: Array, carry: Carry | None = None, **arguments: Any
+) -> tuple[Carry, Any]:
     """As `scan`, but returns the carry after every step in place of the last one.
 
     Args:
@@ -100,34 +104,20 @@ def scan_carries(cell: Layer, params: Params, xs: Array, carry: Carry | None = N
     >>> bool((carries.h == ys).all())
     True
     """
-    given = arguments_of_scan(cell, params, xs, carry, arguments)
-    require_cell(cell, "scan_carries")
-    plan = Plan(given.reverse, given.chunk, given.backend, given.projected, carries=True)
-    return _scan(given, plan)[1][::-1]
-
-
-def arguments_of_scan(cell: Any, params: Any, xs: Any, carry: Any, arguments: Mapping[str, Any]) -> Arguments:
-    """The arguments of `scan` with its defaults filled in, for entries that share them."""
-    defaults = scan.__kwdefaults__
-    for name in arguments:
-        if name not in defaults:
-            raise TypeError(f"unexpected argument {name!r}. {nearest(name, defaults)}".strip())
-    return Arguments(defaults | dict(arguments) | dict(cell=cell, params=params, xs=xs, carry=carry))
-
-
-def require_cell(cell: Any, where: str) -> None:
-    """A Cell, not a composed layer."""
     if not isinstance(cell, Cell):
-        fail("cell", f"a single Cell for {where}, not a composed layer", cell, kind=TypeError)
+        fail("cell", "a single Cell, whose carry is its own", cell, kind=TypeError)
+    return _scan(cell, params, xs, carry, Arguments.of(arguments), carries=True)[1][::-1]
 
 
-def _scan(given: Arguments, plan: Plan) -> tuple[Carry, Any]:
-    layer, params = given.cell, given.params
-    _, carry, reset_carry, sequence = check_scan(layer, params, given.xs, given.carry, given)
-    return run_jitted(layer, plan, dict(params), sequence, carry, reset_carry, given.rng)
+def _scan(cell: Layer, params: Params, xs: Array, carry: Any, given: Arguments, *, carries: bool) -> tuple[Carry, Any]:
+    carry, reset_carry, sequence = check_scan(cell, params, xs, carry, given)
+    plan = Plan(given.reverse, given.chunk, given.backend, given.projected, carries)
+    return run_jitted(cell, plan, dict(params), sequence, carry, reset_carry, given.rng)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def run_jitted(layer: Layer, plan: Plan, params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: Any) -> tuple[Carry, Any]:
+def run_jitted(
+    layer: Layer, plan: Plan, params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: Any
+) -> tuple[Carry, Any]:
     """Compiled once a layer and plan, so that a call outside `jit` does not compile again either."""
     return run(layer, params, sequence, carry, reset_carry, rng, plan)

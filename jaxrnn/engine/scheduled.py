@@ -1,7 +1,7 @@
 """The scheduled backend: one `custom_jvp` over blocks of time that save only carries.
 
-Forward, a block of steps projects its inputs in one product, then scans. What is kept for the backward pass is the carry
-before every step, nothing else.
+Forward, a block of steps projects its inputs in one product, then scans. What is kept for the backward pass is the
+carry before every step, nothing else.
 
 Backward, a block recomputes its gates for all its times at once: one product from the kept carries, no second loop. The
 linear loop that remains makes one product a step. The gradient of every kernel is one product a block, because the loop
@@ -45,7 +45,15 @@ class Program(NamedTuple):
 
 
 def run(
-    cell: Cell, params: Params, sequence: Sequence, reset: Array | None, carry: Carry, rows: Rows, rng: PRNGKeyArray | None, dtype: Any, plan: Plan
+    cell: Cell,
+    params: Params,
+    sequence: Sequence,
+    reset: Array | None,
+    carry: Carry,
+    rows: Rows,
+    rng: PRNGKeyArray | None,
+    dtype: Any,
+    plan: Plan,
 ) -> tuple[Carry, Any]:
     """Run a whole sequence, block by block."""
     batch = jax.tree.leaves(carry)[0].shape[:-1]
@@ -159,14 +167,19 @@ def _linear_loop(
 
     inputs, values = jax.vmap(opened)(before, steps)
     # Known before the loop, hence outside it. Transposed, this is the one product that makes a kernel's gradient.
-    outer = [product(v, pick_gates(dkernels[k], index)) if k in dkernels else None for v, (k, index) in zip(inputs, calls, strict=True)]
+    outer = [
+        product(v, pick_gates(dkernels[k], index)) if k in dkernels else None
+        for v, (k, index) in zip(inputs, calls, strict=True)
+    ]
 
     def body(dcarry: Carry, at: Any) -> tuple[Carry, Any]:
         carry, step, dstep, values, outer = at
 
         def one_step(carry: Carry, live_row: list[Array], live_step: list[Array], outer: Any) -> tuple[Carry, Any]:
             recur = Replay(program.cell, kernels, state_dtype(carry), values=values, outer=outer)
-            return _advance(program, recur, _merge(rows, live_rows, live_row), carry, _merge(step, live_steps, live_step))
+            return _advance(
+                program, recur, _merge(rows, live_rows, live_row), carry, _merge(step, live_steps, live_step)
+            )
 
         primals = (carry, _pick(rows, live_rows), _pick(step, live_steps), jax.tree.map(jnp.zeros_like, outer))
         return jax.jvp(one_step, primals, (dcarry, drows, dstep, outer))[1]
@@ -194,7 +207,7 @@ class Recorder(Recur):
 
 @dataclass
 class Replay(Recur):
-    """Returns the recorded products; their tangents are the state's tangent times the kernel, plus the part known outside."""
+    """Returns the recorded products. Their tangents: the state's tangent times the kernel, plus the part known outside."""
 
     values: list[Array] = field(default_factory=list)
     outer: list[Array | None] = field(default_factory=list)

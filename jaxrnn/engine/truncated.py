@@ -10,23 +10,29 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrnn.engine.check import check_scan
+from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.masks import Sequence, reset_steps
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import run
-from jaxrnn.engine.scan import arguments_of_scan
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, check_size
 from jaxrnn.typing import Array, Carry, Params
 
 
 def scan_truncated(
-    cell: Layer, params: Params, xs: Array, carry: Carry | None = None, *, k1: int, k2: int | None = None, **arguments: Any
+    cell: Layer,
+    params: Params,
+    xs: Array,
+    carry: Carry | None = None,
+    *,
+    k1: int,
+    k2: int | None = None,
+    **arguments: Any,
 ) -> tuple[Carry, Any]:
     """Run a layer as `scan` does, with gradients truncated to windows: TBPTT(k1, k2).
 
-    The outputs of steps b k1 ... (b + 1) k1 - 1 send their gradients back to step (b + 1) k1 - k2 and no further, and so
-    does the final carry from the last window. All windows are differentiated in parallel.
+    The outputs of steps b k1 ... (b + 1) k1 - 1 send their gradients back to step (b + 1) k1 - k2 and no further, and
+    so does the final carry from the last window. All windows are differentiated in parallel.
 
     Args:
         cell, params, xs, carry: as for `scan`. A bidirectional layer cannot be truncated.
@@ -40,8 +46,8 @@ def scan_truncated(
     Raises:
         ValueError, TypeError: as `scan`; k1 or k2 is out of range.
 
-    Paper: Williams & Peng, An efficient gradient-based algorithm for on-line training of recurrent network trajectories,
-    Neural Computation 2(4), 1990.
+    Paper: Williams & Peng, An efficient gradient-based algorithm for on-line training of recurrent network
+    trajectories, Neural Computation 2(4), 1990.
 
     >>> import jax, jaxrnn
     >>> cell = jaxrnn.lstm(4)
@@ -56,10 +62,15 @@ def scan_truncated(
     check_size(k2, "k2")
     if k2 < k1:
         fail("k2", f"at least k1 = {k1}, so that every output has a gradient", k2)
-    given = arguments_of_scan(cell, params, xs, carry, arguments)
-    _, carry, reset_carry, sequence = check_scan(cell, params, xs, carry, given)
+    given = Arguments.of(arguments)
+    carry, reset_carry, sequence = check_scan(cell, params, xs, carry, given)
     if _has_both_directions(cell):
-        fail("cell", "a layer of one direction", "a bidirectional one, whose first output depends on the last input", kind=TypeError)
+        fail(
+            "cell",
+            "a layer of one direction",
+            "a bidirectional one, whose first output depends on the last input",
+            kind=TypeError,
+        )
     plan = Plan(given.reverse, given.chunk, given.backend, given.projected)
     return _windows(cell, plan, k1, k2, dict(params), sequence, carry, reset_carry, given.rng)
 
@@ -70,7 +81,15 @@ def _has_both_directions(layer: Layer) -> bool:
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _windows(
-    layer: Layer, plan: Plan, k1: int, k2: int, params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: Any
+    layer: Layer,
+    plan: Plan,
+    k1: int,
+    k2: int,
+    params: Params,
+    sequence: Sequence,
+    carry: Any,
+    reset_carry: Any,
+    rng: Any,
 ) -> tuple[Carry, Any]:
     T = sequence.t.shape[0]
     if T == 0:

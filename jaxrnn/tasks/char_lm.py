@@ -2,8 +2,8 @@
 
     p(x[t+1] | x[0..t]) = softmax(h[t] W + b),    h = LSTM stack over one-hot x
 
-An LSTM's kernel times a one-hot symbol is a row of the kernel, so symbols are given as integers and no embedding is needed.
-Generating with recurrent networks: Graves 2013 (arXiv:1308.0850). Text: tinyshakespeare, of Karpathy's char-rnn (2015).
+An LSTM's kernel times a one-hot symbol is a row of the kernel, so symbols are given as integers and no embedding is
+needed. Generating with recurrent networks: Graves 2013 (arXiv:1308.0850). Text: tinyshakespeare, of Karpathy's char-rnn (2015).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Trained models by name or folder: the runs on this disk and the small models that ship with the package.
 
-A shipped model is a folder `pretrained/NAME` with the run's config.yaml and its parameters as params.npz (float16, names as
-paths; the zip's CRC finds a flipped bit).
+A shipped model is a folder `pretrained/NAME` with the run's config.yaml and its parameters as params.npz (float16,
+names as paths; the zip's CRC finds a flipped bit).
 """
 
 from __future__ import annotations

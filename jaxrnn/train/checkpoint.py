@@ -1,8 +1,8 @@
 """Checkpoints that survive a kill, a full disk and a flipped bit.
 
-A checkpoint is a folder named by its step, with the arrays (written by Orbax, in the foreground), `progress.json` (what the
-host knows) and `manifest.json`, the SHA-256 of every other file. It is written under a temporary name, flushed to the disk
-and renamed as the very last act, so a folder with a step's name is whole; the manifest tells when it no longer is.
+A checkpoint is a folder named by its step, with the arrays (written by Orbax, in the foreground), `progress.json` (what
+the host knows) and `manifest.json`, the SHA-256 of every other file. It is written under a temporary name, flushed to
+the disk and renamed as the very last act, so a folder with a step's name is whole; the manifest tells when it no longer is.
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ class Checkpoints:
             reason = damage(self.path(step))
             if reason is None:
                 return step, *self.read(step, like)
-            warnings.warn(f"checkpoint {self.path(step)} is damaged ({reason}); going back to the one before", stacklevel=2)
+            warnings.warn(
+                f"checkpoint {self.path(step)} is damaged ({reason}); going back to the one before", stacklevel=2
+            )
             if set_aside:
                 aside = self._folder / f"damaged-{self.path(step).name}"
                 shutil.rmtree(aside, ignore_errors=True)

@@ -1,8 +1,8 @@
 """The training loop: any Task from its first step, or from its last good checkpoint, to the end.
 
-A run is a folder: config.yaml, metrics.jsonl, checkpoints/, and when it has ended learning_curve.png, the task's samples
-and result.json. Everything that decides what comes next is in each checkpoint, so a run that was killed and resumed
-writes the same parameters and the same metrics.jsonl, bit by bit, as one that was not.
+A run is a folder: config.yaml, metrics.jsonl, checkpoints/, and when it has ended learning_curve.png, the task's
+samples and result.json. Everything that decides what comes next is in each checkpoint, so a run that was killed and
+resumed writes the same parameters and the same metrics.jsonl, bit by bit, as one that was not.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
     found = checkpoints.newest(like, set_aside=True)
     if found is None:
         number, progress = 0, Progress(batches.get_state())
-        state = jax.device_put(init_state(task, optimizer, experiment.seed), shardings)
+        state = jax.jit(lambda: init_state(task, optimizer, experiment.seed), out_shardings=shardings)()
     else:
         number, state, stored = found
         progress = Progress(**stored)

@@ -9,12 +9,12 @@ from jaxrnn.train.options import OptimizerOptions
 
 
 def learning_rate(options: OptimizerOptions, steps: int) -> optax.Schedule:
-    """Learning rate by update: linear from zero to the peak in `warmup` updates, then a cosine down to zero at `steps`."""
-    warmup = min(options.warmup, steps)
+    """Learning rate by update: linear up to the peak, reached after `warmup` updates, then a cosine to zero at `steps`."""
+    peak, warmup = options.learning_rate, min(options.warmup, steps - 1)
     return optax.join_schedules(
         [
-            optax.linear_schedule(0.0, options.learning_rate, warmup),
-            optax.cosine_decay_schedule(options.learning_rate, max(steps - warmup, 1)),
+            optax.linear_schedule(peak / (warmup + 1), peak, max(warmup, 1)),  # not from zero: the first update counts too
+            optax.cosine_decay_schedule(peak, steps - warmup),
         ],
         [warmup],
     )

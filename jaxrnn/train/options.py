@@ -19,8 +19,8 @@ class OptimizerOptions:
     """AdamW with linear warm-up, cosine decay to zero and clipping by the global norm.
 
     Args:
-        learning_rate: The peak, reached at the end of the warm-up.
-        warmup: Steps of linear warm-up from zero.
+        learning_rate: The peak, reached after the warm-up.
+        warmup: Steps of linear warm-up to the peak.
         beta1: Decay of the gradient's running mean.
         beta2: Decay of the squared gradient's running mean.
         weight_decay: Decoupled decay of the kernels; biases have none.

@@ -1,7 +1,7 @@
 """Ordered streams: one long text read in chunks whose carries are true continuations.
 
-The N - 1 pairs (symbol, next symbol) of a text are cut into B segments of equal size (give or take one). In epoch e, row b
-reads segment (b + e) mod B from its first pair to its last, T pairs a chunk. Therefore
+The N - 1 pairs (symbol, next symbol) of a text are cut into B segments of equal size (give or take one). In epoch e,
+row b reads segment (b + e) mod B from its first pair to its last, T pairs a chunk. Therefore
 
 - every pair is read exactly once an epoch, in whatever row;
 - a row goes on, also from one epoch to the next, exactly where it stopped: the segment it starts next is the one that

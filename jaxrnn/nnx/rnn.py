@@ -1,0 +1,445 @@
+"""Sequence modules, with the protocol of `flax.nnx.RNN`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack
+
+import jax
+from flax import nnx
+
+from jaxrnn.cell import Cell
+from jaxrnn.cells import elman, gru, lstm
+from jaxrnn.compose import BidirectionalCarry
+from jaxrnn.errors import fail
+from jaxrnn.flax_common import (
+    Call,
+    Flags,
+    SequenceOptions,
+    Sharding,
+    check_flags,
+    check_flax_carry,
+    check_flax_options,
+    check_kept,
+    close_call,
+    feature_axes,
+    held_inputs,
+    held_step,
+    make_cell,
+    make_layers,
+    merge_function,
+    noisy,
+    open_call,
+    run_layer,
+    split_carry,
+    to_flax,
+)
+from jaxrnn.layer import Layer, check_batch, check_flag, check_key, check_size
+from jaxrnn.nnx.cells import CellModule
+from jaxrnn.nnx.parameters import Parameters, Rngs
+from jaxrnn.typing import Array
+
+
+class RecurrentState(nnx.Variable):
+    """The carry that a stateful module keeps between calls; None before the first."""
+
+
+class RNN(Parameters):
+    """Runs a cell or layer over a sequence; takes the place of `flax.nnx.RNN`.
+
+    Outputs at padded steps are zero (Flax leaves there what its loop computed), a row of length 0 returns its initial
+    carry, and nothing in the padding, NaN included, reaches any result or gradient.
+
+    Args:
+        cell: a cell module of jaxrnn, a functional jaxrnn Layer, or any Flax nnx cell. A Flax cell runs on a lifted scan
+            with what Flax's RNN knows; what only the engine does (`mask`, `resets`, `chunk`, ...) is an error for it.
+        in_features: D, for a functional Layer only: this module then holds its parameters.
+        time_major, return_carry, reverse, keep_order: Flax's flags, defaults for the calls.
+        unroll: steps an iteration of the lifted scan of a Flax cell; jaxrnn's engine arranges its own steps (`chunk`).
+        stateful: keep the carry between calls, in the variable `state`.
+        chunk, backend: see `jaxrnn.scan`.
+        deterministic: run without dropout and zoneout; `train()` and `eval()` set it.
+        sharding: axis names by parameter name, kept as the variables' `out_sharding`.
+        state_axes, broadcast_rngs: of the lifted scan of a Flax cell, see `flax.nnx.RNN`.
+        rngs: an nnx.Rngs gives parameters (`params`), noise (`dropout`) and drawn initial carries (`carry`); True stands
+            for Flax's default, a fixed seed for initial carries and no noise; False for none.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong type or out of range; the message names it.
+
+    >>> import jax.numpy as jnp, jaxrnn
+    >>> from flax import nnx
+    >>> from jaxrnn.nnx import RNN, LSTMCell
+    >>> rnn = RNN(LSTMCell(3, 4, rngs=nnx.Rngs(0)), return_carry=True)
+    >>> (c, h), outputs = rnn(jnp.ones((2, 7, 3)), seq_lengths=jnp.array([7, 5]))
+    >>> outputs.shape, bool((outputs[1, 5:] == 0).all())
+    ((2, 7, 4), True)
+    >>> layer = jaxrnn.stack([jaxrnn.zoneout(jaxrnn.lstm(8), h=0.1), jaxrnn.gru(4)])
+    >>> RNN(layer, 3, rngs=nnx.Rngs(0))(jnp.ones((2, 7, 3))).shape
+    (2, 7, 4)
+    """
+
+    def __init__(
+        self,
+        cell: Any,
+        in_features: int | None = None,
+        *,
+        time_major: bool = False,
+        return_carry: bool = False,
+        reverse: bool = False,
+        keep_order: bool = False,
+        unroll: int = 1,
+        stateful: bool = False,
+        chunk: int | str | None = None,
+        backend: str = "auto",
+        deterministic: bool = False,
+        sharding: Sharding | None = None,
+        state_axes: Mapping[Any, Any] | None = None,
+        broadcast_rngs: Any = None,
+        rngs: Rngs | bool = True,
+    ):
+        check_flags(time_major=time_major, return_carry=return_carry, reverse=reverse, keep_order=keep_order)
+        check_size(unroll, "unroll")
+        for name, flag in dict(stateful=stateful, deterministic=deterministic).items():
+            check_flag(flag, name)
+        if not isinstance(rngs, Rngs | bool):
+            fail("rngs", "an nnx.Rngs, an nnx.RngStream or a bool", rngs, kind=TypeError)
+        if isinstance(cell, Layer):
+            self._declare(cell, in_features, sharding, rngs)
+        elif not isinstance(cell, nnx.RNNCellBase):
+            fail("cell", "a cell module, a jaxrnn Layer, or a Flax nnx cell", cell, kind=TypeError)
+        elif in_features is not None or sharding is not None:
+            fail("in_features and sharding", "left out for a cell module, which has its parameters", (in_features, sharding))
+        else:
+            self.cell = cell
+        if isinstance(cell, Layer | CellModule) and (state_axes is not None or broadcast_rngs is not None):
+            fail("state_axes and broadcast_rngs", "left out unless the cell is a Flax cell", (state_axes, broadcast_rngs))
+        self.time_major = time_major
+        self.return_carry = return_carry
+        self.reverse = reverse
+        self.keep_order = keep_order
+        self.unroll = unroll
+        self.chunk = chunk
+        self.backend = backend
+        self.deterministic = deterministic
+        self.state_axes = nnx.StateAxes(state_axes or {nnx.Param: None, ...: nnx.Carry})
+        self.broadcast_rngs = broadcast_rngs
+        self.state = RecurrentState(None) if stateful else None
+        self.rngs = nnx.data(_carry_stream(cell, rngs))
+        self.dropout_rngs = nnx.data(_noise_stream(self.functional, rngs))
+
+    def __call__(
+        self,
+        inputs: Array,
+        *,
+        initial_carry: Any = None,
+        seq_lengths: Array | None = None,
+        return_carry: bool | None = None,
+        time_major: bool | None = None,
+        reverse: bool | None = None,
+        keep_order: bool | None = None,
+        rngs: Rngs | Array | None = None,
+        deterministic: bool | None = None,
+        **options: Unpack[SequenceOptions],
+    ) -> Any:
+        """Run over a sequence.
+
+        Args:
+            inputs: `[*B, T, D]` (time-major `[T, *B, D]`); or integers `[*B, T]`, equal to one-hot inputs.
+            initial_carry: `(c, h)`, the array h, or one carry a layer; None for the initial one (or the kept one).
+            seq_lengths: integers `[*B]`: only the first so many steps of a row count.
+            return_carry: return `(carry, outputs)`.
+            time_major: time is the first axis.
+            reverse: process from each row's last valid step to its first.
+            keep_order: with `reverse`, outputs in the order of the inputs; else in the order of processing.
+            rngs: draws noise and initial carries in place of the module's own streams; for noise also one key.
+            deterministic: run without noise.
+            **options: `mask`, `resets`, `segments`, `reset_carry`, `per_step`, `start_step`, see `SequenceOptions`.
+
+        Returns:
+            The outputs `[*B, T, output_size]`, zero at padded steps; with `return_carry` `(carry, outputs)`.
+
+        Raises:
+            TypeError, ValueError: an argument does not fit; the message names it, what was expected and what came.
+        """
+        flags = Flags(return_carry, time_major, reverse, keep_order).resolve(self)
+        layer = self.functional
+        features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
+        call = open_call(flags, inputs, seq_lengths, options, features)
+        given = initial_carry
+        if given is None and self.state is not None:
+            initial_carry = self.state.get_value()
+            if initial_carry is not None:
+                check_kept(initial_carry, call.batch, features or 1)
+        if layer is None:
+            carry, outputs = self._run_flax_cell(call, initial_carry, rngs)
+        else:
+            if initial_carry is None and getattr(self.cell, "carry_init", None) is not None:
+                initial_carry = self.cell.initialize_carry((*call.batch, self.cell.in_features), self._carry_rngs(rngs))
+            rng = self._noise_key(layer, rngs, deterministic)
+            carry, outputs = run_layer(layer, self.params, call, initial_carry, rng=rng, chunk=self.chunk, backend=self.backend)
+            carry = to_flax(carry, given)
+        if self.state is not None:
+            self.state.set_value(carry)
+        outputs = close_call(call, outputs)
+        return (carry, outputs) if flags.return_carry else outputs
+
+    def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
+        """Forget the carry that a stateful module keeps.
+
+        Args:
+            batch: keep the initial carry for these batch axes at once; then the next call finds variables of the shapes
+                that it leaves, and compiled code is not traced twice. (A learned carry is thereby read now.)
+
+        Raises:
+            ValueError: the module is not stateful.
+        """
+        if self.state is None:
+            fail("reset_state", "called on a module with stateful=True", "stateful=False")
+        if batch is None:
+            self.state.set_value(None)
+            return
+        check_batch(batch)
+        if self.functional is None:
+            fail("batch", "left out for a Flax cell, whose carry depends on its inputs", batch)
+        self.state.set_value(to_flax(self.functional.initial_carry(batch, self.params)))
+
+    def set_view(self, deterministic: bool | None = None) -> None:
+        """What `nnx.view` calls.
+
+        Args:
+          deterministic: if True, run without noise.
+        """
+        self.deterministic = self.deterministic if deterministic is None else deterministic
+
+    @property
+    def functional(self) -> Layer | None:
+        """What `jaxrnn.scan` runs, with `params`; None around a Flax cell."""
+        if isinstance(self.cell, CellModule):
+            return self.cell.functional
+        return self.cell if isinstance(self.cell, Layer) else None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of `functional`."""
+        return self.cell.params if isinstance(self.cell, CellModule) else super().params
+
+    def _noise_key(self, layer: Layer, rngs: Any, deterministic: bool | None) -> Array | None:
+        deterministic = self.deterministic if deterministic is None else deterministic
+        check_flag(deterministic, "deterministic")
+        if deterministic or not noisy(layer):
+            return None
+        rngs = self.dropout_rngs if rngs is None else rngs
+        if rngs is None:
+            fail("rngs", "an nnx.Rngs with a `dropout` stream, for a layer with noise", "None", "Pass rngs, or call eval().")
+        if isinstance(rngs, nnx.Rngs):
+            return rngs.dropout()
+        if isinstance(rngs, nnx.RngStream):
+            return rngs()
+        check_key(rngs, "rngs")
+        return rngs
+
+    def _carry_rngs(self, rngs: Any) -> Any:
+        rngs = self.rngs if rngs is None else rngs
+        if not isinstance(rngs, Rngs):
+            fail("rngs", "an nnx.Rngs or an nnx.RngStream, which draws the initial carry", rngs, kind=TypeError)
+        return rngs
+
+    def _run_flax_cell(self, call: Call, carry: Any, rngs: Any) -> tuple[Any, Any]:
+        check_flax_options(call, self.chunk, self.backend)
+        shape = call.xs.shape[1:]
+        if carry is None:
+            carry = self.cell.initialize_carry(shape, self._carry_rngs(rngs))
+        else:
+            expected = jax.eval_shape(lambda: self.cell.initialize_carry(shape, nnx.RngStream(0, tag="carry")))
+            check_flax_carry(carry, expected, "initial_carry")
+        axes = nnx.StateAxes({nnx.All(nnx.RngState, self.broadcast_rngs): None, **self.state_axes})
+
+        @nnx.split_rngs(splits=1, only=self.broadcast_rngs, squeeze=True)  # a fresh key for every call
+        @nnx.compat.scan(in_axes=(axes, nnx.Carry, 0), out_axes=(nnx.Carry, 0), reverse=call.flags.reverse, unroll=self.unroll)
+        def run(cell: nnx.RNNCellBase, carry: Any, step: Any) -> tuple[Any, Any]:
+            return held_step(cell, carry, step)
+
+        return run(self.cell, carry, held_inputs(call))
+
+
+def _carry_stream(cell: Any, rngs: Any) -> Any:
+    """Flax's stream for initial carries, where a cell may draw them."""
+    if isinstance(cell, Layer) or getattr(cell, "cell", None) is not None and cell.carry_init is None or rngs is False:
+        return None
+    if rngs is True:
+        return nnx.RngStream(0, tag="carry")
+    return (rngs.carry if isinstance(rngs, nnx.Rngs) else rngs).fork()
+
+
+def _noise_stream(layer: Layer | None, rngs: Any) -> Any:
+    if layer is None or not noisy(layer) or isinstance(rngs, bool):
+        return None
+    if isinstance(rngs, nnx.RngStream):
+        return rngs.fork()
+    return rngs.dropout.fork() if "dropout" in rngs or "default" in rngs else None
+
+
+# ---------------------------------------------------------------- layers by name
+
+SETTINGS = tuple(p.name for p in inspect.signature(RNN).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name != "rngs")
+
+
+class _NamedLayers(RNN):
+    """One or more layers of one cell, made from the arguments of Flax's cells."""
+
+    factory: Callable[..., Cell]
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden_features: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        merge: Any = "concat",
+        dropout: float = 0.0,
+        rngs: Rngs,
+        **options: Any,
+    ):
+        settings = {name: options.pop(name) for name in SETTINGS if name in options}
+        cell = make_cell(self.factory, hidden_features, "hidden_features", options)
+        super().__init__(make_layers(cell, num_layers, bidirectional, merge, dropout), in_features, rngs=rngs, **settings)
+
+
+class LSTM(_NamedLayers):
+    """Layers of `jaxrnn.lstm` over a sequence.
+
+    Takes `(in_features, hidden_features, *, num_layers=1, bidirectional=False, merge="concat", dropout=0.0, rngs)`, with
+    dropout between layers; the options of `LSTMCell`; and the settings of `RNN` (`time_major`, `return_carry`, `stateful`,
+    ...). Parameters and carries are nested as those of `jaxrnn.stack` and `jaxrnn.bidirectional`; a single layer in one
+    direction is not nested.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx
+    >>> from jaxrnn.nnx import LSTM
+    >>> lstm = LSTM(3, 4, num_layers=2, bidirectional=True, dropout=0.1, rngs=nnx.Rngs(0))
+    >>> lstm(jnp.ones((2, 7, 3))).shape, lstm.layer_1.backward.kernel.shape
+    ((2, 7, 8), (8, 4, 4))
+    """
+
+    factory = staticmethod(lstm)
+
+
+class GRU(_NamedLayers):
+    """Layers of `jaxrnn.gru` over a sequence; arguments as for `LSTM`.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx
+    >>> from jaxrnn.nnx import GRU
+    >>> GRU(3, 4, rngs=nnx.Rngs(0))(jnp.ones((2, 7, 3))).shape
+    (2, 7, 4)
+    """
+
+    factory = staticmethod(gru)
+
+
+class Elman(_NamedLayers):
+    """Layers of `jaxrnn.elman` over a sequence; arguments as for `LSTM`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from flax import nnx
+    >>> from jaxrnn.nnx import Elman
+    >>> Elman(3, 4, activation_fn=jax.nn.relu, rngs=nnx.Rngs(0))(jnp.ones((2, 7, 3))).shape
+    (2, 7, 4)
+    """
+
+    factory = staticmethod(elman)
+
+
+class Bidirectional(nnx.Module):
+    """Two sequence modules, one from each end, their outputs merged; takes the place of `flax.nnx.Bidirectional`.
+
+    Args:
+        forward_rnn, backward_rnn: modules with the protocol of `RNN`, each with parameters and state of its own.
+        merge_fn: a function of both outputs, or "concat", "sum", "mul", "ave", or None for the pair of both.
+        time_major, return_carry: as for `RNN`.
+        rngs: an nnx.Rngs is passed to both in every call; with a bool they use their own.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong type; the message names it.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx
+    >>> from jaxrnn.nnx import RNN, GRUCell, Bidirectional
+    >>> one = lambda: RNN(GRUCell(3, 4, rngs=nnx.Rngs(0)))
+    >>> Bidirectional(one(), one())(jnp.ones((2, 7, 3)), seq_lengths=jnp.array([7, 5])).shape
+    (2, 7, 8)
+    """
+
+    def __init__(
+        self,
+        forward_rnn: Any,
+        backward_rnn: Any,
+        *,
+        merge_fn: Any = "concat",
+        time_major: bool = False,
+        return_carry: bool = False,
+        rngs: Rngs | bool = True,
+    ):
+        for name, rnn in dict(forward_rnn=forward_rnn, backward_rnn=backward_rnn).items():
+            if not callable(rnn) or not isinstance(rnn, nnx.Module) or isinstance(rnn, nnx.RNNCellBase):
+                fail(name, "a sequence module, such as RNN(cell)", rnn, kind=TypeError)
+        if forward_rnn is backward_rnn:
+            fail("backward_rnn", "another module than forward_rnn, with parameters of its own", "the same one twice")
+        check_flags(time_major=time_major, return_carry=return_carry)
+        if not isinstance(rngs, Rngs | bool):
+            fail("rngs", "an nnx.Rngs, an nnx.RngStream or a bool", rngs, kind=TypeError)
+        self.forward_rnn = forward_rnn
+        self.backward_rnn = backward_rnn
+        self.merge_fn = merge_function(merge_fn)
+        self.time_major = time_major
+        self.return_carry = return_carry
+        self.rngs = nnx.data(None if isinstance(rngs, bool) else rngs.fork())
+
+    def __call__(
+        self,
+        inputs: Array,
+        *,
+        initial_carry: Any = None,
+        rngs: Rngs | Array | None = None,
+        seq_lengths: Array | None = None,
+        return_carry: bool | None = None,
+        time_major: bool | None = None,
+        reverse: bool | None = None,
+        keep_order: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """Run both ways over a sequence.
+
+        Args:
+            initial_carry: a pair, one carry a direction.
+            reverse: not for this module, which runs both ways. keep_order: outputs are always in the inputs' order.
+            inputs, rngs, seq_lengths, return_carry, time_major: as for `RNN`.
+            **options: what `RNN` takes beyond these, passed to both.
+
+        Returns:
+            The merged outputs; with `return_carry` `(BidirectionalCarry(forward, backward), outputs)`.
+
+        Raises:
+            TypeError, ValueError: an argument does not fit; the message names it.
+        """
+        if reverse:
+            fail("reverse", "left out for Bidirectional, which runs both ways", reverse)
+        given = split_carry(initial_carry)
+        rngs = self.rngs if rngs is None else rngs
+        rngs = {} if rngs is None else {"rngs": rngs}
+        common = dict(seq_lengths=seq_lengths, return_carry=True, time_major=self.time_major if time_major is None else time_major)
+        forward, ys = self.forward_rnn(inputs, initial_carry=given.forward, reverse=False, **common, **rngs, **options)
+        backward, zs = self.backward_rnn(
+            inputs, initial_carry=given.backward, reverse=True, keep_order=True, **common, **rngs, **options
+        )
+        outputs = self.merge_fn(ys, zs)
+        wanted = self.return_carry if return_carry is None else return_carry
+        return (BidirectionalCarry(forward, backward), outputs) if wanted else outputs
+
+    def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
+        """Forget the carries of both directions; see `RNN.reset_state`."""
+        self.forward_rnn.reset_state(batch)
+        self.backward_rnn.reset_state(batch)

@@ -1,0 +1,41 @@
+"""What every test runs under: float64, strict promotion, checked annotations, eight simulated devices, quick compilation.
+
+Nothing here changes what is computed. The XLA flags skip optimisations of the compiled code, and save half of the time of
+a suite that compiles much and computes little. An XLA_FLAGS that is set already is kept, and wins.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+
+# Before anything imports jaxrnn: annotations of its functions are then checked at every call.
+if all(importlib.util.find_spec(name) for name in ("jaxtyping", "beartype")) and "jaxrnn" not in sys.modules:
+    from jaxtyping import install_import_hook
+
+    install_import_hook("jaxrnn", "beartype.beartype")
+
+import jax
+import pytest
+
+FLAGS = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+if jax.__version_info__ < (0, 11):  # removed since, and XLA dies of a flag that it does not know
+    FLAGS += " --xla_cpu_use_fusion_emitters=false"
+os.environ["XLA_FLAGS"] = f"{FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes long; run with -m slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under `pytest -n`, tests of one row of the table share a process, and so its compiled programs; others go by file."""
+    for item in items:
+        row = getattr(item, "callspec", None) and item.callspec.params.get("row")
+        item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))

@@ -1,0 +1,151 @@
+"""The one table of cells. A row here gets every law, on every backend.
+
+Rows are the collection, what its cells become with further options, and a cell of a user's own. Each names its equations
+in `tests/oracle.py`. Parameters are drawn at random, all of them: zero biases and unit gains hide mistakes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import jaxrnn
+from jaxrnn.cell import Cell
+from jaxrnn.cells import COLLECTION
+from tests import oracle
+
+T, B, D, H = 7, 3, 3, 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """A factory `size -> Cell` and its equations in the oracle."""
+
+    factory: Callable[..., Cell]
+    equations: Callable[..., Any]
+
+    @property
+    def cell(self) -> Cell:
+        return self.factory(H)
+
+
+class OwnCarry(NamedTuple):
+    """The carry of the user's own cell; `slow` is no field of any cell of the collection."""
+
+    slow: jax.Array
+    h: jax.Array
+
+
+@jaxrnn.gate_cell(gates=("f", "g"), carry=OwnCarry)
+def own(carry, x, h, *, gain, rate=0.25):
+    """A cell with two states, an option, a product of both inputs of a gate, and a per-step input `gain [*B, H]`."""
+    f = jax.nn.sigmoid(x.f * h.f + h.f)
+    slow = (1 - rate) * carry.slow + rate * jax.numpy.tanh(x.g + h.g) * gain
+    new = f * carry.h + (1 - f) * slow
+    return OwnCarry(slow, new), new - slow
+
+
+def own_oracle(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, gain: Any, rate: float = 0.25) -> Any:
+    slow, h = carry
+    x_f, x_g = (oracle.summed(p, "kernel", x, k) + oracle.bias(p, k) for k in range(2))
+    h_f, h_g = (oracle.summed(p, "recurrent_kernel", h, k) for k in range(2))
+    f = oracle.sigmoid(x_f * h_f + h_f)
+    slow = (1 - rate) * slow + rate * np.tanh(x_g + h_g) * gain
+    new = f * h + (1 - f) * slow
+    return (slow, new), new - slow
+
+
+IN_1997 = dict(gates="igo", squash_in=oracle.squash_g, squash_out=oracle.squash_h)
+ORACLES: dict[str, Callable[..., Any]] = {
+    "elman": oracle.elman,
+    "elman, leaky": partial(oracle.elman, leak=0.5),
+    "elman, residual": partial(oracle.elman, residual=True),
+    "lstm 1997": partial(oracle.lstm, **IN_1997),
+    "lstm 1997, truncated gradient": partial(oracle.lstm, truncated=True, **IN_1997),
+    "lstm": oracle.lstm,
+    "lstm, peepholes": partial(oracle.lstm, peepholes=True),
+    "lstm, coupled gates": partial(oracle.lstm, gates="igo", coupled=True),
+    "lstm, projection": oracle.lstm,
+    "lstm, cell clip": partial(oracle.lstm, cell_clip=3.0),
+    "lstm, layer norm": partial(oracle.lstm, layer_norms=True),
+    "gru": oracle.gru,
+    "gru, reset before": partial(oracle.gru, reset_after=False),
+}
+
+ROWS: dict[str, Row] = {name: Row(factory, ORACLES[name]) for name, factory in COLLECTION.items()} | {
+    "elman, relu without bias": Row(partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)),
+    "gru, learned carry without bias": Row(partial(jaxrnn.gru, learn_carry=True, use_bias=False), oracle.gru),
+    "lstm, all options": Row(
+        partial(jaxrnn.lstm, peepholes=True, projection=2, cell_clip=0.9, layer_norm=True, learn_carry=True),
+        partial(oracle.lstm, peepholes=True, cell_clip=0.9, layer_norms=True),
+    ),
+    "a user's own": Row(own, own_oracle),
+}
+
+
+def seed_of(text: str) -> int:
+    """A seed that is the same in every process, unlike `hash`."""
+    return zlib.crc32(text.encode())
+
+
+@cache
+def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 0) -> dict[str, Any]:
+    """Everything that is differentiated, as NumPy float64: params, xs, carry, reset_carry, per_step."""
+    rng = np.random.default_rng([seed_of(row), seed])
+    cell = ROWS[row].cell
+    params = {name: 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in name) for name, p in cell.declare(D).items()}
+    shapes = cell.carry_shapes(batch)
+    carry, reset_carry = (cell.carry_type(*(scale * rng.standard_normal(s) for s in shapes)) for scale in (2.0, 0.7))
+    return {
+        "params": params,
+        "xs": 1.5 * rng.standard_normal((steps, *batch, D)),
+        "carry": carry,
+        "reset_carry": reset_carry,
+        "per_step": {name: rng.standard_normal((steps, *batch, H)) for name in cell.per_step},
+    }
+
+
+@cache
+def cotangents(row: str, steps: int = T, batch: tuple[int, ...] = (B,)) -> tuple[Any, Any]:
+    """Weights of a linear functional of (final carry, outputs): the loss of every gradient test."""
+    rng = np.random.default_rng([seed_of(row), 99])
+    cell = ROWS[row].cell
+    carry = cell.carry_type(*(rng.standard_normal(s) for s in cell.carry_shapes(batch)))
+    return carry, rng.standard_normal((steps, *batch, cell.output_size))
+
+
+class Steps(NamedTuple):
+    """Which steps count and where sequences start. All four are always given, so that one program serves all cases."""
+
+    lengths: Any
+    mask: Any
+    resets: Any
+    segments: Any
+
+
+def _bits(*rows: str) -> Any:
+    """`"1101..."`, one string a batch row, as `[T, B]` bool."""
+    return np.array([[c == "1" for c in row] for row in rows]).T
+
+
+NO = _bits("0000000", "0000000", "0000000")
+ALL = np.array([T] * B)
+ONE = np.zeros((T, B), np.int32)
+PACKED = np.array([[0, 0, 0, 1, 1, 2, 2], [5, 5, 5, 5, 5, 5, 5], [3, 1, 1, 1, 7, 7, 3]], np.int32).T
+
+CASES = {
+    "all steps": Steps(ALL, ~NO, NO, ONE),
+    "lengths": Steps(np.array([7, 4, 0]), ~NO, NO, ONE),
+    "mask": Steps(ALL, _bits("0110101", "1111100", "0000000"), NO, ONE),
+    "resets": Steps(ALL, ~NO, _bits("0001010", "1000000", "0000001"), ONE),
+    "segments": Steps(ALL, ~NO, NO, PACKED),
+    # Flags on invalid steps wait: row 0 at 0 (before any valid step) and 3; row 1 behind its end; row 2 in every hole.
+    "waiting resets": Steps(np.array([7, 5, 6]), _bits("0110101", "1111111", "1010101"), _bits("1001000", "0000010", "0101010"), ONE),
+    "everything": Steps(np.array([7, 6, 5]), _bits("1101101", "0111111", "1100111"), _bits("0100001", "0000100", "0010000"), PACKED),
+}

@@ -1,0 +1,212 @@
+"""The loop on a toy: resume bit by bit, bad batches, early stopping, and one compilation."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import jax
+import numpy as np
+import optax
+import pytest
+from toy import experiment
+
+from jaxrnn.train import NonFiniteError
+from jaxrnn.train.loop import abstract_state, fit
+from jaxrnn.train.checkpoint import Checkpoints
+from jaxrnn.train.metrics import read_metrics
+from jaxrnn.train.optimizer import learning_rate, make_optimizer
+from jaxrnn.train.step import init_state, make_mesh, make_step, place, state_shardings
+
+
+def stored(folder, exp):
+    """Newest step, state and progress of a run, as host arrays."""
+    step, state, progress = Checkpoints(folder / "checkpoints", 9).newest(abstract_state(exp, make_mesh()))
+    return step, jax.device_get(state), progress
+
+
+def assert_same_run(a, b, exp):
+    """Equal metrics.jsonl and equal final state, bit by bit."""
+    assert (a / "metrics.jsonl").read_bytes() == (b / "metrics.jsonl").read_bytes()
+    (step_a, state_a, progress_a), (step_b, state_b, progress_b) = stored(a, exp), stored(b, exp)
+    assert step_a == step_b
+    jax.tree.map(np.testing.assert_array_equal, state_a, state_b)
+    assert progress_a | {"seconds": 0} == progress_b | {"seconds": 0}
+
+
+def by_hand(exp, steps):
+    """The same training as a plain loop: no guard, checkpoint or mesh. Losses and parameters by step."""
+    task, optimizer = exp.task, make_optimizer(exp.optimizer, exp.loop.steps)
+    start = init_state(task, optimizer, exp.seed)
+    params, opt_state, carry, batches = start.params, start.opt_state, start.carry, task.batches()
+    gradient, update = jax.jit(jax.value_and_grad(task.loss, has_aux=True)), jax.jit(optimizer.update)
+    losses = []
+    for n in range(steps):
+        rng = jax.random.fold_in(jax.random.wrap_key_data(start.key), n)
+        (loss, (carry, _)), grads = gradient(params, carry, next(batches), rng)
+        updates, opt_state = update(grads, opt_state, params)
+        params = optax.apply_updates(params, updates)
+        losses.append(float(loss))
+    return losses, params
+
+
+def test_equals_a_plain_loop(tmp_path, console, stop):
+    exp = experiment({"steps": 20, "log_every": 1})
+    fit(exp, tmp_path, console, stop)
+    losses, params = by_hand(exp, 20)
+    lines = [line for line in read_metrics(tmp_path / "metrics.jsonl") if "loss" in line]
+    np.testing.assert_allclose([line["loss"] for line in lines], losses, rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), stored(tmp_path, exp)[1].params, params)
+
+
+def test_one_compilation():
+    exp = experiment()
+    mesh, optimizer = make_mesh(), make_optimizer(exp.optimizer, 30)
+    state = init_state(exp.task, optimizer, 0)
+    shardings = state_shardings(state, mesh)
+    step, state, batches = make_step(exp.task, optimizer, shardings), jax.device_put(state, shardings), exp.task.batches()
+    for _ in range(4):
+        state, _ = step(state, place(next(batches), mesh))
+    assert step._cache_size() == 1
+
+
+def test_memory_of_the_old_state_is_reused():
+    exp = experiment()
+    mesh, optimizer = make_mesh(), make_optimizer(exp.optimizer, 30)
+    state = init_state(exp.task, optimizer, 0)
+    shardings = state_shardings(state, mesh)
+    state = jax.device_put(state, shardings)
+    make_step(exp.task, optimizer, shardings)(state, place(next(exp.task.batches()), mesh))
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
+
+
+@pytest.mark.parametrize("at", [1, 13, 29])
+def test_stopped_and_resumed_run_equals_an_uninterrupted_one(tmp_path, console, stop, at, monkeypatch):
+    exp = experiment({"steps": 30}, nan_steps=(3, 12), steep_steps=(14,))
+    fit(exp, tmp_path / "whole", console, stop)
+    count = type(exp.task).count
+    seen = iter(range(1, 99))
+
+    def count_and_stop(task, batch):
+        if next(seen) == at:
+            signal.raise_signal(signal.SIGTERM)
+        return count(task, batch)
+
+    monkeypatch.setattr(type(exp.task), "count", count_and_stop)
+    step, progress = fit(exp, tmp_path / "parts", console, stop)
+    assert (step, progress.finished, stop.exit_code) == (at, None, 0)
+    stop.signal = None
+    step, progress = fit(exp, tmp_path / "parts", console, stop)
+    assert (step, progress.finished) == (30, "all steps done")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", exp)
+
+
+def test_damaged_newest_checkpoint_is_named_and_the_one_before_gives_the_same_run(tmp_path, console, stop):
+    exp = experiment({"steps": 30})
+    fit(exp, tmp_path / "whole", console, stop)
+    fit(exp, tmp_path / "parts", console, stop)
+    newest = tmp_path / "parts" / "checkpoints" / "000000030"
+    (newest / "progress.json").write_text("{}")
+    with pytest.warns(UserWarning, match="000000030 is damaged.*progress.json"):
+        step, _ = fit(exp, tmp_path / "parts", console, stop)
+    assert step == 30 and "resuming after step 20" in console.file.getvalue()
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", exp)
+
+
+def test_cut_off_line_of_metrics_is_dropped(tmp_path, console, stop):
+    exp = experiment({"steps": 30})
+    fit(exp, tmp_path / "whole", console, stop)
+    fit(exp, tmp_path / "parts", console, stop)
+    for step in (20, 30):  # as if killed after step 10, in the middle of a line
+        for path in (tmp_path / "parts" / "checkpoints" / f"{step:09d}").rglob("manifest.json"):
+            path.unlink()
+    metrics = tmp_path / "parts" / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes()[:-17])
+    with pytest.warns(UserWarning, match="damaged"):
+        fit(exp, tmp_path / "parts", console, stop)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", exp)
+
+
+@pytest.mark.parametrize("kind", ["nan_steps", "steep_steps"])
+def test_bad_step_keeps_parameters_optimizer_and_carry(kind):
+    exp = experiment(**{kind: (3,)})
+    mesh, optimizer = make_mesh(), make_optimizer(exp.optimizer, 30)
+    state = init_state(exp.task, optimizer, 0)
+    shardings = state_shardings(state, mesh)
+    step, state, batches = make_step(exp.task, optimizer, shardings), jax.device_put(state, shardings), exp.task.batches()
+    for n in (1, 2, 3, 4):
+        before = jax.device_get(state)
+        state, outcome = step(state, place(next(batches), mesh))
+        after = jax.device_get(state)
+        pairs = zip(jax.tree.leaves(before[:3]), jax.tree.leaves(after[:3]), strict=True)  # params, opt_state, carry
+        same = [np.array_equal(a, b) for a, b in pairs]
+        assert bool(outcome["finite"]) == (n != 3)
+        assert all(same) if n == 3 else not any(same)
+        assert (int(after.step), int(after.skipped), int(after.skipped_in_a_row)) == (n, int(n >= 3), int(n == 3))
+        if n == 3:
+            assert np.isfinite(outcome["loss"]) == (kind == "steep_steps")
+
+
+def test_skipped_steps_are_counted_and_reported(tmp_path, console, stop):
+    exp = experiment({"steps": 20}, nan_steps=(3, 4, 5, 6, 7, 8, 9, 10, 11), steep_steps=(15,))  # nine in a row go on
+    fit(exp, tmp_path, console, stop)
+    lines = {line["step"]: line for line in read_metrics(tmp_path / "metrics.jsonl") if "skipped" in line}
+    assert [lines[step]["skipped"] for step in (5, 10, 15, 20)] == [3, 8, 10, 10]
+    assert "loss" not in lines[10] and np.isfinite(lines[5]["loss"])
+    assert "step 3: loss nan, gradient norm nan: skipped (1 so far)" in console.file.getvalue()
+    rate = learning_rate(exp.optimizer, 20)  # the schedule counts updates, not batches
+    assert lines[20]["learning_rate"] == float(rate(10))
+
+
+def test_ten_in_a_row_stop_the_run_and_the_last_good_checkpoint_stays(tmp_path, console, stop):
+    exp = experiment({"steps": 40}, nan_steps=tuple(range(15, 40)))
+    with pytest.raises(NonFiniteError, match=r"step 24: .*10 steps in a row.*000000020"):
+        fit(exp, tmp_path, console, stop)
+    step, state, _ = stored(tmp_path, exp)
+    assert (step, int(state.skipped)) == (20, 6)  # saved among bad steps: the parameters are those after step 14
+    np.testing.assert_allclose(state.params["kernel"], by_hand(exp, 14)[1]["kernel"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["nan_steps", "steep_steps"])
+def test_raise_on_request(tmp_path, console, stop, kind):
+    exp = experiment({"nonfinite": "raise"}, **{kind: (13,)})
+    with pytest.raises(NonFiniteError, match="step 13: .*loop.nonfinite is 'raise'.*000000010"):
+        fit(exp, tmp_path, console, stop)
+
+
+def test_patience_ends_the_run_and_the_best_is_kept(tmp_path, console, stop, monkeypatch):
+    losses = iter([3.0, 2.0, float("nan"), 2.5, 2.0, 1.0])
+    exp = experiment({"steps": 60, "patience": 3, "keep": 1})
+    monkeypatch.setattr(type(exp.task), "evaluate", lambda *_: {"loss": next(losses)})
+    step, progress = fit(exp, tmp_path, console, stop)
+    assert (step, progress.best_step, progress.best_loss) == (50, 20, 2.0)
+    assert progress.finished == "no better validation loss in 3 validations"
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["000000020", "000000050"]
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["validation_loss"] for line in lines if "validation_loss" in line] == [3.0, 2.0, None, 2.5, 2.0]
+    assert fit(exp, tmp_path, console, stop) == (step, progress)  # finished: nothing more is done
+
+
+def test_metrics_hold_the_mean_since_the_last_line(tmp_path, console, stop):
+    every, fifth = experiment({"log_every": 1}), experiment({"log_every": 5})
+    fit(every, tmp_path / "every", console, stop)
+    fit(fifth, tmp_path / "fifth", console, stop)
+    single = [line for line in read_metrics(tmp_path / "every" / "metrics.jsonl") if "loss" in line]
+    for n, line in enumerate(line for line in read_metrics(tmp_path / "fifth" / "metrics.jsonl") if "loss" in line):
+        for name in ("loss", "grad_norm", "bias"):
+            np.testing.assert_allclose(line[name], np.mean([s[name] for s in single[5 * n : 5 * n + 5]]), rtol=1e-14)
+
+
+def test_learning_rate_warms_up_then_follows_a_cosine():
+    exp = experiment({"steps": 105})
+    rate = learning_rate(exp.optimizer, 105)  # peak 0.05 after 5
+    expected = [0.05 / 6, 0.05 / 3, 0.05, 0.025, 0]
+    np.testing.assert_allclose([rate(n) for n in (0, 1, 5, 55, 105)], expected, rtol=1e-6, atol=1e-9)
+
+
+def test_rows_must_divide_by_devices():
+    class Mesh:
+        size = 3
+
+    with pytest.raises(ValueError, match="batch of 8 rows.*3 devices"):
+        place({"x": np.zeros((8, 2))}, Mesh())
