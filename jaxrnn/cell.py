@@ -23,7 +23,7 @@ from jaxrnn.dtypes import check_carry_dtype, default_float, promote, state_dtype
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, Parameter, check_batch, check_carry, check_key, check_params, check_per_step, entry
 from jaxrnn.step import Recur, Rows, Step, advance, product, repeat_rows
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,11 @@ class Cell(Layer):
         self,
         params: Params,
         carry: Carry,
-        x: Array,
+        x: ArrayLike,
         *,
         rng: PRNGKeyArray | None = None,
         step: Any = 0,
-        per_step: Mapping[str, Array] | None = None,
+        per_step: Mapping[str, ArrayLike] | None = None,
     ) -> tuple[Carry, Array]:
         """One step of the cell, pure: `partial(cell.step, params)` goes into `jax.lax.scan`.
 
@@ -183,7 +183,7 @@ class Cell(Layer):
 
     # ---- the pieces that the engine arranges
 
-    def project(self, params: Params, xs: Array) -> Array:
+    def project(self, params: Params, xs: ArrayLike) -> Float[Array, "*_ G H"]:
         """The input projection by itself, bias included: x @ kernel + bias for every gate.
 
         Args:
@@ -204,7 +204,7 @@ class Cell(Layer):
             z = z + repeat_rows(params["bias"].astype(dtype), z.shape[:-2])
         return z
 
-    def compute_dtype(self, params: Params, xs: Array) -> Any:
+    def compute_dtype(self, params: Params, xs: ArrayLike) -> Any:
         """The dtype of products: the cell's own, else what inputs and kernel promote to."""
         if self.dtype is not None:
             return self.dtype

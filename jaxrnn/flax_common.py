@@ -23,9 +23,9 @@ from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import fail, nearest
 from jaxrnn.gate_cell import Common
-from jaxrnn.layer import Layer, check_carry, check_flag, check_rate, check_size
+from jaxrnn.layer import Layer, check_batch, check_carry, check_flag, check_rate, check_size
 from jaxrnn.step import guard, select
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
 
 Sharding = Mapping[str, tuple[str | None, ...]]  # axis names by parameter name
 
@@ -186,6 +186,47 @@ def check_kept(carry: Any, batch: tuple[int, ...], features: int) -> None:
 
 def _shapes(tree: Any) -> Any:
     return jax.tree.map(jnp.shape, tree)
+
+
+# ---------------------------------------------------------------- one step
+
+
+def step_layer(
+    layer: Layer,
+    params: Params,
+    carry: Any,
+    inputs: Array,
+    deterministic: bool,
+    rng: PRNGKeyArray | None,
+    *,
+    step: Any,
+    per_step: Mapping[str, Array] | None,
+) -> tuple[Any, Array]:
+    """One step of a functional layer; the carry leaves in the form in which it came."""
+    check_features(inputs, layer.input_size(params), "inputs")
+    check_flag(deterministic, "deterministic")
+    if noisy(layer) and not deterministic and rng is None:
+        hint = "Pass rng and step, or deterministic=True; our RNN draws noise for a whole sequence."
+        fail("rng", "given for one step of a cell with noise", "None", hint)
+    named = {} if per_step is None else {"per_step": per_step}
+    new, y = layer.step(params, layer.pack(carry), inputs, rng=None if deterministic else rng, step=step, **named)
+    return to_flax(new, carry), y
+
+
+def initial_carry(
+    layer: Layer, params: Params | None, input_shape: Any, carry_init: Initializer | None, keys: Callable[[int], Any]
+) -> Any:
+    """A layer's carry before the first step, in Flax's form; drawn where there is a `carry_init`, from `keys(number)`."""
+    check_batch(input_shape, "input_shape")
+    if not input_shape:
+        fail("input_shape", "(*B, D), the shape of one step's inputs", input_shape)
+    carry = to_flax(layer.initial_carry(input_shape[:-1], params))
+    if carry_init is None:
+        return carry
+    if not callable(carry_init):
+        fail("carry_init", "an initialiser (key, shape, dtype) -> array", carry_init, kind=TypeError)
+    arrays, form = jax.tree.flatten(carry)
+    return jax.tree.unflatten(form, [carry_init(key, a.shape, a.dtype) for key, a in zip(keys(len(arrays)), arrays, strict=True)])
 
 
 # ---------------------------------------------------------------- one call

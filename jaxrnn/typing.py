@@ -9,14 +9,18 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
+import numpy as np
 
-Array: TypeAlias = jax.Array
+ArrayLike: TypeAlias = jax.Array | np.ndarray  # what the public functions accept
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Inexact, Int, PRNGKeyArray, Shaped
+    from jaxtyping import Bool, Float, Inexact, Int, Integer, PRNGKeyArray, Shaped
+
+    Array: TypeAlias = jax.Array
 else:
+    Array = ArrayLike  # outside `jit` a NumPy array that came in goes on as one
     try:
-        from jaxtyping import Bool, Float, Inexact, Int, PRNGKeyArray, Shaped
+        from jaxtyping import Bool, Float, Inexact, Int, Integer, PRNGKeyArray, Shaped
     except ImportError:  # importing jaxrnn needs jax, flax and optax only
 
         class _Inert:
@@ -25,7 +29,7 @@ else:
             def __class_getitem__(cls, item):
                 return item[0]
 
-        Bool = Float = Inexact = Int = Shaped = _Inert
+        Bool = Float = Inexact = Int = Integer = Shaped = _Inert
         PRNGKeyArray = jax.Array
 
 Activation: TypeAlias = Callable[[Any], Any]
@@ -36,12 +40,14 @@ Params: TypeAlias = Mapping[str, Any]  # name -> array, nested for composed laye
 __all__ = [
     "Activation",
     "Array",
+    "ArrayLike",
     "Bool",
     "Carry",
     "Float",
     "Inexact",
     "Initializer",
     "Int",
+    "Integer",
     "PRNGKeyArray",
     "Params",
     "Shaped",

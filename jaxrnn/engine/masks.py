@@ -87,11 +87,14 @@ def clean(valid: Array | None, xs: Array) -> Array:
 
 
 def spread_over_devices(tree: Any, like: Array) -> Any:
-    """Inside `shard_map` a carry made here varies over the same mesh axes as the inputs; outside, nothing changes."""
-    axes: frozenset[str] = getattr(jax.typeof(like), "vma", frozenset())
+    """Inside `shard_map` an array made here must vary over the mesh axes of the inputs; outside, nothing changes."""
 
     def spread(a: Array) -> Array:
-        missing = tuple(axes - getattr(jax.typeof(a), "vma", frozenset()))
+        missing = tuple(_varying(like) - _varying(a))
         return lax.pcast(a, missing, to="varying") if missing else a
 
     return jax.tree.map(spread, tree)
+
+
+def _varying(a: Array) -> frozenset[str]:
+    return jax.typeof(a).manual_axis_type.varying

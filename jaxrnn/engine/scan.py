@@ -15,25 +15,25 @@ from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import run
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import ArrayLike, Bool, Carry, Integer, Params, PRNGKeyArray, Shaped
 
 
 def scan(
     cell: Layer,
     params: Params,
-    xs: Array,
+    xs: Shaped[ArrayLike, "T ..."],
     carry: Carry | None = None,
     *,
-    lengths: Array | None = None,
-    mask: Array | None = None,
-    resets: Array | None = None,
-    segments: Array | None = None,
+    lengths: Integer[ArrayLike, "*B"] | None = None,
+    mask: Bool[ArrayLike, "T *B"] | None = None,
+    resets: Bool[ArrayLike, "T *B"] | None = None,
+    segments: Integer[ArrayLike, "T *B"] | None = None,
     reset_carry: Carry | None = None,
     reverse: bool = False,
     chunk: int | str | None = None,
     rng: PRNGKeyArray | None = None,
     start_step: Any = 0,
-    per_step: Mapping[str, Array] | None = None,
+    per_step: Mapping[str, ArrayLike] | None = None,
     projected: bool = False,
     backend: str = "auto",
 ) -> tuple[Carry, Any]:
@@ -83,7 +83,7 @@ def scan(
 
 
 def scan_carries(
-    cell: Layer, params: Params, xs: Array, carry: Carry | None = None, **arguments: Any
+    cell: Layer, params: Params, xs: Shaped[ArrayLike, "T ..."], carry: Carry | None = None, **arguments: Any
 ) -> tuple[Carry, Any]:
     """As `scan`, but returns the carry after every step in place of the last one.
 
@@ -109,7 +109,7 @@ def scan_carries(
     return _scan(cell, params, xs, carry, Arguments.of(arguments), carries=True)[1][::-1]
 
 
-def _scan(cell: Layer, params: Params, xs: Array, carry: Any, given: Arguments, *, carries: bool) -> tuple[Carry, Any]:
+def _scan(cell: Layer, params: Params, xs: ArrayLike, carry: Any, given: Arguments, *, carries: bool) -> tuple[Carry, Any]:
     carry, reset_carry, sequence = check_scan(cell, params, xs, carry, given)
     plan = Plan(given.reverse, given.chunk, given.backend, given.projected, carries)
     return run_jitted(cell, plan, dict(params), sequence, carry, reset_carry, given.rng)

@@ -26,7 +26,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.cell import Cell
 from jaxrnn.dtypes import state_dtype
-from jaxrnn.engine.masks import Sequence, clean
+from jaxrnn.engine.masks import Sequence, clean, spread_over_devices
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import Plan, blocks
 from jaxrnn.step import Recur, Rows, Step, advance, pick_gates, product
@@ -132,7 +132,7 @@ def _loop_jvp(program: Program, primals: Any, tangents: Any) -> Any:
     final, (ys, before) = _scan(program, kernels, rows, carry, steps, keep=True)
     before = jax.tree.map(lambda a: checkpoint_name(a, CARRIES), before)
     dkernels = {name: t for name, t in dkernels.items() if not isinstance(t, SymbolicZero)}
-    dcarry = jax.tree.map(_instantiate, dcarry, is_leaf=_is_symbolic)
+    dcarry = jax.tree.map(_instantiate, dcarry, carry, is_leaf=_is_symbolic)
     live_rows, live_steps = _live(drows), _live(dsteps)
     # Checkpointed, so that the transpose keeps the arguments and recomputes the gates from them.
     linear = jax.checkpoint(partial(_linear_loop, program, live_rows.where, live_steps.where))
@@ -246,8 +246,8 @@ def _is_symbolic(t: Any) -> bool:
     return isinstance(t, SymbolicZero)
 
 
-def _instantiate(t: Any) -> Array:
-    return jnp.zeros(t.aval.shape, t.aval.dtype) if _is_symbolic(t) else t
+def _instantiate(t: Any, primal: Array) -> Array:
+    return spread_over_devices(jnp.zeros_like(primal), primal) if _is_symbolic(t) else t
 
 
 def _live(tangents: Any) -> Live:

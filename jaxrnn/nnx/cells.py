@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 from flax import nnx
 
-from jaxrnn.cell import Cell, check_features
+from jaxrnn.cell import Cell
 from jaxrnn.cells import elman, gru, lstm
 from jaxrnn.errors import fail
-from jaxrnn.flax_common import Sharding, make_cell, noisy, to_flax
-from jaxrnn.layer import Layer, check_batch
+from jaxrnn.flax_common import Sharding, initial_carry, make_cell, step_layer
+from jaxrnn.layer import Layer
 from jaxrnn.nnx.parameters import Parameters, Rngs
 from jaxrnn.typing import Array, Initializer
 
@@ -51,8 +50,6 @@ class CellModule(Parameters, nnx.RNNCellBase):
     ):
         if not isinstance(cell, Layer):
             fail("cell", "a jaxrnn Cell, such as jaxrnn.lstm(128)", cell, kind=TypeError)
-        if carry_init is not None and not callable(carry_init):
-            fail("carry_init", "an initialiser (key, shape, dtype) -> array", carry_init, kind=TypeError)
         self._declare(cell, in_features, sharding, rngs)
         self.carry_init = carry_init
         self.deterministic = False
@@ -82,16 +79,8 @@ class CellModule(Parameters, nnx.RNNCellBase):
         Raises:
             TypeError, ValueError: an argument does not fit the cell; the message names it.
         """
-        params = self.params
-        check_features(inputs, self.in_features, "inputs")
-        if noisy(self.cell) and not (self.deterministic if deterministic is None else deterministic):
-            if rng is None:
-                fail("rng", "given for a cell with noise", "None", "Pass rng and step, call eval(), or run the cell in jaxrnn.nnx.RNN.")
-        else:
-            rng = None
-        named = {} if per_step is None else {"per_step": per_step}
-        new, y = self.cell.step(params, self.cell.pack(carry), inputs, rng=rng, step=step, **named)
-        return to_flax(new, carry), y
+        deterministic = self.deterministic if deterministic is None else deterministic
+        return step_layer(self.cell, self.params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
 
     def initialize_carry(
         self, input_shape: tuple[int, ...], rngs: Rngs | None = None, carry_init: Initializer | None = None
@@ -109,15 +98,11 @@ class CellModule(Parameters, nnx.RNNCellBase):
         Raises:
             ValueError: `carry_init` is given without `rngs`.
         """
-        check_batch(input_shape, "input_shape")
-        carry = to_flax(self.cell.initial_carry(input_shape[:-1], self.params))
         carry_init = carry_init or self.carry_init
-        if carry_init is None:
-            return carry
-        if rngs is None:
+        if carry_init is not None and rngs is None:
             fail("rngs", "given, since `carry_init` draws the carry", "None")
         stream = rngs.carry if isinstance(rngs, nnx.Rngs) else rngs
-        return jax.tree.map(lambda a: carry_init(stream(), a.shape, a.dtype), carry)
+        return initial_carry(self.cell, self.params, input_shape, carry_init, lambda n: [stream() for _ in range(n)])
 
     @property
     def num_feature_axes(self) -> int:

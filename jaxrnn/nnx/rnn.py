@@ -283,7 +283,7 @@ def _noise_stream(layer: Layer | None, rngs: Any) -> Any:
 
 # ---------------------------------------------------------------- layers by name
 
-SETTINGS = tuple(p.name for p in inspect.signature(RNN).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name != "rngs")
+SETTINGS = tuple(p.name for p in inspect.signature(RNN.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name != "rngs")
 
 
 class _NamedLayers(RNN):

@@ -3,7 +3,8 @@
     p(x[t+1] | x[0..t]) = softmax(h[t] W + b),    h = LSTM stack over one-hot x
 
 An LSTM's kernel times a one-hot symbol is a row of the kernel, so symbols are given as integers and no embedding is
-needed. Generating with recurrent networks: Graves 2013 (arXiv:1308.0850). Text: tinyshakespeare, of Karpathy's char-rnn (2015).
+needed. Generating with recurrent networks: Graves 2013 (arXiv:1308.0850). Text: tinyshakespeare, of Karpathy's
+char-rnn (2015).
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import jaxrnn
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Batch, Carry, Params
-
 
 # A one-hot input switches on a single row of the first kernel: its fan-in is one, not the size of the vocabulary.
 one_row = jax.nn.initializers.normal(1.5)
@@ -135,15 +135,15 @@ class CharLM:
             keep = jax.random.bernoulli(readout_rng, 1 - self.model.dropout, ys.shape)
             ys = jnp.where(keep, ys / (1 - self.model.dropout), 0)
         losses = optax.softmax_cross_entropy_with_integer_labels(_readout(params, ys), batch.targets.T)
-        valid = jnp.arange(losses.shape[0])[:, None] < batch.lengths
-        return jnp.sum(losses, where=valid), batch.lengths.sum(), carry
+        valid = jnp.arange(losses.shape[0])[:, None] < batch.lengths[None]
+        return jnp.sum(losses, where=valid), valid.sum(), carry
 
     def loss(
         self, params: Params, carry: Carry, batch: Chunk, rng: jax.Array | None
     ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
         """Mean loss of a chunk in nats a character."""
         total, count, carry = self._total(params, carry, batch, rng)
-        return total / count, (carry, {})
+        return total / count.astype(total.dtype), (carry, {})
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch]) -> dict[str, float]:
         """Mean loss of all validation text, read in streams as in training, each from the initial carry."""
@@ -210,4 +210,5 @@ class CharLM:
 
 def _readout(params: Params, ys: jax.Array) -> jax.Array:
     """Logits [..., V] of the stack's outputs [..., H]."""
-    return ys @ params["readout"]["kernel"] + params["readout"]["bias"]
+    logits = ys @ params["readout"]["kernel"]
+    return logits + jnp.broadcast_to(params["readout"]["bias"], logits.shape)

@@ -2,7 +2,8 @@
 
 A checkpoint is a folder named by its step, with the arrays (written by Orbax, in the foreground), `progress.json` (what
 the host knows) and `manifest.json`, the SHA-256 of every other file. It is written under a temporary name, flushed to
-the disk and renamed as the very last act, so a folder with a step's name is whole; the manifest tells when it no longer is.
+the disk and renamed as the very last act, so a folder with a step's name is whole; the manifest tells when it no longer
+is.
 """
 
 from __future__ import annotations
@@ -48,8 +49,10 @@ def damage(folder: Path) -> str | None:
         expected = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return f"{MANIFEST} cannot be read ({type(error).__name__})"
+    if not isinstance(expected, dict):
+        return f"{MANIFEST} is not a table of checksums"
     found = _hashes(folder)
-    if not isinstance(expected, dict) or expected.keys() != found.keys():
+    if expected.keys() != found.keys():
         names = sorted(set(expected) ^ set(found))
         return f"files missing or unknown to {MANIFEST}: {', '.join(names)}"
     changed = [name for name in found if found[name] != expected[name]]

@@ -1,11 +1,7 @@
 """Reading an experiment: a YAML file, command-line overrides, and errors that name the nearest valid key.
 
-    task: char_lm          # the application; its options are the sections model and data
-    seed: 0
-    model: {...}
-    data: {...}
-    optimizer: {...}       # OptimizerOptions
-    loop: {...}            # LoopOptions
+The file names the task and the seed, and has four sections: `model` and `data` hold the task's own options, `optimizer`
+holds OptimizerOptions and `loop` holds LoopOptions.
 """
 
 from __future__ import annotations
@@ -64,7 +60,8 @@ def find_config(name: str | None) -> Path:
         return Path(name)
     if name in shipped:
         return shipped[name]
-    raise ConfigError(f"no configuration {name!r} (CONFIG comes before all options). {_suggest(Path(name).stem, shipped)}")
+    suggestion = _suggest(Path(name).stem, shipped)
+    raise ConfigError(f"no configuration {name!r} (CONFIG comes before all options). {suggestion}")
 
 
 def option_help(path: Path, tasks: Mapping[str, type[Task]]) -> str:
@@ -139,4 +136,5 @@ def _suggest(wrong: str, valid: Iterable[str]) -> str:
     """The valid key nearest to a wrong one, also where only its section is missing or another; else all of them."""
     last = {key.rpartition(".")[2]: key for key in valid}
     close = difflib.get_close_matches(wrong.rpartition(".")[2], last, n=1)
-    return nearest(wrong, [last[name] for name in close]) or nearest(wrong, valid) or f"Expected one of: {', '.join(sorted(valid))}"
+    near = nearest(wrong, [last[name] for name in close]) or nearest(wrong, valid)
+    return near or f"Expected one of: {', '.join(sorted(valid))}"

@@ -155,7 +155,8 @@ def _json(value: float) -> float | None:
 
 def _means(window: list[dict[str, float]]) -> dict[str, float | None]:
     """Mean of every figure over a window of steps."""
-    return {name: _json(math.fsum(step[name] for step in window) / len(window)) for name in (window[0] if window else ())}
+    names = window[0] if window else ()
+    return {name: _json(math.fsum(step[name] for step in window) / len(window)) for name in names}
 
 
 def _last_good(checkpoints: Checkpoints) -> str:

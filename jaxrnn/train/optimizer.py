@@ -9,11 +9,12 @@ from jaxrnn.train.options import OptimizerOptions
 
 
 def learning_rate(options: OptimizerOptions, steps: int) -> optax.Schedule:
-    """Learning rate by update: linear up to the peak, reached after `warmup` updates, then a cosine to zero at `steps`."""
+    """Learning rate by update: linear up to the peak, after `warmup` updates, then a cosine to zero at `steps`."""
     peak, warmup = options.learning_rate, min(options.warmup, steps - 1)
     return optax.join_schedules(
         [
-            optax.linear_schedule(peak / (warmup + 1), peak, max(warmup, 1)),  # not from zero: the first update counts too
+            # Not from zero: an update without effect would be a batch wasted.
+            optax.linear_schedule(peak / (warmup + 1), peak, max(warmup, 1)),
             optax.cosine_decay_schedule(peak, steps - warmup),
         ],
         [warmup],

@@ -40,7 +40,7 @@ class OptimizerOptions:
         check(0 <= self.beta1 < 1, "optimizer.beta1", "a number in [0, 1)", self.beta1)
         check(0 <= self.beta2 < 1, "optimizer.beta2", "a number in [0, 1)", self.beta2)
         check(0 <= self.weight_decay < float("inf"), "optimizer.weight_decay", "0 or more", self.weight_decay)
-        check(0 < self.clip_norm, "optimizer.clip_norm", "a positive number (.inf to switch clipping off)", self.clip_norm)
+        check(self.clip_norm > 0, "optimizer.clip_norm", "a positive number (.inf for no clipping)", self.clip_norm)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def run(experiment: Experiment, folder: Path, resume: bool, stop: StopRequest) -
 
 
 def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, console: Console) -> None:
-    """Write what a finished run leaves beside its checkpoints; result.json comes last, as the sign that all is there."""
+    """Write what a finished run leaves beside its checkpoints; result.json is the last, the sign that all is there."""
     learning_curve(read_metrics(folder / "metrics.jsonl"), folder.name, folder / "learning_curve.png")
     console.print(experiment.task.show(best_params(experiment, folder), folder, experiment.seed))
     result = {

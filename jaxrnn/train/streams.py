@@ -8,8 +8,8 @@ row b reads segment (b + e) mod B from its first pair to its last, T pairs a chu
   follows in the text. The carry handed on is the carry of the preceding text;
 - the one seam is the text's own: the row that enters segment 0 comes from the end of the text, so `fresh` is true there
   and the model starts that row from its initial carry (as all rows do at the very beginning);
-- segments rarely are a multiple of T: in the last chunk of an epoch `lengths` says how many pairs of each row count. The
-  rest is padding, which neither the carry nor the loss may see.
+- segments rarely are a multiple of T: in the last chunk of an epoch `lengths` says how many pairs of each row count.
+  The rest is padding, which neither the carry nor the loss may see.
 """
 
 from __future__ import annotations

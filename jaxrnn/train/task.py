@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
@@ -17,6 +17,7 @@ Carry = Any  # pytree of arrays [B, ...]; () where nothing is handed from batch 
 Batch = Any  # pytree of arrays [B, ...]
 
 
+@runtime_checkable
 class Batches(Protocol):
     """An endless iterator of batches whose position can be stored and set (Grain's dataset iterators are such)."""
 
@@ -30,6 +31,7 @@ class Batches(Protocol):
         """Go to a position that `get_state` gave."""
 
 
+@runtime_checkable
 class Task(Protocol):
     """One application. A frozen dataclass of its options: equal options give equal batches, parameters and losses."""
 

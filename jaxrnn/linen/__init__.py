@@ -1,0 +1,10 @@
+"""Flax linen modules: parameters and axes around `cell.step` and `jaxrnn.scan`. No equation of a cell, and no scan of one of ours.
+
+The same classes as in `jaxrnn.nnx`, with linen's names for sizes (`features`). The `params` collection has the names, shapes
+and nesting of the functional `params`: `LSTM(128).apply({"params": params}, xs)` runs what `jaxrnn.scan` runs.
+"""
+
+from jaxrnn.linen.cells import CellModule, ElmanCell, GRUCell, LSTMCell
+from jaxrnn.linen.rnn import GRU, LSTM, RNN, Bidirectional, Elman
+
+__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "CellModule", "Elman", "ElmanCell", "GRUCell", "LSTMCell"]

@@ -1,0 +1,193 @@
+"""Single-step cell modules, with the protocol of Flax's cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxrnn.cell import check_features
+from jaxrnn.errors import fail
+from jaxrnn.flax_common import Sharding, check_sharding, initial_carry, noisy, step_layer
+from jaxrnn.layer import Layer, check_flag, check_size
+from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions
+from jaxrnn.typing import Array, Initializer, Params, PRNGKeyArray
+
+
+def declare(module: nn.Module, layer: Layer, inputs: Any, in_features: int | None, sharding: Sharding | None) -> Params:
+    """A layer's parameters as linen's, nested as the functional ones; drawn where the module is initialised."""
+    given = nn.meta.unbox(module.variables.get("params", {}))
+    floats = jnp.issubdtype(getattr(inputs, "dtype", int), jnp.floating)
+    if given:
+        in_features = layer.input_size(given)
+        check_features(inputs, in_features, "inputs")
+    elif in_features is not None:
+        check_size(in_features, "in_features")
+        check_features(inputs, in_features, "inputs")
+    elif not floats or not inputs.ndim:
+        fail("in_features", "given to the module where the inputs are integers: it is their number of symbols", "None")
+    else:
+        in_features = inputs.shape[-1]
+    declared = layer.declare(in_features)
+    sharding = check_sharding(declared, sharding)
+    return {name: module.param(name, partial(_draw, name, inner, sharding)) for name, inner in declared.items()}
+
+
+def _draw(name: str, declared: Any, sharding: Sharding, key: PRNGKeyArray) -> Any:
+    if isinstance(declared, dict):
+        keys = jax.random.split(key, len(declared))
+        return {n: _draw(n, inner, sharding, k) for (n, inner), k in zip(declared.items(), keys, strict=True)}
+    value = declared.init(key, declared.shape, declared.dtype)
+    return nn.Partitioned(value, names=sharding[name]) if name in sharding else value
+
+
+def noise_key(module: Any, layer: Layer, deterministic: bool | None) -> PRNGKeyArray | None:
+    """A key from the `dropout` stream, for a layer with noise that is not deterministic."""
+    deterministic = module.deterministic if deterministic is None else deterministic
+    check_flag(deterministic, "deterministic")
+    if deterministic or not noisy(layer):
+        return None
+    if not module.has_rng("dropout") and not module.is_initializing():
+        fail("rngs", "a dict with a `dropout` key, for a layer with noise", "none", "Pass it to apply, or deterministic=True.")
+    return module.make_rng("dropout")
+
+
+class _Cell(nn.RNNCellBase):
+    """One step of a functional cell."""
+
+    _: KW_ONLY
+    in_features: int | None = None
+    deterministic: bool = False
+    sharding: Sharding | None = None
+
+    @property
+    def functional(self) -> Layer:
+        """The functional cell."""
+        raise NotImplementedError
+
+    @property
+    def initializer(self) -> Initializer | None:
+        """What draws the initial carry, if it is drawn."""
+        return self.carry_init
+
+    @nn.compact
+    def functional_params(self, inputs: Array) -> Params:
+        """The parameters as `cell.step` and `jaxrnn.scan` take them."""
+        return declare(self, self.functional, inputs, self.in_features, self.sharding)
+
+    def __call__(
+        self,
+        carry: Any,
+        inputs: Array,
+        *,
+        rng: PRNGKeyArray | None = None,
+        step: Any = 0,
+        per_step: Mapping[str, Array] | None = None,
+        deterministic: bool | None = None,
+    ) -> tuple[Any, Array]:
+        """One step; see `jaxrnn.nnx.CellModule.__call__`."""
+        params = self.functional_params(inputs)
+        deterministic = self.deterministic if deterministic is None else deterministic
+        return step_layer(self.functional, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
+
+    @nn.nowrap
+    def initialize_carry(self, rng: PRNGKeyArray, input_shape: tuple[int, ...]) -> Any:
+        """The carry before the first step.
+
+        Args:
+            rng: a key, used only where the carry is drawn (`carry_init`).
+            input_shape: the shape of one step's inputs, `(*B, D)`.
+
+        Returns:
+            `LSTMCarry(c, h)`, or the array h.
+
+        Raises:
+            ValueError: the cell learns its initial carry, and the module is not bound to parameters.
+        """
+        params = None if self.scope is None else nn.meta.unbox(self.variables.get("params", {})) or None
+        return initial_carry(self.functional, params, input_shape, self.initializer, lambda n: [rng] if n == 1 else jax.random.split(rng, n))
+
+    @property
+    def num_feature_axes(self) -> int:
+        return 1
+
+
+class CellModule(_Cell):
+    """One step of any functional cell, with the protocol of Flax's cells: it runs in `flax.linen.RNN` as in ours.
+
+    Attributes:
+        cell: a jaxrnn Cell, or a stack of them.
+        carry_init: draws the initial carry, zeros without it. (A learned one is the cell's own: `learn_carry=True`.)
+        in_features: D, needed only to initialise for integer inputs.
+        deterministic: run without noise.
+        sharding: axis names by parameter name; those parameters are `nn.Partitioned`.
+
+    >>> import jax, jax.numpy as jnp, jaxrnn
+    >>> from jaxrnn.linen import CellModule
+    >>> cell, x = CellModule(jaxrnn.lstm(4, peepholes=True)), jnp.ones((2, 3))
+    >>> carry = cell.initialize_carry(jax.random.key(0), x.shape)
+    >>> variables = cell.init(jax.random.key(0), carry, x)
+    >>> cell.apply(variables, carry, x)[1].shape
+    (2, 4)
+    """
+
+    cell: Layer
+    carry_init: Initializer | None = None
+
+    @property
+    def functional(self) -> Layer:
+        if not isinstance(self.cell, Layer):
+            fail("cell", "a jaxrnn Cell, such as jaxrnn.lstm(128)", self.cell, kind=TypeError)
+        return self.cell
+
+
+class _NamedCell(_Cell):
+    """A cell made from the arguments of Flax's own; `carry_init` is the core's where the carry is learned."""
+
+    @property
+    def functional(self) -> Layer:
+        return self.make_cell(*() if self.learn_carry else ("carry_init",))
+
+    @property
+    def initializer(self) -> Initializer | None:
+        return None if self.learn_carry else self.carry_init
+
+
+class LSTMCell(_NamedCell, LSTMOptions):
+    """One step of `jaxrnn.lstm`.
+
+    Takes `(features)`, Flax's `gate_fn`, `activation_fn`, `kernel_init`, `recurrent_kernel_init`, `bias_init`, `dtype`,
+    `param_dtype`, `carry_init`, every option of `jaxrnn.lstm`, and the attributes of `CellModule`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxrnn.linen import LSTMCell
+    >>> cell, x = LSTMCell(8, projection=4), jnp.ones((2, 3))
+    >>> carry = cell.initialize_carry(jax.random.key(0), x.shape)
+    >>> cell.init(jax.random.key(0), carry, x)["params"]["recurrent_kernel"].shape
+    (4, 4, 8)
+    """
+
+
+class GRUCell(_NamedCell, GRUOptions):
+    """One step of `jaxrnn.gru`; arguments as for `LSTMCell`, and every option of `jaxrnn.gru`.
+
+    >>> import jax
+    >>> from jaxrnn.linen import GRUCell
+    >>> GRUCell(4, reset_after=False).initialize_carry(jax.random.key(0), (2, 3)).shape
+    (2, 4)
+    """
+
+
+class ElmanCell(_NamedCell, ElmanOptions):
+    """One step of `jaxrnn.elman`; arguments as for `LSTMCell`, and every option of `jaxrnn.elman`.
+
+    >>> import jax
+    >>> from jaxrnn.linen import ElmanCell
+    >>> ElmanCell(4, leak=0.5).initialize_carry(jax.random.key(0), (2, 3)).shape
+    (2, 4)
+    """
