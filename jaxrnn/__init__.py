@@ -1,5 +1,6 @@
 """jaxrnn: recurrent networks in JAX. Pure cells, one engine, thin Flax modules."""
 
+from jaxrnn.cell import Cell as Cell
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
@@ -20,5 +21,7 @@ from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
 from jaxrnn.engine.truncated import scan_truncated as scan_truncated
 from jaxrnn.gate_cell import gate_cell as gate_cell
+from jaxrnn.layer import Layer as Layer
+from jaxrnn.layer import Parameter as Parameter
 
 __version__ = "0.1.0"

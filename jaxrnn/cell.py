@@ -18,11 +18,23 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.experimental import checkify
 
-from jaxrnn.dtypes import check_carry_dtype, default_float, promote, state_dtype
+from jaxrnn.dtypes import check_carry_dtype, check_dtype, default_float, promote, state_dtype
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, Parameter, check_batch, check_carry, check_key, check_params, check_per_step, entry
-from jaxrnn.step import Recur, Rows, Step, advance, product, repeat_rows
+from jaxrnn.layer import (
+    Layer,
+    Parameter,
+    check_batch,
+    check_carry,
+    check_key,
+    check_params,
+    check_per_step,
+    check_time,
+    entry,
+)
+from jaxrnn.step import Products, Rows, Step, advance, product, repeat_rows
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
 
 
@@ -105,20 +117,22 @@ class Cell(Layer):
             The cell's carry, a NamedTuple of arrays `[*B, H]` (`[*B, P]` for a projected state).
 
         Raises:
-            TypeError: `batch` is not a tuple of sizes.
-            ValueError: the initial carry is learned and `params` is missing.
+            TypeError: `batch` is not a tuple of sizes, or `dtype` not a floating dtype.
+            ValueError: the initial carry is learned and `params` is missing, or `params` do not fit the cell.
         """
         check_batch(batch)
+        dtype = check_dtype(dtype, "dtype")
         if params is None:
             if self.learns_carry:
                 fail("params", "given to initial_carry, since this cell learns its initial carry", "None")
             dtype = dtype or self.carry_dtype_for(self.param_dtype or default_float())
         else:
-            dtype = dtype or self.carry_dtype_for(entry(params, "kernel").dtype)
+            check_params(self, params)
+            dtype = dtype or self.carry_dtype_for(params["kernel"].dtype)
         shapes = self.carry_shapes(batch)
         if not self.learns_carry:
             return self.carry_type(*(jnp.zeros(s, dtype) for s in shapes))
-        learned = (entry(params, f"initial_{f}") for f in shapes._fields)  # type: ignore[arg-type]
+        learned = (params[f"initial_{f}"] for f in shapes._fields)  # type: ignore[index]
         return self.carry_type(*(repeat_rows(a.astype(dtype), batch) for a in learned))
 
     def pack(self, carry: Any, argument: str = "carry") -> Carry:
@@ -169,16 +183,18 @@ class Cell(Layer):
         check_features(x, self.input_size(params), "x")
         batch = x.shape[:-1] if jnp.issubdtype(x.dtype, jnp.floating) else x.shape
         carry = check_carry(self, carry, batch)
-        given = check_per_step(self, per_step)
+        check_symbols(x, self.input_size(params), "x")
+        given = check_per_step(self, per_step, batch)
+        check_time(step, "step")
         if rng is not None:
             check_key(rng, "rng")
         dtype = self.compute_dtype(params, x)
         check_carry_dtype(carry, dtype)
         rows = Rows(self.theta(params, batch, state_dtype(carry), rng), None)
         noise = self.draw(rng, step, batch)
-        recur = Recur(self, self.kernels(params, dtype), state_dtype(carry))
+        products = Products(self.kernels(params, dtype))
         z = self.project(params, x)
-        carry, y = advance(self, recur, rows, carry, Step(z, per_step=noise | given))
+        carry, y = advance(self, products, rows, carry, Step(z, per_step=noise | given))
         return carry, y.astype(dtype)
 
     # ---- the pieces that the engine arranges
@@ -192,8 +208,20 @@ class Cell(Layer):
 
         Returns:
             `[..., G, H]` in the cell's dtype; `jaxrnn.scan(..., projected=True)` takes it in place of xs.
+
+        Raises:
+            ValueError, TypeError: an argument does not fit the cell; the message names it.
+
+        >>> import jax, jaxrnn
+        >>> cell = jaxrnn.gru(4)
+        >>> params = cell.init(jax.random.key(0), inputs=3)
+        >>> cell.project(params, jax.numpy.ones((7, 2, 3))).shape
+        (7, 2, 3, 4)
         """
+        check_params(self, params)
         check_features(xs, self.input_size(params), "xs")
+        if not isinstance(xs, jax.core.Tracer):
+            check_symbols(xs, self.input_size(params), "xs")
         dtype = self.compute_dtype(params, xs)
         kernel = params["kernel"].astype(dtype)
         if jnp.issubdtype(xs.dtype, jnp.integer):
@@ -255,7 +283,7 @@ class Cell(Layer):
 
 def check_features(xs: Any, inputs: int, argument: str) -> None:
     """Floats with D features in the last axis, or integers below D."""
-    if not isinstance(xs, (jax.Array,)) and not hasattr(xs, "__array__"):
+    if not isinstance(xs, (jax.Array, np.ndarray, np.generic)):
         fail(argument, "an array", xs, kind=TypeError)
     if jnp.issubdtype(xs.dtype, jnp.integer):
         return
@@ -263,3 +291,17 @@ def check_features(xs: Any, inputs: int, argument: str) -> None:
         fail(argument, "a floating array [..., D], or integers", xs, kind=TypeError)
     if xs.ndim < 1 or xs.shape[-1] != inputs:
         fail(argument, f"of shape [..., D] with D = {inputs}, as the kernel in params has it", xs)
+
+
+def check_symbols(xs: Any, symbols: int, argument: str, valid: Any = None) -> None:
+    """Integer inputs pick a row of the kernel that exists, at valid steps. Traced ones are clipped and `checkify`ed."""
+    if not jnp.issubdtype(xs.dtype, jnp.integer):
+        return
+    expected = f"integers in [0, {symbols}), the rows of the kernel"
+    if isinstance(xs, jax.core.Tracer) or isinstance(valid, jax.core.Tracer):
+        inside = (xs >= 0) & (xs < symbols)
+        checkify.debug_check(jnp.all(inside if valid is None else inside | ~valid), f"`{argument}` must be {expected}")
+        return
+    picked = np.asarray(xs) if valid is None else np.asarray(xs)[np.asarray(valid)]
+    if picked.size and not (picked.min() >= 0 and picked.max() < symbols):
+        fail(argument, expected, f"values from {picked.min()} to {picked.max()}")

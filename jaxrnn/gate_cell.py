@@ -104,16 +104,25 @@ def build(
 
 
 def gate_cell(
-    *, gates: tuple[str, ...], carry: type, bias_init: Mapping[str, Initializer] | None = None, paper: str = ""
+    *,
+    gates: tuple[str, ...],
+    carry: type,
+    parameters: Mapping[str, Parameter] | None = None,
+    bias_init: Mapping[str, Initializer] | None = None,
+    paper: str = "",
 ) -> Callable[..., Callable[..., Cell]]:
     """Turn gate equations into a cell factory.
 
-    The equations take `(carry, x, h)`: the carry, and one array a gate for input and recurrent product. Keyword
-    arguments with a default are options of the factory; keyword arguments without one are per-step inputs.
+    The equations take `(carry, x, h)`: the carry, and one array a gate for input and recurrent product. Equations that
+    multiply more than once, or have vectors of their own, take `(carry, x, recur, theta)` instead: `recur(h, gates=None,
+    kernel=...)` multiplies, `theta[name]` are the vectors in `parameters`. Keyword arguments with a
+    default are options of the factory; keyword arguments without one are per-step inputs.
 
     Args:
         gates: names of the gates, in the order of the parameters' gate axis.
         carry: a NamedTuple class; its field `h` is the state that the recurrent kernel multiplies.
+        parameters: more arrays by name, `jaxrnn.Parameter(shape, init)` with shapes in D, G, H: vectors for `theta`, or
+            kernels for `recur` (role "recurrent").
         bias_init: initial biases of some gates, such as a forget gate's ones; zeros elsewhere.
         paper: where the equations come from.
 
@@ -147,18 +156,37 @@ def gate_cell(
     ):
         fail("gates", "a tuple of distinct names", gates, kind=TypeError)
 
+    for name, parameter in (parameters or {}).items():
+        if not isinstance(parameter, Parameter):
+            fail("parameters", "a dict of jaxrnn.Parameter", parameter, f"Entry {name!r}.", kind=TypeError)
+
     def decorate(equations: Callable[..., tuple[Carry, Array]]) -> Callable[..., Cell]:
-        keywords = [p for p in inspect.signature(equations).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        signature = list(inspect.signature(equations).parameters.values())
+        keywords = [p for p in signature if p.kind is p.KEYWORD_ONLY]
         defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
+        positional = [p for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if len(positional) not in (3, 4):
+            fail("equations", "a function of (carry, x, h) or (carry, x, recur, theta)", equations, kind=TypeError)
         asked = tuple(p.name for p in keywords if p.default is p.empty)
         name = equations.__name__
 
         def factory(size: int, **given: Any) -> Cell:
             options = defaults | {k: given.pop(k) for k in list(given) if k in defaults}
-            update = Update(_one_product, (("equations", equations), *sorted(options.items())))
+            named = tuple(sorted(options.items()))
+            long = len(positional) == 4
+            update = Update(equations, named) if long else Update(_one_product, (("equations", equations), *named))
             common = cast(Common, given)  # `build` names what is not in it
             return build(
-                name, size, gates, carry, update, special_bias=bias_init, per_step=asked, paper=paper, common=common
+                name,
+                size,
+                gates,
+                carry,
+                update,
+                units=parameters,
+                special_bias=bias_init,
+                per_step=asked,
+                paper=paper,
+                common=common,
             )
 
         factory.__name__ = name

@@ -7,6 +7,7 @@ A `Layer` runs under `jaxrnn.scan`. `jaxrnn.cell.Cell` is the layer that the eng
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -117,10 +118,32 @@ def check_size(value: Any, argument: str) -> None:
         fail(argument, "a positive integer", value)
 
 
+def check_number(value: Any, argument: str, expected: str) -> None:
+    """A finite number, or an error."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        fail(argument, expected, value, kind=TypeError)
+    if not math.isfinite(value):
+        fail(argument, expected, value)
+
+
+def check_function(value: Any, argument: str, expected: str = "a function of one array") -> None:
+    """Something to call, or an error."""
+    if not callable(value):
+        fail(argument, expected, value, kind=TypeError)
+
+
+def check_time(value: Any, argument: str) -> None:
+    """The absolute time of a step, one integer from 0 on; traced ones are taken at their word."""
+    integer = isinstance(value, (int, np.integer, jax.Array, np.ndarray)) and not isinstance(value, bool)
+    if not integer or jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.integer):
+        fail(argument, "one integer, an absolute time", value, kind=TypeError)
+    if not isinstance(value, jax.core.Tracer) and value < 0:
+        fail(argument, "an absolute time, not negative", str(value))
+
+
 def check_rate(value: Any, argument: str) -> None:
     """A probability below one, or an error."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        fail(argument, "a number in [0, 1)", value, kind=TypeError)
+    check_number(value, argument, "a number in [0, 1)")
     if not 0 <= value < 1:
         fail(argument, "a number in [0, 1)", value)
 
@@ -139,8 +162,12 @@ def check_flag(value: Any, argument: str) -> None:
 
 def check_batch(batch: Any, argument: str = "batch") -> None:
     """A tuple of axis sizes, or an error."""
-    if not isinstance(batch, tuple) or not all(isinstance(b, (int, np.integer)) and b >= 0 for b in batch):
+    if not isinstance(batch, tuple) or not all(map(_is_axis, batch)):
         fail(argument, "a tuple of axis sizes such as (32,) or ()", batch, kind=TypeError)
+
+
+def _is_axis(n: Any) -> bool:
+    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0
 
 
 def check_key(key: Any, argument: str) -> None:
@@ -158,8 +185,9 @@ def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
     if not isinstance(params, dict):
         fail(argument, "a dict of arrays, as `init` returns", params, kind=TypeError)
     for name, declared, value in _pairs(argument, layer.declare(layer.input_size(params)), params):
-        shape = getattr(value, "shape", None)
-        if shape != declared.shape:
+        if not isinstance(value, (jax.Array, np.ndarray)):
+            fail(name, f"an array of shape {declared.shape}", value, kind=TypeError)
+        if value.shape != declared.shape:
             fail(name, f"an array of shape {declared.shape}", value)
         if not jnp.issubdtype(value.dtype, jnp.floating):
             fail(name, "a floating array", value, kind=TypeError)
@@ -170,7 +198,7 @@ def entry(params: Params, name: str, argument: str = "params") -> Any:
     if not isinstance(params, dict):
         fail(argument, "a dict of arrays, as `init` returns", params, kind=TypeError)
     if name not in params:
-        fail(argument, f"a dict with an entry {name!r}", params, nearest(name, params))
+        fail(argument, f"a dict with an entry {name!r}", params)
     return params[name]
 
 
@@ -196,9 +224,9 @@ def _pairs(path: str, declared: dict[str, Any], given: Any) -> Iterator[tuple[st
 def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str = "carry") -> Carry:
     """`carry` in the layer's own type, with every array of the right shape and one floating dtype."""
     carry = layer.pack(carry, argument)
-    arrays = jax.tree_util.tree_leaves_with_path(carry)
-    shapes = jax.tree.leaves(layer.carry_shapes(batch), is_leaf=is_shape)
-    for (path, array), shape in zip(arrays, shapes, strict=True):
+    shapes = layer.carry_shapes(batch)
+    arrays = jax.tree.structure(shapes, is_leaf=is_shape).flatten_up_to(carry)
+    for (path, shape), array in zip(jax.tree.leaves_with_path(shapes, is_leaf=is_shape), arrays, strict=True):
         name = argument + jax.tree_util.keystr(path)
         if not isinstance(array, (jax.Array, np.ndarray)):
             fail(name, f"an array of shape {shape}", array, kind=TypeError)
@@ -209,8 +237,11 @@ def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str 
     return carry
 
 
-def check_per_step(layer: Layer, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The per-step inputs that the layer asks for, all of them and no others (masks of its noise may be given too)."""
+def check_per_step(layer: Layer, given: Mapping[str, Any] | None, axes: tuple[int, ...]) -> dict[str, Any]:
+    """The per-step inputs that the layer asks for, all of them and no others (masks of its noise may be given too).
+
+    Their leading axes are `axes`: time and batch for a sequence, batch for a step.
+    """
     if not isinstance(given, Mapping | None):
         fail("per_step", "a dict of arrays by name", given, kind=TypeError)
     given = dict(given or {})
@@ -225,7 +256,17 @@ def check_per_step(layer: Layer, given: Mapping[str, Any] | None) -> dict[str, A
     for name in sorted(layer.asked):
         if name not in given:
             fail("per_step", f"a dict with an entry {name!r}, which the equations ask for", given)
+    for name, array in given.items():
+        if not isinstance(array, (jax.Array, np.ndarray)) or not is_numeric(array.dtype):
+            fail(f"per_step[{name!r}]", "an array", array, kind=TypeError)
+        if array.shape[: len(axes)] != axes:
+            fail(f"per_step[{name!r}]", f"of shape {axes}, then any", array)
     return given
+
+
+def is_numeric(dtype: Any) -> bool:
+    """Numbers or bools: no strings, objects, dates or PRNG keys."""
+    return jnp.issubdtype(dtype, jnp.number) or dtype == jnp.bool_
 
 
 def is_shape(node: Any) -> bool:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.dtypes import state_dtype
-from jaxrnn.errors import fail
+from jaxrnn.errors import fail, nearest
 from jaxrnn.typing import Array, Carry
 
 if TYPE_CHECKING:
@@ -51,23 +51,36 @@ def gate_tuple(gates: tuple[str, ...]) -> type:
 
 
 @dataclass
-class Recur:
-    """The recurrent product as the equations see it. The engine's variants override `multiply`."""
+class Products:
+    """Where a step's recurrent products come from: here, from multiplying. Backends derive others."""
 
-    cell: Cell
     kernels: dict[str, Array]
-    dtype: Any
-    valid: Array | None = None
-
-    def __call__(self, h: Array, gates: tuple[str, ...] | None = None, kernel: str = "recurrent_kernel") -> Any:
-        index = None if gates is None else tuple(self.cell.gates.index(g) for g in gates)
-        value = self.multiply(h, kernel, index)
-        value = guard(self.valid, value).astype(self.dtype)
-        return by_gate(gates or self.cell.gates, value) if self.kernels[kernel].ndim == 3 else value
 
     def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
+        """`h` times the columns of some gates (None: of all), `[*B, G, H]`."""
         w = pick_gates(self.kernels[kernel], index)
         return product(h.astype(w.dtype), w)
+
+
+@dataclass(frozen=True)
+class Recur:
+    """The recurrent product as the equations see it: one array a gate, in the carry's dtype."""
+
+    gates: tuple[str, ...]
+    products: Products
+    dtype: Any
+    valid: Array | None
+
+    def __call__(self, h: Array, gates: tuple[str, ...] | None = None, kernel: str = "recurrent_kernel") -> Any:
+        if kernel not in self.products.kernels:
+            known = tuple(self.products.kernels)
+            fail("kernel", f"one of the recurrent kernels {known}", repr(kernel), nearest(kernel, known))
+        for gate in gates or ():
+            if gate not in self.gates:
+                fail("gates", f"out of {self.gates}", repr(gate), nearest(gate, self.gates))
+        index = None if gates is None else tuple(self.gates.index(g) for g in gates)
+        value = guard(self.valid, self.products.multiply(h, kernel, index)).astype(self.dtype)
+        return by_gate(gates or self.gates, value) if self.products.kernels[kernel].ndim == 3 else value
 
 
 def pick_gates(kernel: Array, index: tuple[int, ...] | None) -> Array:
@@ -84,16 +97,17 @@ def by_gate(gates: tuple[str, ...], value: Array) -> Any:
     return gate_tuple(gates)(*(value[..., g, :] for g in range(len(gates))))
 
 
-def advance(cell: Cell, recur: Recur, rows: Rows, carry: Carry, step: Step) -> tuple[Carry, Array]:
+def advance(cell: Cell, products: Products, rows: Rows, carry: Carry, step: Step) -> tuple[Carry, Array]:
     """One step with resets and masks: reset, apply the equations, hold the carry and put out zero where invalid.
 
     `guard` stops every derivative of an invalid row, since `where` alone lets 0 * inf = NaN through.
     """
-    valid = recur.valid = step.valid
+    valid = step.valid
     if step.reset is not None:
         carry = select(step.reset, rows.start, carry)
     dtype = state_dtype(carry)
     theta = {name: _units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
+    recur = Recur(cell.gates, products, dtype, valid)
     x = by_gate(cell.gates, guard(valid, step.x).astype(dtype))
     new, y = cell.update(guard(valid, carry), x, recur, theta, **guard(valid, step.per_step))
     new = _same_form(cell, new, carry)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 
 # Before anything imports jaxrnn: annotations of its functions are then checked at every call.
 if all(importlib.util.find_spec(name) for name in ("jaxtyping", "beartype")) and "jaxrnn" not in sys.modules:
@@ -39,3 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Switches the checks of annotations off: for tests of our own errors, which they would forestall."""
+    jaxtyping = pytest.importorskip("jaxtyping")
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -56,7 +56,7 @@ def check_scan(
     check_chunk(given.chunk)
     if given.rng is not None:
         check_key(given.rng, "rng")
-    xs = _as_array(xs, "xs")
+    xs = _numbers(xs, "xs")
     batch = _check_xs(layer, params, xs, given.projected)
     T = xs.shape[0]
     carry = None if carry is None else check_carry(layer, carry, batch)
@@ -70,23 +70,22 @@ def check_scan(
     resets = _per_step(given.resets, "resets", (T, *batch), jnp.bool_, "bool, true where a new sequence starts")
     segments = _per_step(given.segments, "segments", (T, *batch), jnp.integer, "integer ids")
     valid = valid_steps(T, lengths, mask)
-    if jnp.issubdtype(xs.dtype, jnp.integer):
-        _check_symbols(xs, layer.input_size(params), valid)
+    if not given.projected:
+        concrete = isinstance(given.lengths, jax.core.Tracer) or isinstance(given.mask, jax.core.Tracer)
+        check_symbols(xs, layer.input_size(params), "xs", valid)
     flags = None if resets is None else jnp.cumsum(resets, axis=0, dtype=jnp.int32)
-    start = given.start_step
-    if isinstance(start, bool) or not jnp.issubdtype(jnp.result_type(start), jnp.integer) or jnp.shape(start) != ():
-        fail("start_step", "one integer, the absolute time of the first step", start, kind=TypeError)
-    t = jnp.arange(T, dtype=jnp.int32) + jnp.asarray(start, jnp.int32)
-    per_step = _check_time_axis(check_per_step(layer, given.per_step), T, batch)
-    return carry, reset_carry, Sequence(xs, t, valid, flags, segments, per_step)
+    check_time(given.start_step, "start_step")
+    t = jnp.arange(T, dtype=jnp.int32) + jnp.asarray(given.start_step, jnp.int32)
+    per_step = {name: jnp.asarray(a) for name, a in check_per_step(layer, given.per_step, (T, *batch)).items()}
+    return carry, reset_carry, Sequence(jnp.asarray(xs), t, valid, flags, segments, per_step)
 
 
-def _as_array(value: Any, argument: str) -> Array:
+def _numbers(value: Any, argument: str) -> ArrayLike:
     if not isinstance(value, (jax.Array, np.ndarray)):
         fail(argument, "an array", value, kind=TypeError)
-    if value.dtype.kind not in "fiubV" or (value.dtype.kind == "V" and value.dtype.names):
+    if not is_numeric(value.dtype):
         fail(argument, "an array of numbers", value, kind=TypeError)
-    return jnp.asarray(value)
+    return value
 
 
 def _check_xs(layer: Layer, params: Any, xs: Array, projected: bool) -> tuple[int, ...]:
@@ -112,7 +111,7 @@ def _check_xs(layer: Layer, params: Any, xs: Array, projected: bool) -> tuple[in
 
 
 def check_chunk(chunk: Any) -> None:
-    if chunk is None or chunk == "sqrt":
+    if chunk is None or (isinstance(chunk, str) and chunk == "sqrt"):
         return
     if isinstance(chunk, bool) or not isinstance(chunk, (int, np.integer)):
         fail("chunk", 'None, "sqrt", or a positive number of steps', chunk, kind=TypeError)
@@ -124,51 +123,30 @@ def check_lengths(lengths: Any, T: int, batch: tuple[int, ...]) -> Array | None:
     """Integers `[*B]` in [0, T]. Traced ones are clipped to it, and reported under `checkify`."""
     if lengths is None:
         return None
-    lengths = _as_array(lengths, "lengths")
+    lengths = _numbers(lengths, "lengths")
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
         fail("lengths", "integers", lengths, kind=TypeError)
     if lengths.shape != batch:
         fail("lengths", f"of shape {batch}, the batch axes of xs", lengths)
-    inside = jnp.all((lengths >= 0) & (lengths <= T))
-    if _is_concrete(inside):
-        if not inside:
-            fail("lengths", f"between 0 and T = {T}", str(np.asarray(lengths).tolist()))
-    else:
+    if isinstance(lengths, jax.core.Tracer):
+        inside = jnp.all((lengths >= 0) & (lengths <= T))
         checkify.debug_check(
             inside, "`lengths` must be between 0 and T = {T}, got {lengths}", T=jnp.asarray(T), lengths=lengths
         )
-    return lengths
+    elif not ((np.asarray(lengths) >= 0) & (np.asarray(lengths) <= T)).all():
+        fail("lengths", f"between 0 and T = {T}", str(np.asarray(lengths).tolist()))
+    return jnp.asarray(lengths)
 
 
 def _per_step(value: Any, argument: str, shape: tuple[int, ...], kind: Any, expected: str) -> Array | None:
     if value is None:
         return None
-    value = _as_array(value, argument)
+    value = _numbers(value, argument)
     fits = value.dtype == jnp.bool_ if kind is jnp.bool_ else jnp.issubdtype(value.dtype, kind)
     if not fits:
         fail(argument, expected, value, kind=TypeError)
     if value.shape != shape:
         fail(argument, f"of shape [T, *B] = {shape}", value)
-    return value
+    return jnp.asarray(value)
 
 
-def _check_time_axis(per_step: Mapping[str, Any], T: int, batch: tuple[int, ...]) -> dict[str, Array]:
-    arrays = {name: _as_array(a, f"per_step[{name!r}]") for name, a in per_step.items()}
-    for name, a in arrays.items():
-        if a.shape[: 1 + len(batch)] != (T, *batch):
-            fail(f"per_step[{name!r}]", f"of shape [T, *B, ...] with (T, *B) = {(T, *batch)}", a)
-    return arrays
-
-
-def _check_symbols(xs: Array, symbols: int, valid: Array | None) -> None:
-    inside = (xs >= 0) & (xs < symbols)
-    inside = jnp.all(inside if valid is None else inside | ~valid)
-    if _is_concrete(inside):
-        if not inside:
-            fail("xs", f"integers in [0, {symbols}), the rows of the kernel", f"values from {xs.min()} to {xs.max()}")
-    else:
-        checkify.debug_check(inside, "integer `xs` must be in [0, {symbols})", symbols=jnp.asarray(symbols))
-
-
-def _is_concrete(value: Any) -> bool:
-    return not isinstance(value, jax.core.Tracer)

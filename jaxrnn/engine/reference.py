@@ -8,10 +8,9 @@ import jax
 from jax import lax
 
 from jaxrnn.cell import Cell
-from jaxrnn.dtypes import state_dtype
 from jaxrnn.engine.masks import Sequence, clean
 from jaxrnn.engine.plan import Plan
-from jaxrnn.step import Recur, Rows, Step, advance
+from jaxrnn.step import Products, Rows, Step, advance
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
 
@@ -28,7 +27,7 @@ def run(
 ) -> tuple[Carry, Any]:
     """Project, multiply and update, one step after the other."""
     batch = jax.tree.leaves(carry)[0].shape[:-1]
-    kernels = cell.kernels(params, dtype)
+    products = Products(cell.kernels(params, dtype))
 
     def body(carry: Carry, inputs: tuple[Any, ...]) -> tuple[Carry, Any]:
         x, t, valid, reset, per_step = inputs
@@ -36,7 +35,7 @@ def run(
         if not plan.projected:
             z = cell.project(params, z)
         step = Step(z, valid, reset, cell.draw(rng, t, batch) | per_step)
-        carry, y = advance(cell, Recur(cell, kernels, state_dtype(carry)), rows, carry, step)
+        carry, y = advance(cell, products, rows, carry, step)
         y = jax.tree.map(lambda a: a.astype(dtype), y)
         return carry, (y, carry) if plan.carries else y
 

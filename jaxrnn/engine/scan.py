@@ -25,9 +25,9 @@ def scan(
     carry: Carry | None = None,
     *,
     lengths: Integer[ArrayLike, "*B"] | None = None,
-    mask: Bool[ArrayLike, "T *B"] | None = None,
-    resets: Bool[ArrayLike, "T *B"] | None = None,
-    segments: Integer[ArrayLike, "T *B"] | None = None,
+    mask: Bool[ArrayLike, " T *B"] | None = None,
+    resets: Bool[ArrayLike, " T *B"] | None = None,
+    segments: Integer[ArrayLike, " T *B"] | None = None,
     reset_carry: Carry | None = None,
     reverse: bool = False,
     chunk: int | str | None = None,
@@ -66,7 +66,8 @@ def scan(
 
     Raises:
         ValueError, TypeError: an argument does not fit; the message names it, what was expected and what came. Lengths
-            and symbols out of range raise where they are concrete. Traced, they are clipped, and `checkify` reports them.
+            and symbols out of range raise where they are concrete; traced, they are clipped, and `checkify` reports
+            them.
 
     >>> import jax, jaxrnn
     >>> cell = jaxrnn.lstm(4)
@@ -109,7 +110,9 @@ def scan_carries(
     return _scan(cell, params, xs, carry, Arguments.of(arguments), carries=True)[1][::-1]
 
 
-def _scan(cell: Layer, params: Params, xs: ArrayLike, carry: Any, given: Arguments, *, carries: bool) -> tuple[Carry, Any]:
+def _scan(
+    cell: Layer, params: Params, xs: ArrayLike, carry: Any, given: Arguments, *, carries: bool
+) -> tuple[Carry, Any]:
     carry, reset_carry, sequence = check_scan(cell, params, xs, carry, given)
     plan = Plan(given.reverse, given.chunk, given.backend, given.projected, carries)
     return run_jitted(cell, plan, dict(params), sequence, carry, reset_carry, given.rng)

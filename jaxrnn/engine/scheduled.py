@@ -25,11 +25,10 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.cell import Cell
-from jaxrnn.dtypes import state_dtype
 from jaxrnn.engine.masks import Sequence, clean, spread_over_devices
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import Plan, blocks
-from jaxrnn.step import Recur, Rows, Step, advance, pick_gates, product
+from jaxrnn.step import Products, Rows, Step, advance, pick_gates, product
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
 CARRIES = "jaxrnn.carries"
@@ -114,14 +113,14 @@ def _loop(program: Program, kernels: dict[str, Array], rows: Rows, carry: Carry,
 
 def _scan(program: Program, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step, *, keep: bool) -> Any:
     def body(carry: Carry, step: Step) -> Any:
-        new, y = _advance(program, Recur(program.cell, kernels, state_dtype(carry)), rows, carry, step)
+        new, y = _advance(program, Products(kernels), rows, carry, step)
         return new, (y, carry if keep else None)
 
     return lax.scan(body, carry, steps, reverse=program.reverse)
 
 
-def _advance(program: Program, recur: Recur, rows: Rows, carry: Carry, step: Step) -> tuple[Carry, Any]:
-    new, y = advance(program.cell, recur, rows, carry, step)
+def _advance(program: Program, products: Products, rows: Rows, carry: Carry, step: Step) -> tuple[Carry, Any]:
+    new, y = advance(program.cell, products, rows, carry, step)
     y = jax.tree.map(lambda a: a.astype(program.dtype), y)
     return new, (y, new) if program.carries else y
 
@@ -160,7 +159,7 @@ def _linear_loop(
     calls: list[tuple[str, tuple[int, ...] | None]] = []
 
     def opened(carry: Carry, step: Step) -> Any:
-        recorder = Recorder(program.cell, kernels, state_dtype(carry))
+        recorder = Recorder(kernels)
         advance(program.cell, recorder, rows, carry, step)
         calls[:] = recorder.calls
         return recorder.inputs, recorder.values
@@ -176,9 +175,9 @@ def _linear_loop(
         carry, step, dstep, values, outer = at
 
         def one_step(carry: Carry, live_row: list[Array], live_step: list[Array], outer: Any) -> tuple[Carry, Any]:
-            recur = Replay(program.cell, kernels, state_dtype(carry), values=values, outer=outer)
+            products = Replay(kernels, values, outer)
             return _advance(
-                program, recur, _merge(rows, live_rows, live_row), carry, _merge(step, live_steps, live_step)
+                program, products, _merge(rows, live_rows, live_row), carry, _merge(step, live_steps, live_step)
             )
 
         primals = (carry, _pick(rows, live_rows), _pick(step, live_steps), jax.tree.map(jnp.zeros_like, outer))
@@ -189,7 +188,7 @@ def _linear_loop(
 
 
 @dataclass
-class Recorder(Recur):
+class Recorder(Products):
     """Notes what was multiplied, and what came out."""
 
     calls: list[tuple[str, tuple[int, ...] | None]] = field(default_factory=list)
@@ -206,11 +205,11 @@ class Recorder(Recur):
 
 
 @dataclass
-class Replay(Recur):
-    """Returns the recorded products. Their tangents: the state's tangent times the kernel, plus the part known outside."""
+class Replay(Products):
+    """The recorded products, with tangents: the state's tangent times the kernel, plus the part known before."""
 
-    values: list[Array] = field(default_factory=list)
-    outer: list[Array | None] = field(default_factory=list)
+    values: list[Array]
+    outer: list[Array | None]
     position: int = 0
 
     def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:

@@ -4,7 +4,9 @@ The same classes as in `jaxrnn.nnx`, with linen's names for sizes (`features`). 
 and nesting of the functional `params`: `LSTM(128).apply({"params": params}, xs)` runs what `jaxrnn.scan` runs.
 """
 
+from jaxrnn.linen.bidirectional import Bidirectional
 from jaxrnn.linen.cells import CellModule, ElmanCell, GRUCell, LSTMCell
-from jaxrnn.linen.rnn import GRU, LSTM, RNN, Bidirectional, Elman
+from jaxrnn.linen.layers import GRU, LSTM, Elman
+from jaxrnn.linen.rnn import RNN
 
 __all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "CellModule", "Elman", "ElmanCell", "GRUCell", "LSTMCell"]

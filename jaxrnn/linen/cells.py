@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from jaxrnn.cell import check_features
 from jaxrnn.errors import fail
-from jaxrnn.flax_common import Sharding, check_sharding, initial_carry, noisy, step_layer
+from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, noisy, step_layer
 from jaxrnn.layer import Layer, check_flag, check_size
 from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions
 from jaxrnn.typing import Array, Initializer, Params, PRNGKeyArray
@@ -57,7 +57,7 @@ def noise_key(module: Any, layer: Layer, deterministic: bool | None) -> PRNGKeyA
     return module.make_rng("dropout")
 
 
-class _Cell(nn.RNNCellBase):
+class SingleStep(nn.RNNCellBase):
     """One step of a functional cell."""
 
     _: KW_ONLY
@@ -117,7 +117,7 @@ class _Cell(nn.RNNCellBase):
         return 1
 
 
-class CellModule(_Cell):
+class CellModule(SingleStep):
     """One step of any functional cell, with the protocol of Flax's cells: it runs in `flax.linen.RNN` as in ours.
 
     Attributes:
@@ -146,7 +146,7 @@ class CellModule(_Cell):
         return self.cell
 
 
-class _NamedCell(_Cell):
+class _NamedCell(SingleStep):
     """A cell made from the arguments of Flax's own; `carry_init` is the core's where the carry is learned."""
 
     @property

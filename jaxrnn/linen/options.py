@@ -12,7 +12,7 @@ from typing import Any
 
 from jaxrnn.cell import Cell
 from jaxrnn.cells import elman, gru, lstm
-from jaxrnn.flax_common import make_cell
+from jaxrnn.flax_common.layers import make_cell
 from jaxrnn.typing import Activation, Initializer
 
 options = partial(dataclass, kw_only=True, init=False, repr=False, eq=False)

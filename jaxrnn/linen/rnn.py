@@ -8,37 +8,33 @@ from typing import Any, Unpack
 
 import jax
 from flax import linen as nn
+from flax.core import FrozenDict
 
-from jaxrnn.compose import BidirectionalCarry
 from jaxrnn.errors import fail
-from jaxrnn.flax_common import (
+from jaxrnn.flax_common.call import (
     Call,
     Flags,
     SequenceOptions,
-    Sharding,
+    check_flags,
+    check_flax_call,
     check_flax_carry,
-    check_flax_options,
     check_kept,
     close_call,
     feature_axes,
     held_inputs,
     held_step,
-    make_layers,
-    merge_function,
     open_call,
     run_layer,
-    split_carry,
-    to_flax,
 )
-from jaxrnn.layer import Layer, check_batch, check_flag, check_key, check_size
-from jaxrnn.linen.cells import _Cell, declare, noise_key
-from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions
+from jaxrnn.flax_common.layers import Sharding, to_flax
+from jaxrnn.layer import Layer, check_batch, check_key, check_size
+from jaxrnn.linen.cells import SingleStep, declare, noise_key
 from jaxrnn.typing import Array, Params, PRNGKeyArray
 
 STATE = ("carry", "state")  # the collection and the name under which a stateful module keeps its carry
 
 
-class _Sequence(nn.Module):
+class SequenceModule(nn.Module):
     """Runs a functional layer, or a Flax cell, over a sequence."""
 
     _: KW_ONLY
@@ -94,8 +90,7 @@ class _Sequence(nn.Module):
         Raises:
             TypeError, ValueError: an argument does not fit; the message names it, what was expected and what came.
         """
-        for name in ("stateful", "deterministic"):
-            check_flag(getattr(self, name), name)
+        check_flags(stateful=self.stateful, deterministic=self.deterministic)
         check_size(self.unroll, "unroll")
         if init_key is not None:
             check_key(init_key, "init_key")
@@ -104,7 +99,7 @@ class _Sequence(nn.Module):
         features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
         call = open_call(flags, inputs, seq_lengths, options, features)
         given = initial_carry
-        state = self._state() if self.stateful else None
+        state = self._kept_carry() if self.stateful else None
         if given is None and state is not None and state.value is not None:
             initial_carry = state.value
             check_kept(initial_carry, call.batch, features or 1)
@@ -122,18 +117,125 @@ class _Sequence(nn.Module):
         outputs = close_call(call, outputs)
         return (carry, outputs) if flags.return_carry else outputs
 
-    @nn.nowrap
-    def reset_state(self, variables: Mapping[str, Any], batch: tuple[int, ...] | None = None) -> dict[str, Any]:
-        ...
+    def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
+        """Forget the carry that a stateful module keeps; in apply, with "carry" mutable.
 
-    def _state(self) -> nn.Variable:
-        if not self.is_mutable_collection(STATE[0]):
-            fail("mutable", f"given to apply with {STATE[0]!r} in it, for a stateful module", "a call that cannot keep its carry")
+        Args:
+            batch: keep the initial carry for these batch axes at once; then the next call finds variables of the shapes
+                that it leaves, and compiled code is not traced twice. (A learned carry is thereby read now.)
+
+        Raises:
+            ValueError: the module is not stateful, or the collection "carry" is not mutable.
+        """
+        if not self.stateful:
+            fail("reset_state", "called on a module with stateful=True", "stateful=False")
+        self._check_mutable()
+        if batch is None:
+            self.put_variable(*STATE, None)
+            return
+        check_batch(batch)
+        if self.functional is None:
+            fail("batch", "left out for a Flax cell, whose carry depends on its inputs", batch)
+        params = nn.meta.unbox(self._given_params())
+        self.put_variable(*STATE, to_flax(self.functional.initial_carry(batch, params)))
+
+    def _kept_carry(self) -> nn.Variable:
+        self._check_mutable()
         return self.variable(*STATE, lambda: None)
+
+    def _check_mutable(self) -> None:
+        if not self.is_mutable_collection(STATE[0]):
+            fail("mutable", f"a list with {STATE[0]!r} in apply, for a stateful module", "a call that cannot keep the carry")
 
     def _params(self, inputs: Array) -> Params:
         return declare(self, self.functional, inputs, self.in_features, self.sharding)
 
+    def _given_params(self) -> Params:
+        return self.variables["params"]
+
     def _drawn_carry(self, call: Call, init_key: PRNGKeyArray | None) -> Any:
         """An initial carry that is drawn, or None for the layer's own."""
         return None
+
+
+class RNN(SequenceModule):
+    """Runs a cell or layer over a sequence; takes the place of `flax.linen.RNN`.
+
+    Outputs at padded steps are zero (Flax leaves there what its loop computed), a row of length 0 returns its initial
+    carry, and nothing in the padding, NaN included, reaches any result or gradient.
+
+    Attributes:
+        cell: a cell module of jaxrnn, a functional jaxrnn Layer (this module then holds its parameters), or any Flax linen
+            cell. A Flax cell runs on a lifted scan with what Flax's RNN knows; what only the engine does (`mask`,
+            `resets`, `chunk`, ...) is an error for it.
+        in_features: D, needed only to initialise a functional Layer for integer inputs.
+        time_major, return_carry, reverse, keep_order: Flax's flags, defaults for the calls.
+        unroll: steps an iteration of the lifted scan of a Flax cell; jaxrnn's engine arranges its own steps (`chunk`).
+        stateful: keep the carry between calls, in the collection `carry`, which must be mutable in apply.
+        chunk, backend: see `jaxrnn.scan`.
+        deterministic: run without dropout and zoneout.
+        sharding: axis names by parameter name; those parameters are `nn.Partitioned`.
+        variable_axes, variable_broadcast, variable_carry, split_rngs: of the lifted scan of a Flax cell, see
+            `flax.linen.RNN`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxrnn.linen import RNN, LSTMCell
+    >>> rnn, inputs = RNN(LSTMCell(4), return_carry=True), jnp.ones((2, 7, 3))
+    >>> variables = rnn.init(jax.random.key(0), inputs)
+    >>> (c, h), outputs = rnn.apply(variables, inputs, seq_lengths=jnp.array([7, 5]))
+    >>> outputs.shape, bool((outputs[1, 5:] == 0).all())
+    ((2, 7, 4), True)
+    """
+
+    cell: Any
+    _: KW_ONLY
+    variable_axes: Mapping[Any, Any] = FrozenDict()
+    variable_broadcast: Any = "params"
+    variable_carry: Any = False
+    split_rngs: Mapping[Any, bool] = FrozenDict({"params": False})
+
+    @property
+    def functional(self) -> Layer | None:
+        if isinstance(self.cell, Layer):
+            return self.cell
+        if not isinstance(self.cell, nn.RNNCellBase):
+            fail("cell", "a cell module, a jaxrnn Layer, or a Flax linen cell", self.cell, kind=TypeError)
+        if self.in_features is not None or self.sharding is not None:
+            got = (self.in_features, self.sharding)
+            fail("in_features and sharding", "left out for a cell module, which has its own", got)
+        return self.cell.functional if isinstance(self.cell, SingleStep) else None
+
+    def _params(self, inputs: Array) -> Params:
+        return self.cell.functional_params(inputs) if isinstance(self.cell, SingleStep) else super()._params(inputs)
+
+    def _given_params(self) -> Params:
+        return self.variables["params"]["cell"] if isinstance(self.cell, SingleStep) else super()._given_params()
+
+    def _drawn_carry(self, call: Call, init_key: PRNGKeyArray | None) -> Any:
+        if not isinstance(self.cell, SingleStep) or self.cell.initializer is None:
+            return None
+        return self.cell.initialize_carry(_key_or_default(init_key), (*call.batch, 1))
+
+    def _run_flax_cell(self, call: Call, carry: Any, init_key: PRNGKeyArray | None) -> tuple[Any, Any]:
+        check_flax_call(call, self.chunk, self.backend)
+        cell, key, shape = self.cell, _key_or_default(init_key), call.xs.shape[1:]
+        if carry is None:
+            carry = cell.initialize_carry(key, shape)
+        else:
+            check_flax_carry(carry, jax.eval_shape(lambda: cell.initialize_carry(key, shape)))
+        run = nn.scan(
+            held_step,
+            in_axes=0,
+            out_axes=0,
+            reverse=call.flags.reverse,
+            unroll=self.unroll,
+            variable_axes=self.variable_axes,
+            variable_broadcast=self.variable_broadcast,
+            variable_carry=self.variable_carry,
+            split_rngs=self.split_rngs,
+        )
+        return run(cell, carry, held_inputs(call))
+
+
+def _key_or_default(init_key: PRNGKeyArray | None) -> PRNGKeyArray:
+    return jax.random.key(0) if init_key is None else init_key  # Flax's default

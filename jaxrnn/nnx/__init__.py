@@ -5,7 +5,9 @@ Modules hold their parameters as `nnx.Param` under the names, shapes and nesting
 is that of `flax.nnx.RNN`, batch-major, and carries are Flax's: `(c, h)` for an LSTM, the array h for a GRU or Elman cell.
 """
 
+from jaxrnn.nnx.bidirectional import Bidirectional
 from jaxrnn.nnx.cells import CellModule, ElmanCell, GRUCell, LSTMCell
-from jaxrnn.nnx.rnn import GRU, LSTM, RNN, Bidirectional, Elman, RecurrentState
+from jaxrnn.nnx.layers import GRU, LSTM, Elman
+from jaxrnn.nnx.rnn import RNN, RecurrentState
 
 __all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "CellModule", "Elman", "ElmanCell", "GRUCell", "LSTMCell", "RecurrentState"]

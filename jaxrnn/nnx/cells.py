@@ -10,7 +10,7 @@ from flax import nnx
 from jaxrnn.cell import Cell
 from jaxrnn.cells import elman, gru, lstm
 from jaxrnn.errors import fail
-from jaxrnn.flax_common import Sharding, initial_carry, make_cell, step_layer
+from jaxrnn.flax_common.layers import Sharding, initial_carry, make_cell, step_layer
 from jaxrnn.layer import Layer
 from jaxrnn.nnx.parameters import Parameters, Rngs
 from jaxrnn.typing import Array, Initializer

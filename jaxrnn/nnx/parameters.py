@@ -8,7 +8,7 @@ from typing import Any
 from flax import nnx
 
 from jaxrnn.errors import fail
-from jaxrnn.flax_common import Sharding, check_sharding
+from jaxrnn.flax_common.layers import Sharding, check_sharding
 from jaxrnn.layer import Layer, check_size
 
 Rngs = nnx.Rngs | nnx.RngStream

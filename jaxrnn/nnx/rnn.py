@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Unpack
 
 import jax
 from flax import nnx
 
-from jaxrnn.cell import Cell
-from jaxrnn.cells import elman, gru, lstm
-from jaxrnn.compose import BidirectionalCarry
 from jaxrnn.errors import fail
-from jaxrnn.flax_common import (
+from jaxrnn.flax_common.call import (
     Call,
     Flags,
     SequenceOptions,
-    Sharding,
     check_flags,
+    check_flax_call,
     check_flax_carry,
-    check_flax_options,
     check_kept,
     close_call,
     feature_axes,
     held_inputs,
     held_step,
-    make_cell,
-    make_layers,
-    merge_function,
-    noisy,
     open_call,
     run_layer,
-    split_carry,
-    to_flax,
 )
+from jaxrnn.flax_common.layers import Sharding, noisy, to_flax
 from jaxrnn.layer import Layer, check_batch, check_flag, check_key, check_size
 from jaxrnn.nnx.cells import CellModule
 from jaxrnn.nnx.parameters import Parameters, Rngs
@@ -100,9 +90,8 @@ class RNN(Parameters):
         rngs: Rngs | bool = True,
     ):
         check_flags(time_major=time_major, return_carry=return_carry, reverse=reverse, keep_order=keep_order)
+        check_flags(stateful=stateful, deterministic=deterministic)
         check_size(unroll, "unroll")
-        for name, flag in dict(stateful=stateful, deterministic=deterministic).items():
-            check_flag(flag, name)
         if not isinstance(rngs, Rngs | bool):
             fail("rngs", "an nnx.Rngs, an nnx.RngStream or a bool", rngs, kind=TypeError)
         if isinstance(cell, Layer):
@@ -247,13 +236,13 @@ class RNN(Parameters):
         return rngs
 
     def _run_flax_cell(self, call: Call, carry: Any, rngs: Any) -> tuple[Any, Any]:
-        check_flax_options(call, self.chunk, self.backend)
+        check_flax_call(call, self.chunk, self.backend)
         shape = call.xs.shape[1:]
         if carry is None:
             carry = self.cell.initialize_carry(shape, self._carry_rngs(rngs))
         else:
             expected = jax.eval_shape(lambda: self.cell.initialize_carry(shape, nnx.RngStream(0, tag="carry")))
-            check_flax_carry(carry, expected, "initial_carry")
+            check_flax_carry(carry, expected)
         axes = nnx.StateAxes({nnx.All(nnx.RngState, self.broadcast_rngs): None, **self.state_axes})
 
         @nnx.split_rngs(splits=1, only=self.broadcast_rngs, squeeze=True)  # a fresh key for every call
@@ -279,167 +268,3 @@ def _noise_stream(layer: Layer | None, rngs: Any) -> Any:
     if isinstance(rngs, nnx.RngStream):
         return rngs.fork()
     return rngs.dropout.fork() if "dropout" in rngs or "default" in rngs else None
-
-
-# ---------------------------------------------------------------- layers by name
-
-SETTINGS = tuple(p.name for p in inspect.signature(RNN.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name != "rngs")
-
-
-class _NamedLayers(RNN):
-    """One or more layers of one cell, made from the arguments of Flax's cells."""
-
-    factory: Callable[..., Cell]
-
-    def __init__(
-        self,
-        in_features: int,
-        hidden_features: int,
-        *,
-        num_layers: int = 1,
-        bidirectional: bool = False,
-        merge: Any = "concat",
-        dropout: float = 0.0,
-        rngs: Rngs,
-        **options: Any,
-    ):
-        settings = {name: options.pop(name) for name in SETTINGS if name in options}
-        cell = make_cell(self.factory, hidden_features, "hidden_features", options)
-        super().__init__(make_layers(cell, num_layers, bidirectional, merge, dropout), in_features, rngs=rngs, **settings)
-
-
-class LSTM(_NamedLayers):
-    """Layers of `jaxrnn.lstm` over a sequence.
-
-    Takes `(in_features, hidden_features, *, num_layers=1, bidirectional=False, merge="concat", dropout=0.0, rngs)`, with
-    dropout between layers; the options of `LSTMCell`; and the settings of `RNN` (`time_major`, `return_carry`, `stateful`,
-    ...). Parameters and carries are nested as those of `jaxrnn.stack` and `jaxrnn.bidirectional`; a single layer in one
-    direction is not nested.
-
-    >>> import jax.numpy as jnp
-    >>> from flax import nnx
-    >>> from jaxrnn.nnx import LSTM
-    >>> lstm = LSTM(3, 4, num_layers=2, bidirectional=True, dropout=0.1, rngs=nnx.Rngs(0))
-    >>> lstm(jnp.ones((2, 7, 3))).shape, lstm.layer_1.backward.kernel.shape
-    ((2, 7, 8), (8, 4, 4))
-    """
-
-    factory = staticmethod(lstm)
-
-
-class GRU(_NamedLayers):
-    """Layers of `jaxrnn.gru` over a sequence; arguments as for `LSTM`.
-
-    >>> import jax.numpy as jnp
-    >>> from flax import nnx
-    >>> from jaxrnn.nnx import GRU
-    >>> GRU(3, 4, rngs=nnx.Rngs(0))(jnp.ones((2, 7, 3))).shape
-    (2, 7, 4)
-    """
-
-    factory = staticmethod(gru)
-
-
-class Elman(_NamedLayers):
-    """Layers of `jaxrnn.elman` over a sequence; arguments as for `LSTM`.
-
-    >>> import jax, jax.numpy as jnp
-    >>> from flax import nnx
-    >>> from jaxrnn.nnx import Elman
-    >>> Elman(3, 4, activation_fn=jax.nn.relu, rngs=nnx.Rngs(0))(jnp.ones((2, 7, 3))).shape
-    (2, 7, 4)
-    """
-
-    factory = staticmethod(elman)
-
-
-class Bidirectional(nnx.Module):
-    """Two sequence modules, one from each end, their outputs merged; takes the place of `flax.nnx.Bidirectional`.
-
-    Args:
-        forward_rnn, backward_rnn: modules with the protocol of `RNN`, each with parameters and state of its own.
-        merge_fn: a function of both outputs, or "concat", "sum", "mul", "ave", or None for the pair of both.
-        time_major, return_carry: as for `RNN`.
-        rngs: an nnx.Rngs is passed to both in every call; with a bool they use their own.
-
-    Raises:
-        TypeError, ValueError: an argument is of the wrong type; the message names it.
-
-    >>> import jax.numpy as jnp
-    >>> from flax import nnx
-    >>> from jaxrnn.nnx import RNN, GRUCell, Bidirectional
-    >>> one = lambda: RNN(GRUCell(3, 4, rngs=nnx.Rngs(0)))
-    >>> Bidirectional(one(), one())(jnp.ones((2, 7, 3)), seq_lengths=jnp.array([7, 5])).shape
-    (2, 7, 8)
-    """
-
-    def __init__(
-        self,
-        forward_rnn: Any,
-        backward_rnn: Any,
-        *,
-        merge_fn: Any = "concat",
-        time_major: bool = False,
-        return_carry: bool = False,
-        rngs: Rngs | bool = True,
-    ):
-        for name, rnn in dict(forward_rnn=forward_rnn, backward_rnn=backward_rnn).items():
-            if not callable(rnn) or not isinstance(rnn, nnx.Module) or isinstance(rnn, nnx.RNNCellBase):
-                fail(name, "a sequence module, such as RNN(cell)", rnn, kind=TypeError)
-        if forward_rnn is backward_rnn:
-            fail("backward_rnn", "another module than forward_rnn, with parameters of its own", "the same one twice")
-        check_flags(time_major=time_major, return_carry=return_carry)
-        if not isinstance(rngs, Rngs | bool):
-            fail("rngs", "an nnx.Rngs, an nnx.RngStream or a bool", rngs, kind=TypeError)
-        self.forward_rnn = forward_rnn
-        self.backward_rnn = backward_rnn
-        self.merge_fn = merge_function(merge_fn)
-        self.time_major = time_major
-        self.return_carry = return_carry
-        self.rngs = nnx.data(None if isinstance(rngs, bool) else rngs.fork())
-
-    def __call__(
-        self,
-        inputs: Array,
-        *,
-        initial_carry: Any = None,
-        rngs: Rngs | Array | None = None,
-        seq_lengths: Array | None = None,
-        return_carry: bool | None = None,
-        time_major: bool | None = None,
-        reverse: bool | None = None,
-        keep_order: bool | None = None,
-        **options: Any,
-    ) -> Any:
-        """Run both ways over a sequence.
-
-        Args:
-            initial_carry: a pair, one carry a direction.
-            reverse: not for this module, which runs both ways. keep_order: outputs are always in the inputs' order.
-            inputs, rngs, seq_lengths, return_carry, time_major: as for `RNN`.
-            **options: what `RNN` takes beyond these, passed to both.
-
-        Returns:
-            The merged outputs; with `return_carry` `(BidirectionalCarry(forward, backward), outputs)`.
-
-        Raises:
-            TypeError, ValueError: an argument does not fit; the message names it.
-        """
-        if reverse:
-            fail("reverse", "left out for Bidirectional, which runs both ways", reverse)
-        given = split_carry(initial_carry)
-        rngs = self.rngs if rngs is None else rngs
-        rngs = {} if rngs is None else {"rngs": rngs}
-        common = dict(seq_lengths=seq_lengths, return_carry=True, time_major=self.time_major if time_major is None else time_major)
-        forward, ys = self.forward_rnn(inputs, initial_carry=given.forward, reverse=False, **common, **rngs, **options)
-        backward, zs = self.backward_rnn(
-            inputs, initial_carry=given.backward, reverse=True, keep_order=True, **common, **rngs, **options
-        )
-        outputs = self.merge_fn(ys, zs)
-        wanted = self.return_carry if return_carry is None else return_carry
-        return (BidirectionalCarry(forward, backward), outputs) if wanted else outputs
-
-    def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
-        """Forget the carries of both directions; see `RNN.reset_state`."""
-        self.forward_rnn.reset_state(batch)
-        self.backward_rnn.reset_state(batch)

@@ -9,6 +9,7 @@ char-rnn (2015).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -152,7 +153,7 @@ class CharLM:
         for batch in islice(streams, streams.chunks):
             chunk_total, chunk_count, carry = self._evaluate_chunk(params, carry, place(batch))
             total, count = total + chunk_total.item(), count + chunk_count.item()
-        return {"loss": total / count}
+        return {"loss": total / count, "bits_per_character": total / count / math.log(2)}
 
     @partial(jax.jit, static_argnums=0)
     def _evaluate_chunk(self, params: Params, carry: Carry, batch: Chunk) -> tuple[jax.Array, jax.Array, Carry]:
@@ -178,6 +179,7 @@ class CharLM:
         symbols = self.encode(prompt or "\n")  # a line begins where nothing is given
         check(length >= 0, "length", "0 or more characters", length)
         check(0 <= temperature < float("inf"), "temperature", "0 or a positive number", temperature)
+        check(0 <= seed < 2**32, "seed", "an integer in [0, 2**32)", seed)
         return self._generate(params, symbols, length, temperature, jax.random.key(seed))
 
     def _generate(

@@ -64,7 +64,7 @@ def find_config(name: str | None) -> Path:
     raise ConfigError(f"no configuration {name!r} (CONFIG comes before all options). {suggestion}")
 
 
-def option_help(path: Path, tasks: Mapping[str, type[Task]]) -> str:
+def option_help(path: Path, tasks: Mapping[str, type]) -> str:
     """Every option of a configuration file's task, with the values in the file as defaults."""
     experiment = read_experiment(path, [], tasks)
     parser = _parser(type(experiment.task), experiment.name)
@@ -72,23 +72,17 @@ def option_help(path: Path, tasks: Mapping[str, type[Task]]) -> str:
     return parser.format_help()
 
 
-def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, type[Task]]) -> Experiment:
+def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, type]) -> Experiment:
     """The experiment of a YAML file with overrides such as `--model.hidden 128` applied.
 
     Raises:
         ConfigError: For an unknown task, an unknown or mistyped key, a value of the wrong type or out of range.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected a mapping with the keys task, seed, ..., got {type(content).__name__}")
+    content = _read_yaml(path)
     name = content.get("task")
-    if name not in tasks:
+    if not isinstance(name, str) or name not in tasks:
         raise ConfigError(f"{path}: task: got {name!r}. {_suggest(str(name), tasks)}")
-    parser = _parser(tasks[name], name)
-    sections = _sections(tasks[name])
+    parser, sections = _parser(tasks[name], name), _sections(tasks[name])
     keys = {"task", "seed"} | {f"{s}.{f.name}" for s, options in sections.items() for f in dataclasses.fields(options)}
     for key, value in content.items():
         if key in sections and not isinstance(value, dict):
@@ -103,15 +97,38 @@ def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, ty
             raise ConfigError(f"unknown option {option!r}. {_suggest(option, options)}")
     try:
         values = parser.parse_args(list(overrides), namespace=parser.parse_object(content))
-        parts = {section: options(**vars(values[section])) for section, options in sections.items()}
+        for key in sorted(keys):
+            check(values[key] is not None, key, "a value", "none")
         check(0 <= values.seed < 2**32, "seed", "an integer in [0, 2**32)", values.seed)
-        optimizer, loop = parts.pop("optimizer"), parts.pop("loop")
-        return Experiment(name, values.seed, tasks[name](**parts), optimizer, loop)
+        parts = {section: options(**vars(values[section])) for section, options in sections.items()}
     except (jsonargparse.ArgumentError, ValueError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+    optimizer, loop = parts.pop("optimizer"), parts.pop("loop")
+    return Experiment(name, values.seed, tasks[name](**parts), optimizer, loop)
 
 
-def _parser(task: type[Task], name: str) -> jsonargparse.ArgumentParser:
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping with the keys task, seed, ..., got {type(content).__name__}")
+    return content
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            check(keys.count(key) == 1, str(key), f"given once in a section (line {node.start_mark.line + 1})", "it twice")
+        return super().construct_mapping(node, deep)
+
+
+def _parser(task: type, name: str) -> jsonargparse.ArgumentParser:
     """The parser of a task's experiments: one option a field, `--section.key`."""
     parser = jsonargparse.ArgumentParser(
         usage=argparse.SUPPRESS, allow_abbrev=False, exit_on_error=False, add_help=False
@@ -123,7 +140,7 @@ def _parser(task: type[Task], name: str) -> jsonargparse.ArgumentParser:
     return parser
 
 
-def _sections(task: type[Task]) -> dict[str, type]:
+def _sections(task: type) -> dict[str, type]:
     """Section names and their dataclasses: those of the task, then those of every run."""
     own = typing.get_type_hints(task)
     return {field.name: own[field.name] for field in dataclasses.fields(task)} | {

@@ -17,10 +17,12 @@ from jaxrnn.train import CheckpointError, Checkpoints
 
 
 def state(value):
-    return {"params": {"kernel": jnp.full((64, 64), value), "bias": jnp.arange(5.0) + value}, "carry": (jnp.ones((2, 3)),)}
+    params = {"kernel": jnp.full((64, 64), value), "bias": jnp.arange(5.0) + value}
+    return {"params": params, "carry": (jnp.ones((2, 3)),)}
 
 
-LIKE = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state(0.0))
+def like():
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state(0.0))
 
 
 def progress(best):
@@ -42,13 +44,13 @@ def files(folder):
 
 def assert_is(found, step):
     number, arrays, stored = found
-    assert number == step and stored == progress(best=1)
+    assert (number, stored) == (step, progress(best=1))
     jax.tree.map(np.testing.assert_array_equal, arrays, state(float(step)))
 
 
 def test_newest_best_and_pruning(checkpoints):
-    assert_is(checkpoints.newest(LIKE), 3)
-    assert_is(checkpoints.best(LIKE), 1)
+    assert_is(checkpoints.newest(like()), 3)
+    assert_is(checkpoints.best(like()), 1)
     checkpoints.save(4, state(4.0), progress(best=1), best=1)
     assert checkpoints.steps() == [1, 3, 4]
 
@@ -76,7 +78,7 @@ def test_damage_of_any_file_is_found_and_named(checkpoints, damage, tmp_path):
             continue  # nothing to flip or to cut
         damage(path)
         with pytest.warns(UserWarning, match="000000003 is damaged") as record:
-            assert_is(checkpoints.newest(LIKE), 2)
+            assert_is(checkpoints.newest(like()), 2)
         assert any(path.name in str(warning.message) for warning in record)
         shutil.rmtree(whole)
         shutil.copytree(tmp_path / "copy", whole)
@@ -85,25 +87,26 @@ def test_damage_of_any_file_is_found_and_named(checkpoints, damage, tmp_path):
 def test_added_file_and_foreign_manifest(checkpoints):
     (checkpoints.path(3) / "arrays" / "stranger").write_text("x")
     (checkpoints.path(2) / "manifest.json").write_text("[]")
-    with pytest.warns(UserWarning) as record:
-        assert_is(checkpoints.newest(LIKE), 1)
-    assert "stranger" in str(record[0].message) and "manifest.json" in str(record[1].message)
+    with pytest.warns(UserWarning, match="is damaged") as record:
+        assert_is(checkpoints.newest(like()), 1)
+    assert "stranger" in str(record[0].message)
+    assert "manifest.json is not a table" in str(record[1].message)
 
 
 def test_damaged_best_falls_back_to_newest(checkpoints):
     truncate(checkpoints.path(1) / "progress.json")
     with pytest.warns(UserWarning, match="progress.json"):
-        assert_is(checkpoints.best(LIKE), 3)
+        assert_is(checkpoints.best(like()), 3)
 
 
 def test_all_damaged_gives_none_and_set_aside_ones_no_longer_count(checkpoints):
     for step in (1, 2, 3):
         (checkpoints.path(step) / "manifest.json").unlink()
     with pytest.warns(UserWarning, match="damaged"):
-        assert checkpoints.newest(LIKE, set_aside=True) is None
+        assert checkpoints.newest(like(), set_aside=True) is None
     assert checkpoints.steps() == []
     checkpoints.save(2, state(2.0), progress(best=1), best=2)
-    assert_is(checkpoints.newest(LIKE), 2)
+    assert_is(checkpoints.newest(like()), 2)
 
 
 class Killed(BaseException):
@@ -120,9 +123,9 @@ def test_a_save_cut_off_at_any_stage_leaves_the_others_whole(checkpoints, monkey
         patch.setattr(owner.get(moment, f"jaxrnn.train.checkpoint.{moment}"), die)
         with pytest.raises(Killed):
             checkpoints.save(4, state(4.0), progress(best=1), best=1)
-    assert_is(checkpoints.newest(LIKE), 4 if moment == "shutil.rmtree" else 3)  # there, only the pruning was cut off
+    assert_is(checkpoints.newest(like()), 4 if moment == "shutil.rmtree" else 3)  # there, only the pruning was cut off
     checkpoints.save(5, state(5.0), progress(best=1), best=1)  # what the killed one left does not block
-    assert_is(checkpoints.newest(LIKE), 5)
+    assert_is(checkpoints.newest(like()), 5)
     assert not list(checkpoints.path(5).parent.glob("tmp-*"))
 
 
@@ -137,13 +140,14 @@ def test_full_disk_is_a_clear_error_and_keeps_the_earlier_ones(checkpoints):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert checkpoints.steps() == [1, 2, 3]
-    assert_is(checkpoints.newest(LIKE), 3)
+    assert_is(checkpoints.newest(like()), 3)
     checkpoints.save(4, state(4.0), progress(best=1), best=1)
-    assert_is(checkpoints.newest(LIKE), 4)
+    assert_is(checkpoints.newest(like()), 4)
 
 
 def test_another_model_is_an_error_not_damage(checkpoints):
-    other = LIKE | {"params": {"kernel": jax.ShapeDtypeStruct((8, 8), jnp.float32, sharding=LIKE["carry"][0].sharding)}}
+    other = like()
+    other["params"]["kernel"] = jax.ShapeDtypeStruct((8, 8), jnp.float32, sharding=other["carry"][0].sharding)
     with pytest.raises(CheckpointError, match="does not fit this model"):
         checkpoints.newest(other)
 

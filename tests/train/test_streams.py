@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SHAPES = [(23, 4, 3), (24, 4, 3), (25, 4, 3), (50, 7, 64), (9, 8, 1), (100, 1, 9
 
 def plain_reader(text, rows, epochs):
     """Each row's pairs in the order in which it must read them, and where its carry must start anew."""
-    pairs = list(zip(text[:-1], text[1:], strict=True))
+    pairs = list(pairwise(text))
     bounds = [row * len(pairs) // rows for row in range(rows + 1)]
     out = []
     for row in range(rows):

@@ -80,4 +80,5 @@ class Toy:
 def experiment(loop: dict | None = None, **data) -> Experiment:
     """A short run of the toy."""
     loop = {"steps": 30, "log_every": 5, "validate_every": 10, "checkpoint_every": 10} | (loop or {})
-    return Experiment("toy", 0, Toy(ToyOptions(**data)), OptimizerOptions(learning_rate=0.05, warmup=5), LoopOptions(**loop))
+    optimizer = OptimizerOptions(learning_rate=0.05, warmup=5)
+    return Experiment("toy", 0, Toy(ToyOptions(**data)), optimizer, LoopOptions(**loop))

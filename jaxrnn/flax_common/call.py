@@ -1,0 +1,212 @@
+"""One call of a sequence module: Flax's protocol in front of `jaxrnn.scan`.
+
+Modules are batch-major by default and speak of `inputs`, `seq_lengths` and `initial_carry`; the engine is time-major.
+`open_call` checks a call and turns its arrays to time-major, `run_layer` runs it (`held_step` for a Flax cell), and
+`close_call` turns the outputs back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypedDict
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxrnn.cell import check_features
+from jaxrnn.engine.masks import clean, valid_steps
+from jaxrnn.engine.scan import scan
+from jaxrnn.errors import fail, nearest
+from jaxrnn.layer import Layer, check_carry, check_flag
+from jaxrnn.step import guard, select
+from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+
+
+class SequenceOptions(TypedDict, total=False):
+    """What a call takes beyond Flax's protocol, as `jaxrnn.scan` does; arrays in the layout of the inputs.
+
+    mask: bool `[*B, T]`. resets: bool `[*B, T]`. segments: integers `[*B, T]`. reset_carry: a carry. per_step: arrays
+    `[*B, T, ...]` by name. start_step: an integer.
+    """
+
+    mask: Array | None
+    resets: Array | None
+    segments: Array | None
+    reset_carry: Any
+    per_step: Mapping[str, Array] | None
+    start_step: Any
+
+
+class Flags(NamedTuple):
+    """Flax's four flags; in a call, None stands for the module's own setting."""
+
+    return_carry: bool | None
+    time_major: bool | None
+    reverse: bool | None
+    keep_order: bool | None
+
+    def resolve(self, module: Any) -> Flags:
+        """With the settings of `module` where the call gave none."""
+        resolved = {name: getattr(module, name, False) if flag is None else flag for name, flag in self._asdict().items()}
+        check_flags(**resolved)
+        return Flags(**resolved)
+
+
+class Call(NamedTuple):
+    """One call of a sequence module, checked, with every array time-major."""
+
+    xs: Array  # [T, *B, *features]
+    batch: tuple[int, ...]
+    lengths: Array | None  # [*B]
+    options: dict[str, Any]
+    flags: Flags
+
+
+def check_flags(**flags: Any) -> None:
+    """Each a bool."""
+    for name, flag in flags.items():
+        check_flag(flag, name)
+
+
+def feature_axes(inputs: Any) -> int:
+    """Feature axes of a jaxrnn layer's inputs: one, or none for integers, which stand for one-hot inputs."""
+    return 0 if jnp.issubdtype(getattr(inputs, "dtype", float), jnp.integer) else 1
+
+
+def open_call(flags: Flags, inputs: Any, seq_lengths: Any, options: Mapping[str, Any], features: int) -> Call:
+    """Check a call's arrays and turn them to time-major. `features`: how many axes the inputs have after batch and time."""
+    inputs = _as_array(inputs, "inputs")
+    if inputs.dtype == jnp.bool_:
+        fail("inputs", "floats, or integers that stand for one-hot inputs", inputs, kind=TypeError)
+    layout = "[T, *B" if flags.time_major else "[*B, T"
+    if inputs.ndim < 1 + features:
+        fail("inputs", f"of shape {layout}{', D' * features}]", inputs)
+    axes = inputs.shape[: inputs.ndim - features]
+    batch, T = (axes[1:], axes[0]) if flags.time_major else (axes[:-1], axes[-1])
+    lengths = None if seq_lengths is None else _check_lengths(seq_lengths, T, batch)
+    given = _check_options(options, axes, layout)
+    for name in ("mask", "resets", "segments", "per_step"):
+        if name in given:
+            given[name] = jax.tree.map(lambda a: _to_time_major(a, batch, flags), given[name])
+    return Call(_to_time_major(inputs, batch, flags), batch, lengths, given, flags)
+
+
+def run_layer(
+    layer: Layer, params: Params, call: Call, carry: Any, *, rng: PRNGKeyArray | None, chunk: Any, backend: str
+) -> tuple[Carry, Any]:
+    """Run a functional layer over a call's sequence, from `carry` or, where it is None, the layer's initial one."""
+    check_features(call.xs, layer.input_size(params), "inputs")
+    if carry is not None:
+        carry = check_carry(layer, carry, call.batch, "initial_carry")
+    plan = dict(reverse=call.flags.reverse, chunk=chunk, backend=backend)
+    return scan(layer, params, call.xs, carry, lengths=call.lengths, rng=rng, **plan, **call.options)
+
+
+def close_call(call: Call, outputs: Any) -> Any:
+    """Outputs in the layout and the order that the call asked for."""
+    if call.flags.reverse and not call.flags.keep_order:
+        outputs = jax.tree.map(lambda a: _flip(a, call.lengths), outputs)
+    return jax.tree.map(lambda a: a if call.flags.time_major else jnp.moveaxis(a, 0, len(call.batch)), outputs)
+
+
+def check_kept(carry: Any, batch: tuple[int, ...], features: int) -> None:
+    """The carry that a stateful module kept fits these inputs' batch axes."""
+    kept = jax.tree.leaves(carry)[0].shape[:-features]
+    if kept != batch:
+        wanted = f"of batch axes {kept}, those of the carry that this stateful module keeps"
+        fail("inputs", wanted, f"inputs of batch axes {batch}", "`reset_state()` forgets the carry.")
+
+
+# ---------------------------------------------------------------- Flax's cells
+
+
+def check_flax_call(call: Call, chunk: Any, backend: str) -> None:
+    """Flax's cells know what Flax's RNN knows; what only the engine does is an error."""
+    engine_only = {"chunk": chunk, "backend": None if backend == "auto" else backend} | call.options
+    for name, value in engine_only.items():
+        if value is not None:
+            fail(name, "left out for a Flax cell, which does not run on jaxrnn's engine", value, "Use a cell of jaxrnn.")
+
+
+def check_flax_carry(carry: Any, expected: Any) -> None:
+    """A carry of the structure and shapes that a Flax cell's `initialize_carry` gives."""
+    shapes = [jax.tree.map(jnp.shape, tree) for tree in (expected, carry)]
+    if jax.tree.structure(carry) != jax.tree.structure(expected) or shapes[0] != shapes[1]:
+        fail("initial_carry", f"a carry of shapes {shapes[0]}, as the cell's `initialize_carry` returns", f"shapes {shapes[1]}")
+
+
+def held_inputs(call: Call) -> tuple[Array, Array | None]:
+    """Per step what `held_step` reads: the input, zero in padding, and which rows count."""
+    valid = valid_steps(call.xs.shape[0], call.lengths, None)
+    return clean(valid, call.xs), valid
+
+
+def held_step(cell: Callable[[Any, Array], tuple[Any, Any]], carry: Any, step: tuple[Array, Array | None]) -> tuple[Any, Any]:
+    """A Flax cell's step for rows that count; the others hold their carry, put out zero and let no derivative through."""
+    x, valid = step
+    new, y = cell(guard(valid, carry), x)
+    if valid is None:
+        return new, y
+    return select(valid, new, carry), select(valid, y, jax.tree.map(jnp.zeros_like, y))
+
+
+# ---------------------------------------------------------------- arrays
+
+
+def _as_array(value: Any, argument: str) -> Array:
+    if not isinstance(value, (jax.Array, np.ndarray)):
+        fail(argument, "an array", value, kind=TypeError)
+    if not any(jnp.issubdtype(value.dtype, kind) for kind in (jnp.bool_, jnp.integer, jnp.floating)):
+        fail(argument, "an array of floats or integers", value, kind=TypeError)
+    return jnp.asarray(value)
+
+
+def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: str) -> dict[str, Any]:
+    """The options that are given, with every array's batch and time axes those of the inputs."""
+    for name in options:
+        if name not in SequenceOptions.__annotations__:
+            raise TypeError(f"unexpected argument {name!r}. {nearest(name, SequenceOptions.__annotations__)}".strip())
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, kind in (("mask", jnp.bool_), ("resets", jnp.bool_), ("segments", jnp.integer)):
+        if name in given:
+            given[name] = value = _as_array(given[name], name)
+            if not jnp.issubdtype(value.dtype, kind):
+                fail(name, "an array of integers" if kind is jnp.integer else "an array of bools", value, kind=TypeError)
+            if value.shape != axes:
+                fail(name, f"of shape {layout}] = {axes}, as the inputs have it", value)
+    if "per_step" in given:
+        if not isinstance(given["per_step"], Mapping):
+            fail("per_step", "a dict of arrays by name", given["per_step"], kind=TypeError)
+        given["per_step"] = {name: _as_array(a, f"per_step[{name!r}]") for name, a in given["per_step"].items()}
+        for name, a in given["per_step"].items():
+            if a.shape[: len(axes)] != axes:
+                fail(f"per_step[{name!r}]", f"of shape {layout}, ...] with leading axes {axes}, as the inputs have them", a)
+    return given
+
+
+def _check_lengths(seq_lengths: Any, T: int, batch: tuple[int, ...]) -> Array:
+    lengths = _as_array(seq_lengths, "seq_lengths")
+    if not jnp.issubdtype(lengths.dtype, jnp.integer):
+        fail("seq_lengths", "integers", lengths, kind=TypeError)
+    if lengths.shape != batch:
+        fail("seq_lengths", f"of shape {batch}, the batch axes of the inputs", lengths)
+    if not isinstance(lengths, jax.core.Tracer) and not bool(jnp.all((lengths >= 0) & (lengths <= T))):
+        fail("seq_lengths", f"between 0 and T = {T}", str(np.asarray(lengths).tolist()))
+    return lengths
+
+
+def _to_time_major(array: Array, batch: tuple[int, ...], flags: Flags) -> Array:
+    return array if flags.time_major else jnp.moveaxis(array, len(batch), 0)
+
+
+def _flip(array: Array, lengths: Array | None) -> Array:
+    """Each row's valid steps in reverse order, padding where it was."""
+    if lengths is None:
+        return jnp.flip(array, 0)
+    T = array.shape[0]
+    t = lax.broadcasted_iota(jnp.int32, (T, *lengths.shape), 0)
+    length = jnp.clip(lengths, 0, T).astype(jnp.int32)[None]
+    index = jnp.where(t < length, length - 1 - t, t)
+    return jnp.take_along_axis(array, index.reshape(*index.shape, *(1,) * (array.ndim - index.ndim)), axis=0)

@@ -1,0 +1,164 @@
+"""The character model against NumPy: loss, evaluation, sampling, and what it says to a bad prompt."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import islice
+
+import jax
+import numpy as np
+import pytest
+
+from jaxrnn.tasks import CharLM
+from jaxrnn.tasks.char_lm import DataOptions, ModelOptions
+from jaxrnn.train import Streams
+from tests import oracle
+
+TASK = CharLM(ModelOptions(layers=2, hidden=12, dropout=0.3), DataOptions(streams=64, length=50))
+
+
+@cache
+def params():
+    return jax.tree.map(lambda leaf: leaf * 1.5, TASK.init(jax.random.key(0)))
+
+
+def log_softmax(logits):
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+class Reader:
+    """The model in NumPy, float64: reads one symbol a row and gives the log-probabilities of the next."""
+
+    def __init__(self, rows):
+        self.params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params())
+        self.carry = [(np.zeros((rows, 12)), np.zeros((rows, 12))) for _ in range(2)]
+
+    def read(self, symbols):
+        y = np.eye(65)[symbols]
+        for n in range(2):
+            self.carry[n], y = oracle.lstm(self.params["rnn"][f"layer_{n}"], self.carry[n], y)
+        return log_softmax(y @ self.params["readout"]["kernel"] + self.params["readout"]["bias"])
+
+
+def test_text_and_vocabulary():
+    training, validation = TASK.symbols
+    assert (len(training), len(validation), len(TASK.vocabulary)) == (1_003_854, 111_540, 65)
+    assert "".join(TASK.vocabulary[s] for s in training[:14]) == "First Citizen:"
+    assert TASK.encode("First Citizen:") == training[:14].tolist()
+
+
+def test_evaluate_equals_numpy_on_every_stream_from_end_to_end():
+    """NumPy reads each stream in one piece, so this also proves that the carries handed from chunk to chunk are true."""
+    validation = TASK.symbols[1]
+    bounds = np.arange(65) * (len(validation) - 1) // 64
+    reader, total = Reader(64), 0.0
+    for time in range(np.diff(bounds).max()):
+        valid = time < np.diff(bounds)
+        position = np.where(valid, bounds[:-1] + time, 0)
+        total -= (reader.read(validation[position])[np.arange(64), validation[position + 1]] * valid).sum()
+    found = TASK.evaluate(params(), jax.device_put)
+    np.testing.assert_allclose(found["loss"], total / (len(validation) - 1), rtol=1e-11)
+    np.testing.assert_allclose(found["bits_per_character"], found["loss"] / np.log(2), rtol=1e-15)
+
+
+def test_loss_counts_valid_characters_and_starts_fresh_rows_anew():
+    streams = Streams(TASK.symbols[0][:3000], 64, 50)  # 46 or 47 characters a row: the chunk is padded
+    carry = jax.tree.map(lambda c: c + 0.3, TASK.initial_carry(params()))
+    chunk = next(streams)._replace(fresh=np.arange(64) < 5)
+    reader = Reader(64)
+    for n in range(2):
+        reader.carry[n] = tuple(np.where(chunk.fresh[:, None], 0.0, 0.3) * np.ones((64, 12)) for _ in range(2))
+    total, ends = 0.0, [None] * 64
+    for time in range(50):
+        logs = reader.read(chunk.inputs[:, time])
+        for row in range(64):
+            if time < chunk.lengths[row]:
+                total -= logs[row, chunk.targets[row, time]]
+                ends[row] = [part[row] for layer in reader.carry for part in layer]
+    loss, (after, _) = TASK.loss(params(), carry, chunk, None)
+    assert 46 * 64 <= chunk.lengths.sum() == 2999
+    np.testing.assert_allclose(loss, total / 2999, rtol=1e-12)
+    for found, expected in zip(jax.tree.leaves(after), zip(*ends, strict=True), strict=True):
+        np.testing.assert_allclose(found, np.stack(expected), rtol=1e-10, atol=1e-12)
+
+
+def test_dropout_changes_with_the_key_and_is_absent_without_one():
+    chunk, carry = next(TASK.batches()), TASK.initial_carry(params())
+    losses = [TASK.loss(params(), carry, chunk, rng)[0].item() for rng in (None, jax.random.key(1), jax.random.key(1), jax.random.key(2))]
+    assert losses[1] == losses[2]
+    assert len(set(losses)) == 3
+
+
+def test_dropout_before_the_readout_keeps_the_mean():
+    wide = CharLM(ModelOptions(layers=1, hidden=400, dropout=0.5), DataOptions(streams=2, length=3))
+    weights = wide.init(jax.random.key(0))
+    chunk, carry = next(wide.batches()), wide.initial_carry(weights)
+    plain = wide.loss(weights, carry, chunk, None)[0]
+    loss = jax.jit(wide.loss)
+    many = [loss(weights, carry, chunk, jax.random.key(n))[0] for n in range(200)]
+    assert np.std(many) > 1e-3
+    np.testing.assert_allclose(np.mean(many), plain, atol=5 * np.std(many) / np.sqrt(200) + 0.02)
+
+
+def write(prompt="ROMEO:", length=40, temperature=0.8, seed=0):
+    return "".join(TASK.sample(params(), prompt, length, temperature, seed))
+
+
+def test_equal_seeds_write_equal_texts():
+    assert write(seed=7) == write(seed=7)
+    assert len({write(seed=seed) for seed in range(5)}) == 5
+    assert len(write()) == 40
+    assert write(length=0) == ""
+
+
+def test_the_text_does_not_depend_on_how_much_is_asked_for():
+    assert write(length=40).startswith(write(length=10))
+
+
+def test_greedy_text_equals_numpy():
+    reader, symbols = Reader(1), TASK.encode("ROMEO:")
+    for symbol in symbols[:-1]:
+        reader.read(np.array([symbol]))
+    symbol, text = symbols[-1], ""
+    for _ in range(60):
+        symbol = int(reader.read(np.array([symbol])).argmax())
+        text += TASK.vocabulary[symbol]
+    assert write(length=60, temperature=0.0) == text
+
+
+def test_draws_follow_the_softmax_at_a_temperature():
+    """Frequencies of the first character over many seeds against NumPy's probabilities."""
+    logs = Reader(1).read(np.array(TASK.encode("Q")))[0] / 0.5
+    expected = np.exp(log_softmax(logs))
+    first = [write(prompt="Q", length=1, temperature=0.5, seed=seed) for seed in range(1500)]
+    counts = np.bincount([TASK.vocabulary.index(c) for c in first], minlength=65)
+    assert np.abs(counts / 1500 - expected).max() < 4 * np.sqrt(0.25 / 1500)
+    top = expected.argmax()
+    assert abs(counts[top] / 1500 - expected[top]) < 4 * np.sqrt(expected[top] * (1 - expected[top]) / 1500)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prompt": "ROMEO é"}, "character 'é' is not in the vocabulary"),
+        ({"prompt": "a\tb"}, r"character '\t' is not"),
+        ({"length": -1}, "`length` must be 0 or more characters, got -1"),
+        ({"temperature": -0.1}, "`temperature` must be"),
+        ({"temperature": float("nan")}, "`temperature` must be"),
+        ({"seed": -1}, "`seed` must be"),
+    ],
+)
+def test_bad_requests_are_named_before_anything_is_computed(arguments, message):
+    with pytest.raises(ValueError) as error:
+        TASK.sample(params(), **{"prompt": "R", "length": 1, "temperature": 1.0, "seed": 0} | arguments)
+    assert message in str(error.value)
+
+
+def test_compiled_once(monkeypatch):
+    chunks = islice(TASK.batches(), 3)
+    step = jax.jit(TASK.loss)
+    carry = TASK.initial_carry(params())
+    for chunk in chunks:
+        _, (carry, _) = step(params(), carry, chunk, jax.random.key(0))
+    assert step._cache_size() == 1

@@ -1,0 +1,85 @@
+"""The house rules that a machine can check: imports point downwards, and the core needs jax, flax and optax alone."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "jaxrnn"
+
+LEVELS = {
+    "errors typing dtypes initializers layer step cell gate_cell": 0,
+    "cells": 1,
+    "engine": 2,
+    "compose": 3,
+    "nnx linen flax_common": 4,
+    "train": 5,
+    "tasks": 6,
+    "cli __main__": 7,
+}
+LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+
+
+def room(dotted: str) -> str:
+    return dotted.split(".")[1]
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []  # types point wherever they want
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.startswith("jaxrnn.")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_downwards(path: Path) -> None:
+    here = LEVEL[path.relative_to(PACKAGE).parts[0].removesuffix(".py")]
+    facade = {"__version__"} | {name for name in ast_names(PACKAGE / "__init__.py")}
+    for name in imports(path):
+        if room(name) in facade and room(name) not in LEVEL:
+            assert here > 3, f"{path} uses the façade, which stands above it"
+        else:
+            assert LEVEL[room(name)] <= here, f"{path} imports {name}, which is upstairs"
+
+
+def ast_names(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+
+
+def test_the_facade_only_re_exports() -> None:
+    body = ast.parse((PACKAGE / "__init__.py").read_text()).body
+    rest = [n for n in body if not isinstance(n, ast.ImportFrom | ast.Expr)]
+    assert [n.targets[0].id for n in rest] == ["__version__"]
+
+
+BLOCKED = "orbax.checkpoint jsonargparse yaml rich matplotlib jaxtyping beartype torch keras chex pytest".split()
+
+
+def test_the_core_imports_with_jax_flax_and_optax_alone() -> None:
+    """In a process where nothing else can be imported by the package itself."""
+    code = f"""
+import flax.nnx, flax.linen, optax, jax, sys
+blocked = {BLOCKED!r}
+loaded = set(sys.modules)
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if any(name == b or name.startswith(b + ".") for b in blocked):
+            raise ImportError("blocked: " + name)
+sys.meta_path.insert(0, Block())
+import jaxrnn, jaxrnn.nnx, jaxrnn.linen
+print(jaxrnn.lstm(4).init(jax.random.key(0), inputs=3)["kernel"].shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert done.stdout.strip() == "(3, 4, 4)", done.stderr
