@@ -1,0 +1,67 @@
+"""`explain` says what runs, and what runs is what it says."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+import jaxrnn
+from jaxrnn.engine.plan import blocks
+from jaxrnn.engine.registry import BACKENDS
+
+
+def test_each_cell_of_a_composed_layer_is_explained() -> None:
+    layer = jaxrnn.stack([jaxrnn.lstm(3), jaxrnn.bidirectional(jaxrnn.gru(2))])
+    text = str(jaxrnn.explain(layer, steps=100))
+    assert text.splitlines()[:3] == [
+        "[0]: lstm runs on 'scheduled'",
+        "[1][0]: gru runs on 'scheduled'",
+        "[1][1]: gru runs on 'scheduled'",
+    ]
+    assert text.endswith("100 steps in 5 blocks of 20; a block saves its carries and recomputes its gates")
+
+
+def test_a_backend_that_is_asked_for_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap 62, a fast path that was silently dead: count the calls."""
+    calls: list[str] = []
+
+    def counted(backend):  # noqa: ANN001, ANN202
+        def run(*args):  # noqa: ANN002, ANN202
+            calls.append(backend.name)
+            return backend.run(*args)
+
+        return backend._replace(run=run)
+
+    for name, backend in list(BACKENDS.items()):
+        monkeypatch.setitem(BACKENDS, name, counted(backend))
+    cell = jaxrnn.elman(13)  # a size of its own: nothing is compiled for it yet
+    params = cell.init(jax.random.key(0), inputs=2)
+    for backend in ("auto", "reference", "scheduled"):
+        jaxrnn.scan(cell, params, np.zeros((3, 1, 2)), backend=backend)
+    assert calls == ["scheduled", "reference", "scheduled"]
+    assert "cell: elman runs on 'reference'" in str(jaxrnn.explain(cell, backend="reference"))
+
+
+def test_a_backend_that_declines_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    declining = BACKENDS["scheduled"]._replace(declines=lambda cell: f"it cannot run {cell.name}")
+    monkeypatch.setitem(BACKENDS, "scheduled", declining)
+    cell = jaxrnn.elman(14)
+    assert "'scheduled': declines: it cannot run elman" in str(jaxrnn.explain(cell))
+    with pytest.raises(ValueError, match="'scheduled', which declines: it cannot run elman"):
+        jaxrnn.scan(cell, cell.init(jax.random.key(0), 2), np.zeros((3, 1, 2)), backend="scheduled")
+
+
+@pytest.mark.parametrize(
+    ("T", "chunk", "segment", "block"),
+    [(128, None, None, 16), (100, None, None, 20), (7, None, None, 16), (127, None, None, 16), (65536, "sqrt", 256, 16), (50, 7, None, 7)],
+)
+def test_blocks(T: int, chunk: int | str | None, segment: int | None, block: int) -> None:
+    assert blocks(T, chunk) == (segment, block)
+
+
+@pytest.mark.parametrize("options", [dict(steps=0), dict(steps=1.5), dict(chunk="root"), dict(chunk=0), dict(backend="fast")])
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_calls(options: dict) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"`{next(iter(options))}` must be"):
+        jaxrnn.explain(jaxrnn.gru(2), **options)
