@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -28,14 +28,16 @@ MODEL = "a run's folder, or the name of a model that ships with the package"
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; the options of a configuration are left over for `jaxrnn.train.config`."""
-    plain = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    parser = argparse.ArgumentParser(prog="jaxrnn", description="Recurrent networks for JAX.", epilog=EXAMPLES, **plain)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "jaxrnn", description="Recurrent networks for JAX.", epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=f"jaxrnn {jaxrnn.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     help = "train a model as a configuration says"
     usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--section.key VALUE ...]"
-    train = commands.add_parser("train", help=help, usage=usage, add_help=False, **plain)
+    train = commands.add_parser("train", help=help, usage=usage, add_help=False, allow_abbrev=False)
     train.add_argument(
         "config", nargs="?", metavar="CONFIG", help="a YAML file, or the name of one that ships with the package"
     )
@@ -45,17 +47,17 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
     train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 
-    sample = commands.add_parser("sample", help="write text with a trained model", **plain)
+    sample = commands.add_parser("sample", help="write text with a trained model", allow_abbrev=False)
     sample.add_argument("run", metavar="RUN", help=MODEL)
     sample.add_argument("--prompt", default="", help="what the text goes on from (default: the start of a line)")
     sample.add_argument("--temperature", type=float, default=0.8, help="0 always takes the likeliest (default: 0.8)")
     sample.add_argument("--length", type=int, default=500, help="characters to write (default: 500)")
     sample.add_argument("--seed", type=int, default=0, help="equal seeds write equal texts (default: 0)")
 
-    evaluate = commands.add_parser("evaluate", help="validation figures of a trained model", **plain)
+    evaluate = commands.add_parser("evaluate", help="validation figures of a trained model", allow_abbrev=False)
     evaluate.add_argument("run", metavar="RUN", help=MODEL)
 
-    commands.add_parser("cells", help="list the collection of cells", **plain)
+    commands.add_parser("cells", help="list the collection of cells", allow_abbrev=False)
     parser.set_defaults(help=False, train_help=train.format_help)
     return parser
 
@@ -79,8 +81,11 @@ def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
 def sample(arguments: argparse.Namespace) -> int:
     """`jaxrnn sample`: characters appear as they are drawn."""
     from jaxrnn.tasks.models import load_model
+    from jaxrnn.train import TextTask
 
     experiment, params = load_model(arguments.run)
+    if not isinstance(experiment.task, TextTask):
+        raise ValueError(f"{arguments.run}: a model of the task {experiment.name} writes no text")
     characters = experiment.task.sample(
         params, arguments.prompt, arguments.length, arguments.temperature, arguments.seed
     )
@@ -119,14 +124,14 @@ def cells(arguments: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 1 for an error, which is one line on stderr."""
     arguments, rest = make_parser().parse_known_args(argv)
-    command = {"sample": sample, "evaluate": evaluate, "cells": cells}.get(arguments.command)
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {"sample": sample, "evaluate": evaluate, "cells": cells}
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:
-        if command is None:
+        if arguments.command == "train":
             return train(arguments, rest)
         if rest:
             raise ValueError(f"unknown arguments: {' '.join(rest)}; see `jaxrnn {arguments.command} --help`")
-        return command(arguments)
+        return commands[arguments.command](arguments)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "jaxrnn":
             raise

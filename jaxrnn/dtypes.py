@@ -53,3 +53,11 @@ def check_carry_dtype(carry: Carry, dtype: Any) -> None:
             "Cast the carry, or pass `dtype` to `initial_carry`.",
             kind=TypeError,
         )
+
+
+def check_reset_dtype(reset_carry: Carry, carry: Carry) -> None:
+    """What resets lead to fits into the carry without losing digits."""
+    have = state_dtype(carry)
+    for array in jax.tree.leaves(reset_carry):
+        if promote(have, array.dtype) != have:
+            fail("reset_carry", f"of a dtype that the carry's {have.name} holds", reset_carry, kind=TypeError)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
+from keyword import iskeyword
 from typing import Any, TypedDict, cast
 
 from jaxrnn import initializers
 from jaxrnn.cell import Cell, Noise, Update
-from jaxrnn.dtypes import check_dtype
+from jaxrnn.dtypes import check_dtype, promote
 from jaxrnn.errors import fail, nearest
-from jaxrnn.layer import Parameter, check_flag, check_size
+from jaxrnn.layer import Parameter, check_flag, check_function, check_number, check_size
 from jaxrnn.typing import Array, Carry, Initializer
+
+
+RESERVED = ("kernel", "recurrent_kernel", "bias")
 
 
 class Common(TypedDict, total=False):
@@ -52,10 +56,7 @@ def build(
     common: Common,
 ) -> Cell:
     """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them."""
-    unknown = set(common) - set(Common.__annotations__)
-    if unknown:
-        word = sorted(unknown)[0]
-        raise TypeError(f"{name}() has no argument {word!r}. {nearest(word, Common.__annotations__)}".strip())
+    check_common(name, common)
     check_size(size, "size")
     for option, value in update.options:
         if not isinstance(value, Hashable):
@@ -83,10 +84,14 @@ def build(
     sizes = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
     if common.get("learn_carry", False):
         init = common.get("carry_init", initializers.zeros)
+        check_function(init, "carry_init", "an initialiser (key, shape, dtype) -> array")
         declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, sizes, strict=True)}  # type: ignore[attr-defined]
     elif "carry_init" in common:
         fail("carry_init", "given with learn_carry=True", common["carry_init"])
     dtypes = {arg: check_dtype(common.get(arg), arg) for arg in ("dtype", "param_dtype", "carry_dtype")}
+    products, state = dtypes["dtype"], dtypes["carry_dtype"]
+    if products and state and promote(products, state) != state:
+        fail("carry_dtype", f"a dtype that holds {products.name}, the dtype of products", state.name, kind=TypeError)
     return Cell(
         name,
         size,
@@ -101,6 +106,24 @@ def build(
         paper=paper,
         **dtypes,
     )
+
+
+def check_common(name: str, common: Mapping[str, Any]) -> None:
+    """No argument that no factory has."""
+    for word in common:
+        if word not in Common.__annotations__:
+            raise TypeError(f"{name}() has no argument {word!r}. {nearest(word, Common.__annotations__)}".strip())
+
+
+def check_chrono(chrono: Any, common: Common) -> None:
+    """T_max of the chrono initialisation: more than 2 steps, and nothing else sets the biases."""
+    if chrono is None:
+        return
+    check_number(chrono, "chrono", "a number of steps, more than 2")
+    if not chrono > 2:
+        fail("chrono", "a number of steps, more than 2", chrono)
+    if common.get("bias_init") is not None or not common.get("use_bias", True):
+        fail("chrono", "None with bias_init, or without a bias, which it initialises", chrono)
 
 
 def gate_cell(
@@ -146,26 +169,34 @@ def gate_cell(
     {'bias': (2, 16), 'kernel': (8, 2, 16), 'recurrent_kernel': (16, 2, 16)}
     """
     fields = getattr(carry, "_fields", ())
-    if "h" not in fields:
+    if not isinstance(carry, type) or "h" not in fields:
         fail("carry", "a NamedTuple class with a field `h`", carry, kind=TypeError)
     if (
         not isinstance(gates, tuple)
         or not gates
         or len(set(gates)) != len(gates)
-        or not all(isinstance(g, str) and g.isidentifier() for g in gates)
+        or not all(map(_is_name, gates))
     ):
         fail("gates", "a tuple of distinct names", gates, kind=TypeError)
+    if not isinstance(bias_init, Mapping | None):
+        fail("bias_init", "a dict of initialisers by gate", bias_init, kind=TypeError)
+    initializers.per_gate("bias_init", bias_init, gates, initializers.zeros)
+    if not isinstance(parameters, Mapping | None):
+        fail("parameters", "a dict of jaxrnn.Parameter by name", parameters, kind=TypeError)
 
     for name, parameter in (parameters or {}).items():
+        if name in RESERVED:
+            fail("parameters", f"a dict without {RESERVED}, which every cell declares", repr(name))
         if not isinstance(parameter, Parameter):
             fail("parameters", "a dict of jaxrnn.Parameter", parameter, f"Entry {name!r}.", kind=TypeError)
 
     def decorate(equations: Callable[..., tuple[Carry, Array]]) -> Callable[..., Cell]:
+        check_function(equations, "equations", "a function of (carry, x, h) or (carry, x, recur, theta)")
         signature = list(inspect.signature(equations).parameters.values())
         keywords = [p for p in signature if p.kind is p.KEYWORD_ONLY]
         defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         positional = [p for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        if len(positional) not in (3, 4):
+        if len(positional) not in (3, 4) or any(p.default is not p.empty for p in positional):
             fail("equations", "a function of (carry, x, h) or (carry, x, recur, theta)", equations, kind=TypeError)
         asked = tuple(p.name for p in keywords if p.default is p.empty)
         name = equations.__name__
@@ -194,6 +225,10 @@ def gate_cell(
         return factory
 
     return decorate
+
+
+def _is_name(gate: Any) -> bool:
+    return isinstance(gate, str) and gate.isidentifier() and not iskeyword(gate) and not gate.startswith("_")
 
 
 def _one_product(

@@ -109,8 +109,8 @@ def advance(cell: Cell, products: Products, rows: Rows, carry: Carry, step: Step
     theta = {name: _units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
     recur = Recur(cell.gates, products, dtype, valid)
     x = by_gate(cell.gates, guard(valid, step.x).astype(dtype))
-    new, y = cell.update(guard(valid, carry), x, recur, theta, **guard(valid, step.per_step))
-    new = _same_form(cell, new, carry)
+    result = cell.update(guard(valid, carry), x, recur, theta, **guard(valid, step.per_step))
+    new, y = _checked(cell, result, carry)
     if valid is None:
         return new, y
     return select(valid, new, carry), select(valid, y, jax.tree.map(jnp.zeros_like, y))
@@ -142,11 +142,21 @@ def _units(array: Array, extra: int) -> Any:
     return tuple(array[..., k, :] for k in range(array.shape[-2])) if extra == 1 else array
 
 
-def _same_form(cell: Cell, new: Any, carry: Carry) -> Carry:
-    """The new carry in the old one's dtypes; an error where a user's equations changed its form."""
+def _checked(cell: Cell, result: Any, carry: Carry) -> tuple[Carry, Array]:
+    """What the equations returned, the carry in the old one's dtypes; an error where a user's are not in order."""
+    name = f"update of {cell.name}"
+    if not isinstance(result, tuple) or len(result) != 2:
+        fail(name, "a function that returns (carry, output)", carry_form(result))
+    new, y = result
     if carry_form(new) != carry_form(carry):
-        fail(f"update of {cell.name}", f"a function that returns a carry like {carry_form(carry)}", carry_form(new))
-    return jax.tree.map(lambda n, c: n.astype(c.dtype), new, carry)
+        fail(name, f"a function that returns a carry like {carry_form(carry)}", carry_form(new))
+    shape = (*jax.tree.leaves(carry)[0].shape[:-1], cell.output_size)
+    if getattr(y, "shape", None) != shape:
+        fail(name, f"a function that returns an output of shape {shape}", y)
+    for array in (*jax.tree.leaves(new), y):
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            fail(name, "a function that returns floating arrays", array)
+    return jax.tree.map(lambda n, c: n.astype(c.dtype), new, carry), y
 
 
 def carry_form(carry: Any) -> str:

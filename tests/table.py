@@ -20,7 +20,7 @@ from jaxrnn.cell import Cell
 from jaxrnn.cells import COLLECTION
 from tests import oracle
 
-T, B, D, H = 7, 3, 3, 5
+T, B, D, H = 6, 3, 3, 5
 
 
 @dataclass(frozen=True)
@@ -134,18 +134,18 @@ def _bits(*rows: str) -> Any:
     return np.array([[c == "1" for c in row] for row in rows]).T
 
 
-NO = _bits("0000000", "0000000", "0000000")
+NO = _bits("000000", "000000", "000000")
 ALL = np.array([T] * B)
 ONE = np.zeros((T, B), np.int32)
-PACKED = np.array([[0, 0, 0, 1, 1, 2, 2], [5, 5, 5, 5, 5, 5, 5], [3, 1, 1, 1, 7, 7, 3]], np.int32).T
+PACKED = np.array([[0, 0, 1, 1, 2, 2], [5, 5, 5, 5, 5, 5], [3, 1, 1, 7, 7, 3]], np.int32).T
 
 CASES = {
     "all steps": Steps(ALL, ~NO, NO, ONE),
-    "lengths": Steps(np.array([7, 4, 0]), ~NO, NO, ONE),
-    "mask": Steps(ALL, _bits("0110101", "1111100", "0000000"), NO, ONE),
-    "resets": Steps(ALL, ~NO, _bits("0001010", "1000000", "0000001"), ONE),
+    "lengths": Steps(np.array([6, 4, 0]), ~NO, NO, ONE),
+    "mask": Steps(ALL, _bits("011011", "111100", "000000"), NO, ONE),
+    "resets": Steps(ALL, ~NO, _bits("000101", "100000", "000010"), ONE),
     "segments": Steps(ALL, ~NO, NO, PACKED),
     # Flags on invalid steps wait: row 0 at 0 (before any valid step) and 3; row 1 behind its end; row 2 in every hole.
-    "waiting resets": Steps(np.array([7, 5, 6]), _bits("0110101", "1111111", "1010101"), _bits("1001000", "0000010", "0101010"), ONE),
-    "everything": Steps(np.array([7, 6, 5]), _bits("1101101", "0111111", "1100111"), _bits("0100001", "0000100", "0010000"), PACKED),
+    "waiting resets": Steps(np.array([6, 4, 6]), _bits("011010", "111111", "101010"), _bits("100100", "000010", "010101"), ONE),
+    "everything": Steps(np.array([6, 5, 5]), _bits("110111", "011111", "110011"), _bits("010001", "000010", "001000"), PACKED),
 }

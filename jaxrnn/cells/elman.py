@@ -20,7 +20,7 @@ from jax.nn import tanh
 from jaxrnn.cell import Cell, Update
 from jaxrnn.errors import fail
 from jaxrnn.gate_cell import Common, build
-from jaxrnn.layer import check_flag
+from jaxrnn.layer import check_flag, check_function, check_number
 from jaxrnn.typing import Activation, Array
 
 
@@ -57,10 +57,8 @@ def elman(
     >>> params["recurrent_kernel"].shape
     (4, 1, 4)
     """
-    if not callable(activation):
-        fail("activation", "a function of one array", activation, kind=TypeError)
-    if isinstance(leak, bool) or not isinstance(leak, (int, float)):
-        fail("leak", "a number in (0, 1]", leak, kind=TypeError)
+    check_function(activation, "activation")
+    check_number(leak, "leak", "a number in (0, 1]")
     if not 0 < leak <= 1:
         fail("leak", "a number in (0, 1]", leak)
     check_flag(residual, "residual")

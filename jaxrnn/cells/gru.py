@@ -18,10 +18,9 @@ from typing import Any, NamedTuple, Unpack
 from jax.nn import sigmoid, tanh
 
 from jaxrnn.cell import Cell, Update
-from jaxrnn.errors import fail
-from jaxrnn.gate_cell import Common, build
+from jaxrnn.gate_cell import Common, build, check_chrono
 from jaxrnn.initializers import Chrono, zeros
-from jaxrnn.layer import Parameter, check_flag
+from jaxrnn.layer import Parameter, check_flag, check_function
 from jaxrnn.typing import Activation, Array
 
 
@@ -67,10 +66,8 @@ def gru(
     """
     check_flag(reset_after, "reset_after")
     for name, fn in dict(activation=activation, gate_activation=gate_activation).items():
-        if not callable(fn):
-            fail(name, "a function of one array", fn, kind=TypeError)
-    if chrono is not None and not chrono > 2:
-        fail("chrono", "more than 2 steps", chrono)
+        check_function(fn, name)
+    check_chrono(chrono, common)
     inner_bias = reset_after and common.get("use_bias", True)
     return build(
         "gru",

@@ -29,9 +29,9 @@ from jax.nn import sigmoid, tanh
 
 from jaxrnn.cell import Cell, Update
 from jaxrnn.errors import fail
-from jaxrnn.gate_cell import Common, build
+from jaxrnn.gate_cell import Common, build, check_chrono, check_common
 from jaxrnn.initializers import Chrono, Constant, glorot_uniform, ones, zeros
-from jaxrnn.layer import Parameter, check_flag, check_size
+from jaxrnn.layer import Parameter, check_flag, check_function, check_number, check_size
 from jaxrnn.typing import Activation, Array, Initializer
 
 NORM_EPSILON = 1e-5
@@ -110,16 +110,21 @@ def lstm(
     for name, fn in dict(
         activation=activation, gate_activation=gate_activation, output_activation=output_activation
     ).items():
-        if not callable(fn):
-            fail(name, "a function of one array", fn, kind=TypeError)
+        check_function(fn, name)
     if projection is not None:
         check_size(projection, "projection")
-    if cell_clip is not None and not cell_clip > 0:
-        fail("cell_clip", "a positive number or None", cell_clip)
+    if cell_clip is not None:
+        check_number(cell_clip, "cell_clip", "a positive number or None")
+        if not cell_clip > 0:
+            fail("cell_clip", "a positive number or None", cell_clip)
+    check_number(forget_bias, "forget_bias", "a number")
+    if forget_bias != 1.0 and (not forget_gate or chrono is not None):
+        fail("forget_bias", "left alone without a forget gate, or with chrono, which sets it", forget_bias)
     if coupled and not forget_gate:
         fail("coupled", "False without a forget gate (it couples f to i)", coupled)
-    if chrono is not None and not (chrono > 2 and forget_gate):
-        fail("chrono", "more than 2 steps, for a cell with a forget gate", chrono)
+    check_chrono(chrono, common)
+    if chrono is not None and not forget_gate:
+        fail("chrono", "None without a forget gate, whose bias it sets", chrono)
 
     gates = ("i", "f", "g", "o") if forget_gate and not coupled else ("i", "g", "o")
     special: Initializer | dict[str, Initializer] = {}
@@ -186,6 +191,7 @@ def lstm_1997(size: int, *, truncated_gradient: bool = False, **common: Unpack[C
     >>> jaxrnn.lstm_1997(16).gates
     ('i', 'g', 'o')
     """
+    check_common("lstm_1997", common)
     return lstm(
         size,
         forget_gate=False,

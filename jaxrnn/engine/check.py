@@ -10,12 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import checkify
 
-from jaxrnn.cell import check_features
+from jaxrnn.cell import check_features, check_symbols
 from jaxrnn.engine.masks import Sequence, valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.errors import fail, nearest
-from jaxrnn.layer import Layer, check_carry, check_choice, check_flag, check_key, check_params, check_per_step
-from jaxrnn.typing import Array, Carry
+from jaxrnn.layer import (
+    Layer,
+    check_carry,
+    check_choice,
+    check_flag,
+    check_key,
+    check_params,
+    check_per_step,
+    check_time,
+    is_numeric,
+)
+from jaxrnn.typing import Array, ArrayLike, Carry
 
 
 class Arguments(NamedTuple):
@@ -71,7 +81,6 @@ def check_scan(
     segments = _per_step(given.segments, "segments", (T, *batch), jnp.integer, "integer ids")
     valid = valid_steps(T, lengths, mask)
     if not given.projected:
-        concrete = isinstance(given.lengths, jax.core.Tracer) or isinstance(given.mask, jax.core.Tracer)
         check_symbols(xs, layer.input_size(params), "xs", valid)
     flags = None if resets is None else jnp.cumsum(resets, axis=0, dtype=jnp.int32)
     check_time(given.start_step, "start_step")
@@ -88,7 +97,7 @@ def _numbers(value: Any, argument: str) -> ArrayLike:
     return value
 
 
-def _check_xs(layer: Layer, params: Any, xs: Array, projected: bool) -> tuple[int, ...]:
+def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tuple[int, ...]:
     """The batch axes of xs, once its rank, dtype and features fit."""
     if projected:
         gates = getattr(layer, "gates", None)

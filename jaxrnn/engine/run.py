@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from jaxrnn.cell import Cell
-from jaxrnn.dtypes import check_carry_dtype, state_dtype
+from jaxrnn.dtypes import check_carry_dtype, check_reset_dtype, state_dtype
 from jaxrnn.engine.masks import Sequence, reset_steps, spread_over_devices
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.registry import choose
@@ -59,6 +59,8 @@ def _run_cell(
         initial = carry = cell.initial_carry(batch, params, cell.carry_dtype_for(dtype))
     check_carry_dtype(carry, dtype)
     carry = spread_over_devices(carry, xs)
+    if reset_carry is not None:
+        check_reset_dtype(reset_carry, carry)
     start = initial if reset_carry is None else jax.tree.map(lambda a, c: a.astype(c.dtype), reset_carry, carry)
     reset = reset_steps(sequence, plan.reverse)
     rows = Rows(

@@ -1,1 +1,1 @@
-"""What the nnx and linen modules share. Nothing here computes a step: that is `jaxrnn.scan`, `cell.step` or a Flax cell."""
+"""What the nnx and linen modules share. Steps are computed by `jaxrnn.scan`, `cell.step` or a Flax cell, not here."""

@@ -1,4 +1,4 @@
-"""Two sequence modules over the same inputs, one from each end: what `nnx.Bidirectional` and `linen.Bidirectional` do."""
+"""Two sequence modules over the same inputs, one from each end: what `Bidirectional` does in nnx and in linen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_directions(forward: Any, backward: Any, module: type, cell: type) -> N
 
 
 def merge_function(merge: Any) -> Callable[[Array, Array], Any]:
-    """A function of both directions' outputs, from a function, a name that `jaxrnn.bidirectional` knows, or None for a pair."""
+    """A function of both directions' outputs; None stands for the pair, names are those of `jaxrnn.bidirectional`."""
     if merge is None:
         return lambda forward, backward: (forward, backward)
     if callable(merge):
@@ -42,11 +42,10 @@ def run_both_ways(
     initial_carry: Any,
     seq_lengths: Array | None,
     flags: Flags,
-    rngs: tuple[dict[str, Any], dict[str, Any]],
+    rngs: tuple[dict[str, Any], ...],
     options: Mapping[str, Any],
 ) -> Any:
     """Run `module.forward_rnn` and `module.backward_rnn` and merge their outputs; padding stays zero."""
-    flags = flags.resolve(module)
     if flags.reverse:
         fail("reverse", "left out for Bidirectional, which runs both ways", flags.reverse)
     if initial_carry is not None and (not isinstance(initial_carry, tuple) or len(initial_carry) != 2):
@@ -55,7 +54,9 @@ def run_both_ways(
     merge = merge_function(module.merge_fn)
     shared = dict(seq_lengths=seq_lengths, return_carry=True, time_major=flags.time_major) | dict(options)
     forward, ys = module.forward_rnn(inputs, initial_carry=carries[0], reverse=False, **rngs[0], **shared)
-    backward, zs = module.backward_rnn(inputs, initial_carry=carries[1], reverse=True, keep_order=True, **rngs[1], **shared)
+    backward, zs = module.backward_rnn(
+        inputs, initial_carry=carries[1], reverse=True, keep_order=True, **rngs[1], **shared
+    )
     outputs = _without_padding(merge(ys, zs), seq_lengths, options.get("mask"), flags)
     return (BidirectionalCarry(forward, backward), outputs) if flags.return_carry else outputs
 

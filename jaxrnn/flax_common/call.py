@@ -15,11 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxrnn.cell import check_features
+from jaxrnn.cell import check_features, check_symbols
+from jaxrnn.engine.check import check_chunk
 from jaxrnn.engine.masks import clean, valid_steps
+from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import fail, nearest
-from jaxrnn.layer import Layer, check_carry, check_flag
+from jaxrnn.layer import Layer, check_carry, check_choice, check_flag, check_per_step, check_size, is_numeric
 from jaxrnn.step import guard, select
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
@@ -40,18 +42,12 @@ class SequenceOptions(TypedDict, total=False):
 
 
 class Flags(NamedTuple):
-    """Flax's four flags; in a call, None stands for the module's own setting."""
+    """Flax's four flags."""
 
-    return_carry: bool | None
-    time_major: bool | None
-    reverse: bool | None
-    keep_order: bool | None
-
-    def resolve(self, module: Any) -> Flags:
-        """With the settings of `module` where the call gave none."""
-        resolved = {name: getattr(module, name, False) if flag is None else flag for name, flag in self._asdict().items()}
-        check_flags(**resolved)
-        return Flags(**resolved)
+    return_carry: bool
+    time_major: bool
+    reverse: bool
+    keep_order: bool
 
 
 class Call(NamedTuple):
@@ -70,14 +66,30 @@ def check_flags(**flags: Any) -> None:
         check_flag(flag, name)
 
 
+def resolve_flags(module: Any, **given: bool | None) -> Flags:
+    """The flags of a call; None stands for the module's own setting."""
+    flags = {name: getattr(module, name, False) if flag is None else flag for name, flag in given.items()}
+    check_flags(**flags)
+    return Flags(**flags)
+
+
 def feature_axes(inputs: Any) -> int:
     """Feature axes of a jaxrnn layer's inputs: one, or none for integers, which stand for one-hot inputs."""
     return 0 if jnp.issubdtype(getattr(inputs, "dtype", float), jnp.integer) else 1
 
 
-def open_call(flags: Flags, inputs: Any, seq_lengths: Any, options: Mapping[str, Any], features: int) -> Call:
-    """Check a call's arrays and turn them to time-major. `features`: how many axes the inputs have after batch and time."""
-    inputs = _as_array(inputs, "inputs")
+def check_plan(unroll: Any, chunk: Any, backend: Any) -> None:
+    """How a module runs: settings that its calls share."""
+    check_size(unroll, "unroll")
+    check_chunk(chunk)
+    check_choice(backend, "backend", ("auto", *BACKENDS))
+
+
+def open_call(
+    layer: Layer | None, flags: Flags, inputs: Any, seq_lengths: Any, options: Mapping[str, Any], features: int
+) -> Call:
+    """Check a call's arrays and turn them to time-major; `features` counts the axes after batch and time."""
+    inputs = _check_array(inputs, "inputs")
     if inputs.dtype == jnp.bool_:
         fail("inputs", "floats, or integers that stand for one-hot inputs", inputs, kind=TypeError)
     layout = "[T, *B" if flags.time_major else "[*B, T"
@@ -87,6 +99,8 @@ def open_call(flags: Flags, inputs: Any, seq_lengths: Any, options: Mapping[str,
     batch, T = (axes[1:], axes[0]) if flags.time_major else (axes[:-1], axes[-1])
     lengths = None if seq_lengths is None else _check_lengths(seq_lengths, T, batch)
     given = _check_options(options, axes, layout)
+    if layer is not None:
+        given["per_step"] = check_per_step(layer, given.get("per_step"), axes)
     for name in ("mask", "resets", "segments", "per_step"):
         if name in given:
             given[name] = jax.tree.map(lambda a: _to_time_major(a, batch, flags), given[name])
@@ -97,7 +111,9 @@ def run_layer(
     layer: Layer, params: Params, call: Call, carry: Any, *, rng: PRNGKeyArray | None, chunk: Any, backend: str
 ) -> tuple[Carry, Any]:
     """Run a functional layer over a call's sequence, from `carry` or, where it is None, the layer's initial one."""
-    check_features(call.xs, layer.input_size(params), "inputs")
+    inputs = layer.input_size(params)
+    check_features(call.xs, inputs, "inputs")
+    check_symbols(call.xs, inputs, "inputs", valid_steps(call.xs.shape[0], call.lengths, call.options.get("mask")))
     if carry is not None:
         carry = check_carry(layer, carry, call.batch, "initial_carry")
     plan = dict(reverse=call.flags.reverse, chunk=chunk, backend=backend)
@@ -127,14 +143,16 @@ def check_flax_call(call: Call, chunk: Any, backend: str) -> None:
     engine_only = {"chunk": chunk, "backend": None if backend == "auto" else backend} | call.options
     for name, value in engine_only.items():
         if value is not None:
-            fail(name, "left out for a Flax cell, which does not run on jaxrnn's engine", value, "Use a cell of jaxrnn.")
+            fail(
+                name, "left out for a Flax cell, which does not run on jaxrnn's engine", value, "Use a cell of jaxrnn."
+            )
 
 
 def check_flax_carry(carry: Any, expected: Any) -> None:
     """A carry of the structure and shapes that a Flax cell's `initialize_carry` gives."""
-    shapes = [jax.tree.map(jnp.shape, tree) for tree in (expected, carry)]
-    if jax.tree.structure(carry) != jax.tree.structure(expected) or shapes[0] != shapes[1]:
-        fail("initial_carry", f"a carry of shapes {shapes[0]}, as the cell's `initialize_carry` returns", f"shapes {shapes[1]}")
+    wanted, got = (jax.tree.map(jnp.shape, tree) for tree in (expected, carry))
+    if (jax.tree.structure(carry), got) != (jax.tree.structure(expected), wanted):
+        fail("initial_carry", f"of shapes {wanted}, as the cell's `initialize_carry` returns", f"shapes {got}")
 
 
 def held_inputs(call: Call) -> tuple[Array, Array | None]:
@@ -143,8 +161,10 @@ def held_inputs(call: Call) -> tuple[Array, Array | None]:
     return clean(valid, call.xs), valid
 
 
-def held_step(cell: Callable[[Any, Array], tuple[Any, Any]], carry: Any, step: tuple[Array, Array | None]) -> tuple[Any, Any]:
-    """A Flax cell's step for rows that count; the others hold their carry, put out zero and let no derivative through."""
+def held_step(
+    cell: Callable[[Any, Array], tuple[Any, Any]], carry: Any, step: tuple[Array, Array | None]
+) -> tuple[Any, Any]:
+    """A Flax cell's step; rows that do not count hold their carry, put out zero and let no derivative through."""
     x, valid = step
     new, y = cell(guard(valid, carry), x)
     if valid is None:
@@ -155,12 +175,12 @@ def held_step(cell: Callable[[Any, Array], tuple[Any, Any]], carry: Any, step: t
 # ---------------------------------------------------------------- arrays
 
 
-def _as_array(value: Any, argument: str) -> Array:
+def _check_array(value: Any, argument: str) -> Array:
     if not isinstance(value, (jax.Array, np.ndarray)):
         fail(argument, "an array", value, kind=TypeError)
-    if not any(jnp.issubdtype(value.dtype, kind) for kind in (jnp.bool_, jnp.integer, jnp.floating)):
+    if not is_numeric(value.dtype):
         fail(argument, "an array of floats or integers", value, kind=TypeError)
-    return jnp.asarray(value)
+    return value
 
 
 def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: str) -> dict[str, Any]:
@@ -171,34 +191,31 @@ def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: st
     given = {name: value for name, value in options.items() if value is not None}
     for name, kind in (("mask", jnp.bool_), ("resets", jnp.bool_), ("segments", jnp.integer)):
         if name in given:
-            given[name] = value = _as_array(given[name], name)
+            given[name] = value = _check_array(given[name], name)
             if not jnp.issubdtype(value.dtype, kind):
-                fail(name, "an array of integers" if kind is jnp.integer else "an array of bools", value, kind=TypeError)
+                fail(
+                    name, "an array of integers" if kind is jnp.integer else "an array of bools", value, kind=TypeError
+                )
             if value.shape != axes:
                 fail(name, f"of shape {layout}] = {axes}, as the inputs have it", value)
-    if "per_step" in given:
-        if not isinstance(given["per_step"], Mapping):
-            fail("per_step", "a dict of arrays by name", given["per_step"], kind=TypeError)
-        given["per_step"] = {name: _as_array(a, f"per_step[{name!r}]") for name, a in given["per_step"].items()}
-        for name, a in given["per_step"].items():
-            if a.shape[: len(axes)] != axes:
-                fail(f"per_step[{name!r}]", f"of shape {layout}, ...] with leading axes {axes}, as the inputs have them", a)
     return given
 
 
 def _check_lengths(seq_lengths: Any, T: int, batch: tuple[int, ...]) -> Array:
-    lengths = _as_array(seq_lengths, "seq_lengths")
+    lengths = _check_array(seq_lengths, "seq_lengths")
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
         fail("seq_lengths", "integers", lengths, kind=TypeError)
     if lengths.shape != batch:
         fail("seq_lengths", f"of shape {batch}, the batch axes of the inputs", lengths)
-    if not isinstance(lengths, jax.core.Tracer) and not bool(jnp.all((lengths >= 0) & (lengths <= T))):
-        fail("seq_lengths", f"between 0 and T = {T}", str(np.asarray(lengths).tolist()))
-    return lengths
+    if not isinstance(lengths, jax.core.Tracer):
+        values = np.asarray(lengths)
+        if ((values < 0) | (values > T)).any():
+            fail("seq_lengths", f"between 0 and T = {T}", str(values.tolist()))
+    return jnp.asarray(lengths)
 
 
 def _to_time_major(array: Array, batch: tuple[int, ...], flags: Flags) -> Array:
-    return array if flags.time_major else jnp.moveaxis(array, len(batch), 0)
+    return jnp.asarray(array) if flags.time_major else jnp.moveaxis(array, len(batch), 0)
 
 
 def _flip(array: Array, lengths: Array | None) -> Array:

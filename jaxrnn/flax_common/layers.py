@@ -27,7 +27,7 @@ def make_cell(factory: Callable[..., Cell], features: int, argument: str, option
     core = {FLAX_NAMES.get(name, name): name for name in (*own, *Common.__annotations__)}
     for name, value in options.items():
         if name not in core:
-            raise TypeError(f"unexpected argument {name!r}. {nearest(name, core)}".strip())
+            raise TypeError(f"unexpected argument {name!r}. {nearest(FLAX_NAMES.get(name, name), core)}".strip())
         if name in FLAX_NAMES.values() and not callable(value):
             fail(name, "a function of one array", value, kind=TypeError)
     given = {core[name]: value for name, value in options.items()}
@@ -51,6 +51,11 @@ def noisy(layer: Layer) -> bool:
     """Whether any part of a layer draws random masks."""
     own = getattr(layer, "noises", ()) or getattr(layer, "dropout", 0) or getattr(layer, "rate", 0)
     return bool(own) or any(noisy(part) for part in layer.parts)
+
+
+def learns_carry(layer: Layer) -> bool:
+    """Whether any part of a layer has its initial carry among its parameters."""
+    return getattr(layer, "learns_carry", False) or any(learns_carry(part) for part in layer.parts)
 
 
 def check_sharding(declared: Mapping[str, Any], sharding: Sharding | None) -> Sharding:
@@ -79,7 +84,7 @@ def _axes_by_name(declared: Mapping[str, Any]) -> dict[str, int]:
 
 
 def to_flax(carry: Carry, like: Any = None) -> Any:
-    """A carry in the form of `like`, which came in; without one in Flax's form, where a single state is a bare array."""
+    """A carry in the form of `like`, which came in; else in Flax's form, where a single state is a bare array."""
     if like is not None:
         return jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(carry))
     if not isinstance(carry, tuple):
@@ -93,7 +98,7 @@ def to_flax(carry: Carry, like: Any = None) -> Any:
 def initial_carry(
     layer: Layer, params: Params | None, input_shape: Any, carry_init: Initializer | None, keys: Callable[[int], Any]
 ) -> Any:
-    """A layer's carry before the first step, in Flax's form; drawn where there is a `carry_init`, from `keys(number)`."""
+    """A layer's carry before the first step, in Flax's form; a `carry_init` draws it, with `keys(number)`."""
     check_batch(input_shape, "input_shape")
     if not input_shape:
         fail("input_shape", "(*B, D), the shape of one step's inputs", input_shape)

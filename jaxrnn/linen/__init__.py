@@ -1,7 +1,7 @@
-"""Flax linen modules: parameters and axes around `cell.step` and `jaxrnn.scan`. No equation of a cell, and no scan of one of ours.
+"""Flax linen modules: parameters and axes around `cell.step` and `jaxrnn.scan`.
 
-The same classes as in `jaxrnn.nnx`, with linen's names for sizes (`features`). The `params` collection has the names, shapes
-and nesting of the functional `params`: `LSTM(128).apply({"params": params}, xs)` runs what `jaxrnn.scan` runs.
+The same classes as in `jaxrnn.nnx`, with linen's name for the size (`features`). The collection `params` has the names,
+shapes and nesting of the functional parameters: `LSTM(128).apply({"params": params}, xs)` runs what `jaxrnn.scan` runs.
 """
 
 from jaxrnn.linen.bidirectional import Bidirectional

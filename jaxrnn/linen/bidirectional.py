@@ -8,7 +8,7 @@ import jax
 from flax import linen as nn
 
 from jaxrnn.flax_common.both_ways import check_directions, run_both_ways
-from jaxrnn.flax_common.call import Flags
+from jaxrnn.flax_common.call import resolve_flags
 from jaxrnn.typing import Array, PRNGKeyArray
 
 
@@ -63,7 +63,8 @@ class Bidirectional(nn.Module):
         """
         check_directions(self.forward_rnn, self.backward_rnn, nn.Module, nn.RNNCellBase)
         keys = ({}, {}) if init_key is None else tuple({"init_key": key} for key in jax.random.split(init_key))
-        flags = Flags(return_carry, time_major, reverse, keep_order)
+        given = dict(return_carry=return_carry, time_major=time_major, reverse=reverse, keep_order=keep_order)
+        flags = resolve_flags(self, **given)
         return run_both_ways(self, inputs, initial_carry, seq_lengths, flags, keys, options)
 
     def reset_state(self, batch: tuple[int, ...] | None = None) -> None:

@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from jaxrnn.cell import check_features
 from jaxrnn.errors import fail
-from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, noisy, step_layer
+from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, learns_carry, noisy, step_layer
 from jaxrnn.layer import Layer, check_flag, check_size
 from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions
 from jaxrnn.typing import Array, Initializer, Params, PRNGKeyArray
@@ -46,6 +46,11 @@ def _draw(name: str, declared: Any, sharding: Sharding, key: PRNGKeyArray) -> An
     return nn.Partitioned(value, names=sharding[name]) if name in sharding else value
 
 
+def _split(key: PRNGKeyArray, number: int) -> Any:
+    """As Flax's cells do."""
+    return [key] if number == 1 else jax.random.split(key, number)
+
+
 def noise_key(module: Any, layer: Layer, deterministic: bool | None) -> PRNGKeyArray | None:
     """A key from the `dropout` stream, for a layer with noise that is not deterministic."""
     deterministic = module.deterministic if deterministic is None else deterministic
@@ -53,7 +58,7 @@ def noise_key(module: Any, layer: Layer, deterministic: bool | None) -> PRNGKeyA
     if deterministic or not noisy(layer):
         return None
     if not module.has_rng("dropout") and not module.is_initializing():
-        fail("rngs", "a dict with a `dropout` key, for a layer with noise", "none", "Pass it to apply, or deterministic=True.")
+        fail("rngs", "a dict with a `dropout` key, for a layer with noise", "none", "Or pass deterministic=True.")
     return module.make_rng("dropout")
 
 
@@ -109,8 +114,10 @@ class SingleStep(nn.RNNCellBase):
         Raises:
             ValueError: the cell learns its initial carry, and the module is not bound to parameters.
         """
-        params = None if self.scope is None else nn.meta.unbox(self.variables.get("params", {})) or None
-        return initial_carry(self.functional, params, input_shape, self.initializer, lambda n: [rng] if n == 1 else jax.random.split(rng, n))
+        layer, params = self.functional, None
+        if self.scope is not None and learns_carry(layer):
+            params = self.functional_params(jnp.zeros(input_shape))
+        return initial_carry(layer, params, input_shape, self.initializer, partial(_split, rng))
 
     @property
     def num_feature_axes(self) -> int:

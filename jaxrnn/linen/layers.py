@@ -28,9 +28,10 @@ class _NamedLayers(SequenceModule):
 class LSTM(_NamedLayers, LSTMOptions):
     """Layers of `jaxrnn.lstm` over a sequence.
 
-    Takes `(features, *, num_layers=1, bidirectional=False, merge="concat", dropout=0.0)`, with dropout between layers; the
-    options of `LSTMCell`; and the attributes of `RNN` (`time_major`, `return_carry`, `stateful`, ...). Parameters and
-    carries are nested as those of `jaxrnn.stack` and `jaxrnn.bidirectional`; a single layer in one direction is not nested.
+    Takes `(features, *, num_layers=1, bidirectional=False, merge="concat", dropout=0.0)`, with dropout between layers;
+    the options of `LSTMCell`; and the attributes of `RNN` (`time_major`, `return_carry`, `stateful`, ...). Parameters
+    and carries are nested as those of `jaxrnn.stack` and `jaxrnn.bidirectional`; a single layer in one direction is not
+    nested.
 
     >>> import jax, jax.numpy as jnp
     >>> from jaxrnn.linen import LSTM

@@ -15,7 +15,7 @@ from jaxrnn.cells import elman, gru, lstm
 from jaxrnn.flax_common.layers import make_cell
 from jaxrnn.typing import Activation, Initializer
 
-options = partial(dataclass, kw_only=True, init=False, repr=False, eq=False)
+options = partial(dataclass, kw_only=True, repr=False, eq=False)
 
 
 @options()

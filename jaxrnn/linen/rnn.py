@@ -13,21 +13,22 @@ from flax.core import FrozenDict
 from jaxrnn.errors import fail
 from jaxrnn.flax_common.call import (
     Call,
-    Flags,
     SequenceOptions,
     check_flags,
     check_flax_call,
     check_flax_carry,
     check_kept,
+    check_plan,
     close_call,
     feature_axes,
     held_inputs,
     held_step,
     open_call,
+    resolve_flags,
     run_layer,
 )
 from jaxrnn.flax_common.layers import Sharding, to_flax
-from jaxrnn.layer import Layer, check_batch, check_key, check_size
+from jaxrnn.layer import Layer, check_batch, check_key
 from jaxrnn.linen.cells import SingleStep, declare, noise_key
 from jaxrnn.typing import Array, Params, PRNGKeyArray
 
@@ -91,27 +92,28 @@ class SequenceModule(nn.Module):
             TypeError, ValueError: an argument does not fit; the message names it, what was expected and what came.
         """
         check_flags(stateful=self.stateful, deterministic=self.deterministic)
-        check_size(self.unroll, "unroll")
+        check_plan(self.unroll, self.chunk, self.backend)
         if init_key is not None:
             check_key(init_key, "init_key")
-        flags = Flags(return_carry, time_major, reverse, keep_order).resolve(self)
+        given = dict(return_carry=return_carry, time_major=time_major, reverse=reverse, keep_order=keep_order)
+        flags = resolve_flags(self, **given)
         layer = self.functional
         features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
-        call = open_call(flags, inputs, seq_lengths, options, features)
-        given = initial_carry
+        call = open_call(layer, flags, inputs, seq_lengths, options, features)
         state = self._kept_carry() if self.stateful else None
-        if given is None and state is not None and state.value is not None:
-            initial_carry = state.value
-            check_kept(initial_carry, call.batch, features or 1)
+        start = initial_carry
+        if start is None and state is not None and state.value is not None:
+            start = state.value
+            check_kept(start, call.batch, features or 1)
         if layer is None:
-            carry, outputs = self._run_flax_cell(call, initial_carry, init_key)
+            carry, outputs = self._run_flax_cell(call, start, init_key)
         else:
             params = self._params(call.xs)
-            if initial_carry is None:
-                initial_carry = self._drawn_carry(call, init_key)
+            if start is None:
+                start = self._drawn_carry(call, init_key)
             rng = noise_key(self, layer, deterministic)
-            carry, outputs = run_layer(layer, params, call, initial_carry, rng=rng, chunk=self.chunk, backend=self.backend)
-            carry = to_flax(carry, given)
+            carry, outputs = run_layer(layer, params, call, start, rng=rng, chunk=self.chunk, backend=self.backend)
+            carry = to_flax(carry, initial_carry)
         if state is not None and not self.is_initializing():
             state.value = carry
         outputs = close_call(call, outputs)
@@ -145,10 +147,15 @@ class SequenceModule(nn.Module):
 
     def _check_mutable(self) -> None:
         if not self.is_mutable_collection(STATE[0]):
-            fail("mutable", f"a list with {STATE[0]!r} in apply, for a stateful module", "a call that cannot keep the carry")
+            fail(
+                "mutable",
+                f"a list with {STATE[0]!r} in apply, for a stateful module",
+                "a call that cannot keep the carry",
+            )
 
     def _params(self, inputs: Array) -> Params:
-        return declare(self, self.functional, inputs, self.in_features, self.sharding)
+        layer: Any = self.functional
+        return declare(self, layer, inputs, self.in_features, self.sharding)
 
     def _given_params(self) -> Params:
         return self.variables["params"]
@@ -165,9 +172,9 @@ class RNN(SequenceModule):
     carry, and nothing in the padding, NaN included, reaches any result or gradient.
 
     Attributes:
-        cell: a cell module of jaxrnn, a functional jaxrnn Layer (this module then holds its parameters), or any Flax linen
-            cell. A Flax cell runs on a lifted scan with what Flax's RNN knows; what only the engine does (`mask`,
-            `resets`, `chunk`, ...) is an error for it.
+        cell: a cell module of jaxrnn, a functional jaxrnn Layer (this module then holds its parameters), or any Flax
+            linen cell. A Flax cell runs on a lifted scan with what Flax's RNN knows; what only the engine does
+            (`mask`, `resets`, `chunk`, ...) is an error for it.
         in_features: D, needed only to initialise a functional Layer for integer inputs.
         time_major, return_carry, reverse, keep_order: Flax's flags, defaults for the calls.
         unroll: steps an iteration of the lifted scan of a Flax cell; jaxrnn's engine arranges its own steps (`chunk`).

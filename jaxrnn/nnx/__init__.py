@@ -1,8 +1,9 @@
-"""Flax NNX modules: parameters and axes around `cell.step` and `jaxrnn.scan`. No equation of a cell, and no scan of one of ours.
+"""Flax NNX modules: parameters and axes around `cell.step` and `jaxrnn.scan`.
 
-Modules hold their parameters as `nnx.Param` under the names, shapes and nesting of the functional `params`: what
-`nnx.to_pure_dict(nnx.state(module, nnx.Param))` shows is what `jaxrnn.scan(module.functional, ...)` takes. The call protocol
-is that of `flax.nnx.RNN`, batch-major, and carries are Flax's: `(c, h)` for an LSTM, the array h for a GRU or Elman cell.
+Modules hold their parameters as `nnx.Param` under the names, shapes and nesting of the functional parameters: what
+`nnx.to_pure_dict(nnx.state(module, nnx.Param))` shows is what `jaxrnn.scan(module.functional, ...)` takes. The call
+protocol is that of `flax.nnx.RNN`, batch-major. Carries are Flax's: `(c, h)` for an LSTM, the array h for a GRU or an
+Elman cell.
 """
 
 from jaxrnn.nnx.bidirectional import Bidirectional
@@ -10,4 +11,15 @@ from jaxrnn.nnx.cells import CellModule, ElmanCell, GRUCell, LSTMCell
 from jaxrnn.nnx.layers import GRU, LSTM, Elman
 from jaxrnn.nnx.rnn import RNN, RecurrentState
 
-__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "CellModule", "Elman", "ElmanCell", "GRUCell", "LSTMCell", "RecurrentState"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "CellModule",
+    "Elman",
+    "ElmanCell",
+    "GRUCell",
+    "LSTMCell",
+    "RecurrentState",
+]

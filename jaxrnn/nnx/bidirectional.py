@@ -8,7 +8,7 @@ from flax import nnx
 
 from jaxrnn.errors import fail
 from jaxrnn.flax_common.both_ways import check_directions, merge_function, run_both_ways
-from jaxrnn.flax_common.call import Flags, check_flags
+from jaxrnn.flax_common.call import check_flags, resolve_flags
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.typing import Array
 
@@ -84,7 +84,8 @@ class Bidirectional(nnx.Module):
         """
         rngs = self.rngs if rngs is None else rngs
         passed = {} if rngs is None else {"rngs": rngs}
-        flags = Flags(return_carry, time_major, reverse, keep_order)
+        given = dict(return_carry=return_carry, time_major=time_major, reverse=reverse, keep_order=keep_order)
+        flags = resolve_flags(self, **given)
         return run_both_ways(self, inputs, initial_carry, seq_lengths, flags, (passed, passed), options)
 
     def reset_state(self, batch: tuple[int, ...] | None = None) -> None:

@@ -16,7 +16,6 @@ from jaxrnn.nnx.parameters import Parameters, Rngs
 from jaxrnn.typing import Array, Initializer
 
 
-
 class CellModule(Parameters, nnx.RNNCellBase):
     """One step of any functional cell, with the protocol of Flax's cells: it runs in `flax.nnx.RNN` as in ours.
 
@@ -84,7 +83,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
 
     def initialize_carry(
         self, input_shape: tuple[int, ...], rngs: Rngs | None = None, carry_init: Initializer | None = None
-    ) -> Any:  # type: ignore[override]
+    ) -> Any:
         """The carry before the first step, for inputs of `input_shape` (`(*B, D)`).
 
         Args:
@@ -101,7 +100,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
         carry_init = carry_init or self.carry_init
         if carry_init is not None and rngs is None:
             fail("rngs", "given, since `carry_init` draws the carry", "None")
-        stream = rngs.carry if isinstance(rngs, nnx.Rngs) else rngs
+        stream: Any = rngs.carry if isinstance(rngs, nnx.Rngs) else rngs
         return initial_carry(self.cell, self.params, input_shape, carry_init, lambda n: [stream() for _ in range(n)])
 
     @property

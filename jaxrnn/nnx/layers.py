@@ -13,7 +13,7 @@ from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.nnx.rnn import RNN
 
 # What `RNN` takes beside the layer.
-SETTINGS = tuple(p.name for p in inspect.signature(RNN.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name != "rngs")
+SETTINGS = {p.name for p in inspect.signature(RNN.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY} - {"rngs"}
 
 
 class _NamedLayers(RNN):
@@ -35,16 +35,17 @@ class _NamedLayers(RNN):
     ):
         settings = {name: options.pop(name) for name in SETTINGS if name in options}
         cell = make_cell(self.factory, hidden_features, "hidden_features", options)
-        super().__init__(make_layers(cell, num_layers, bidirectional, merge, dropout), in_features, rngs=rngs, **settings)
+        layer = make_layers(cell, num_layers, bidirectional, merge, dropout)
+        super().__init__(layer, in_features, rngs=rngs, **settings)
 
 
 class LSTM(_NamedLayers):
     """Layers of `jaxrnn.lstm` over a sequence.
 
-    Takes `(in_features, hidden_features, *, num_layers=1, bidirectional=False, merge="concat", dropout=0.0, rngs)`, with
-    dropout between layers; the options of `LSTMCell`; and the settings of `RNN` (`time_major`, `return_carry`, `stateful`,
-    ...). Parameters and carries are nested as those of `jaxrnn.stack` and `jaxrnn.bidirectional`; a single layer in one
-    direction is not nested.
+    Takes `(in_features, hidden_features, *, num_layers=1, bidirectional=False, merge="concat", dropout=0.0, rngs)`,
+    with dropout between layers; the options of `LSTMCell`; and the settings of `RNN` (`time_major`, `return_carry`,
+    `stateful`, ...). Parameters and carries are nested as those of `jaxrnn.stack` and `jaxrnn.bidirectional`; a single
+    layer in one direction is not nested.
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx

@@ -20,7 +20,7 @@ class Parameters(nnx.Module):
     cell: Any
     in_features: int
 
-    def _declare(self, layer: Layer, in_features: int, sharding: Sharding | None, rngs: Any) -> None:
+    def _declare(self, layer: Layer, in_features: Any, sharding: Sharding | None, rngs: Any) -> None:
         check_size(in_features, "in_features")
         if not isinstance(rngs, Rngs):
             fail("rngs", "an nnx.Rngs, from which parameters are drawn", rngs, kind=TypeError)

@@ -11,21 +11,22 @@ from flax import nnx
 from jaxrnn.errors import fail
 from jaxrnn.flax_common.call import (
     Call,
-    Flags,
     SequenceOptions,
     check_flags,
     check_flax_call,
     check_flax_carry,
     check_kept,
+    check_plan,
     close_call,
     feature_axes,
     held_inputs,
     held_step,
     open_call,
+    resolve_flags,
     run_layer,
 )
 from jaxrnn.flax_common.layers import Sharding, noisy, to_flax
-from jaxrnn.layer import Layer, check_batch, check_flag, check_key, check_size
+from jaxrnn.layer import Layer, check_batch, check_flag, check_key
 from jaxrnn.nnx.cells import CellModule
 from jaxrnn.nnx.parameters import Parameters, Rngs
 from jaxrnn.typing import Array
@@ -42,8 +43,8 @@ class RNN(Parameters):
     carry, and nothing in the padding, NaN included, reaches any result or gradient.
 
     Args:
-        cell: a cell module of jaxrnn, a functional jaxrnn Layer, or any Flax nnx cell. A Flax cell runs on a lifted scan
-            with what Flax's RNN knows; what only the engine does (`mask`, `resets`, `chunk`, ...) is an error for it.
+        cell: a cell module of jaxrnn, a functional jaxrnn Layer, or any Flax nnx cell. A Flax cell runs on a lifted
+            scan with what Flax's RNN knows; what only the engine does (`mask`, `resets`, `chunk`, ...) is an error.
         in_features: D, for a functional Layer only: this module then holds its parameters.
         time_major, return_carry, reverse, keep_order: Flax's flags, defaults for the calls.
         unroll: steps an iteration of the lifted scan of a Flax cell; jaxrnn's engine arranges its own steps (`chunk`).
@@ -52,8 +53,8 @@ class RNN(Parameters):
         deterministic: run without dropout and zoneout; `train()` and `eval()` set it.
         sharding: axis names by parameter name, kept as the variables' `out_sharding`.
         state_axes, broadcast_rngs: of the lifted scan of a Flax cell, see `flax.nnx.RNN`.
-        rngs: an nnx.Rngs gives parameters (`params`), noise (`dropout`) and drawn initial carries (`carry`); True stands
-            for Flax's default, a fixed seed for initial carries and no noise; False for none.
+        rngs: an nnx.Rngs gives parameters (`params`), noise (`dropout`) and drawn initial carries (`carry`); True
+            stands for Flax's default, a fixed seed for initial carries and no noise; False for none.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong type or out of range; the message names it.
@@ -91,7 +92,7 @@ class RNN(Parameters):
     ):
         check_flags(time_major=time_major, return_carry=return_carry, reverse=reverse, keep_order=keep_order)
         check_flags(stateful=stateful, deterministic=deterministic)
-        check_size(unroll, "unroll")
+        check_plan(unroll, chunk, backend)
         if not isinstance(rngs, Rngs | bool):
             fail("rngs", "an nnx.Rngs, an nnx.RngStream or a bool", rngs, kind=TypeError)
         if isinstance(cell, Layer):
@@ -99,11 +100,15 @@ class RNN(Parameters):
         elif not isinstance(cell, nnx.RNNCellBase):
             fail("cell", "a cell module, a jaxrnn Layer, or a Flax nnx cell", cell, kind=TypeError)
         elif in_features is not None or sharding is not None:
-            fail("in_features and sharding", "left out for a cell module, which has its parameters", (in_features, sharding))
+            fail(
+                "in_features and sharding", "left out for a cell module", (in_features, sharding), "It has parameters."
+            )
         else:
             self.cell = cell
         if isinstance(cell, Layer | CellModule) and (state_axes is not None or broadcast_rngs is not None):
-            fail("state_axes and broadcast_rngs", "left out unless the cell is a Flax cell", (state_axes, broadcast_rngs))
+            fail(
+                "state_axes and broadcast_rngs", "left out unless the cell is a Flax cell", (state_axes, broadcast_rngs)
+            )
         self.time_major = time_major
         self.return_carry = return_carry
         self.reverse = reverse
@@ -152,23 +157,25 @@ class RNN(Parameters):
         Raises:
             TypeError, ValueError: an argument does not fit; the message names it, what was expected and what came.
         """
-        flags = Flags(return_carry, time_major, reverse, keep_order).resolve(self)
+        given = dict(return_carry=return_carry, time_major=time_major, reverse=reverse, keep_order=keep_order)
+        flags = resolve_flags(self, **given)
+        if rngs is not None and not isinstance(rngs, Rngs):
+            check_key(rngs, "rngs")
         layer = self.functional
         features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
-        call = open_call(flags, inputs, seq_lengths, options, features)
-        given = initial_carry
-        if given is None and self.state is not None:
-            initial_carry = self.state.get_value()
-            if initial_carry is not None:
-                check_kept(initial_carry, call.batch, features or 1)
+        call = open_call(layer, flags, inputs, seq_lengths, options, features)
+        start = initial_carry
+        if start is None and self.state is not None and self.state.get_value() is not None:
+            start = self.state.get_value()
+            check_kept(start, call.batch, features or 1)
         if layer is None:
-            carry, outputs = self._run_flax_cell(call, initial_carry, rngs)
+            carry, outputs = self._run_flax_cell(call, start, rngs)
         else:
-            if initial_carry is None and getattr(self.cell, "carry_init", None) is not None:
-                initial_carry = self.cell.initialize_carry((*call.batch, self.cell.in_features), self._carry_rngs(rngs))
+            if start is None:
+                start = self._drawn_carry(call, rngs)
             rng = self._noise_key(layer, rngs, deterministic)
-            carry, outputs = run_layer(layer, self.params, call, initial_carry, rng=rng, chunk=self.chunk, backend=self.backend)
-            carry = to_flax(carry, given)
+            carry, outputs = run_layer(layer, self.params, call, start, rng=rng, chunk=self.chunk, backend=self.backend)
+            carry = to_flax(carry, initial_carry)
         if self.state is not None:
             self.state.set_value(carry)
         outputs = close_call(call, outputs)
@@ -221,13 +228,16 @@ class RNN(Parameters):
             return None
         rngs = self.dropout_rngs if rngs is None else rngs
         if rngs is None:
-            fail("rngs", "an nnx.Rngs with a `dropout` stream, for a layer with noise", "None", "Pass rngs, or call eval().")
+            fail("rngs", "an nnx.Rngs with a `dropout` stream, for a layer with noise", "None", "Or call eval().")
         if isinstance(rngs, nnx.Rngs):
             return rngs.dropout()
-        if isinstance(rngs, nnx.RngStream):
-            return rngs()
-        check_key(rngs, "rngs")
-        return rngs
+        return rngs() if isinstance(rngs, nnx.RngStream) else rngs
+
+    def _drawn_carry(self, call: Call, rngs: Any) -> Any:
+        """An initial carry that is drawn, or None for the layer's own."""
+        if not isinstance(self.cell, CellModule) or self.cell.carry_init is None:
+            return None
+        return self.cell.initialize_carry((*call.batch, self.cell.in_features), self._carry_rngs(rngs))
 
     def _carry_rngs(self, rngs: Any) -> Any:
         rngs = self.rngs if rngs is None else rngs
@@ -246,7 +256,9 @@ class RNN(Parameters):
         axes = nnx.StateAxes({nnx.All(nnx.RngState, self.broadcast_rngs): None, **self.state_axes})
 
         @nnx.split_rngs(splits=1, only=self.broadcast_rngs, squeeze=True)  # a fresh key for every call
-        @nnx.compat.scan(in_axes=(axes, nnx.Carry, 0), out_axes=(nnx.Carry, 0), reverse=call.flags.reverse, unroll=self.unroll)
+        @nnx.compat.scan(
+            in_axes=(axes, nnx.Carry, 0), out_axes=(nnx.Carry, 0), reverse=call.flags.reverse, unroll=self.unroll
+        )
         def run(cell: nnx.RNNCellBase, carry: Any, step: Any) -> tuple[Any, Any]:
             return held_step(cell, carry, step)
 
@@ -255,7 +267,8 @@ class RNN(Parameters):
 
 def _carry_stream(cell: Any, rngs: Any) -> Any:
     """Flax's stream for initial carries, where a cell may draw them."""
-    if isinstance(cell, Layer) or getattr(cell, "cell", None) is not None and cell.carry_init is None or rngs is False:
+    draws = cell.carry_init is not None if isinstance(cell, CellModule) else not isinstance(cell, Layer)
+    if not draws or rngs is False:
         return None
     if rngs is True:
         return nnx.RngStream(0, tag="carry")

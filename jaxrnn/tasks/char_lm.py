@@ -136,7 +136,7 @@ class CharLM:
             keep = jax.random.bernoulli(readout_rng, 1 - self.model.dropout, ys.shape)
             ys = jnp.where(keep, ys / (1 - self.model.dropout), 0)
         losses = optax.softmax_cross_entropy_with_integer_labels(_readout(params, ys), batch.targets.T)
-        valid = jnp.arange(losses.shape[0])[:, None] < batch.lengths[None]
+        valid = jnp.arange(losses.shape[0], dtype=jnp.int32)[:, None] < batch.lengths[None]
         return jnp.sum(losses, where=valid), valid.sum(), carry
 
     def loss(

@@ -15,3 +15,4 @@ from jaxrnn.train.run import run as run
 from jaxrnn.train.signals import StopRequest as StopRequest
 from jaxrnn.train.streams import Streams as Streams
 from jaxrnn.train.task import Task as Task
+from jaxrnn.train.task import TextTask as TextTask

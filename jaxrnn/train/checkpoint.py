@@ -14,7 +14,7 @@ import os
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orbax.checkpoint as ocp
 
@@ -57,6 +57,14 @@ def damage(folder: Path) -> str | None:
         return f"files missing or unknown to {MANIFEST}: {', '.join(names)}"
     changed = [name for name in found if found[name] != expected[name]]
     return f"changed since it was written: {', '.join(changed)}" if changed else None
+
+
+class Checkpoint(NamedTuple):
+    """What was saved at a step."""
+
+    step: int
+    state: Any  # pytree of arrays
+    progress: dict[str, Any]  # as JSON gives it
 
 
 class Checkpoints:
@@ -109,8 +117,8 @@ class Checkpoints:
             if old != best:
                 self._remove(old)
 
-    def newest(self, like: Any, *, set_aside: bool = False) -> tuple[int, Any, dict[str, Any]] | None:
-        """The newest undamaged checkpoint as (step, state, progress), or None if there is none.
+    def newest(self, like: Any, *, set_aside: bool = False) -> Checkpoint | None:
+        """The newest undamaged checkpoint or None if there is none.
 
         Args:
             like: The state as `jax.ShapeDtypeStruct`s with shardings.
@@ -119,35 +127,33 @@ class Checkpoints:
         for step in reversed(self.steps()):
             reason = damage(self.path(step))
             if reason is None:
-                return step, *self.read(step, like)
-            warnings.warn(
-                f"checkpoint {self.path(step)} is damaged ({reason}); going back to the one before", stacklevel=2
-            )
+                return self.read(step, like)
+            warnings.warn(f"checkpoint {self.path(step)} is damaged ({reason}) and not used", stacklevel=2)
             if set_aside:
                 aside = self._folder / f"damaged-{self.path(step).name}"
                 shutil.rmtree(aside, ignore_errors=True)
                 self.path(step).rename(aside)
         return None
 
-    def best(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
+    def best(self, like: Any) -> Checkpoint | None:
         """The checkpoint with the best validation loss, or the newest good one where there is no (undamaged) best."""
         newest = self.newest(like)
-        step = newest and newest[2]["best_step"]
-        if step is None or step == newest[0]:
+        step = newest and newest.progress["best_step"]
+        if newest is None or step is None or step == newest.step:
             return newest
         reason = damage(self.path(step))
         if reason is not None:
-            warnings.warn(f"checkpoint {self.path(step)} is damaged ({reason}); using step {newest[0]}", stacklevel=2)
+            warnings.warn(f"checkpoint {self.path(step)} is damaged ({reason}); using step {newest.step}", stacklevel=2)
             return newest
-        return step, *self.read(step, like)
+        return self.read(step, like)
 
-    def read(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        """The state and progress of a step whose files are known to be good."""
+    def read(self, step: int, like: Any) -> Checkpoint:
+        """The checkpoint of a step whose files are known to be good."""
         try:
             state = self._orbax.restore(self.path(step) / ARRAYS, like)
         except Exception as error:
             raise CheckpointError(f"checkpoint {self.path(step)} does not fit this model: {error}") from error
-        return state, json.loads((self.path(step) / PROGRESS).read_text(encoding="utf-8"))
+        return Checkpoint(step, state, json.loads((self.path(step) / PROGRESS).read_text(encoding="utf-8")))
 
     def _remove(self, step: int) -> None:
         """Delete a checkpoint: first its name, so that no half of it is ever taken for a whole."""

@@ -40,9 +40,11 @@ class Experiment:
 
     def as_dict(self) -> dict[str, Any]:
         """Every option by section and key, as a configuration file holds them."""
-        sections = {"optimizer": self.optimizer, "loop": self.loop}
-        head = {"task": self.name, "seed": self.seed, **dataclasses.asdict(self.task)}
-        return head | {key: dataclasses.asdict(value) for key, value in sections.items()}
+        task: Any = self.task  # a frozen dataclass of dataclasses, by the protocol's text
+        options = dataclasses.asdict(task) | {
+            key: dataclasses.asdict(getattr(self, key)) for key in ("optimizer", "loop")
+        }
+        return {"task": self.name, "seed": self.seed, **options}
 
 
 def find_config(name: str | None) -> Path:
@@ -124,7 +126,9 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
         for key in keys:
-            check(keys.count(key) == 1, str(key), f"given once in a section (line {node.start_mark.line + 1})", "it twice")
+            check(
+                keys.count(key) == 1, str(key), f"given once in a section (line {node.start_mark.line + 1})", "it twice"
+            )
         return super().construct_mapping(node, deep)
 
 

@@ -86,8 +86,8 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
         batches.set_state(progress.data)
     if progress.finished is not None:
         return number, progress
-    if number:
-        console.print(f"resuming after step {number}")
+    if (folder / "metrics.jsonl").exists():
+        console.print(f"resuming after step {number}" if number else "no checkpoint to go on from: starting anew")
 
     step = make_step(task, optimizer, shardings)
     earlier, start = progress.seconds, time.monotonic()

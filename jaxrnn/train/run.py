@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import yaml
 from rich.console import Console
 
@@ -119,7 +120,7 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
 
 
 def best_params(experiment: Experiment, folder: Path) -> Params:
-    """The parameters of a run's best checkpoint, on one device.
+    """The parameters of a run's best checkpoint, on the default device.
 
     Raises:
         RunError: If the run has no undamaged checkpoint.
@@ -128,4 +129,5 @@ def best_params(experiment: Experiment, folder: Path) -> Params:
     found = Checkpoints(folder / "checkpoints", experiment.loop.keep).best(like)
     if found is None:
         raise RunError(f"{folder} has no undamaged checkpoint yet")
-    return found[1].params
+    # Through the host: bound to no mesh, they mix with any other array without another compilation.
+    return jax.tree.map(jnp.asarray, jax.device_get(found.state.params))

@@ -6,7 +6,7 @@ devices and knows nothing else about either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -59,3 +59,11 @@ class Task(Protocol):
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """Write samples of the trained model into `folder` and return what to print of them."""
+
+
+@runtime_checkable
+class TextTask(Task, Protocol):
+    """A task whose model writes text."""
+
+    def sample(self, params: Params, prompt: str, length: int, temperature: float, seed: int) -> Iterator[str]:
+        """Yield the text that follows a prompt, piece by piece."""

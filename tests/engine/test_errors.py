@@ -239,7 +239,6 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "wider than the carry": lambda: scan(
             jaxrnn.lstm(H), {k: f32(v.shape) for k, v in params_of().items()}, f32((T, B, D)), resets=ones(T, B, dtype=bool), reset_carry=carry_of()
         ),
-        "mixed": lambda: scan(resets=ones(T, B, dtype=bool), reset_carry=(ones(B, H), f32((B, H)))),
     },
     "lengths": {
         "too long": lambda: scan(lengths=np.array([T + 1, 1])),
@@ -476,7 +475,7 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "an array": lambda: jaxrnn.lstm(H, forget_bias=ones(H)),
         "a bool": lambda: jaxrnn.lstm(H, forget_bias=True),
         "no forget gate": lambda: jaxrnn.lstm(H, forget_bias=2.0, forget_gate=False),
-        "lstm_1997": lambda: jaxrnn.lstm_1997(H, forget_bias=1.0),
+        "with chrono": lambda: jaxrnn.lstm(H, forget_bias=2.0, chrono=10),
     },
     "coupled": {
         "an int": lambda: jaxrnn.lstm(H, coupled=1),
@@ -530,7 +529,7 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "a forget gate where there is none": lambda: jaxrnn.lstm(H, coupled=True, bias_init={"f": jax.nn.initializers.ones}),
         "gate_cell, an unknown gate": lambda: jaxrnn.gate_cell(gates=("a",), carry=State, bias_init={"b": jax.nn.initializers.ones})(equations)(H),
         "gate_cell, a list": lambda: jaxrnn.gate_cell(gates=("a",), carry=State, bias_init=[1.0])(equations)(H),
-        "gate_cell, a number": lambda: jaxrnn.gate_cell(gates=("a",), carry=State, bias_init={"a": 1.0})(equations)(H),
+        "gate_cell, a number in it": lambda: jaxrnn.gate_cell(gates=("a",), carry=State, bias_init={"a": 1.0})(equations)(H),
     },
     "gates": {
         "a string": lambda: jaxrnn.gate_cell(gates="ifgo", carry=State)(equations),
@@ -546,7 +545,7 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
     "equations": {
         "no function": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(3),
         "too few arguments": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(lambda carry, x: None),
-        "too many arguments": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(lambda carry, x, h, theta: None),
+        "too many arguments": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(lambda carry, x, recur, theta, more: None),
         "a positional option": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(lambda carry, x, h, rate=0.5: None),
     },
     "update": {
@@ -580,6 +579,7 @@ UNKNOWN = {
     "elman": ("leaky", lambda: jaxrnn.elman(H, leaky=0.5)),
     "lstm_1997": ("peep", lambda: jaxrnn.lstm_1997(H, peep=True)),
     "lstm_1997, an option of lstm that it sets": ("forget_gate", lambda: jaxrnn.lstm_1997(H, forget_gate=True)),
+    "lstm_1997, a forget bias": ("forget_bias", lambda: jaxrnn.lstm_1997(H, forget_bias=1.0)),
     "own": ("rate", lambda: own(H, rate=1)),
     "own, mistyped common": ("use_bais", lambda: own(H, use_bais=True)),
     "scan_carries": ("length", lambda: jaxrnn.scan_carries(CELL, params_of(), ones(T, B, D), length=ones(B, dtype=int))),
@@ -630,7 +630,7 @@ def test_unknown_argument_is_named(what: str) -> None:
 
 def test_nearest_name_is_suggested() -> None:
     with pytest.raises(ValueError, match="Did you mean 'recurrent_kernel'"):
-        scan(params=params_of(recurrent_kernel=None, recurent_kernel=ones(H, 4, H)))
+        scan(params=params_of(recurent_kernel=ones(H, 4, H)))
     with pytest.raises(ValueError, match="Did you mean 'scheduled'"):
         scan(backend="scheduld")
 

@@ -6,12 +6,12 @@ segments as arguments. The cases of the table, NaN in padding, and rows of lengt
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jaxrnn
 from jaxrnn.engine.registry import BACKENDS
@@ -21,6 +21,11 @@ from tests.table import CASES, ROWS, Steps, arrays, cotangents
 BACKEND_NAMES = tuple(BACKENDS)
 DIRECTIONS = {"forward": False, "reverse": True}
 TOLERANCE = 1e-10  # float64, absolute and relative
+
+# Two products in series, two kernels and two states, a cell of a user's own with a per-step input. What compiles long
+# runs for these in every test run, and for all rows with `-m slow`.
+QUICK = ("gru, reset before", "lstm, projection", "a user's own")
+QUICK_ROWS = [pytest.param(row, marks=() if row in QUICK else pytest.mark.slow) for row in ROWS]
 
 
 def call(row: str, backend: str, args: dict[str, Any], **options: Any) -> Any:
@@ -36,7 +41,7 @@ def without_reset(args: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def masked(row: str, backend: str, reverse: bool) -> Any:
-    """(args, steps, cotangents) -> (outputs, gradients), in blocks of 3, which T = 7 does not fill."""
+    """(args, steps, cotangents) -> (outputs, gradients), in two blocks of 3 steps. Law 2 has blocks that leave a rest."""
 
     def program(args: Any, steps: Steps, cotangent: Any) -> Any:
         outputs, pull = jax.vjp(lambda args: call(row, backend, args, **steps._asdict(), reverse=reverse, chunk=3), args)
@@ -113,10 +118,3 @@ def assert_same_bits(actual: Any, expected: Any, what: str = "") -> None:
         name = f"{what}{jax.tree_util.keystr(path)}"
         assert np.isfinite(e).all(), f"{name} is not finite"
         assert np.asarray(a).tobytes() == np.asarray(e).tobytes(), f"{name} differs by {np.abs(a - e).max()}"
-
-
-def zeros_like(tree: Any) -> Any:
-    return jax.tree.map(jnp.zeros_like, tree)
-
-
-small_scan = partial(jaxrnn.scan, chunk=3)

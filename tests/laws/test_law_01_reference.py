@@ -11,7 +11,7 @@ import pytest
 
 from tests import oracle
 from tests.laws import programs
-from tests.laws.programs import BACKEND_NAMES, DIRECTIONS, assert_close, call
+from tests.laws.programs import BACKEND_NAMES, DIRECTIONS, QUICK_ROWS, assert_close, call
 from tests.table import CASES, ROWS, arrays, cotangents
 
 WITH_ORACLE_GRADIENTS = ("everything",)
@@ -46,7 +46,7 @@ def test_gradients_equal_the_reference(row: str, backend: str, direction: str) -
 
 
 @pytest.mark.parametrize("backend", BACKEND_NAMES)
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", QUICK_ROWS)
 def test_nothing_given_is_all_steps(row: str, backend: str) -> None:
     """Without lengths, mask, resets and segments, in blocks of the engine's choice: the case in which they are all neutral."""
     args = programs.without_reset(arrays(row))
@@ -78,7 +78,7 @@ def second_order(row: str, backend: str) -> Any:
 
 
 @pytest.mark.parametrize("backend", BACKEND_NAMES)
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", QUICK_ROWS)
 def test_jvp_is_the_gradient_along_the_tangent(row: str, backend: str) -> None:
     """The oracle's gradient times the tangent is the functional's change: forward mode against an independent truth."""
     (outputs, moved), _ = second_order(row, backend)
@@ -89,7 +89,7 @@ def test_jvp_is_the_gradient_along_the_tangent(row: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", [b for b in BACKEND_NAMES if b != "reference"])
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", QUICK_ROWS)
 def test_jvp_and_jvp_of_gradient_equal_the_reference(row: str, backend: str) -> None:
     actual, expected = (second_order(row, b) for b in (backend, "reference"))
     assert max(np.abs(a).max() for a in jax.tree.leaves(expected[1][1]["params"])) > 1e-3

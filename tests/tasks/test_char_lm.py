@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from itertools import islice
 
@@ -49,7 +50,7 @@ def test_text_and_vocabulary():
 
 
 def test_evaluate_equals_numpy_on_every_stream_from_end_to_end():
-    """NumPy reads each stream in one piece, so this also proves that the carries handed from chunk to chunk are true."""
+    """NumPy reads each stream in one piece, so this also proves that carries handed from chunk to chunk are true."""
     validation = TASK.symbols[1]
     bounds = np.arange(65) * (len(validation) - 1) // 64
     reader, total = Reader(64), 0.0
@@ -85,20 +86,21 @@ def test_loss_counts_valid_characters_and_starts_fresh_rows_anew():
 
 def test_dropout_changes_with_the_key_and_is_absent_without_one():
     chunk, carry = next(TASK.batches()), TASK.initial_carry(params())
-    losses = [TASK.loss(params(), carry, chunk, rng)[0].item() for rng in (None, jax.random.key(1), jax.random.key(1), jax.random.key(2))]
+    keys = [None, *(jax.random.key(n) for n in (1, 1, 2))]
+    losses = [TASK.loss(params(), carry, chunk, key)[0].item() for key in keys]
     assert losses[1] == losses[2]
     assert len(set(losses)) == 3
 
 
 def test_dropout_before_the_readout_keeps_the_mean():
-    wide = CharLM(ModelOptions(layers=1, hidden=400, dropout=0.5), DataOptions(streams=2, length=3))
+    wide = CharLM(ModelOptions(layers=1, hidden=100, dropout=0.5), DataOptions(streams=2, length=3))
     weights = wide.init(jax.random.key(0))
     chunk, carry = next(wide.batches()), wide.initial_carry(weights)
     plain = wide.loss(weights, carry, chunk, None)[0]
     loss = jax.jit(wide.loss)
-    many = [loss(weights, carry, chunk, jax.random.key(n))[0] for n in range(200)]
+    many = [loss(weights, carry, chunk, jax.random.key(n))[0] for n in range(100)]
     assert np.std(many) > 1e-3
-    np.testing.assert_allclose(np.mean(many), plain, atol=5 * np.std(many) / np.sqrt(200) + 0.02)
+    np.testing.assert_allclose(np.mean(many), plain, atol=5 * np.std(many) / np.sqrt(100) + 0.02)
 
 
 def write(prompt="ROMEO:", length=40, temperature=0.8, seed=0):
@@ -131,11 +133,11 @@ def test_draws_follow_the_softmax_at_a_temperature():
     """Frequencies of the first character over many seeds against NumPy's probabilities."""
     logs = Reader(1).read(np.array(TASK.encode("Q")))[0] / 0.5
     expected = np.exp(log_softmax(logs))
-    first = [write(prompt="Q", length=1, temperature=0.5, seed=seed) for seed in range(1500)]
+    first = [write(prompt="Q", length=1, temperature=0.5, seed=seed) for seed in range(600)]
     counts = np.bincount([TASK.vocabulary.index(c) for c in first], minlength=65)
-    assert np.abs(counts / 1500 - expected).max() < 4 * np.sqrt(0.25 / 1500)
+    assert np.abs(counts / 600 - expected).max() < 4 * np.sqrt(0.25 / 600)
     top = expected.argmax()
-    assert abs(counts[top] / 1500 - expected[top]) < 4 * np.sqrt(expected[top] * (1 - expected[top]) / 1500)
+    assert abs(counts[top] / 600 - expected[top]) < 4 * np.sqrt(expected[top] * (1 - expected[top]) / 600)
 
 
 @pytest.mark.parametrize(
@@ -150,12 +152,11 @@ def test_draws_follow_the_softmax_at_a_temperature():
     ],
 )
 def test_bad_requests_are_named_before_anything_is_computed(arguments, message):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=re.escape(message)):
         TASK.sample(params(), **{"prompt": "R", "length": 1, "temperature": 1.0, "seed": 0} | arguments)
-    assert message in str(error.value)
 
 
-def test_compiled_once(monkeypatch):
+def test_compiled_once():
     chunks = islice(TASK.batches(), 3)
     step = jax.jit(TASK.loss)
     carry = TASK.initial_carry(params())

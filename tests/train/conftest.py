@@ -14,7 +14,7 @@ from jaxrnn.train import StopRequest
 
 @pytest.fixture(autouse=True)
 def as_users_train():
-    """Float32 and JAX's own rules of promotion: Optax, which is half of a training step, is not written for stricter."""
+    """Float32 and JAX's own rules of promotion: Optax, half of a training step, is not written for stricter."""
     with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
 

@@ -21,7 +21,9 @@ def read(tmp_path, content, *overrides):
 
 
 def test_file_then_command_line_then_defaults(tmp_path):
-    experiment = read(tmp_path, GOOD, "--model.layers", "3", "--optimizer.learning_rate=2e-3", "--loop.nonfinite", "raise")
+    experiment = read(
+        tmp_path, GOOD, "--model.layers", "3", "--optimizer.learning_rate=2e-3", "--loop.nonfinite", "raise"
+    )
     assert (experiment.task.model.layers, experiment.task.model.hidden) == (3, 8)
     assert (experiment.optimizer.learning_rate, experiment.seed) == (2e-3, 3)
     assert (experiment.loop.nonfinite, experiment.loop.keep) == ("raise", 2)
@@ -59,7 +61,7 @@ def test_shipped_configurations_are_valid_and_found_by_name(path):
         ({"task": ["char_lm"]}, "task: got"),
         ({"task": "char_lm", "model": 3}, "model: expected a section of keys, got 3"),
         ({"task": "char_lm", "seed": {"model": 3}}, "unknown key 'seed.model'"),
-        ({"task": "char_lm", "model": {"hidden": "many"}}, 'model.hidden": Expected a <class \'int\'>. Got value: many'),
+        ({"task": "char_lm", "model": {"hidden": "many"}}, "Expected a <class 'int'>. Got value: many"),
         ({"task": "char_lm", "model": {"hidden": 8.5}}, "model.hidden"),
         ({"task": "char_lm", "model": {"hidden": True}}, "model.hidden"),
         ({"task": "char_lm", "model": {"hidden": None}}, "model.hidden"),
@@ -118,5 +120,5 @@ def test_wrong_options_are_told_what_is_wrong(tmp_path, arguments, message):
 def test_missing_configuration_names_those_that_ship():
     with pytest.raises(ConfigError, match=r"no configuration 'char_lm_larg'.*Did you mean 'char_lm_large'"):
         find_config("char_lm_larg")
-    with pytest.raises(ConfigError, match="CONFIG comes first: .*char_lm, char_lm_large"):
+    with pytest.raises(ConfigError, match=r"CONFIG comes first: .*char_lm, char_lm_large"):
         find_config(None)

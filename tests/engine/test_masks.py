@@ -1,0 +1,181 @@
+"""Masks, lengths, resets and segments: every small pattern against the text of law 5, and the traps by name."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxrnn
+from jaxrnn.engine.masks import Sequence, reset_steps, valid_steps
+from tests import oracle
+from tests.laws.programs import BACKEND_NAMES, DIRECTIONS, assert_close
+
+T, D, H = 5, 2, 3
+CELL = jaxrnn.gru(H)
+BITS = np.array(list(product([False, True], repeat=T)))  # all patterns of T bits
+
+
+def expected_resets(valid: Any, resets: Any, segments: Any, reverse: bool) -> Any:
+    """`oracle.starts_fresh` at every valid step."""
+    fresh = np.zeros(valid.shape, bool)
+    for b in range(valid.shape[1]):
+        steps = [t for t in range(len(valid)) if valid[t, b]]
+        before = None
+        for t in reversed(steps) if reverse else steps:
+            fresh[t, b] = oracle.starts_fresh(t, before, b, resets, segments, reverse)
+            before = t
+    return fresh
+
+
+def engine_resets(valid: Any, resets: Any, segments: Any, reverse: bool) -> Any:
+    flags = None if resets is None else jnp.cumsum(resets, axis=0, dtype=jnp.int32)
+    given = None if segments is None else jnp.asarray(segments)
+    empty = jnp.zeros((T, valid.shape[1], D))
+    return reset_steps(Sequence(empty, jnp.arange(T), None if valid.all() else jnp.asarray(valid), flags, given, {}), reverse)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_every_pattern_of_mask_and_flags(direction: str) -> None:
+    valid, resets = (np.array(a).T for a in zip(*product(BITS, BITS), strict=True))
+    actual = engine_resets(valid, resets, None, DIRECTIONS[direction])
+    np.testing.assert_array_equal(actual, expected_resets(valid, resets, None, DIRECTIONS[direction]))
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_every_pattern_of_mask_and_segments(direction: str) -> None:
+    ids = np.array(list(product([4, 9], repeat=T)), np.int32)
+    valid, segments = (np.array(a).T for a in zip(*product(BITS, ids), strict=True))
+    actual = engine_resets(valid, None, segments, DIRECTIONS[direction])
+    np.testing.assert_array_equal(actual, expected_resets(valid, None, segments, DIRECTIONS[direction]))
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_flags_and_segments_together(direction: str) -> None:
+    rng = np.random.default_rng(0)
+    valid, resets = rng.random((2, T, 500)) < np.array([0.7, 0.2])[:, None, None]
+    segments = np.cumsum(rng.random((T, 500)) < 0.3, axis=0)
+    actual = engine_resets(valid, resets, segments, DIRECTIONS[direction])
+    np.testing.assert_array_equal(actual, expected_resets(valid, resets, segments, DIRECTIONS[direction]))
+
+
+def test_flags_are_a_change_of_segment() -> None:
+    """But for the first step, which only a flag restarts: its predecessor is in the call before."""
+    resets = BITS.T.copy()
+    by_flags, by_segments = (engine_resets(np.ones_like(resets), *given, False) for given in ((resets, None), (None, np.cumsum(resets, 0))))
+    np.testing.assert_array_equal(by_flags[1:], by_segments[1:])
+    np.testing.assert_array_equal(by_flags[0], resets[0])
+    assert not by_segments[0].any()
+
+
+def test_lengths_are_the_mask_of_the_first_steps() -> None:
+    lengths = np.arange(-2, T + 3)
+    expected = np.array([[t < n for n in lengths] for t in range(T)])
+    np.testing.assert_array_equal(valid_steps(T, jnp.asarray(lengths), None), expected)
+    mask = BITS[: len(lengths)].T
+    np.testing.assert_array_equal(valid_steps(T, jnp.asarray(lengths), jnp.asarray(mask)), expected & mask)
+    assert valid_steps(T, None, None) is None
+
+
+@pytest.fixture(scope="module")
+def params() -> Any:
+    rng = np.random.default_rng(1)
+    return {name: rng.standard_normal(p.shape) for name, p in CELL.declare(D).items()}
+
+
+def inputs(*batch: int) -> Any:
+    return np.random.default_rng(2).standard_normal((T, *batch, D))
+
+
+@pytest.mark.parametrize("given", [names for k in range(1, 5) for names in combinations(("lengths", "mask", "resets", "segments"), k)], ids="+".join)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_any_subset_of_arguments(params: Any, given: tuple[str, ...], direction: str) -> None:
+    """Each argument alone and with every other; what is not given is None, not neutral."""
+    rng, B = np.random.default_rng(3), 4
+    everything = dict(
+        lengths=np.array([5, 3, 0, 4]), mask=rng.random((T, B)) < 0.7, resets=rng.random((T, B)) < 0.3, segments=np.cumsum(rng.random((T, B)) < 0.4, 0)
+    )
+    arguments = {name: everything[name] for name in given}
+    xs, carry = inputs(B), jaxrnn.GRUCarry(np.random.default_rng(4).standard_normal((B, H)))
+    actual = jaxrnn.scan(CELL, params, xs, carry, reverse=DIRECTIONS[direction], **arguments)
+    expected = oracle.scan(oracle.gru, params, xs, tuple(carry), reset_carry=(np.zeros((B, H)),), reverse=DIRECTIONS[direction], **arguments)
+    assert_close(actual, expected)
+
+
+@pytest.mark.parametrize("backend", BACKEND_NAMES)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_trap_16_packed_segments_are_runs_of_their_own(params: Any, direction: str, backend: str) -> None:
+    """Two sequences in one row, by flags and by segments, in both directions: as two calls give them."""
+    reverse, cut = DIRECTIONS[direction], 2
+    xs = inputs()
+    options = dict(reverse=reverse, backend=backend)
+    parts = [jaxrnn.scan(CELL, params, xs[at], **options)[1] for at in (slice(0, cut), slice(cut, T))]
+    for given in (dict(resets=np.arange(T) == cut), dict(segments=(np.arange(T) >= cut).astype(int))):
+        _, ys = jaxrnn.scan(CELL, params, xs, **given, **options)
+        assert_close(ys, np.concatenate(parts))
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("backend", BACKEND_NAMES)
+def test_trap_17_a_reset_forgets_inf_and_nan(params: Any, backend: str, bad: float) -> None:
+    """A spoilt carry ends at the reset, in values and in the gradient of what comes after."""
+    xs, spoilt = inputs(), jaxrnn.GRUCarry(np.full(H, bad))
+    resets = np.arange(T) == 2
+
+    def tail(params: Any, carry: Any, xs: Any) -> Any:
+        return jaxrnn.scan(CELL, params, xs, carry, resets=resets, backend=backend)[1][2:]
+
+    alone = jaxrnn.scan(CELL, params, xs[2:], backend=backend)[1]
+    assert_close(tail(params, spoilt, xs), alone)
+    first = jaxrnn.scan(CELL, params, xs, spoilt, resets=np.arange(T) == 0, backend=backend)[1]
+    assert_close(first, jaxrnn.scan(CELL, params, xs, backend=backend)[1])
+
+
+def test_trap_18_a_reset_acts_on_its_own_step(params: Any) -> None:
+    """The step that is flagged starts fresh, not the one after and not the one before."""
+    xs = inputs()
+    fresh = [CELL.step(params, CELL.initial_carry(()), x)[1] for x in xs]
+    plain = jaxrnn.scan(CELL, params, xs)[1]
+    for k in range(T):
+        ys = jaxrnn.scan(CELL, params, xs, resets=np.arange(T) == k)[1]
+        assert_close(ys[:k], plain[:k])
+        assert_close(ys[k], fresh[k])
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_traps_8_to_10_padding_may_stand_anywhere(params: Any, direction: str) -> None:
+    """Left, right or in the middle: the valid steps' outputs and the final carry are those of the row without padding."""
+    xs, reverse = inputs()[:3], DIRECTIONS[direction]
+    carry, ys = jaxrnn.scan(CELL, params, xs, reverse=reverse)
+    for places in ([0, 1, 2], [2, 3, 4], [0, 2, 4], [1, 2, 4]):
+        padded, mask = np.full((T, D), np.nan), np.zeros(T, bool)
+        padded[places], mask[places] = xs, True
+        last, out = jaxrnn.scan(CELL, params, padded, mask=mask, reverse=reverse)
+        assert_close((last, out[np.array(places)]), (carry, ys))
+        assert not np.any(np.asarray(out)[~mask])
+
+
+def test_trap_5_lengths_without_use_of_the_carry(params: Any) -> None:
+    """The gradient exists when only the outputs are used, and when only the carry is."""
+    xs, lengths = inputs(3), np.array([5, 2, 0])
+    by_ys = jax.grad(lambda p: (jaxrnn.scan(CELL, p, xs, lengths=lengths)[1] ** 2).sum())(params)
+    last = jax.grad(lambda p: sum((jaxrnn.scan(CELL, p, xs[:n, b])[1] ** 2).sum() for b, n in enumerate(lengths) if n))(params)
+    assert_close(by_ys, last)
+    by_carry = jax.grad(lambda p: jaxrnn.scan(CELL, p, xs, lengths=lengths)[0].h.sum())(params)
+    by_last_output = jax.grad(lambda p: sum(jaxrnn.scan(CELL, p, xs[:n, b])[1][-1].sum() for b, n in enumerate(lengths) if n))(params)
+    assert_close(by_carry, by_last_output)
+
+
+def test_trap_13_outputs_need_not_be_the_first_state() -> None:
+    """Masking a cell whose output is neither state, of another size than the cell state."""
+    cell = jaxrnn.lstm(4, projection=2)
+    rng = np.random.default_rng(7)
+    given = {name: rng.standard_normal(p.shape) for name, p in cell.declare(D).items()}
+    xs, lengths = inputs(3), np.array([5, 2, 0])
+    carry, ys = jaxrnn.scan(cell, given, xs, lengths=lengths)
+    expected = oracle.scan(oracle.lstm, given, xs, (np.zeros((3, 4)), np.zeros((3, 2))), lengths=lengths)
+    assert_close((carry, ys), expected)

@@ -1,0 +1,54 @@
+"""Golden numbers: initial parameters, outputs and gradients of every row, frozen in `golden.json`.
+
+`python -m tests.laws.golden` writes the file anew. Do so only where numbers are meant to change, and say why.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import jaxrnn
+from tests.table import ROWS, D, H
+
+FILE = Path(__file__).with_name("golden.json")
+COMMAND = "python -m tests.laws.golden"
+STEPS, BATCH = 6, 2
+
+
+def wave(*shape: int) -> Any:
+    """Numbers that look random and need no generator."""
+    return np.sin(1.7 * np.arange(np.prod(shape, dtype=int)) ** 1.3).reshape(shape)
+
+
+def numbers(row: str) -> dict[str, Any]:
+    """What is frozen of a row: sums of squares of all parameters and gradients, the last outputs and carries."""
+    cell = ROWS[row].cell
+    params = cell.init(jax.random.key(7), D)
+    per_step = {name: wave(STEPS, BATCH, H) for name in cell.per_step} or None
+
+    def run(params: Any) -> Any:
+        return jaxrnn.scan(cell, params, wave(STEPS, BATCH, D), lengths=np.array([STEPS, 4]), per_step=per_step)
+
+    @jax.jit
+    def with_gradient(params: Any) -> Any:
+        outputs, pull = jax.vjp(run, params)
+        return outputs, pull(outputs)[0]
+
+    (carry, ys), gradient = with_gradient(params)
+    return {
+        "parameters": {name: float((a**2).sum()) for name, a in sorted(params.items())},
+        "gradients": {name: float((a**2).sum()) for name, a in sorted(gradient.items())},
+        "outputs": np.asarray(ys[3]).tolist(),
+        "carry": {name: np.asarray(a).tolist() for name, a in carry._asdict().items()},
+    }
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    FILE.write_text(json.dumps({row: numbers(row) for row in ROWS}, indent=1) + "\n")
+    print(f"wrote {FILE}")

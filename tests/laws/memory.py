@@ -1,0 +1,64 @@
+"""The memory law: temporaries of a training step, the engine against plain autodiff of `lax.scan` over `cell.step`.
+
+Bytes as XLA's buffer assignment counts them for the compiled gradient with respect to parameters, inputs and carry, in
+float32 with the shapes below. `python -m tests.laws.memory` measures every cell of the collection and writes
+`memory.json`; `python -m tests.laws.memory NAME...` measures these and prints them. A process of its own, since the flags
+that make the tests compile quickly change what XLA fuses and keeps.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+import jaxrnn
+from jaxrnn.cells import COLLECTION
+
+FILE = Path(__file__).with_name("memory.json")
+COMMAND = "python -m tests.laws.memory"
+T, B, D, H = 128, 32, 256, 256
+
+
+def plain(cell: Any, params: Any, xs: Any, carry: Any) -> Any:
+    return jax.lax.scan(partial(cell.step, params), carry, xs)
+
+
+def engine(cell: Any, params: Any, xs: Any, carry: Any) -> Any:
+    return jaxrnn.scan(cell, params, xs, carry)
+
+
+def temporaries(run: Any, cell: Any) -> int:
+    """Bytes of temporary buffers of the compiled gradient."""
+
+    def loss(params: Any, xs: Any, carry: Any) -> Any:
+        carry, ys = run(cell, params, xs, carry)
+        return (ys**2).sum() + sum((a**2).sum() for a in carry)
+
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), D))
+    carry = jax.eval_shape(lambda: cell.initial_carry((B,)))
+    xs = jax.ShapeDtypeStruct((T, B, D), jnp.float32)
+    compiled = jax.jit(jax.grad(loss, (0, 1, 2))).lower(params, xs, carry).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+def measure(name: str) -> dict[str, Any]:
+    cell = COLLECTION[name](H)
+    sizes = {run.__name__: temporaries(run, cell) for run in (plain, engine)}
+    return sizes | {"ratio": round(sizes["engine"] / sizes["plain"], 4), "gated": len(cell.gates) > 1}
+
+
+if __name__ == "__main__":
+    names = sys.argv[1:]
+    table = {name: measure(name) for name in names or COLLECTION}
+    text = json.dumps({"jax": jax.__version__, "T, B, D, H": [T, B, D, H], "cells": table}, indent=1)
+    if names:
+        print(text)
+    else:
+        FILE.write_text(text + "\n")
+        print(f"wrote {FILE}")

@@ -1,0 +1,45 @@
+"""The memory law: at most 0.6 of plain autodiff's temporaries for every gated cell, and never more than it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+import pytest
+
+from jaxrnn.cells import COLLECTION
+from tests.laws import memory
+
+GATED, ANY = 0.6, 1.0
+QUICK = ("elman", "lstm", "gru")
+FROZEN = json.loads(memory.FILE.read_text())
+
+
+def check(cells: dict[str, Any]) -> None:
+    for name, cell in cells.items():
+        bound = GATED if cell["gated"] else ANY
+        assert cell["engine"] <= bound * cell["plain"], f"{name}: {cell}; bound {bound}"
+
+
+@cache
+def measured(names: tuple[str, ...]) -> dict[str, Any]:
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    command = [sys.executable, "-m", "tests.laws.memory", *names]
+    return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+
+
+def test_table_holds_every_cell_and_the_law() -> None:
+    assert list(FROZEN["cells"]) == list(COLLECTION), memory.COMMAND
+    check(FROZEN["cells"])
+
+
+@pytest.mark.parametrize("names", [QUICK, pytest.param(tuple(c for c in COLLECTION if c not in QUICK), marks=pytest.mark.slow)], ids=["quick", "all"])
+def test_measured_now(names: tuple[str, ...]) -> None:
+    now = measured(names)
+    check(now["cells"])
+    if now["jax"] == FROZEN["jax"]:
+        assert now["cells"] == {name: FROZEN["cells"][name] for name in names}, f"The table is old: {memory.COMMAND}"

@@ -1,0 +1,123 @@
+"""`stateful=True`: chunks of a stream give what the whole gives, and another batch size raises (TRAPS 54, 55)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx as fx
+
+import jaxrnn
+import jaxrnn.linen
+import jaxrnn.nnx
+from tests.modules.weights import assert_close, assert_same_bits, params_of
+
+T, B, D, H = 6, 2, 2, 3
+
+
+def inputs(batch: int = B) -> Any:
+    return jnp.asarray(np.random.default_rng(0).normal(size=(batch, T, D)))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "Elman"])
+def test_two_halves_are_the_whole(kind: str) -> None:
+    build = getattr(jaxrnn.nnx, kind)
+    whole = build(D, H, num_layers=2, rngs=fx.Rngs(0))(inputs())
+    module = build(D, H, num_layers=2, stateful=True, rngs=fx.Rngs(0))
+    halves = [module(part) for part in jnp.split(inputs(), 2, axis=1)]
+    assert_close(jnp.concatenate(halves, axis=1), whole)
+    module.reset_state()
+    assert_close(module(inputs()), whole)
+
+
+def test_both_directions_keep_their_own_carry() -> None:
+    """Forward goes on where it stopped; backward starts each chunk from its own carry of the chunk before."""
+    module = jaxrnn.nnx.GRU(D, H, bidirectional=True, stateful=True, return_carry=True, rngs=fx.Rngs(0))
+    first, second = jnp.split(inputs(), 2, axis=1)
+    carry, _ = module(first)
+    assert_same_bits(module.state.get_value(), carry)
+    got = module(second)
+    fresh = jaxrnn.nnx.GRU(D, H, bidirectional=True, return_carry=True, rngs=fx.Rngs(0))
+    assert_same_bits(got, fresh(second, initial_carry=carry))
+
+
+def test_bidirectional_module() -> None:
+    one = lambda: jaxrnn.nnx.RNN(jaxrnn.nnx.LSTMCell(D, H, rngs=fx.Rngs(0)), stateful=True)  # noqa: E731
+    module = jaxrnn.nnx.Bidirectional(one(), one())
+    first = module(inputs())
+    assert bool((module(inputs()) != first).any())
+    module.reset_state()
+    assert_same_bits(module(inputs()), first)
+
+
+@pytest.mark.parametrize("cell", ["ours", "flax"])
+def test_another_batch_size_raises_and_names_both(cell: str) -> None:
+    library = jaxrnn.nnx if cell == "ours" else fx
+    module = jaxrnn.nnx.RNN(library.LSTMCell(D, H, rngs=fx.Rngs(0)), stateful=True)
+    module(inputs().astype(jnp.float32) if cell == "flax" else inputs())
+    with pytest.raises(ValueError, match=r"`inputs` must be of batch axes \(2,\).*got inputs of batch axes \(3,\)"):
+        module(inputs(3))
+    module.reset_state()
+    assert module(inputs(3).astype(jnp.float32) if cell == "flax" else inputs(3)).shape == (3, T, H)
+
+
+def test_under_jit_and_grad() -> None:
+    """The state comes out of transforms; with `reset_state(batch)` nothing is traced twice."""
+    module = jaxrnn.nnx.LSTM(D, H, stateful=True, rngs=fx.Rngs(0))
+    eager = jaxrnn.nnx.LSTM(D, H, stateful=True, rngs=fx.Rngs(0))
+    traces = []
+
+    @fx.jit
+    def step(module: Any, xs: Any) -> Any:
+        traces.append(None)
+        return fx.grad(lambda m: (m(xs) ** 2).sum())(module)
+
+    module.reset_state((B,))
+    for _ in range(3):
+        gradient = step(module, inputs())
+        eager(inputs())
+    assert len(traces) == 1
+    assert_close(module.state.get_value(), eager.state.get_value())
+    assert set(fx.to_pure_dict(gradient)) == {"kernel", "recurrent_kernel", "bias"}
+
+
+def test_state_is_no_parameter_and_survives_split_and_merge() -> None:
+    module = jaxrnn.nnx.GRU(D, H, stateful=True, rngs=fx.Rngs(0))
+    module(inputs())
+    graph, params, state = fx.split(module, fx.Param, jaxrnn.nnx.RecurrentState)
+    assert set(fx.to_pure_dict(params)) == {"bias", "kernel", "recurrent_bias", "recurrent_kernel"}
+    fresh = jax.tree.map(lambda a: a, (params, state))  # variables of their own
+    assert_same_bits(fx.merge(graph, *fresh)(inputs()), module(inputs()))
+
+
+def test_linen_keeps_it_in_the_carry_collection() -> None:
+    module = jaxrnn.linen.LSTM(H, num_layers=2, stateful=True)
+    variables = module.init(jax.random.key(0), inputs(1))  # the batch size of init does not bind
+    whole = jaxrnn.linen.LSTM(H, num_layers=2).apply({"params": variables["params"]}, inputs())
+    halves = []
+    for part in jnp.split(inputs(), 2, axis=1):
+        ys, kept = module.apply(variables, part, mutable=["carry"])
+        halves.append(ys)
+        variables |= kept
+    assert_close(jnp.concatenate(halves, axis=1), whole)
+    with pytest.raises(ValueError, match=r"`inputs` must be of batch axes \(2,\).*got inputs of batch axes \(3,\)"):
+        module.apply(variables, inputs(3), mutable=["carry"])
+    _, kept = module.apply(variables, method="reset_state", mutable=["carry"])
+    assert_close(module.apply(variables | kept, inputs(), mutable=["carry"])[0], whole)
+    _, kept = module.apply(variables, (3,), method="reset_state", mutable=["carry"])
+    assert jax.tree.map(jnp.shape, kept["carry"]["state"]) == 2 * (jaxrnn.LSTMCarry((3, H), (3, H)),)
+    with pytest.raises(ValueError, match="`mutable` must be a list with 'carry'"):
+        module.apply(variables, inputs())
+
+
+def test_a_learned_carry_starts_the_stream() -> None:
+    options: Any = {"learn_carry": True, "carry_init": jax.nn.initializers.normal()}
+    module = jaxrnn.nnx.GRU(D, H, stateful=True, rngs=fx.Rngs(0), **options)
+    whole = jaxrnn.nnx.GRU(D, H, rngs=fx.Rngs(0), **options)
+    assert float(abs(params_of(module)["initial_h"]).min()) > 0
+    assert_close(module(inputs()), whole(inputs()))
+    module.reset_state((B,))
+    assert_close(module(inputs()), whole(inputs()))

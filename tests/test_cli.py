@@ -1,0 +1,236 @@
+"""The commands as a user types them: what they print, what they return, what they say to a mistake."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import jaxrnn
+from jaxrnn.cells import COLLECTION
+from jaxrnn.cli import main
+from jaxrnn.tasks.models import PARAMS, load_model, shipped, write_params
+
+TINY = """
+task: char_lm
+model: {layers: 1, hidden: 8}
+data: {streams: 64, length: 64}
+loop: {steps: 6, log_every: 2, validate_every: 3, checkpoint_every: 3}
+"""
+
+
+@contextlib.contextmanager
+def as_users_train():
+    """Float32 and JAX's own rules of promotion, which Optax needs; the signal handlers come back."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a configuration and its finished run, runs/tiny."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "tiny.yaml").write_text(TINY)
+    with contextlib.chdir(folder), as_users_train():
+        assert main(["train", "tiny.yaml"]) == 0
+    return folder
+
+
+@pytest.fixture
+def jaxrnn_(home, monkeypatch, capsys):
+    """Runs a command in that folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(home)
+
+    def run(*arguments):
+        capsys.readouterr()
+        with as_users_train():
+            try:
+                code = main(list(arguments))
+            except SystemExit as exit:
+                code = exit.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_train_leaves_metrics_curve_sample_and_result(home):
+    run = home / "runs" / "tiny"
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [2, 4, 6]
+    validation = [line["validation_loss"] for line in lines if "validation_loss" in line]
+    result = json.loads((run / "result.json").read_text())
+    assert result["best_validation_loss"] == min(validation)
+    assert result["versions"]["jax"] == jax.__version__
+    assert len((run / "sample.txt").read_text()) == len("ROMEO:") + 500 + 1
+    assert (run / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_train_again_says_what_to_do(jaxrnn_):
+    code, _, error = jaxrnn_("train", "tiny.yaml")
+    assert (code, error.count("\n")) == (1, 1)
+    assert "runs/tiny is not empty: go on with its run by --resume" in error
+
+
+def test_resume_of_a_finished_run_says_so(jaxrnn_):
+    code, out, _ = jaxrnn_("train", "tiny.yaml", "--resume")
+    assert code == 0
+    assert "runs/tiny is finished: all steps done at step 6" in out
+
+
+def test_resume_with_other_options_is_refused(jaxrnn_):
+    code, _, error = jaxrnn_("train", "tiny.yaml", "--resume", "--loop.steps", "7", "--seed=1")
+    assert code == 1
+    assert "loop.steps was 6, now 7; seed was 0, now 1" in error
+
+
+def test_resume_of_nothing_begins(jaxrnn_):
+    code, out, _ = jaxrnn_("train", "tiny.yaml", "--resume", "--run", "runs/new", "--loop.steps", "2")
+    assert code == 0
+    assert "finished at step 2" in out
+
+
+def test_evaluate_gives_the_best_validation_loss(jaxrnn_, home):
+    code, out, _ = jaxrnn_("evaluate", "runs/tiny")
+    best = json.loads((home / "runs/tiny/result.json").read_text())["best_validation_loss"]
+    assert code == 0
+    assert f"validation loss: {best:.4f}\n" in out
+    assert f"validation bits_per_character: {best / np.log(2):.4f}\n" in out
+
+
+def test_evaluate_goes_back_from_a_damaged_checkpoint_and_names_it(jaxrnn_, home):
+    path = home / "runs/tiny/checkpoints/000000006/progress.json"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    code, out, error = jaxrnn_("evaluate", "runs/tiny")
+    path.write_bytes(content)
+    assert code == 0
+    assert re.search(r"^warning: checkpoint .*000000006 is damaged .*progress\.json", error)
+    losses = [json.loads(line) for line in (home / "runs/tiny/metrics.jsonl").read_text().splitlines()]
+    assert (
+        f"validation loss: {next(line['validation_loss'] for line in losses if 'validation_loss' in line):.4f}" in out
+    )
+
+
+def test_sample_is_decided_by_its_seed(jaxrnn_):
+    texts = [jaxrnn_("sample", "runs/tiny", "--prompt", "A", "--length", "30", "--seed", seed)[1] for seed in "112"]
+    assert texts[0] == texts[1] != texts[2]
+    assert (texts[0][0], len(texts[0])) == ("A", 32)  # prompt, text, newline
+
+
+def test_sample_streams(home):
+    """The first characters arrive while the process still has the most of a long text to write."""
+    root = str(Path(jaxrnn.__file__).parents[1])
+    command = [sys.executable, "-m", "jaxrnn.cli", "sample", "runs/tiny", "--prompt", "ROMEO:", "--length", "10000000"]
+    process = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": root})
+    assert process.stdout.read(40).startswith(b"ROMEO:")
+    assert process.poll() is None
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sample", "runs/tiny", "--prompt", "naïve"], "the character 'ï' is not in the vocabulary"),
+        (["sample", "runs/tiny", "--temperature", "-1"], "`temperature` must be 0 or a positive number, got -1.0"),
+        (["sample", "runs/tiny", "--length", "-1"], "`length` must be 0 or more characters, got -1"),
+        (["sample", "runs/tiy"], "no run 'runs/tiy'"),
+        (["evaluate", "nothing"], "runs/tiny"),
+        (["evaluate", "nothing"], "char_lm"),
+        (["evaluate", "runs/tiny", "--sed", "3"], "unknown arguments: --sed 3"),
+        (["train", "tiny.yml"], "no configuration 'tiny.yml'"),
+        (["train", "char_ml"], "Did you mean 'char_lm'"),
+        (["train"], "CONFIG comes first"),
+        (["train", "--model.hidden", "8", "tiny.yaml"], "CONFIG comes before all options"),
+        (["train", "tiny.yaml", "--model.hiden", "8"], "Did you mean '--model.hidden'"),
+        (["train", "tiny.yaml", "--resum"], "Did you mean '--resume'"),
+        (["train", "tiny.yaml", "--model.dropout", "1.5"], "`model.dropout` must be a rate in [0, 1), got 1.5"),
+    ],
+)
+def test_a_mistake_is_one_line_that_helps(jaxrnn_, arguments, message):
+    code, out, error = jaxrnn_(*arguments)
+    assert (code, out, error.count("\n")) == (1, "", 1)
+    assert error.startswith("jaxrnn: error: ")
+    assert message in error
+
+
+def test_cells_lists_the_collection(jaxrnn_):
+    code, out, _ = jaxrnn_("cells")
+    rows = out.splitlines()
+    assert code == 0
+    assert [row.split("  ")[0] for row in rows[1:-1]] == list(COLLECTION)
+    lstm = next(row for row in rows if row.startswith("lstm  "))
+    assert f"{4 * (128 * 128 * 2 + 128):,}" in lstm
+    assert "i f g o" in lstm
+    assert "1997" in lstm or "2000" in lstm
+
+
+def test_help_and_version(jaxrnn_):
+    assert jaxrnn_("--version") == (0, f"jaxrnn {jaxrnn.__version__}\n", "")
+    code, out, _ = jaxrnn_("--help")
+    assert code == 0
+    assert all(command in out for command in ("train", "sample", "evaluate", "cells", "examples:"))
+    for command in ("sample", "evaluate"):
+        code, out, _ = jaxrnn_(command, "--help")
+        assert code == 0
+        assert "RUN" in out
+    code, out, _ = jaxrnn_("train", "char_lm", "--help")
+    assert code == 0
+    assert "--resume" in out
+    assert "--optimizer.learning_rate" in out
+    code, out, _ = jaxrnn_()
+    assert code == 2
+
+
+@pytest.mark.parametrize("missing", ["jsonargparse", "orbax.checkpoint", "rich", "matplotlib", "yaml"])
+def test_without_the_extra_one_line_says_what_to_install(missing):
+    script = f"import sys; sys.modules[{missing!r}] = None; from jaxrnn.cli import main; sys.exit(main(sys.argv[1:]))"
+    root = str(Path(jaxrnn.__file__).parents[1])
+    run = [sys.executable, "-c", script]
+    done = subprocess.run(
+        [*run, "train", "char_lm"], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": root}
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert 'pip install "jaxrnn[train]"' in done.stderr
+
+
+def test_shipped_model_is_sound_and_writes(jaxrnn_):
+    code, out, error = jaxrnn_("sample", "char_lm", "--prompt", "ROMEO:", "--length", "200")
+    assert (code, error) == (0, "")
+    assert len(out) == len("ROMEO:") + 200 + 1
+    words = set(re.findall("[a-z]+", jaxrnn_("sample", "char_lm", "--length", "600")[1].lower()))
+    assert (
+        len(words & {"the", "and", "you", "to", "of", "my", "is", "that", "not", "me", "in", "with", "it", "be"}) >= 7
+    )
+    assert sum(path.stat().st_size for path in shipped()["char_lm"].iterdir()) < 3_000_000
+
+
+def test_shipped_model_with_a_flipped_bit_is_refused(jaxrnn_, home, tmp_path, monkeypatch):
+    with as_users_train():
+        params = load_model("char_lm").params
+    folder = tmp_path / "char_lm"
+    folder.mkdir()
+    (folder / "config.yaml").write_bytes((shipped()["char_lm"] / "config.yaml").read_bytes())
+    write_params(folder / PARAMS, params)
+    monkeypatch.setattr("jaxrnn.tasks.models.shipped", lambda: {"char_lm": folder})
+    whole = (folder / PARAMS).read_bytes()
+    _, expected, _ = jaxrnn_("sample", "char_lm", "--length", "20")
+    for place in np.random.default_rng(0).integers(0, len(whole), 12):
+        content = bytearray(whole)
+        content[place] ^= 16
+        (folder / PARAMS).write_bytes(bytes(content))
+        code, out, error = jaxrnn_("sample", "char_lm", "--length", "20")
+        # A bit that the format ignores (a time stamp, say) may flip; the parameters may not.
+        assert (code, "cannot be read" in error) == (1, True) or out == expected

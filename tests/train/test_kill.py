@@ -1,0 +1,107 @@
+"""Real processes, really killed: `kill -9` at random moments and SIGTERM, then --resume, against a run left alone."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import jaxrnn
+from jaxrnn.tasks import TASKS
+from jaxrnn.train import Checkpoints, read_experiment
+from jaxrnn.train.loop import abstract_state
+from jaxrnn.train.step import make_mesh
+
+TINY = """
+task: char_lm
+model: {layers: 1, hidden: 8, dropout: 0.2}
+data: {streams: 64, length: 20}
+loop: {steps: 300, log_every: 7, validate_every: 130, checkpoint_every: 20}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+def start(config, run):
+    command = [sys.executable, "-m", "jaxrnn.cli", "train", str(config), "--run", str(run), "--resume"]
+    flags = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}  # one device, compiled in a hurry
+    env = os.environ | flags | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1])}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+
+
+def finish(process):
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def final_state(config, run):
+    experiment = read_experiment(config, [], TASKS)
+    return jax.device_get(Checkpoints(run / "checkpoints", 9).newest(abstract_state(experiment, make_mesh()))[:2])
+
+
+def assert_same_end(config, one, other):
+    assert (one / "metrics.jsonl").read_bytes() == (other / "metrics.jsonl").read_bytes()
+    jax.tree.map(np.testing.assert_array_equal, final_state(config, one), final_state(config, other))
+    assert (one / "sample.txt").read_text() == (other / "sample.txt").read_text()
+
+
+def wait_for_checkpoints(run, count, process):
+    while len(list((run / "checkpoints").glob("0*"))) < count and process.poll() is None:
+        time.sleep(0.02)
+
+
+def test_killed_terminated_and_resumed_equals_left_alone(config, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    finish(start(config, whole))
+    seed = random.randrange(10**6)
+    moments = random.Random(seed)
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        process = start(config, parts)
+        before = len(list((parts / "checkpoints").glob("0*")))
+        wait_for_checkpoints(parts, min(before + 1, 3), process)
+        time.sleep(moments.uniform(0, 0.3))
+        assert process.poll() is None, f"over before the signal (seed {seed}): {process.communicate()[0]}"
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 0), output
+    assert "stopped at step" in output
+    output = finish(start(config, parts))
+    assert "resuming after step" in output
+    assert_same_end(config, whole, parts)
+    output = finish(start(config, parts))
+    assert "is finished: all steps done at step 300" in output
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments(config, tmp_path):
+    """With a checkpoint at every step, most kills hit one that is being written; early ones hit a run not yet begun."""
+    config.write_text(TINY.replace("steps: 300", "steps: 150").replace("checkpoint_every: 20", "checkpoint_every: 1"))
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    begin = time.monotonic()
+    finish(start(config, whole))
+    length = time.monotonic() - begin
+    seed = random.randrange(10**6)
+    moments = random.Random(seed)
+    for _ in range(10):
+        process = start(config, parts)
+        try:
+            process.communicate(timeout=moments.uniform(0.2, 0.9) * length)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+    finish(start(config, parts))
+    assert_same_end(config, whole, parts)
