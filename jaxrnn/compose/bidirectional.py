@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.engine.masks import Sequence, clean
+from jaxrnn.engine.masks import clean
+from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, check_choice, entry
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, Carry, Params
 
 MERGES: dict[str, Callable[[Array, Array], Array]] = {
     "concat": lambda f, b: jnp.concatenate([f, b], axis=-1),
@@ -73,27 +74,11 @@ class Bidirectional(Layer):
             self.forward.pack(forward, f"{argument}.forward"), self.backward.pack(backward, f"{argument}.backward")
         )
 
-    def apply(
-        self,
-        run: Callable[..., Any],
-        params: Params,
-        sequence: Sequence,
-        carry: Any,
-        reset_carry: Any,
-        rng: PRNGKeyArray | None,
-        reverse: bool,
-    ) -> tuple[Carry, Any]:
-        def one(i: int, name: str, layer: Layer, reverse: bool) -> Any:
-            mine = [None if c is None else c[i] for c in (carry, reset_carry)]
-            return run(
-                layer, params[name], sequence, *mine, None if rng is None else jax.random.fold_in(rng, i), reverse
-            )
-
-        forward, ys = one(0, "forward", self.forward, reverse)
-        backward, zs = one(1, "backward", self.backward, not reverse)
-        if self.merge is None:
-            return BidirectionalCarry(forward, backward), (ys, zs)
-        return BidirectionalCarry(forward, backward), clean(sequence.valid, self._merged(ys, zs))
+    def apply(self, run: Callable[..., Any], call: Call, reverse: bool) -> tuple[Carry, Any]:
+        forward, ys = run(self.forward, call.part(0, "forward"), reverse)
+        backward, zs = run(self.backward, call.part(1, "backward"), not reverse)
+        carry = BidirectionalCarry(forward, backward)
+        return carry, (ys, zs) if self.merge is None else clean(call.sequence.valid, self._merged(ys, zs))
 
     def _merged(self, forward: Array, backward: Array) -> Array:
         return (MERGES[self.merge] if isinstance(self.merge, str) else self.merge)(forward, backward)

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.engine.masks import Sequence
 from jaxrnn.engine.noise import over_time
+from jaxrnn.engine.sequence import Call, key_of_part
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, check_flag, check_rate, entry
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
@@ -54,26 +54,14 @@ class Stack(Layer):
             layer.pack(c, f"{argument}[{i}]") for i, (layer, c) in enumerate(zip(self.layers, carry, strict=True))
         )
 
-    def apply(
-        self,
-        run: Callable[..., Any],
-        params: Params,
-        sequence: Sequence,
-        carry: Any,
-        reset_carry: Any,
-        rng: PRNGKeyArray | None,
-        reverse: bool,
-    ) -> tuple[Carry, Any]:
-        carries = []
+    def apply(self, run: Callable[..., Any], call: Call, reverse: bool) -> tuple[Carry, Any]:
+        carries, sequence = [], call.sequence
         for i, (name, layer) in enumerate(self._named()):
-            mine = [None if c is None else c[i] for c in (carry, reset_carry)]
-            final, ys = run(layer, params[name], sequence, *mine, _key(rng, i), reverse)
+            final, ys = run(layer, call.part(i, name)._replace(sequence=sequence), reverse)
             carries.append(final)
+            if self._drops_after(i, call.rng):
+                ys = self._drop(ys, over_time(self._masks(i, call.rng, ys.shape[1:]), sequence.t, call.rng))
             sequence = sequence._replace(xs=ys)
-            if self._drops_after(i, rng):
-                sequence = sequence._replace(
-                    xs=self._drop(ys, over_time(self._masks(i, rng, ys.shape[1:]), sequence.t, rng))
-                )
         return tuple(carries), ys
 
     def step(
@@ -83,7 +71,7 @@ class Stack(Layer):
         carry = self.pack(carry)
         after = []
         for i, (name, layer) in enumerate(self._named()):
-            new, x = layer.step(entry(params, name), carry[i], x, rng=_key(rng, i), step=step)
+            new, x = layer.step(entry(params, name), carry[i], x, rng=key_of_part(rng, i), step=step)
             after.append(new)
             if self._drops_after(i, rng):
                 x = self._drop(x, self._masks(i, rng, x.shape)(jnp.asarray(step)))
@@ -107,10 +95,6 @@ class Stack(Layer):
 
     def _drop(self, ys: Array, keep: Array) -> Array:
         return jnp.where(keep, ys / (1 - self.dropout), jnp.zeros_like(ys))
-
-
-def _key(rng: PRNGKeyArray | None, i: int) -> Any:
-    return None if rng is None else jax.random.fold_in(rng, i)
 
 
 def stack(layers: Any, *, dropout: float = 0.0, variational: bool = False) -> Stack:

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.dtypes import default_float
-from jaxrnn.engine.masks import Sequence, clean
+from jaxrnn.engine.masks import clean
+from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.initializers import Constant, glorot_uniform
 from jaxrnn.layer import Layer, Parameter, check_rate, entry
@@ -59,20 +60,12 @@ class Wrapper(Layer):
         """What follows from inputs and the wrapped layer's outputs."""
         return ys
 
-    def apply(
-        self,
-        run: Callable[..., Any],
-        params: Params,
-        sequence: Sequence,
-        carry: Any,
-        reset_carry: Any,
-        rng: PRNGKeyArray | None,
-        reverse: bool,
-    ) -> tuple[Carry, Any]:
+    def apply(self, run: Callable[..., Any], call: Call, reverse: bool) -> tuple[Carry, Any]:
+        sequence = call.sequence
         xs = clean(sequence.valid, sequence.xs)
-        inner = sequence._replace(xs=self.before(xs, xs.shape[1:], rng))
-        carry, ys = run(self.layer, self.inner_params(params), inner, carry, reset_carry, rng, reverse)
-        return carry, clean(sequence.valid, self.after(params, xs, ys))
+        inner = sequence._replace(xs=self.before(xs, xs.shape[1:], call.rng))
+        carry, ys = run(self.layer, call._replace(params=self.inner_params(call.params), sequence=inner), reverse)
+        return carry, clean(sequence.valid, self.after(call.params, xs, ys))
 
     def step(
         self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0

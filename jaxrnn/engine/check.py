@@ -11,8 +11,9 @@ import numpy as np
 from jax.experimental import checkify
 
 from jaxrnn.cell import check_features, check_symbols
-from jaxrnn.engine.masks import Sequence, valid_steps
+from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
+from jaxrnn.engine.sequence import Call, Sequence
 from jaxrnn.errors import fail, nearest
 from jaxrnn.layer import (
     Layer,
@@ -25,7 +26,7 @@ from jaxrnn.layer import (
     check_time,
     is_numeric,
 )
-from jaxrnn.typing import Array, ArrayLike, Carry
+from jaxrnn.typing import Array, ArrayLike
 
 
 class Arguments(NamedTuple):
@@ -53,10 +54,8 @@ class Arguments(NamedTuple):
         return Arguments(**given)
 
 
-def check_scan(
-    layer: Any, params: Any, xs: Any, carry: Any, given: Arguments
-) -> tuple[Carry | None, Carry | None, Sequence]:
-    """Check a call of `scan`; returns carry, reset carry and the sequence in the engine's form."""
+def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -> Call:
+    """Check a call of `scan`; returns it in the engine's form."""
     if not isinstance(layer, Layer):
         fail("cell", "a jaxrnn Layer, such as jaxrnn.lstm(128)", layer, kind=TypeError)
     check_params(layer, params)
@@ -86,7 +85,8 @@ def check_scan(
     check_time(given.start_step, "start_step")
     t = jnp.arange(T, dtype=jnp.int32) + jnp.asarray(given.start_step, jnp.int32)
     per_step = {name: jnp.asarray(a) for name, a in check_per_step(layer, given.per_step, (T, *batch)).items()}
-    return carry, reset_carry, Sequence(jnp.asarray(xs), t, valid, flags, segments, per_step)
+    sequence = Sequence(jnp.asarray(xs), t, valid, flags, segments, per_step)
+    return Call(dict(params), sequence, carry, reset_carry, given.rng)
 
 
 def _numbers(value: Any, argument: str) -> ArrayLike:
@@ -157,5 +157,3 @@ def _per_step(value: Any, argument: str, shape: tuple[int, ...], kind: Any, expe
     if value.shape != shape:
         fail(argument, f"of shape [T, *B] = {shape}", value)
     return jnp.asarray(value)
-
-

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxrnn.engine.sequence import Sequence
 from jaxrnn.typing import Array
-
-
-class Sequence(NamedTuple):
-    """What a layer runs over, time-major; None where nothing was given."""
-
-    xs: Array  # [T, *B, D] floats, [T, *B] integers, or [T, *B, G, H] projected
-    t: Array  # [T] absolute times
-    valid: Array | None  # [T, *B] bool
-    flags: Array | None  # [T, *B] int: how many resets were flagged up to and at this step
-    segments: Array | None  # [T, *B] int: ids
-    per_step: dict[str, Array]  # [T, *B, ...]
-
-    def batch_axes(self, projected: bool) -> tuple[int, ...]:
-        """The sizes of *B."""
-        tail = 2 if projected else int(jnp.issubdtype(self.xs.dtype, jnp.floating))
-        return self.xs.shape[1 : self.xs.ndim - tail]
-
-    @property
-    def has_resets(self) -> bool:
-        return self.flags is not None or self.segments is not None
 
 
 def valid_steps(T: int, lengths: Array | None, mask: Array | None) -> Array | None:

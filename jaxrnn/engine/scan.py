@@ -10,9 +10,9 @@ import jax
 
 from jaxrnn.cell import Cell
 from jaxrnn.engine.check import Arguments, check_scan
-from jaxrnn.engine.masks import Sequence
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import run
+from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
 from jaxrnn.typing import ArrayLike, Bool, Carry, Integer, Params, PRNGKeyArray, Shaped
@@ -113,14 +113,11 @@ def scan_carries(
 def _scan(
     cell: Layer, params: Params, xs: ArrayLike, carry: Any, given: Arguments, *, carries: bool
 ) -> tuple[Carry, Any]:
-    carry, reset_carry, sequence = check_scan(cell, params, xs, carry, given)
-    plan = Plan(given.reverse, given.chunk, given.backend, given.projected, carries)
-    return run_jitted(cell, plan, dict(params), sequence, carry, reset_carry, given.rng)
+    call = check_scan(cell, params, xs, carry, given)
+    return run_jitted(cell, call, Plan(given.reverse, given.chunk, given.backend, given.projected, carries))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def run_jitted(
-    layer: Layer, plan: Plan, params: Params, sequence: Sequence, carry: Any, reset_carry: Any, rng: Any
-) -> tuple[Carry, Any]:
+@partial(jax.jit, static_argnums=(0, 2))
+def run_jitted(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
     """Compiled once a layer and plan, so that a call outside `jit` does not compile again either."""
-    return run(layer, params, sequence, carry, reset_carry, rng, plan)
+    return run(layer, call, plan)

@@ -25,11 +25,12 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.cell import Cell
-from jaxrnn.engine.masks import Sequence, clean, spread_over_devices
+from jaxrnn.engine.masks import clean, spread_over_devices
 from jaxrnn.engine.noise import over_time
-from jaxrnn.engine.plan import Plan, blocks
+from jaxrnn.engine.plan import blocks
+from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.step import Products, Rows, Step, advance, pick_gates, product
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, Carry
 
 CARRIES = "jaxrnn.carries"
 
@@ -43,37 +44,26 @@ class Program(NamedTuple):
     carries: bool
 
 
-def run(
-    cell: Cell,
-    params: Params,
-    sequence: Sequence,
-    reset: Array | None,
-    carry: Carry,
-    rows: Rows,
-    rng: PRNGKeyArray | None,
-    dtype: Any,
-    plan: Plan,
-) -> tuple[Carry, Any]:
+def run(job: Job) -> tuple[Carry, Any]:
     """Run a whole sequence, block by block."""
-    batch = jax.tree.leaves(carry)[0].shape[:-1]
-    program = Program(cell, plan.reverse, dtype, plan.carries)
+    cell, params, plan = job.cell, job.params, job.plan
+    batch = jax.tree.leaves(job.carry)[0].shape[:-1]
+    program = Program(cell, plan.reverse, job.dtype, plan.carries)
 
-    def block(carry: Carry, steps: tuple[Any, ...]) -> tuple[Carry, Any]:
-        x, t, valid, reset, per_step = steps
-        z = clean(valid, x)
+    def block(carry: Carry, at: Steps) -> tuple[Carry, Any]:
+        z = clean(at.valid, at.x)
         if not plan.projected:
             z = cell.project(params, z)
-        noise = over_time(lambda t: cell.draw(rng, t, batch), t, rng)
-        return _loop(program, cell.kernels(params, dtype), rows, carry, Step(z, valid, reset, noise | per_step))
+        noise = over_time(lambda t: cell.draw(job.rng, t, batch), at.t, job.rng)
+        steps = Step(z, at.valid, at.reset, noise | at.per_step)
+        return _loop(program, cell.kernels(params, job.dtype), job.rows, carry, steps)
 
-    steps = (sequence.xs, sequence.t, sequence.valid, reset, sequence.per_step)
-    T = sequence.t.shape[0]
-    size = blocks(T, plan.chunk)
+    size = blocks(job.steps.t.shape[0], plan.chunk)
     keep_carries = jax.checkpoint_policies.save_only_these_names(CARRIES)
     inner = partial(_in_blocks, block, size=size.block, reverse=plan.reverse, policy=keep_carries)
     if size.segment is None:
-        return inner(carry, steps)
-    return _in_blocks(inner, carry, steps, size=size.segment, reverse=plan.reverse, policy=None)
+        return inner(job.carry, job.steps)
+    return _in_blocks(inner, job.carry, job.steps, size=size.segment, reverse=plan.reverse, policy=None)
 
 
 def declines(cell: Cell) -> str | None:

@@ -11,11 +11,13 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.engine.check import Arguments, check_scan
-from jaxrnn.engine.masks import Sequence, reset_steps
+from jaxrnn.engine.masks import reset_steps
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import run
+from jaxrnn.engine.sequence import Call, Sequence, Steps
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, check_size
+from jaxrnn.step import select
 from jaxrnn.typing import Array, Carry, Params
 
 
@@ -63,49 +65,35 @@ def scan_truncated(
     if k2 < k1:
         fail("k2", f"at least k1 = {k1}, so that every output has a gradient", k2)
     given = Arguments.of(arguments)
-    carry, reset_carry, sequence = check_scan(cell, params, xs, carry, given)
+    call = check_scan(cell, params, xs, carry, given)
     if _has_both_directions(cell):
-        fail(
-            "cell",
-            "a layer of one direction",
-            "a bidirectional one, whose first output depends on the last input",
-            kind=TypeError,
-        )
-    plan = Plan(given.reverse, given.chunk, given.backend, given.projected)
-    return _windows(cell, plan, k1, k2, dict(params), sequence, carry, reset_carry, given.rng)
+        got = "a bidirectional one, whose first output depends on the last input"
+        fail("cell", "a layer of one direction", got, kind=TypeError)
+    return _windows(cell, call, Plan(given.reverse, given.chunk, given.backend, given.projected), k1, k2)
 
 
 def _has_both_directions(layer: Layer) -> bool:
     return hasattr(layer, "backward") or any(map(_has_both_directions, layer.parts))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _windows(
-    layer: Layer,
-    plan: Plan,
-    k1: int,
-    k2: int,
-    params: Params,
-    sequence: Sequence,
-    carry: Any,
-    reset_carry: Any,
-    rng: Any,
-) -> tuple[Carry, Any]:
-    T = sequence.t.shape[0]
+@partial(jax.jit, static_argnums=(0, 2, 3, 4))
+def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Carry, Any]:
+    sequence, T = call.sequence, call.sequence.t.shape[0]
     if T == 0:
-        return run(layer, params, sequence, carry, reset_carry, rng, plan)
-    steps = _forward_in_time(sequence, plan.reverse)
-    forward = plan._replace(reverse=False)
+        return run(layer, call, plan)
+    steps = _in_order(sequence, plan.reverse)
 
-    def piece(carry: Any, steps: Any) -> tuple[Carry, Any]:
+    def piece(carry: Any, steps: Steps) -> tuple[Carry, Any]:
         x, t, valid, reset, per_step = steps
         flags = None if reset is None else jnp.cumsum(reset, axis=0, dtype=jnp.int32)
-        return run(layer, params, Sequence(x, t, valid, flags, None, per_step), carry, reset_carry, rng, forward)
+        part = Sequence(x, t, valid, flags, None, per_step)
+        return run(layer, call._replace(sequence=part, carry=carry), plan._replace(reverse=False))
 
     overlap = k2 - k1
     count = math.ceil(T / k1)
     steps = _pad(steps, sequence.batch_axes(plan.projected), overlap, count * k1 - T)
-    if carry is None:  # one step that holds: the layer's own initial carry, in its own dtype
+    carry = call.carry
+    if carry is None:  # no steps at all: the layer's own initial carry, in its own dtype
         carry = piece(None, jax.tree.map(lambda a: a[:0], steps))[0]
 
     # First without gradients: the carry at every place where a window may start.
@@ -114,8 +102,8 @@ def _windows(
     _, starts = lax.scan(lambda c, s: (lax.stop_gradient(piece(c, s)[0]), c), lax.stop_gradient(carry), cut)
     # Windows that reach back to the beginning start from the carry that was passed, with its gradient.
     at = jnp.arange(count) * k1
-    begins = at <= overlap
-    starts = jax.tree.map(lambda s, c: _where_first(begins, c, s[at // unit]), starts, carry)
+    passed = jax.tree.map(lambda c: jnp.broadcast_to(c[None], (count, *c.shape)), carry)
+    starts = select(at <= overlap, passed, jax.tree.map(lambda s: s[at // unit], starts))
 
     windows = jax.tree.map(lambda a: a[at[:, None] + jnp.arange(k2)[None]], steps)
     finals, ys = jax.vmap(piece)(starts, windows)
@@ -124,24 +112,16 @@ def _windows(
     return final, jax.tree.map(lambda a: jnp.flip(a, 0), ys) if plan.reverse else ys
 
 
-def _forward_in_time(sequence: Sequence, reverse: bool) -> tuple[Any, ...]:
+def _in_order(sequence: Sequence, reverse: bool) -> Steps:
     """Steps in the order in which they are processed, with their resets settled."""
-    reset = reset_steps(sequence, reverse)
-    steps = (sequence.xs, sequence.t, sequence.valid, reset, sequence.per_step)
+    steps = Steps(sequence.xs, sequence.t, sequence.valid, reset_steps(sequence, reverse), sequence.per_step)
     return jax.tree.map(lambda a: jnp.flip(a, 0), steps) if reverse else steps
 
 
-def _pad(steps: tuple[Any, ...], batch: tuple[int, ...], front: int, back: int) -> tuple[Any, ...]:
+def _pad(steps: Steps, batch: tuple[int, ...], front: int, back: int) -> Steps:
     """Invalid steps around the sequence, so that all windows are of one length."""
     if front == back == 0:
         return steps
-    x, t, valid, reset, per_step = steps
-    if valid is None:
-        valid = jnp.ones((x.shape[0], *batch), bool)
-    padded = (x, t, valid, reset, per_step)
-    return jax.tree.map(lambda a: jnp.pad(a, [(front, back)] + [(0, 0)] * (a.ndim - 1)), padded)
-
-
-def _where_first(condition: Array, yes: Array, no: Array) -> Array:
-    shaped = condition.reshape(condition.shape + (1,) * (no.ndim - 1))
-    return jnp.where(jnp.broadcast_to(shaped, no.shape), jnp.broadcast_to(yes[None], no.shape), no)
+    if steps.valid is None:
+        steps = steps._replace(valid=jnp.ones((steps.t.shape[0], *batch), bool))
+    return jax.tree.map(lambda a: jnp.pad(a, [(front, back)] + [(0, 0)] * (a.ndim - 1)), steps)

@@ -23,7 +23,7 @@ from jaxrnn.engine.scan import scan
 from jaxrnn.errors import fail, nearest
 from jaxrnn.layer import Layer, check_carry, check_choice, check_flag, check_per_step, check_size, is_numeric
 from jaxrnn.step import guard, select
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Carry, Params, PRNGKeyArray
 
 
 class SequenceOptions(TypedDict, total=False):
@@ -175,7 +175,7 @@ def held_step(
 # ---------------------------------------------------------------- arrays
 
 
-def _check_array(value: Any, argument: str) -> Array:
+def _check_array(value: Any, argument: str) -> ArrayLike:
     if not isinstance(value, (jax.Array, np.ndarray)):
         fail(argument, "an array", value, kind=TypeError)
     if not is_numeric(value.dtype):
@@ -214,7 +214,7 @@ def _check_lengths(seq_lengths: Any, T: int, batch: tuple[int, ...]) -> Array:
     return jnp.asarray(lengths)
 
 
-def _to_time_major(array: Array, batch: tuple[int, ...], flags: Flags) -> Array:
+def _to_time_major(array: ArrayLike, batch: tuple[int, ...], flags: Flags) -> Array:
     return jnp.asarray(array) if flags.time_major else jnp.moveaxis(array, len(batch), 0)
 
 

@@ -1,0 +1,77 @@
+"""What a call of the engine carries from one room to the next, once it is checked."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.cell import Cell
+from jaxrnn.engine.plan import Plan
+from jaxrnn.step import Rows
+from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+
+
+class Sequence(NamedTuple):
+    """What a layer runs over, time-major; None where nothing was given."""
+
+    xs: Array  # [T, *B, D] floats, [T, *B] integers, or [T, *B, G, H] projected
+    t: Array  # [T] absolute times
+    valid: Array | None  # [T, *B] bool
+    flags: Array | None  # [T, *B] int: how many resets were flagged up to and at this step
+    segments: Array | None  # [T, *B] int: ids
+    per_step: dict[str, Array]  # [T, *B, ...]
+
+    def batch_axes(self, projected: bool) -> tuple[int, ...]:
+        """The sizes of *B."""
+        tail = 2 if projected else int(jnp.issubdtype(self.xs.dtype, jnp.floating))
+        return self.xs.shape[1 : self.xs.ndim - tail]
+
+    @property
+    def has_resets(self) -> bool:
+        return self.flags is not None or self.segments is not None
+
+
+class Call(NamedTuple):
+    """One layer's share of a call: composed layers hand a `Call` to each of their parts."""
+
+    params: Params
+    sequence: Sequence
+    carry: Carry | None  # None: the layer's initial carry
+    reset_carry: Carry | None
+    rng: PRNGKeyArray | None
+
+    def part(self, i: int, name: str) -> Call:
+        """The share of part `i` with parameters `name`: its carries, and a key of its own."""
+        carry, reset_carry = (None if c is None else c[i] for c in (self.carry, self.reset_carry))
+        rng = key_of_part(self.rng, i)
+        return self._replace(params=self.params[name], carry=carry, reset_carry=reset_carry, rng=rng)
+
+
+def key_of_part(rng: PRNGKeyArray | None, i: int) -> Any:
+    """The key from which part `i` of a composed layer draws."""
+    return None if rng is None else jax.random.fold_in(rng, i)
+
+
+class Steps(NamedTuple):
+    """The steps of one cell before their projection, with a leading T."""
+
+    x: Array
+    t: Array
+    valid: Array | None
+    reset: Array | None  # true where a valid step starts fresh, in this direction
+    per_step: dict[str, Array]
+
+
+class Job(NamedTuple):
+    """What a backend runs."""
+
+    cell: Cell
+    params: Params
+    steps: Steps
+    carry: Carry
+    rows: Rows
+    rng: PRNGKeyArray | None
+    dtype: Any  # of products and outputs
+    plan: Plan
