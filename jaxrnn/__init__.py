@@ -1,5 +1,7 @@
 """jaxrnn: recurrent networks in JAX. Pure cells, one engine, thin Flax modules."""
 
+from jaxrnn import linen as linen
+from jaxrnn import nnx as nnx
 from jaxrnn.cell import Cell as Cell
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry

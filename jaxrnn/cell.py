@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import checkify
 
-from jaxrnn.dtypes import check_carry_dtype, check_dtype, default_float, promote, state_dtype
+from jaxrnn.dtypes import FLOATS, check_carry_dtype, check_dtype, default_float, is_float, promote, state_dtype
 from jaxrnn.errors import fail
 from jaxrnn.layer import (
     Layer,
@@ -85,6 +85,10 @@ class Cell(Layer):
     @property
     def output_size(self) -> int:
         return self.projection or self.size
+
+    @property
+    def noisy(self) -> bool:
+        return bool(self.noises)
 
     @property
     def learns_carry(self) -> bool:
@@ -287,8 +291,8 @@ def check_features(xs: Any, inputs: int, argument: str) -> None:
         fail(argument, "an array", xs, kind=TypeError)
     if jnp.issubdtype(xs.dtype, jnp.integer):
         return
-    if not jnp.issubdtype(xs.dtype, jnp.floating):
-        fail(argument, "a floating array [..., D], or integers", xs, kind=TypeError)
+    if not is_float(xs.dtype):
+        fail(argument, f"an array [..., D] of one of {FLOATS}, or integers", xs, kind=TypeError)
     if xs.ndim < 1 or xs.shape[-1] != inputs:
         fail(argument, f"of shape [..., D] with D = {inputs}, as the kernel in params has it", xs)
 

@@ -10,6 +10,13 @@ import jax.numpy as jnp
 from jaxrnn.errors import fail
 from jaxrnn.typing import Carry
 
+FLOATS = ("bfloat16", "float16", "float32", "float64")
+
+
+def is_float(dtype: Any) -> bool:
+    """A dtype in which cells compute. Eight-bit floats promote with nothing, so they are none."""
+    return getattr(dtype, "name", None) in FLOATS
+
 
 def promote(*dtypes: Any) -> Any:
     """The common dtype. Our own policy, spelled out in casts, so it holds under strict promotion too."""
@@ -35,8 +42,8 @@ def check_dtype(dtype: Any, argument: str) -> Any:
         known = jnp.dtype(dtype)
     except TypeError:
         known = None
-    if known is None or not jnp.issubdtype(known, jnp.floating):
-        fail(argument, "a floating dtype or None", dtype, kind=TypeError)
+    if known is None or not is_float(known):
+        fail(argument, f"None or one of {FLOATS}", dtype, kind=TypeError)
     return known
 
 

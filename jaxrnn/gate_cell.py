@@ -15,7 +15,6 @@ from jaxrnn.errors import fail, nearest
 from jaxrnn.layer import Parameter, check_flag, check_function, check_number, check_size
 from jaxrnn.typing import Array, Carry, Initializer
 
-
 RESERVED = ("kernel", "recurrent_kernel", "bias")
 
 
@@ -137,8 +136,8 @@ def gate_cell(
     """Turn gate equations into a cell factory.
 
     The equations take `(carry, x, h)`: the carry, and one array a gate for input and recurrent product. Equations that
-    multiply more than once, or have vectors of their own, take `(carry, x, recur, theta)` instead: `recur(h, gates=None,
-    kernel=...)` multiplies, `theta[name]` are the vectors in `parameters`. Keyword arguments with a
+    multiply more than once, or have vectors of their own, take `(carry, x, recur, theta)` instead:
+    `recur(h, gates=None, kernel=...)` multiplies, `theta[name]` are the vectors in `parameters`. Keyword arguments with a
     default are options of the factory; keyword arguments without one are per-step inputs.
 
     Args:

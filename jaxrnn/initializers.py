@@ -50,8 +50,11 @@ class PerGate:
         one = (*shape[:-2], shape[-1])
         matrix = one if len(one) > 1 else (1, *one)  # a bias as a one-row matrix: orthogonal and glorot need two axes
         keys = jax.random.split(key, len(self.inits))
-        gates = [init(k, matrix, wide).reshape(one) for init, k in zip(self.inits, keys, strict=True)]
-        return jnp.stack(gates, axis=-2).astype(dtype)
+        gates = [init(k, matrix, wide) for init, k in zip(self.inits, keys, strict=True)]
+        for drawn in gates:
+            if not isinstance(drawn, jax.Array) or drawn.shape != matrix:
+                fail("initialiser", f"a function that returns an array of shape {matrix}", drawn, kind=TypeError)
+        return jnp.stack([g.reshape(one) for g in gates], axis=-2).astype(dtype)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.dtypes import FLOATS, is_float
 from jaxrnn.errors import fail, nearest
 from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
 
@@ -70,6 +71,16 @@ class Layer(abc.ABC):
     def parts(self) -> tuple[Layer, ...]:
         """The layers inside; none for a cell."""
         return ()
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the layer draws random masks where a key is given."""
+        return any(part.noisy for part in self.parts)
+
+    @property
+    def learns_carry(self) -> bool:
+        """Whether an initial carry is among the parameters."""
+        return any(part.learns_carry for part in self.parts)
 
     @property
     def asked(self) -> frozenset[str]:
@@ -137,8 +148,8 @@ def check_time(value: Any, argument: str) -> None:
     integer = isinstance(value, (int, np.integer, jax.Array, np.ndarray)) and not isinstance(value, bool)
     if not integer or jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.integer):
         fail(argument, "one integer, an absolute time", value, kind=TypeError)
-    if not isinstance(value, jax.core.Tracer) and value < 0:
-        fail(argument, "an absolute time, not negative", str(value))
+    if not isinstance(value, jax.core.Tracer) and not 0 <= value < 2**31:
+        fail(argument, "an absolute time in [0, 2**31)", str(value))
 
 
 def check_rate(value: Any, argument: str) -> None:
@@ -189,8 +200,8 @@ def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
             fail(name, f"an array of shape {declared.shape}", value, kind=TypeError)
         if value.shape != declared.shape:
             fail(name, f"an array of shape {declared.shape}", value)
-        if not jnp.issubdtype(value.dtype, jnp.floating):
-            fail(name, "a floating array", value, kind=TypeError)
+        if not is_float(value.dtype):
+            fail(name, f"an array of one of {FLOATS}", value, kind=TypeError)
 
 
 def entry(params: Params, name: str, argument: str = "params") -> Any:
@@ -232,8 +243,8 @@ def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str 
             fail(name, f"an array of shape {shape}", array, kind=TypeError)
         if array.shape != shape:
             fail(name, f"of shape {shape} (batch axes {batch} as the inputs have them, time not among them)", array)
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            fail(name, "a floating array", array, kind=TypeError)
+        if not is_float(array.dtype):
+            fail(name, f"an array of one of {FLOATS}", array, kind=TypeError)
     return carry
 
 

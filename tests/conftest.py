@@ -15,7 +15,8 @@ from collections.abc import Iterator
 if all(importlib.util.find_spec(name) for name in ("jaxtyping", "beartype")) and "jaxrnn" not in sys.modules:
     from jaxtyping import install_import_hook
 
-    install_import_hook("jaxrnn", "beartype.beartype")
+    # The numeric tower: an int is a float, as for every static checker.
+    install_import_hook("jaxrnn", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 import jax
 import pytest
@@ -29,10 +30,6 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes long; run with -m slow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

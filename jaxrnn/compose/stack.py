@@ -32,6 +32,10 @@ class Stack(Layer):
     def parts(self) -> tuple[Layer, ...]:
         return self.layers
 
+    @property
+    def noisy(self) -> bool:
+        return self.dropout > 0 or super().noisy
+
     def declare(self, inputs: int) -> dict[str, Any]:
         sizes = (inputs, *(layer.output_size for layer in self.layers))
         return {name: layer.declare(n) for (name, layer), n in zip(self._named(), sizes, strict=False)}

@@ -114,6 +114,10 @@ class InputDropout(Wrapper):
 
     rate: float = 0.0
 
+    @property
+    def noisy(self) -> bool:
+        return self.rate > 0 or super().noisy
+
     def before(self, xs: Array, batch: tuple[int, ...], rng: PRNGKeyArray | None) -> Array:
         if rng is None or self.rate == 0:
             return xs

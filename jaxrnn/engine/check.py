@@ -11,6 +11,7 @@ import numpy as np
 from jax.experimental import checkify
 
 from jaxrnn.cell import check_features, check_symbols
+from jaxrnn.dtypes import is_float
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.sequence import Call, Sequence
@@ -104,7 +105,7 @@ def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tupl
         if gates is None:
             fail("projected", "False for a composed layer: only a Cell projects its inputs", "True")
         tail = (len(gates), layer.size)  # type: ignore[attr-defined]
-        if xs.ndim < 3 or xs.shape[-2:] != tail or not jnp.issubdtype(xs.dtype, jnp.floating):
+        if xs.ndim < 3 or xs.shape[-2:] != tail or not is_float(xs.dtype):
             fail("xs", f"floats of shape [T, *B, G, H] with (G, H) = {tail}, as `cell.project` returns", xs)
         return xs.shape[1:-2]
     if xs.dtype == jnp.bool_:
@@ -128,22 +129,26 @@ def check_chunk(chunk: Any) -> None:
         fail("chunk", 'None, "sqrt", or a positive number of steps', chunk)
 
 
-def check_lengths(lengths: Any, T: int, batch: tuple[int, ...]) -> Array | None:
+def check_lengths(
+    lengths: Any, T: int, batch: tuple[int, ...], argument: str = "lengths", inputs: str = "xs"
+) -> Array | None:
     """Integers `[*B]` in [0, T]. Traced ones are clipped to it, and reported under `checkify`."""
     if lengths is None:
         return None
-    lengths = _numbers(lengths, "lengths")
+    lengths = _numbers(lengths, argument)
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
-        fail("lengths", "integers", lengths, kind=TypeError)
+        fail(argument, "integers", lengths, kind=TypeError)
     if lengths.shape != batch:
-        fail("lengths", f"of shape {batch}, the batch axes of xs", lengths)
+        fail(argument, f"of shape {batch}, the batch axes of {inputs}", lengths)
+    if lengths.dtype.itemsize < 4:
+        lengths = lengths.astype(np.int32)  # T need not fit into int8
     if isinstance(lengths, jax.core.Tracer):
         inside = jnp.all((lengths >= 0) & (lengths <= T))
         checkify.debug_check(
             inside, "`lengths` must be between 0 and T = {T}, got {lengths}", T=jnp.asarray(T), lengths=lengths
         )
     elif not ((np.asarray(lengths) >= 0) & (np.asarray(lengths) <= T)).all():
-        fail("lengths", f"between 0 and T = {T}", str(np.asarray(lengths).tolist()))
+        fail(argument, f"between 0 and T = {T}", str(np.asarray(lengths).tolist()))
     return jnp.asarray(lengths)
 
 

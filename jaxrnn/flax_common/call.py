@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from jaxrnn.cell import check_features, check_symbols
-from jaxrnn.engine.check import check_chunk
+from jaxrnn.engine.check import check_chunk, check_lengths
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
@@ -97,7 +97,7 @@ def open_call(
         fail("inputs", f"of shape {layout}{', D' * features}]", inputs)
     axes = inputs.shape[: inputs.ndim - features]
     batch, T = (axes[1:], axes[0]) if flags.time_major else (axes[:-1], axes[-1])
-    lengths = None if seq_lengths is None else _check_lengths(seq_lengths, T, batch)
+    lengths = check_lengths(seq_lengths, T, batch, "seq_lengths", "inputs")
     given = _check_options(options, axes, layout)
     if layer is not None:
         given["per_step"] = check_per_step(layer, given.get("per_step"), axes)
@@ -113,7 +113,8 @@ def run_layer(
     """Run a functional layer over a call's sequence, from `carry` or, where it is None, the layer's initial one."""
     inputs = layer.input_size(params)
     check_features(call.xs, inputs, "inputs")
-    check_symbols(call.xs, inputs, "inputs", valid_steps(call.xs.shape[0], call.lengths, call.options.get("mask")))
+    if not feature_axes(call.xs):
+        check_symbols(call.xs, inputs, "inputs", valid_steps(call.xs.shape[0], call.lengths, call.options.get("mask")))
     if carry is not None:
         carry = check_carry(layer, carry, call.batch, "initial_carry")
     plan = dict(reverse=call.flags.reverse, chunk=chunk, backend=backend)
@@ -199,19 +200,6 @@ def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: st
             if value.shape != axes:
                 fail(name, f"of shape {layout}] = {axes}, as the inputs have it", value)
     return given
-
-
-def _check_lengths(seq_lengths: Any, T: int, batch: tuple[int, ...]) -> Array:
-    lengths = _check_array(seq_lengths, "seq_lengths")
-    if not jnp.issubdtype(lengths.dtype, jnp.integer):
-        fail("seq_lengths", "integers", lengths, kind=TypeError)
-    if lengths.shape != batch:
-        fail("seq_lengths", f"of shape {batch}, the batch axes of the inputs", lengths)
-    if not isinstance(lengths, jax.core.Tracer):
-        values = np.asarray(lengths)
-        if ((values < 0) | (values > T)).any():
-            fail("seq_lengths", f"between 0 and T = {T}", str(values.tolist()))
-    return jnp.asarray(lengths)
 
 
 def _to_time_major(array: ArrayLike, batch: tuple[int, ...], flags: Flags) -> Array:

@@ -9,7 +9,8 @@ from typing import Any
 import jax
 
 from jaxrnn.cell import Cell, check_features
-from jaxrnn.compose import bidirectional, stack
+from jaxrnn.compose.bidirectional import bidirectional
+from jaxrnn.compose.stack import stack
 from jaxrnn.errors import fail, nearest
 from jaxrnn.gate_cell import Common
 from jaxrnn.layer import Layer, check_batch, check_flag, check_rate, check_size
@@ -45,17 +46,6 @@ def make_layers(cell: Cell, num_layers: int, both_ways: bool, merge: Any, dropou
         fail("dropout", "0 for a single layer, since it acts between layers", dropout, "See `jaxrnn.input_dropout`.")
     layer = bidirectional(cell, merge=merge) if both_ways else cell
     return layer if num_layers == 1 else stack([layer] * num_layers, dropout=dropout)
-
-
-def noisy(layer: Layer) -> bool:
-    """Whether any part of a layer draws random masks."""
-    own = getattr(layer, "noises", ()) or getattr(layer, "dropout", 0) or getattr(layer, "rate", 0)
-    return bool(own) or any(noisy(part) for part in layer.parts)
-
-
-def learns_carry(layer: Layer) -> bool:
-    """Whether any part of a layer has its initial carry among its parameters."""
-    return getattr(layer, "learns_carry", False) or any(learns_carry(part) for part in layer.parts)
 
 
 def check_sharding(declared: Mapping[str, Any], sharding: Sharding | None) -> Sharding:
@@ -126,7 +116,7 @@ def step_layer(
     """One step of a functional layer; the carry leaves in the form in which it came."""
     check_features(inputs, layer.input_size(params), "inputs")
     check_flag(deterministic, "deterministic")
-    if noisy(layer) and not deterministic and rng is None:
+    if layer.noisy and not deterministic and rng is None:
         hint = "Pass rng and step, or deterministic=True; our RNN draws noise for a whole sequence."
         fail("rng", "given for one step of a cell with noise", "None", hint)
     named = {} if per_step is None else {"per_step": per_step}

@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from jaxrnn.cell import check_features
 from jaxrnn.errors import fail
-from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, learns_carry, noisy, step_layer
+from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, step_layer
 from jaxrnn.layer import Layer, check_flag, check_size
 from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions
 from jaxrnn.typing import Array, Initializer, Params, PRNGKeyArray
@@ -55,7 +55,7 @@ def noise_key(module: Any, layer: Layer, deterministic: bool | None) -> PRNGKeyA
     """A key from the `dropout` stream, for a layer with noise that is not deterministic."""
     deterministic = module.deterministic if deterministic is None else deterministic
     check_flag(deterministic, "deterministic")
-    if deterministic or not noisy(layer):
+    if deterministic or not layer.noisy:
         return None
     if not module.has_rng("dropout") and not module.is_initializing():
         fail("rngs", "a dict with a `dropout` key, for a layer with noise", "none", "Or pass deterministic=True.")
@@ -115,7 +115,7 @@ class SingleStep(nn.RNNCellBase):
             ValueError: the cell learns its initial carry, and the module is not bound to parameters.
         """
         layer, params = self.functional, None
-        if self.scope is not None and learns_carry(layer):
+        if self.scope is not None and layer.learns_carry:
             params = self.functional_params(jnp.zeros(input_shape))
         return initial_carry(layer, params, input_shape, self.initializer, partial(_split, rng))
 

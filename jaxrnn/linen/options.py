@@ -11,7 +11,9 @@ from functools import partial
 from typing import Any
 
 from jaxrnn.cell import Cell
-from jaxrnn.cells import elman, gru, lstm
+from jaxrnn.cells.elman import elman
+from jaxrnn.cells.gru import gru
+from jaxrnn.cells.lstm import lstm
 from jaxrnn.flax_common.layers import make_cell
 from jaxrnn.typing import Activation, Initializer
 

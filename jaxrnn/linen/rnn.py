@@ -81,7 +81,8 @@ class SequenceModule(nn.Module):
             return_carry: return `(carry, outputs)`.
             time_major: time is the first axis.
             reverse: process from each row's last valid step to its first.
-            keep_order: with `reverse`, outputs in the order of the inputs; else in the order of processing.
+            keep_order: with `reverse`, outputs in the order of the inputs; else in the order of processing: each row's
+                first `seq_lengths` steps flipped, or all of time where there are no lengths.
             deterministic: run without dropout and zoneout, which otherwise draw from the `dropout` stream.
             **options: `mask`, `resets`, `segments`, `reset_carry`, `per_step`, `start_step`, see `SequenceOptions`.
 
@@ -216,7 +217,7 @@ class RNN(SequenceModule):
         return self.cell.functional_params(inputs) if isinstance(self.cell, SingleStep) else super()._params(inputs)
 
     def _given_params(self) -> Params:
-        return self.variables["params"]["cell"] if isinstance(self.cell, SingleStep) else super()._given_params()
+        return self.cell.variables["params"] if isinstance(self.cell, SingleStep) else super()._given_params()
 
     def _drawn_carry(self, call: Call, init_key: PRNGKeyArray | None) -> Any:
         if not isinstance(self.cell, SingleStep) or self.cell.initializer is None:

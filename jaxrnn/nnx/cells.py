@@ -8,7 +8,9 @@ from typing import Any
 from flax import nnx
 
 from jaxrnn.cell import Cell
-from jaxrnn.cells import elman, gru, lstm
+from jaxrnn.cells.elman import elman
+from jaxrnn.cells.gru import gru
+from jaxrnn.cells.lstm import lstm
 from jaxrnn.errors import fail
 from jaxrnn.flax_common.layers import Sharding, initial_carry, make_cell, step_layer
 from jaxrnn.layer import Layer

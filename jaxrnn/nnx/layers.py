@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxrnn.cell import Cell
-from jaxrnn.cells import elman, gru, lstm
+from jaxrnn.cells.elman import elman
+from jaxrnn.cells.gru import gru
+from jaxrnn.cells.lstm import lstm
 from jaxrnn.flax_common.layers import make_cell, make_layers
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.nnx.rnn import RNN

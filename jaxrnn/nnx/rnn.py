@@ -25,7 +25,7 @@ from jaxrnn.flax_common.call import (
     resolve_flags,
     run_layer,
 )
-from jaxrnn.flax_common.layers import Sharding, noisy, to_flax
+from jaxrnn.flax_common.layers import Sharding, to_flax
 from jaxrnn.layer import Layer, check_batch, check_flag, check_key
 from jaxrnn.nnx.cells import CellModule
 from jaxrnn.nnx.parameters import Parameters, Rngs
@@ -146,7 +146,8 @@ class RNN(Parameters):
             return_carry: return `(carry, outputs)`.
             time_major: time is the first axis.
             reverse: process from each row's last valid step to its first.
-            keep_order: with `reverse`, outputs in the order of the inputs; else in the order of processing.
+            keep_order: with `reverse`, outputs in the order of the inputs; else in the order of processing: each row's
+                first `seq_lengths` steps flipped, or all of time where there are no lengths.
             rngs: draws noise and initial carries in place of the module's own streams; for noise also one key.
             deterministic: run without noise.
             **options: `mask`, `resets`, `segments`, `reset_carry`, `per_step`, `start_step`, see `SequenceOptions`.
@@ -224,7 +225,7 @@ class RNN(Parameters):
     def _noise_key(self, layer: Layer, rngs: Any, deterministic: bool | None) -> Array | None:
         deterministic = self.deterministic if deterministic is None else deterministic
         check_flag(deterministic, "deterministic")
-        if deterministic or not noisy(layer):
+        if deterministic or not layer.noisy:
             return None
         rngs = self.dropout_rngs if rngs is None else rngs
         if rngs is None:
@@ -276,7 +277,7 @@ def _carry_stream(cell: Any, rngs: Any) -> Any:
 
 
 def _noise_stream(layer: Layer | None, rngs: Any) -> Any:
-    if layer is None or not noisy(layer) or isinstance(rngs, bool):
+    if layer is None or not layer.noisy or isinstance(rngs, bool):
         return None
     if isinstance(rngs, nnx.RngStream):
         return rngs.fork()

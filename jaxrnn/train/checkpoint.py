@@ -33,9 +33,9 @@ def _hashes(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def _flush(folder: Path) -> None:
-    """Have the operating system write every file and folder below to the disk."""
-    for path in (*folder.rglob("*"), folder):
+def _flush(*paths: Path) -> None:
+    """Have the operating system write files and folders to the disk."""
+    for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -90,9 +90,13 @@ class Checkpoints:
     def save(self, step: int, state: Any, progress: dict[str, Any], best: int | None) -> None:
         """Write the checkpoint of a step, then delete what is neither among the newest nor the best.
 
+        A step that has a checkpoint already keeps it: equal runs save equal states, and nothing is ever overwritten.
+
         Raises:
             CheckpointError: If it cannot be written (a full disk, for example). Earlier checkpoints are untouched.
         """
+        if self.path(step).exists():
+            return
         temporary = self._folder / f"tmp-{step}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -101,10 +105,9 @@ class Checkpoints:
             self._orbax.save(temporary / ARRAYS, state)
             (temporary / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
             (temporary / MANIFEST).write_text(json.dumps(_hashes(temporary), indent=1), encoding="utf-8")
-            _flush(temporary)
-            if self.path(step).exists():  # of an earlier life of this run, and given up by it
-                self._remove(step)
+            _flush(*temporary.rglob("*"), temporary)
             temporary.rename(self.path(step))
+            _flush(self._folder)
         except Exception as error:  # Orbax and TensorStore raise many kinds; all of them mean the same here
             shutil.rmtree(temporary, ignore_errors=True)
             kept = ", ".join(str(self.path(s)) for s in self.steps()) or "none"
@@ -118,7 +121,7 @@ class Checkpoints:
                 self._remove(old)
 
     def newest(self, like: Any, *, set_aside: bool = False) -> Checkpoint | None:
-        """The newest undamaged checkpoint or None if there is none.
+        """The newest undamaged checkpoint, or None if there is none.
 
         Args:
             like: The state as `jax.ShapeDtypeStruct`s with shardings.

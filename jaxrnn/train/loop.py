@@ -44,6 +44,15 @@ class Progress:
     seconds: float = 0.0  # of training, over all lives of the run
     finished: str | None = None  # why the run ended
 
+    def judge(self, step: int, loss: float) -> bool:
+        """Note a validation loss; whether it is the best so far."""
+        improved = math.isfinite(loss) and (self.best_loss is None or loss < self.best_loss)
+        if improved:
+            self.best_loss, self.best_step, self.waited = loss, step, 0
+        else:
+            self.waited += 1
+        return improved
+
 
 def abstract_state(experiment: Experiment, mesh: jax.sharding.Mesh) -> TrainState:
     """Shapes, dtypes and shardings of an experiment's state, without computing it."""
@@ -114,11 +123,9 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
                 what = f"step {number}: loss {outcome['loss']:.6g}, gradient norm {outcome['grad_norm']:.6g}"
                 if options.nonfinite == "raise":
                     raise NonFiniteError(f"{what}; loop.nonfinite is 'raise'. {_last_good(checkpoints)}")
+                if in_a_row == MAX_SKIPPED_IN_A_ROW:
+                    raise NonFiniteError(f"{what}; the {in_a_row}th step in a row, stopping. {_last_good(checkpoints)}")
                 display.line(f"{what}: skipped ({skipped} so far)")
-                if in_a_row >= MAX_SKIPPED_IN_A_ROW:
-                    raise NonFiniteError(
-                        f"{what}; {in_a_row} steps in a row were not finite, the run stops. {_last_good(checkpoints)}"
-                    )
             last = number == options.steps
             if last or number % options.log_every == 0:
                 line = _means(progress.window)
@@ -130,12 +137,7 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
             if last or number % options.validate_every == 0:
                 figures = task.evaluate(state.params, partial(place, mesh=mesh))
                 metrics.write({"step": number, **{f"validation_{name}": _json(v) for name, v in figures.items()}})
-                loss = figures["loss"]
-                improved = math.isfinite(loss) and (progress.best_loss is None or loss < progress.best_loss)
-                if improved:
-                    progress.best_loss, progress.best_step, progress.waited = loss, number, 0
-                else:
-                    progress.waited += 1
+                improved = progress.judge(number, figures["loss"])
                 display.line(f"step {number}: validation " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items()))
                 if last:
                     progress.finished = "all steps done"

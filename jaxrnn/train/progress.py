@@ -20,7 +20,7 @@ class Display:
 
     def __init__(self, steps: int, step: int, unit: str, console: Console) -> None:
         self._steps, self._unit, self._console = steps, unit, console
-        self._first, self._start, self._units = step, time.monotonic(), 0
+        self._first, self._start, self._units, self._figures = step, time.monotonic(), 0, ""
         self._bar = Progress(
             TextColumn("step"),
             MofNCompleteColumn(),
@@ -43,18 +43,22 @@ class Display:
     def advance(self, units: int) -> None:
         """One more step, of so many units, is done."""
         self._units += units
-        self._bar.advance(self._task)
+        self._bar.update(self._task, advance=1, figures=self._text())
 
     def figures(self, step: int, loss: float | None, validation: float | None) -> None:
-        """Show the newest figures."""
-        seconds = max(time.monotonic() - self._start, 1e-9)
-        text = f"loss {'-' if loss is None else format(loss, '.4f')}  {self._units / seconds:,.0f} {self._unit}/s"
+        """Show new figures; where there is no terminal, as a line."""
+        self._figures = f"loss {'-' if loss is None else format(loss, '.4f')}  "
         if validation is not None:
-            text += f"  best validation {validation:.4f}"
-        self._bar.update(self._task, figures=text)
+            self._figures += f"best validation {validation:.4f}  "
         if not self._console.is_terminal:
-            left = seconds / max(step - self._first, 1) * (self._steps - step)
-            self.line(f"step {step}/{self._steps}  {text}  left {left // 60:.0f}:{left % 60:02.0f}")
+            left = self._seconds() / max(step - self._first, 1) * (self._steps - step)
+            self.line(f"step {step}/{self._steps}  {self._text()}  left {left // 60:.0f}:{left % 60:02.0f}")
+
+    def _seconds(self) -> float:
+        return max(time.monotonic() - self._start, 1e-9)
+
+    def _text(self) -> str:
+        return f"{self._figures}{self._units / self._seconds():,.0f} {self._unit}/s"
 
     def line(self, text: str) -> None:
         """Print a line (above the bar, where there is one)."""

@@ -146,6 +146,7 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "an object array": lambda: scan(xs=np.full((T, B, D), None, object)),
         "bool": lambda: scan(xs=ones(T, B, D, dtype=np.bool_)),
         "complex": lambda: scan(xs=ones(T, B, D, dtype=np.complex128)),
+        "eight-bit floats": lambda: scan(xs=jnp.ones((T, B, D), jnp.float8_e5m2)),
         "dates": lambda: scan(xs=np.zeros((T, B, D), "datetime64[s]")),
         "structured": lambda: scan(xs=np.zeros((T, B, D), [("a", "f4")])),
         "keys": lambda: scan(xs=jax.random.split(KEY, (T, B))),
@@ -382,6 +383,7 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "a number": lambda: jaxrnn.lstm(H, dtype=32),
         "bool": lambda: jaxrnn.lstm(H, dtype=bool),
         "an array": lambda: jaxrnn.lstm(H, dtype=ones(2)),
+        "eight bits": lambda: jaxrnn.lstm(H, dtype=jnp.float8_e4m3fn),
     },
     "param_dtype": {
         "integers": lambda: jaxrnn.lstm(H, param_dtype=int),
@@ -404,6 +406,7 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "a list": lambda: scan(start_step=[0]),
         "nan": lambda: scan(start_step=float("nan")),
         "negative": lambda: scan(start_step=-1),
+        "too large": lambda: scan(start_step=2**31),
         "a complex number": lambda: scan(start_step=1j),
     },
     "step": {

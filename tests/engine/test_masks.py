@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.engine.masks import Sequence, reset_steps, valid_steps
+from jaxrnn.engine.masks import reset_steps, valid_steps
+from jaxrnn.engine.sequence import Sequence
 from tests import oracle
 from tests.laws.programs import BACKEND_NAMES, DIRECTIONS, assert_close
 
@@ -162,12 +163,17 @@ def test_traps_8_to_10_padding_may_stand_anywhere(params: Any, direction: str) -
 def test_trap_5_lengths_without_use_of_the_carry(params: Any) -> None:
     """The gradient exists when only the outputs are used, and when only the carry is."""
     xs, lengths = inputs(3), np.array([5, 2, 0])
-    by_ys = jax.grad(lambda p: (jaxrnn.scan(CELL, p, xs, lengths=lengths)[1] ** 2).sum())(params)
-    last = jax.grad(lambda p: sum((jaxrnn.scan(CELL, p, xs[:n, b])[1] ** 2).sum() for b, n in enumerate(lengths) if n))(params)
-    assert_close(by_ys, last)
-    by_carry = jax.grad(lambda p: jaxrnn.scan(CELL, p, xs, lengths=lengths)[0].h.sum())(params)
-    by_last_output = jax.grad(lambda p: sum(jaxrnn.scan(CELL, p, xs[:n, b])[1][-1].sum() for b, n in enumerate(lengths) if n))(params)
-    assert_close(by_carry, by_last_output)
+
+    def ragged(p: Any) -> tuple[Any, Any]:
+        carry, ys = jaxrnn.scan(CELL, p, xs, lengths=lengths)
+        return (ys**2).sum(), carry.h.sum()
+
+    def one_by_one(p: Any) -> tuple[Any, Any]:
+        rows = [jaxrnn.scan(CELL, p, xs[:n, b])[1] for b, n in enumerate(lengths) if n]
+        return sum((ys**2).sum() for ys in rows), sum(ys[-1].sum() for ys in rows)
+
+    for k in (0, 1):
+        assert_close(*jax.jit(lambda p, k=k: tuple(jax.grad(lambda p: f(p)[k])(p) for f in (ragged, one_by_one)))(params))
 
 
 def test_trap_13_outputs_need_not_be_the_first_state() -> None:
@@ -179,3 +185,15 @@ def test_trap_13_outputs_need_not_be_the_first_state() -> None:
     carry, ys = jaxrnn.scan(cell, given, xs, lengths=lengths)
     expected = oracle.scan(oracle.lstm, given, xs, (np.zeros((3, 4)), np.zeros((3, 2))), lengths=lengths)
     assert_close((carry, ys), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint32, np.uint64])
+@pytest.mark.parametrize("traced", [False, True], ids=["concrete", "traced"])
+def test_lengths_of_every_integer_dtype(params: Any, traced: bool, dtype: Any) -> None:
+    """Also of those that cannot hold T."""
+    xs, lengths = np.random.default_rng(8).standard_normal((300, 3, D)), np.array([100, 0, 17])
+
+    def run(lengths: Any) -> Any:
+        return jaxrnn.scan(CELL, params, xs, lengths=lengths)
+
+    assert_close((jax.jit(run) if traced else run)(lengths.astype(dtype)), run(lengths))

@@ -124,11 +124,6 @@ def test_sqrt_with_segments_of_several_blocks(direction: str) -> None:
     assert_close(*jax.jit(lambda args: (program(args, "scheduled", "sqrt"), program(args, "reference", None)))(args))
 
 
-@pytest.mark.parametrize(("steps", "block"), [(1, 16), (7, 16), (63, 21), (64, 16), (65, 13), (97, 16), (128, 16), (60, 15)])
-def test_default_blocks_divide_time_where_they_can(steps: int, block: int) -> None:
-    assert blocks(steps, None) == (None, block)
-
-
 @pytest.mark.parametrize("steps", [1, 63, 97])
 def test_default_blocks_are_the_reference(steps: int) -> None:
     """One step, a length with a divisor near 16, and a prime."""

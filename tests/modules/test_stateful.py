@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as fl
 from flax import nnx as fx
 
 import jaxrnn
@@ -121,3 +122,24 @@ def test_a_learned_carry_starts_the_stream() -> None:
     assert_close(module(inputs()), whole(inputs()))
     module.reset_state((B,))
     assert_close(module(inputs()), whole(inputs()))
+
+
+def test_linen_resets_to_the_carry_that_a_shared_cell_learned() -> None:
+    """The cell's parameters stand where its owner put it, not under the RNN."""
+
+    class Model(fl.Module):
+        def setup(self) -> None:
+            self.shared = jaxrnn.linen.GRUCell(H, learn_carry=True, carry_init=jax.nn.initializers.normal())
+            self.rnn = jaxrnn.linen.RNN(self.shared, stateful=True)
+
+        def __call__(self, xs: Any) -> Any:
+            return self.rnn(xs)
+
+        def reset(self, batch: Any) -> None:
+            self.rnn.reset_state(batch)
+
+    model = Model()
+    variables = model.init(jax.random.key(0), inputs())
+    _, kept = model.apply(variables, (B,), method="reset", mutable=["carry"])
+    learned = variables["params"]["shared"]["initial_h"]
+    assert_same_bits(kept["carry"]["rnn"]["state"], jnp.broadcast_to(learned[None], (B, H)))

@@ -153,6 +153,17 @@ def test_bidirectional(library: str) -> None:
     assert_close(got[1], jnp.where(valid, wanted[1], 0.0))
 
 
+@pytest.mark.parametrize("time_major", [False, True])
+def test_padding_is_zero_after_any_merge(time_major: bool) -> None:
+    one = lambda: jaxrnn.nnx.RNN(jaxrnn.nnx.GRUCell(D, H, rngs=fx.Rngs(0)))  # noqa: E731
+    both = jaxrnn.nnx.Bidirectional(one(), one(), merge_fn=lambda f, b: f + b + 1.0, time_major=time_major)
+    lengths, mask = jnp.asarray(LENGTHS), jnp.asarray(np.random.default_rng(5).random((B, T)) < 0.5)
+    valid = mask & jnp.asarray(np.arange(T)[None] < LENGTHS[:, None])
+    valid, mask = (valid.T, mask.T) if time_major else (valid, mask)
+    outputs = both(inputs_of((B,), time_major), seq_lengths=lengths, mask=mask)
+    assert bool(((outputs != 0).all(-1) == valid).all())
+
+
 def test_carry_init_draws_what_flax_draws() -> None:
     """The same stream, the same keys in the same order."""
     normal = jax.nn.initializers.normal()

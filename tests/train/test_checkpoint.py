@@ -113,6 +113,11 @@ class Killed(BaseException):
     """Stands for the end of the process: no handler may tidy up after it."""
 
 
+def test_a_checkpoint_is_never_overwritten(checkpoints):
+    checkpoints.save(3, state(9.0), progress(best=1), best=1)
+    assert_is(checkpoints.newest(like()), 3)
+
+
 @pytest.mark.parametrize("moment", ["Checkpointer.save", "_hashes", "_flush", "Path.rename", "shutil.rmtree"])
 def test_a_save_cut_off_at_any_stage_leaves_the_others_whole(checkpoints, monkeypatch, moment):
     def die(*_, **__):

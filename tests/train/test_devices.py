@@ -20,8 +20,8 @@ from jaxrnn.train import OptimizerOptions
 from jaxrnn.train.optimizer import make_optimizer
 from jaxrnn.train.step import init_state, make_mesh, make_step, place, state_shardings
 
-task = CharLM(ModelOptions(layers=2, hidden=16, dropout=0.2), DataOptions(streams=16, length=16))
-optimizer = make_optimizer(OptimizerOptions(), 100)
+task = CharLM(ModelOptions(layers=1, hidden=16, dropout=0.2), DataOptions(streams=16, length=8))
+optimizer = make_optimizer(OptimizerOptions(learning_rate=1e-2, warmup=10), 100)
 out = {}
 for count in (1, 8):
     mesh = make_mesh(jax.devices()[:count])
@@ -51,5 +51,5 @@ def test_losses_of_100_steps_on_8_devices_equal_those_on_one():
     assert one["losses"][-1] < one["losses"][0] - 0.5
     assert set(one["rows"]) == {16}
     assert set(eight["rows"]) == {2}  # of batch and carry, on each device
-    assert eight["whole"] == [8] * 8  # parameters: a whole copy on each
+    assert eight["whole"] == [8] * 5  # parameters: a whole copy on each
     assert (one["compiled"], eight["compiled"]) == (1, 1)

@@ -163,7 +163,7 @@ def test_skipped_steps_are_counted_and_reported(tmp_path, console, stop):
 
 def test_ten_in_a_row_stop_the_run_and_the_last_good_checkpoint_stays(tmp_path, console, stop):
     exp = experiment({"steps": 40}, nan_steps=tuple(range(15, 40)))
-    with pytest.raises(NonFiniteError, match=r"step 24: .*10 steps in a row.*000000020"):
+    with pytest.raises(NonFiniteError, match=r"step 24: .*the 10th step in a row.*000000020"):
         fit(exp, tmp_path, console, stop)
     step, state, _ = stored(tmp_path, exp)
     assert (step, int(state.skipped)) == (20, 6)  # saved among bad steps: the parameters are those after step 14
