@@ -231,7 +231,7 @@ class Cell(Layer):
         if jnp.issubdtype(xs.dtype, jnp.integer):
             z = jnp.take(kernel, xs, axis=0, mode="clip")
         else:
-            z = product(xs.astype(dtype), kernel)
+            z = product(jnp.asarray(xs, dtype), kernel)
         if "bias" in params and dict(self.parameters)["bias"].role == "input":
             z = z + repeat_rows(params["bias"].astype(dtype), z.shape[:-2])
         return z

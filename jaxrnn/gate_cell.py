@@ -137,8 +137,8 @@ def gate_cell(
 
     The equations take `(carry, x, h)`: the carry, and one array a gate for input and recurrent product. Equations that
     multiply more than once, or have vectors of their own, take `(carry, x, recur, theta)` instead:
-    `recur(h, gates=None, kernel=...)` multiplies, `theta[name]` are the vectors in `parameters`. Keyword arguments with a
-    default are options of the factory; keyword arguments without one are per-step inputs.
+    `recur(h, gates=None, kernel=...)` multiplies, `theta[name]` are the vectors in `parameters`. Keyword arguments with
+    a default are options of the factory; keyword arguments without one are per-step inputs.
 
     Args:
         gates: names of the gates, in the order of the parameters' gate axis.

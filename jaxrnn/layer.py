@@ -178,7 +178,7 @@ def check_batch(batch: Any, argument: str = "batch") -> None:
 
 
 def _is_axis(n: Any) -> bool:
-    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0
+    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and bool(n >= 0)
 
 
 def check_key(key: Any, argument: str) -> None:
@@ -236,7 +236,7 @@ def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str 
     """`carry` in the layer's own type, with every array of the right shape and one floating dtype."""
     carry = layer.pack(carry, argument)
     shapes = layer.carry_shapes(batch)
-    arrays = jax.tree.structure(shapes, is_leaf=is_shape).flatten_up_to(carry)
+    arrays = jax.tree.structure(shapes, is_leaf=is_shape).flatten_up_to(carry)  # type: ignore[attr-defined]
     for (path, shape), array in zip(jax.tree.leaves_with_path(shapes, is_leaf=is_shape), arrays, strict=True):
         name = argument + jax.tree_util.keystr(path)
         if not isinstance(array, (jax.Array, np.ndarray)):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import jax
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 OUTPUTS = dict(re.findall(r"```python\n([^`]*?)```\s*```text\n(.*?)```", README, re.S))
 
@@ -24,3 +26,20 @@ def test_block(block: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_kind_of_block_is_there() -> None:
     assert len(BLOCKS) >= 5
     assert len(OUTPUTS) == 1
+
+
+def test_the_memory_table_is_the_measured_one() -> None:
+    record = json.loads((ROOT / "tests/laws/memory.json").read_text())
+    T, B, _, H = record["T, B, D, H"]
+    for name, cell in record["cells"].items():
+        plain, engine = (cell[k] / (4 * T * B * H) for k in ("plain", "engine"))
+        assert f"| {name} | {plain:.1f} | {engine:.1f} | {cell['ratio']:.2f} |" in README
+
+
+def test_results_are_the_recorded_ones() -> None:
+    records = sorted((ROOT / "configs/results").glob("*.json"))
+    assert records
+    for path in records:
+        record = json.loads(path.read_text())
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{record['command']}`"))
+        assert f"| {record['best_validation_loss']:.4f} |" in row

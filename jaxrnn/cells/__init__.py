@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
+from jaxrnn.cell import Cell
 from jaxrnn.cells.elman import ElmanCarry, elman
 from jaxrnn.cells.gru import GRUCarry, gru
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
 
 # What `jaxrnn cells` lists and the law suite runs: name -> factory(size).
-COLLECTION = {
+COLLECTION: dict[str, Callable[[int], Cell]] = {
     "elman": elman,
     "elman, leaky": partial(elman, leak=0.5),
     "elman, residual": partial(elman, residual=True),
