@@ -170,12 +170,7 @@ def gate_cell(
     fields = getattr(carry, "_fields", ())
     if not isinstance(carry, type) or "h" not in fields:
         fail("carry", "a NamedTuple class with a field `h`", carry, kind=TypeError)
-    if (
-        not isinstance(gates, tuple)
-        or not gates
-        or len(set(gates)) != len(gates)
-        or not all(map(_is_name, gates))
-    ):
+    if not isinstance(gates, tuple) or not gates or len(set(gates)) != len(gates) or not all(map(_is_name, gates)):
         fail("gates", "a tuple of distinct names", gates, kind=TypeError)
     if not isinstance(bias_init, Mapping | None):
         fail("bias_init", "a dict of initialisers by gate", bias_init, kind=TypeError)

@@ -1,7 +1,7 @@
-"""What every test runs under: float64, strict promotion, checked annotations, eight simulated devices, quick compilation.
+"""What every test runs under: float64, strict promotion, checked annotations, eight devices, quick compilation.
 
-Nothing here changes what is computed. The XLA flags skip optimisations of the compiled code, and save half of the time of
-a suite that compiles much and computes little. An XLA_FLAGS that is set already is kept, and wins.
+Nothing here changes what is computed. The XLA flags skip optimisations of the compiled code, and save half of the time
+of a suite that compiles much and computes little. An XLA_FLAGS that is set already is kept, and wins.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if all(importlib.util.find_spec(name) for name in ("jaxtyping", "beartype")) and
 import jax
 import pytest
 
-FLAGS = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+FLAGS = "--xla_force_host_platform_device_count=8"
+FLAGS += " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 if jax.__version_info__ < (0, 11):  # removed since, and XLA dies of a flag that it does not know
     FLAGS += " --xla_cpu_use_fusion_emitters=false"
 os.environ["XLA_FLAGS"] = f"{FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
@@ -33,7 +34,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under `pytest -n`, tests of one row of the table share a process, and so its compiled programs; others go by file."""
+    """With `--dist loadgroup`, tests of one row of the table share a process and its programs; others go by file."""
     for item in items:
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))

@@ -52,7 +52,15 @@ def summed(p: dict[str, Any], name: str, v: Any, gate: int) -> Any:
 # ---------------------------------------------------------------- equations: (parameters, carry, x) -> (carry, output)
 
 
-def elman(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, activation: Callable = np.tanh, leak: float = 1.0, residual: bool = False) -> Any:
+def elman(
+    p: dict[str, Any],
+    carry: tuple[Any, ...],
+    x: Any,
+    *,
+    activation: Callable = np.tanh,
+    leak: float = 1.0,
+    residual: bool = False,
+) -> Any:
     (h,) = carry
     a = activation(summed(p, "kernel", x, 0) + bias(p, 0) + summed(p, "recurrent_kernel", h, 0))
     new = h + leak * a if residual else (1 - leak) * h + leak * a
@@ -94,7 +102,11 @@ def lstm(
         from_x = layer_norm(from_x, p["input_norm"])
         from_h = layer_norm(from_h, p["recurrent_norm"])
     net = {gate: from_x[k] + from_h[k] + bias(p, k) for k, gate in enumerate(gates)}
-    peep = dict(zip([g for g in gates if g != "g"], p["peepholes"], strict=True)) if peepholes else dict.fromkeys(gates, 0.0)
+    peep = (
+        dict(zip([g for g in gates if g != "g"], p["peepholes"], strict=True))
+        if peepholes
+        else dict.fromkeys(gates, 0.0)
+    )
     i = sigmoid(net["i"] + peep["i"] * c)
     g = squash_in(net["g"])
     f = sigmoid(net["f"] + peep["f"] * c) if "f" in gates else 1 - i if coupled else 1.0
@@ -155,8 +167,8 @@ def scan(
 def starts_fresh(t: int, before: int | None, b: int, resets: Any, segments: Any, reverse: bool) -> bool:
     """Whether a boundary lies between a valid step and the valid step processed before it.
 
-    A flag at t is a boundary between t - 1 and t, and one on an invalid step waits for the next valid one. The first valid
-    step, going forward, has its predecessor in the call before: all flags up to it count. Going backward it has none.
+    A flag at t is a boundary between t - 1 and t, and one on an invalid step waits for the next valid one. The first
+    valid step, going forward, has its predecessor in the call before: all flags up to it count. Backward it has none.
     """
     if before is None:
         return resets is not None and not reverse and bool(resets[: t + 1, b].any())
@@ -181,17 +193,22 @@ def complex_step(loss: Callable[[dict[str, Any]], Any], arrays: dict[str, Any]) 
     return gradient
 
 
-def truncated_gradient_1997(params: dict[str, Any], xs: Any, carry: tuple[Any, Any], cotangent: tuple[Any, Any], ys_cotangent: Any) -> dict[str, Any]:
+def truncated_gradient_1997(
+    params: dict[str, Any], xs: Any, carry: tuple[Any, Any], cotangent: tuple[Any, Any], ys_cotangent: Any
+) -> dict[str, Any]:
     """The learning rule of Hochreiter & Schmidhuber 1997, appendix A.1, by hand; gates i, g, o, all steps valid.
 
     Each weight into an input gate or a cell keeps its own sensitivity ds/dw, which the cell's self-connection of weight
-    one carries forward: ds/dw(t) = ds/dw(t - 1) + y_in'(t) * input (A.18, A.19). The error of an output reaches the cell
-    state of its own step (A.13), and nothing flows back along a recurrent connection. `cotangent` is that of the final
-    (c, h), `ys_cotangent [T, B, H]` that of the outputs. One source of error arrives at a cell only through its state.
+    one carries forward: ds/dw(t) = ds/dw(t - 1) plus this step's share. The error of an output reaches the cell state
+    of its own step, and nothing flows back along a recurrent connection. `cotangent` is that of the final (c, h),
+    `ys_cotangent [T, B, H]` that of the outputs.
     """
     T, B, _ = xs.shape
     kernel, recurrent, b = params["kernel"], params["recurrent_kernel"], params["bias"]
-    gradient = {name: np.zeros_like(a) for name, a in params.items()} | {"xs": np.zeros_like(xs), "c": np.zeros_like(carry[0])}
+    gradient = {name: np.zeros_like(a) for name, a in params.items()} | {
+        "xs": np.zeros_like(xs),
+        "c": np.zeros_like(carry[0]),
+    }
     for row in range(B):
         s, y = carry[0][row].copy(), carry[1][row].copy()
         sensitivity = {name: np.zeros_like(a) for name, a in params.items()}  # ds[h] / dw[..., h]

@@ -1,7 +1,7 @@
 """The one table of cells. A row here gets every law, on every backend.
 
-Rows are the collection, what its cells become with further options, and a cell of a user's own. Each names its equations
-in `tests/oracle.py`. Parameters are drawn at random, all of them: zero biases and unit gains hide mistakes.
+Rows are the collection, what its cells become with further options, and a cell of a user's own. Each names its
+equations in `tests/oracle.py`. Parameters are drawn at random, all of them: zero biases and unit gains hide mistakes.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ ORACLES: dict[str, Callable[..., Any]] = {
 }
 
 ROWS: dict[str, Row] = {name: Row(factory, ORACLES[name]) for name, factory in COLLECTION.items()} | {
-    "elman, relu without bias": Row(partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)),
+    "elman, relu without bias": Row(
+        partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)
+    ),
     "gru, learned carry without bias": Row(partial(jaxrnn.gru, learn_carry=True, use_bias=False), oracle.gru),
     "lstm, all options": Row(
         partial(jaxrnn.lstm, peepholes=True, projection=2, cell_clip=0.9, layer_norm=True, learn_carry=True),
@@ -146,6 +148,10 @@ CASES = {
     "resets": Steps(ALL, ~NO, _bits("000101", "100000", "000010"), ONE),
     "segments": Steps(ALL, ~NO, NO, PACKED),
     # Flags on invalid steps wait: row 0 at 0 (before any valid step) and 3; row 1 behind its end; row 2 in every hole.
-    "waiting resets": Steps(np.array([6, 4, 6]), _bits("011010", "111111", "101010"), _bits("100100", "000010", "010101"), ONE),
-    "everything": Steps(np.array([6, 5, 5]), _bits("110111", "011111", "110011"), _bits("010001", "000010", "001000"), PACKED),
+    "waiting resets": Steps(
+        np.array([6, 4, 6]), _bits("011010", "111111", "101010"), _bits("100100", "000010", "010101"), ONE
+    ),
+    "everything": Steps(
+        np.array([6, 5, 5]), _bits("110111", "011111", "110011"), _bits("010001", "000010", "001000"), PACKED
+    ),
 }

@@ -59,7 +59,9 @@ DTYPES = [
 
 @pytest.mark.parametrize(("inputs", "param_dtype", "dtype", "carry_dtype", "outputs", "carries"), DTYPES)
 @pytest.mark.parametrize("backend", ["scheduled", "reference"])
-def test_dtype_policy(backend: str, inputs: str, param_dtype: str, dtype: str | None, carry_dtype: str | None, outputs: str, carries: str) -> None:
+def test_dtype_policy(
+    backend: str, inputs: str, param_dtype: str, dtype: str | None, carry_dtype: str | None, outputs: str, carries: str
+) -> None:
     """Products and outputs in one dtype, gates and carry in another that is at least float32 (traps 51, 52)."""
     cell = jaxrnn.lstm(4, param_dtype=param_dtype, dtype=dtype, carry_dtype=carry_dtype, layer_norm=True)
     shape = (5, 2, 3) if inputs.startswith(("float", "bfloat")) else (5, 2)
@@ -83,7 +85,11 @@ def test_integer_step_gathers_a_row() -> None:
     params = cell.init(KEY, 6)
     carry = cell.initial_carry((3,), params)
     symbols = np.array([5, 0, 2])
-    for a, b in zip(jax.tree.leaves(cell.step(params, carry, symbols)), jax.tree.leaves(cell.step(params, carry, np.eye(6)[symbols])), strict=True):
+    for a, b in zip(
+        jax.tree.leaves(cell.step(params, carry, symbols)),
+        jax.tree.leaves(cell.step(params, carry, np.eye(6)[symbols])),
+        strict=True,
+    ):
         np.testing.assert_allclose(a, b, 1e-14)
 
 
@@ -95,7 +101,9 @@ def test_step_goes_into_a_plain_scan() -> None:
     params, xs = cell.init(KEY, 3), jax.random.normal(KEY, (6, 2, 3))
     carry = cell.initial_carry((2,), params)
     for a, b in zip(
-        jax.tree.leaves(jax.lax.scan(partial(cell.step, params), carry, xs)), jax.tree.leaves(jaxrnn.scan(cell, params, xs, carry)), strict=True
+        jax.tree.leaves(jax.lax.scan(partial(cell.step, params), carry, xs)),
+        jax.tree.leaves(jaxrnn.scan(cell, params, xs, carry)),
+        strict=True,
     ):
         np.testing.assert_allclose(a, b, 1e-13)
 
@@ -129,12 +137,16 @@ def test_residual_elman_adds() -> None:
         np.testing.assert_allclose(ys[:, 0, 0], rate * np.tanh(0.3) * np.array([1, 2, 3]), 1e-14)
 
 
-@pytest.mark.parametrize("activation", [jax.nn.relu, jnp.sin, jax.nn.softplus, lambda a: 0.5 * a], ids=["relu", "sin", "softplus", "linear"])
+@pytest.mark.parametrize(
+    "activation", [jax.nn.relu, jnp.sin, jax.nn.softplus, lambda a: 0.5 * a], ids=["relu", "sin", "softplus", "linear"]
+)
 def test_elman_takes_any_activation(activation: Any) -> None:
     cell = jaxrnn.elman(4, activation=activation)
     params, xs = jax.tree.map(np.asarray, (cell.init(KEY, 3), jax.random.normal(KEY, (5, 2, 3))))
     h = np.zeros((2, 4))
     _, ys = jaxrnn.scan(cell, params, xs)
     for t in range(5):
-        h = np.asarray(activation(xs[t] @ params["kernel"][:, 0] + params["bias"][0] + h @ params["recurrent_kernel"][:, 0]))
+        h = np.asarray(
+            activation(xs[t] @ params["kernel"][:, 0] + params["bias"][0] + h @ params["recurrent_kernel"][:, 0])
+        )
         np.testing.assert_allclose(ys[t], h, 1e-12)

@@ -51,7 +51,9 @@ def test_forget_bias_is_an_initial_value_and_nothing_else() -> None:
     np.testing.assert_array_equal(params["bias"][1], -2.0)
     np.testing.assert_array_equal(high.init(KEY, D)["bias"][1], 3.0)
     xs = jax.random.normal(KEY, (5, 2, D))
-    for a, b in zip(jax.tree.leaves(jaxrnn.scan(low, params, xs)), jax.tree.leaves(jaxrnn.scan(high, params, xs)), strict=True):
+    for a, b in zip(
+        jax.tree.leaves(jaxrnn.scan(low, params, xs)), jax.tree.leaves(jaxrnn.scan(high, params, xs)), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
 
@@ -60,11 +62,19 @@ def test_forget_bias_is_an_initial_value_and_nothing_else() -> None:
 def test_every_parameter_dtype(name: str, dtype: Any) -> None:
     """Orthogonal in half precision too (trap 45): the float32 draw, rounded once."""
     factory = COLLECTION[name]
-    cell = factory(H, param_dtype=dtype) if name != "lstm, projection" else jaxrnn.lstm(H, projection=H // 2, param_dtype=dtype)
+    cell = (
+        factory(H, param_dtype=dtype)
+        if name != "lstm, projection"
+        else jaxrnn.lstm(H, projection=H // 2, param_dtype=dtype)
+    )
     params = cell.init(KEY, D)
     assert {a.dtype for a in params.values()} == {jnp.dtype(dtype)}
     wide = jnp.float64 if dtype == jnp.float64 else jnp.float32
-    same = factory(H, param_dtype=wide) if name != "lstm, projection" else jaxrnn.lstm(H, projection=H // 2, param_dtype=wide)
+    same = (
+        factory(H, param_dtype=wide)
+        if name != "lstm, projection"
+        else jaxrnn.lstm(H, projection=H // 2, param_dtype=wide)
+    )
     if dtype in (jnp.bfloat16, jnp.float16):
         np.testing.assert_array_equal(params["recurrent_kernel"], same.init(KEY, D)["recurrent_kernel"].astype(dtype))
 
@@ -73,7 +83,11 @@ def test_every_parameter_dtype(name: str, dtype: Any) -> None:
 def test_initialisers_reach_the_gate_they_name(factory: Any) -> None:
     """An initialiser for all gates, or for one gate by name; none is ignored (trap 44)."""
     constant, first = jax.nn.initializers.constant(7.0), factory(H).gates[0]
-    for argument, name in {"kernel_init": "kernel", "recurrent_kernel_init": "recurrent_kernel", "bias_init": "bias"}.items():
+    for argument, name in {
+        "kernel_init": "kernel",
+        "recurrent_kernel_init": "recurrent_kernel",
+        "bias_init": "bias",
+    }.items():
         everywhere = factory(H, **{argument: constant}).init(KEY, D)
         np.testing.assert_array_equal(everywhere[name], 7.0)
         one, default = factory(H, **{argument: {first: constant}}).init(KEY, D)[name], factory(H).init(KEY, D)[name]
@@ -91,7 +105,14 @@ def test_without_bias(factory: Any) -> None:
     np.testing.assert_array_equal(ys, 0.0)
 
 
-@pytest.mark.parametrize(("cell", "keep", "let_in"), [(jaxrnn.lstm(2000, chrono=50), 1, 0), (jaxrnn.gru(2000, chrono=50), 1, None)], ids=["lstm", "gru"])
+@pytest.mark.parametrize(
+    ("cell", "keep", "let_in"),
+    [
+        (jaxrnn.lstm(2000, chrono=50, recurrent_kernel_init=jax.nn.initializers.zeros), 1, 0),
+        (jaxrnn.gru(2000, chrono=50, recurrent_kernel_init=jax.nn.initializers.zeros), 1, None),
+    ],
+    ids=["lstm", "gru"],
+)
 def test_chrono(cell: Any, keep: int, let_in: int | None) -> None:
     """b_keep = log u with u ~ U(1, T_max - 1), and b_input = -b_keep unit by unit; all others zero."""
     bias = np.asarray(cell.init(KEY, 2)["bias"])
@@ -110,7 +131,9 @@ def test_chrono(cell: Any, keep: int, let_in: int | None) -> None:
 
 def test_chrono_of_coupled_gates_lets_in_little() -> None:
     """With f = 1 - i the input gate alone is set, to minus the log."""
-    bias = np.asarray(jaxrnn.lstm(500, coupled=True, chrono=50).init(KEY, 2)["bias"])
+    bias = np.asarray(
+        jaxrnn.lstm(500, coupled=True, chrono=50, recurrent_kernel_init=jax.nn.initializers.zeros).init(KEY, 2)["bias"]
+    )
     assert (bias[0] <= 0).all()
     assert -np.log(49) <= bias[0].min() < -3
     np.testing.assert_array_equal(bias[1:], 0.0)
@@ -126,7 +149,6 @@ def test_parameters_are_those_declared_and_independent(row: str) -> None:
         np.testing.assert_array_equal(array, again[name])
         if name.endswith("kernel"):
             assert np.abs(array - other[name]).max() > 0
-    assert np.abs(np.asarray(params["kernel"][:H, 0, :D]) - np.asarray(params["recurrent_kernel"][:D, 0, :D])[:D]).max() > 0 or D > H
 
 
 def test_learned_initial_carry() -> None:

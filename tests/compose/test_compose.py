@@ -213,20 +213,20 @@ def test_dropout_between_layers_is_redrawn_unless_variational() -> None:
 def test_noise_needs_a_cell_and_names_what_is_wrong() -> None:
     with pytest.raises(TypeError, match="`cell` must be a Cell"):
         jaxrnn.zoneout(jaxrnn.stack([jaxrnn.gru(2)]), h=0.1)
-    with pytest.raises(ValueError, match="out of \\('h',\\), got 'c'"):
+    with pytest.raises(ValueError, match=r"out of \('h',\), got 'c'"):
         jaxrnn.zoneout(jaxrnn.gru(2), c=0.1)
     with pytest.raises(ValueError, match="`h` must be a number in \\[0, 1\\), got 1.5"):
         jaxrnn.zoneout(jaxrnn.gru(2), h=1.5)
     with pytest.raises(ValueError, match="has it already"):
         jaxrnn.recurrent_dropout(jaxrnn.recurrent_dropout(jaxrnn.gru(2), 0.1), 0.1)
-    with pytest.raises(ValueError, match="`inputs` must be 4.*got 3"):
+    with pytest.raises(ValueError, match=r"`inputs` must be 4.*got 3"):
         jaxrnn.residual(jaxrnn.gru(4)).init(jax.random.key(0), inputs=3)
     with pytest.raises(ValueError, match="`backward` must be of output size 3 for merge='sum', got one of size 4"):
         jaxrnn.bidirectional(jaxrnn.gru(3), jaxrnn.gru(4), merge="sum")
-    with pytest.raises(ValueError, match="`merge` must be one of .*got 'cat'"):
+    with pytest.raises(ValueError, match=r"`merge` must be one of .*got 'cat'"):
         jaxrnn.bidirectional(jaxrnn.gru(3), merge="cat")
+    layer = jaxrnn.bidirectional(jaxrnn.gru(3))
     with pytest.raises(TypeError, match="no single step"):
-        layer = jaxrnn.bidirectional(jaxrnn.gru(3))
         layer.step(layer.init(jax.random.key(0), 2), layer.initial_carry((1,)), np.zeros((1, 2)))
     with pytest.raises(ValueError, match="`merge` must be a merge that gives one array"):
         jaxrnn.stack([jaxrnn.bidirectional(jaxrnn.gru(3), merge=None), jaxrnn.gru(3)])

@@ -128,7 +128,9 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "project, no bias": lambda: CELL.project(params_of(bias=None), ones(B, D)),
         "project, fused": lambda: CELL.project(params_of(kernel=ones(D, 4 * H)), ones(B, D)),
         "initial_carry, learned and missing": lambda: jaxrnn.lstm(H, learn_carry=True).initial_carry((B,)),
-        "initial_carry, learned and not there": lambda: jaxrnn.lstm(H, learn_carry=True).initial_carry((B,), params_of()),
+        "initial_carry, learned and not there": lambda: jaxrnn.lstm(H, learn_carry=True).initial_carry(
+            (B,), params_of()
+        ),
         "initial_carry, a list": lambda: CELL.initial_carry((B,), [1]),
         "initial_carry, no kernel": lambda: CELL.initial_carry((B,), {}),
         "initial_carry, of another cell": lambda: CELL.initial_carry((B,), {"kernel": "x"}),
@@ -238,7 +240,11 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "floats": lambda: scan(segments=ones(T, B, dtype=int), reset_carry=(0.0, 0.0)),
         "no batch": lambda: scan(segments=ones(T, B, dtype=int), reset_carry=(ones(H), ones(H))),
         "wider than the carry": lambda: scan(
-            jaxrnn.lstm(H), {k: f32(v.shape) for k, v in params_of().items()}, f32((T, B, D)), resets=ones(T, B, dtype=bool), reset_carry=carry_of()
+            jaxrnn.lstm(H),
+            {k: f32(v.shape) for k, v in params_of().items()},
+            f32((T, B, D)),
+            resets=ones(T, B, dtype=bool),
+            reset_carry=carry_of(),
         ),
     },
     "lengths": {
@@ -308,7 +314,9 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
     "projected": {
         "a string": lambda: scan(projected="yes"),
         "an int": lambda: scan(projected=0),
-        "of a stack": lambda: jaxrnn.scan(jaxrnn.stack([CELL]), jaxrnn.stack([CELL]).init(KEY, D), ones(T, B, D), projected=True),
+        "of a stack": lambda: jaxrnn.scan(
+            jaxrnn.stack([CELL]), jaxrnn.stack([CELL]).init(KEY, D), ones(T, B, D), projected=True
+        ),
     },
     "chunk": {
         "zero": lambda: scan(chunk=0),
@@ -441,8 +449,18 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
     },
     "size": {
         f"{name}, {what}": partial(factory, value)
-        for name, factory in dict(lstm=jaxrnn.lstm, gru=jaxrnn.gru, elman=jaxrnn.elman, lstm_1997=jaxrnn.lstm_1997, own=own).items()
-        for what, value in {"zero": 0, "negative": -1, "a float": 4.0, "a string": "4", "none": None, "a bool": True, "a list": [4]}.items()
+        for name, factory in dict(
+            lstm=jaxrnn.lstm, gru=jaxrnn.gru, elman=jaxrnn.elman, lstm_1997=jaxrnn.lstm_1997, own=own
+        ).items()
+        for what, value in {
+            "zero": 0,
+            "negative": -1,
+            "a float": 4.0,
+            "a string": "4",
+            "none": None,
+            "a bool": True,
+            "a list": [4],
+        }.items()
     },
     "projection": {
         "zero": lambda: jaxrnn.lstm(H, projection=0),
@@ -484,14 +502,26 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "an int": lambda: jaxrnn.lstm(H, coupled=1),
         "no forget gate": lambda: jaxrnn.lstm(H, coupled=True, forget_gate=False),
     },
-    "forget_gate": {"a string": lambda: jaxrnn.lstm(H, forget_gate="no"), "none": lambda: jaxrnn.lstm(H, forget_gate=None)},
-    "peepholes": {"an int": lambda: jaxrnn.lstm(H, peepholes=3), "a string": lambda: jaxrnn.lstm(H, peepholes="diagonal")},
-    "layer_norm": {"a string": lambda: jaxrnn.lstm(H, layer_norm="pre"), "none": lambda: jaxrnn.lstm(H, layer_norm=None)},
+    "forget_gate": {
+        "a string": lambda: jaxrnn.lstm(H, forget_gate="no"),
+        "none": lambda: jaxrnn.lstm(H, forget_gate=None),
+    },
+    "peepholes": {
+        "an int": lambda: jaxrnn.lstm(H, peepholes=3),
+        "a string": lambda: jaxrnn.lstm(H, peepholes="diagonal"),
+    },
+    "layer_norm": {
+        "a string": lambda: jaxrnn.lstm(H, layer_norm="pre"),
+        "none": lambda: jaxrnn.lstm(H, layer_norm=None),
+    },
     "truncated_gradient": {
         "an int": lambda: jaxrnn.lstm(H, truncated_gradient=1),
         "1997": lambda: jaxrnn.lstm_1997(H, truncated_gradient="yes"),
     },
-    "reset_after": {"an int": lambda: jaxrnn.gru(H, reset_after=1), "a string": lambda: jaxrnn.gru(H, reset_after="v3")},
+    "reset_after": {
+        "an int": lambda: jaxrnn.gru(H, reset_after=1),
+        "a string": lambda: jaxrnn.gru(H, reset_after="v3"),
+    },
     "residual": {"an int": lambda: jaxrnn.elman(H, residual=0), "none": lambda: jaxrnn.elman(H, residual=None)},
     "leak": {
         "zero": lambda: jaxrnn.elman(H, leak=0.0),
@@ -506,9 +536,16 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
         "none": lambda: jaxrnn.lstm(H, activation=None),
         "gru": lambda: jaxrnn.gru(H, activation=1),
     },
-    "gate_activation": {"a name": lambda: jaxrnn.lstm(H, gate_activation="sigmoid"), "gru": lambda: jaxrnn.gru(H, gate_activation=None)},
+    "gate_activation": {
+        "a name": lambda: jaxrnn.lstm(H, gate_activation="sigmoid"),
+        "gru": lambda: jaxrnn.gru(H, gate_activation=None),
+    },
     "output_activation": {"a name": lambda: jaxrnn.lstm(H, output_activation="tanh")},
-    "use_bias": {"an int": lambda: jaxrnn.lstm(H, use_bias=1), "gru": lambda: jaxrnn.gru(H, use_bias="no"), "none": lambda: jaxrnn.gru(H, use_bias=None)},
+    "use_bias": {
+        "an int": lambda: jaxrnn.lstm(H, use_bias=1),
+        "gru": lambda: jaxrnn.gru(H, use_bias="no"),
+        "none": lambda: jaxrnn.gru(H, use_bias=None),
+    },
     "learn_carry": {"an int": lambda: jaxrnn.lstm(H, learn_carry=1), "none": lambda: jaxrnn.elman(H, learn_carry=None)},
     "carry_init": {
         "alone": lambda: jaxrnn.lstm(H, carry_init=jax.nn.initializers.ones),
@@ -529,10 +566,16 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
     "bias_init": {
         "a number": lambda: jaxrnn.elman(H, bias_init=0.0),
         "an unknown gate": lambda: jaxrnn.lstm(H, bias_init={"forget": jax.nn.initializers.ones}),
-        "a forget gate where there is none": lambda: jaxrnn.lstm(H, coupled=True, bias_init={"f": jax.nn.initializers.ones}),
-        "gate_cell, an unknown gate": lambda: jaxrnn.gate_cell(gates=("a",), carry=State, bias_init={"b": jax.nn.initializers.ones})(equations)(H),
+        "a forget gate where there is none": lambda: jaxrnn.lstm(
+            H, coupled=True, bias_init={"f": jax.nn.initializers.ones}
+        ),
+        "gate_cell, an unknown gate": lambda: jaxrnn.gate_cell(
+            gates=("a",), carry=State, bias_init={"b": jax.nn.initializers.ones}
+        )(equations)(H),
         "gate_cell, a list": lambda: jaxrnn.gate_cell(gates=("a",), carry=State, bias_init=[1.0])(equations)(H),
-        "gate_cell, a number in it": lambda: jaxrnn.gate_cell(gates=("a",), carry=State, bias_init={"a": 1.0})(equations)(H),
+        "gate_cell, a number in it": lambda: jaxrnn.gate_cell(gates=("a",), carry=State, bias_init={"a": 1.0})(
+            equations
+        )(H),
     },
     "gates": {
         "a string": lambda: jaxrnn.gate_cell(gates="ifgo", carry=State)(equations),
@@ -548,7 +591,9 @@ WRONG: dict[str, dict[str, Callable[[], Any]]] = {
     "equations": {
         "no function": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(3),
         "too few arguments": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(lambda carry, x: None),
-        "too many arguments": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(lambda carry, x, recur, theta, more: None),
+        "too many arguments": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(
+            lambda carry, x, recur, theta, more: None
+        ),
         "a positional option": lambda: jaxrnn.gate_cell(gates=("a",), carry=State)(lambda carry, x, h, rate=0.5: None),
     },
     "update": {
@@ -573,7 +618,9 @@ NO_CARRY_CLASS = {
     "a class without h": NamedTuple("NoH", [("c", Any)]),
     "a string": "State",
 }
-WRONG["carry"] |= {f"gate_cell, {what}": partial(jaxrnn.gate_cell, gates=("a",), carry=kind) for what, kind in NO_CARRY_CLASS.items()}
+WRONG["carry"] |= {
+    f"gate_cell, {what}": partial(jaxrnn.gate_cell, gates=("a",), carry=kind) for what, kind in NO_CARRY_CLASS.items()
+}
 
 UNKNOWN = {
     "lstm": ("peephole", lambda: jaxrnn.lstm(H, peephole=True)),
@@ -585,7 +632,10 @@ UNKNOWN = {
     "lstm_1997, a forget bias": ("forget_bias", lambda: jaxrnn.lstm_1997(H, forget_bias=1.0)),
     "own": ("rate", lambda: own(H, rate=1)),
     "own, mistyped common": ("use_bais", lambda: own(H, use_bais=True)),
-    "scan_carries": ("length", lambda: jaxrnn.scan_carries(CELL, params_of(), ones(T, B, D), length=ones(B, dtype=int))),
+    "scan_carries": (
+        "length",
+        lambda: jaxrnn.scan_carries(CELL, params_of(), ones(T, B, D), length=ones(B, dtype=int)),
+    ),
 }
 
 

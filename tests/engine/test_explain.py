@@ -26,8 +26,8 @@ def test_a_backend_that_is_asked_for_runs(monkeypatch: pytest.MonkeyPatch) -> No
     """Trap 62, a fast path that was silently dead: count the calls."""
     calls: list[str] = []
 
-    def counted(backend):  # noqa: ANN001, ANN202
-        def run(*args):  # noqa: ANN002, ANN202
+    def counted(backend):
+        def run(*args):
             calls.append(backend.name)
             return backend.run(*args)
 
@@ -54,13 +54,22 @@ def test_a_backend_that_declines_says_why(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(
     ("T", "chunk", "segment", "block"),
-    [(128, None, None, 16), (100, None, None, 20), (7, None, None, 16), (127, None, None, 16), (65536, "sqrt", 256, 16), (50, 7, None, 7)],
+    [
+        (128, None, None, 16),
+        (100, None, None, 20),
+        (7, None, None, 16),
+        (127, None, None, 16),
+        (65536, "sqrt", 256, 16),
+        (50, 7, None, 7),
+    ],
 )
 def test_blocks(T: int, chunk: int | str | None, segment: int | None, block: int) -> None:
     assert blocks(T, chunk) == (segment, block)
 
 
-@pytest.mark.parametrize("options", [dict(steps=0), dict(steps=1.5), dict(chunk="root"), dict(chunk=0), dict(backend="fast")])
+@pytest.mark.parametrize(
+    "options", [dict(steps=0), dict(steps=1.5), dict(chunk="root"), dict(chunk=0), dict(backend="fast")]
+)
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_calls(options: dict) -> None:
     with pytest.raises((TypeError, ValueError), match=f"`{next(iter(options))}` must be"):

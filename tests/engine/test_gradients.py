@@ -1,4 +1,4 @@
-"""Traps of gradients, by name: frozen weights, one of two states in the loss, twice the same, double backward, exactness."""
+"""Traps of gradients: frozen weights, one of two states in the loss, twice the same, double backward."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def whole_gradient() -> Any:
     return jax.jit(jax.grad(lambda a: loss(a, "reference")))(arrays(ROW))
 
 
-@pytest.mark.parametrize("frozen", ["params", "recurrent_kernel", *(pytest.param(f, marks=pytest.mark.slow) for f in ("xs", "carry", "kernel"))])
+@pytest.mark.parametrize(
+    "frozen",
+    ["params", "recurrent_kernel", *(pytest.param(f, marks=pytest.mark.slow) for f in ("xs", "carry", "kernel"))],
+)
 def test_frozen_arguments_leave_the_other_gradients(frozen: str) -> None:
     """Gradients of the rest are those of everything (trap 25), whatever is not differentiated."""
     args = arrays(ROW)
@@ -34,7 +37,9 @@ def test_frozen_arguments_leave_the_other_gradients(frozen: str) -> None:
     def split() -> tuple[dict[str, Any], dict[str, Any]]:
         if frozen in args:
             return {k: v for k, v in args.items() if k != frozen}, {frozen: args[frozen]}
-        return args | {"params": {k: v for k, v in args["params"].items() if k != frozen}}, {"params": {frozen: args["params"][frozen]}}
+        return args | {"params": {k: v for k, v in args["params"].items() if k != frozen}}, {
+            "params": {frozen: args["params"][frozen]}
+        }
 
     live, still = split()
 
@@ -56,7 +61,9 @@ def test_frozen_arguments_leave_the_other_gradients(frozen: str) -> None:
 )
 def test_one_output_in_the_loss(pick: Any) -> None:
     """Trap 24."""
-    actual, expected = jax.jit(lambda a: tuple(jax.grad(loss)(a, b, pick) for b in ("scheduled", "reference")))(arrays(ROW))
+    actual, expected = jax.jit(lambda a: tuple(jax.grad(loss)(a, b, pick) for b in ("scheduled", "reference")))(
+        arrays(ROW)
+    )
     assert_close(actual, expected)
     assert max(np.abs(a).max() for a in jax.tree.leaves(expected["params"])) > 0
 
@@ -74,7 +81,9 @@ def test_double_backward() -> None:
     def penalty(args: Any, backend: str) -> Any:
         return sum((g**2).sum() for g in jax.tree.leaves(jax.grad(loss)(args, backend)))
 
-    actual, expected = jax.jit(lambda a: tuple(jax.grad(penalty)(a, b) for b in ("scheduled", "reference")))(arrays(ROW))
+    actual, expected = jax.jit(lambda a: tuple(jax.grad(penalty)(a, b) for b in ("scheduled", "reference")))(
+        arrays(ROW)
+    )
     assert_close(actual, expected, 1e-9)
 
 

@@ -41,7 +41,9 @@ def by_hand(k1: int, k2: int, params: Any, xs: Any, carry: Any) -> Any:
 def test_gradients_reach_back_k2_steps_every_k1(k1: int, k2: int, reverse: bool) -> None:
     def engine(params: Any, xs: Any, carry: Any) -> Any:
         final, ys = jaxrnn.scan_truncated(CELL, params, xs, carry, k1=k1, k2=k2, reverse=reverse)
-        return jnp.sin(ys * jnp.broadcast_to(WEIGHTS[::-1] if reverse else WEIGHTS, ys.shape)).sum() + (final.c**2).sum()
+        return (
+            jnp.sin(ys * jnp.broadcast_to(WEIGHTS[::-1] if reverse else WEIGHTS, ys.shape)).sum() + (final.c**2).sum()
+        )
 
     def definition(params: Any, xs: Any, carry: Any) -> Any:
         return by_hand(k1, k2, params, xs[::-1] if reverse else xs, carry)

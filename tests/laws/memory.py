@@ -2,8 +2,8 @@
 
 Bytes as XLA's buffer assignment counts them for the compiled gradient with respect to parameters, inputs and carry, in
 float32 with the shapes below. `python -m tests.laws.memory` measures every cell of the collection and writes
-`memory.json`; `python -m tests.laws.memory NAME...` measures these and prints them. A process of its own, since the flags
-that make the tests compile quickly change what XLA fuses and keeps.
+`memory.json`; `python -m tests.laws.memory NAME...` measures these and prints them. A process of its own, since the
+flags that make the tests compile quickly change what XLA fuses and keeps.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The compiled programs that the laws share: few shapes, compiled once a process, called with many values.
 
-One program computes outputs and all gradients of one row on one backend in one direction, with lengths, mask, resets and
-segments as arguments. The cases of the table, NaN in padding, and rows of length zero all go through it.
+One program computes outputs and all gradients of one row on one backend in one direction, with lengths, mask, resets
+and segments as arguments. The cases of the table, NaN in padding, and rows of length zero all go through it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def call(row: str, backend: str, args: dict[str, Any], **options: Any) -> Any:
     """`jaxrnn.scan` of a row, with the dict that `arrays` makes."""
     given = dict(args)
     params, xs, carry, per_step = (given.pop(k) for k in ("params", "xs", "carry", "per_step"))
-    return jaxrnn.scan(ROWS[row].cell, params, xs, carry, per_step=per_step or None, backend=backend, **given, **options)
+    return jaxrnn.scan(
+        ROWS[row].cell, params, xs, carry, per_step=per_step or None, backend=backend, **given, **options
+    )
 
 
 def without_reset(args: dict[str, Any]) -> dict[str, Any]:
@@ -41,10 +43,12 @@ def without_reset(args: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def masked(row: str, backend: str, reverse: bool) -> Any:
-    """(args, steps, cotangents) -> (outputs, gradients), in two blocks of 3 steps. Law 2 has blocks that leave a rest."""
+    """(args, steps, cotangents) -> (outputs, gradients), in two blocks of 3. Law 2 has blocks that leave a rest."""
 
     def program(args: Any, steps: Steps, cotangent: Any) -> Any:
-        outputs, pull = jax.vjp(lambda args: call(row, backend, args, **steps._asdict(), reverse=reverse, chunk=3), args)
+        outputs, pull = jax.vjp(
+            lambda args: call(row, backend, args, **steps._asdict(), reverse=reverse, chunk=3), args
+        )
         return outputs, pull(cotangent)[0]
 
     return jax.jit(program)
@@ -76,7 +80,14 @@ def truth(row: str, reverse: bool, case: str) -> Any:
 def run_oracle(row: str, args: dict[str, Any], steps: Steps, reverse: bool) -> Any:
     params, xs, carry = (args[k] for k in ("params", "xs", "carry"))
     return oracle.scan(
-        ROWS[row].equations, params, xs, tuple(carry), reset_carry=tuple(args["reset_carry"]), per_step=args["per_step"], reverse=reverse, **steps._asdict()
+        ROWS[row].equations,
+        params,
+        xs,
+        tuple(carry),
+        reset_carry=tuple(args["reset_carry"]),
+        per_step=args["per_step"],
+        reverse=reverse,
+        **steps._asdict(),
     )
 
 
@@ -108,7 +119,9 @@ def assert_close(actual: Any, expected: Any, tolerance: float = TOLERANCE, what:
     assert len(have) == len(want), (jax.tree.structure(actual), jax.tree.structure(expected))
     for (path, a), e in zip(have, want, strict=True):
         name = f"{what}{jax.tree_util.keystr(path)}"
-        np.testing.assert_allclose(np.asarray(a, np.float64), np.asarray(e, np.float64), tolerance, tolerance, err_msg=name, strict=True)
+        np.testing.assert_allclose(
+            np.asarray(a, np.float64), np.asarray(e, np.float64), tolerance, tolerance, err_msg=name, strict=True
+        )
 
 
 def assert_same_bits(actual: Any, expected: Any, what: str = "") -> None:

@@ -48,7 +48,7 @@ def test_gradients_equal_the_reference(row: str, backend: str, direction: str) -
 @pytest.mark.parametrize("backend", BACKEND_NAMES)
 @pytest.mark.parametrize("row", QUICK_ROWS)
 def test_nothing_given_is_all_steps(row: str, backend: str) -> None:
-    """Without lengths, mask, resets and segments, in blocks of the engine's choice: the case in which they are all neutral."""
+    """Without lengths, mask, resets and segments, in the engine's own blocks: the case where they are all neutral."""
     args = programs.without_reset(arrays(row))
     outputs, gradients = programs.to_numpy(programs.plain(row, backend)(args, cotangents(row)))
     assert_close(outputs, programs.truth(row, False, "all steps"))
@@ -84,7 +84,10 @@ def test_jvp_is_the_gradient_along_the_tangent(row: str, backend: str) -> None:
     (outputs, moved), _ = second_order(row, backend)
     assert_close(outputs, programs.truth(row, False, "everything"))
     change = sum((w * d).sum() for w, d in zip(jax.tree.leaves(cotangents(row)), jax.tree.leaves(moved), strict=True))
-    gradient, tangent = jax.tree.leaves(programs.true_gradients(row, False, "everything")), jax.tree.leaves(arrays(row, seed=1))
+    gradient, tangent = (
+        jax.tree.leaves(programs.true_gradients(row, False, "everything")),
+        jax.tree.leaves(arrays(row, seed=1)),
+    )
     assert_close(change, sum((g * t).sum() for g, t in zip(gradient, tangent, strict=True)))
 
 
@@ -105,6 +108,8 @@ def test_truncated_gradient_is_the_papers_rule(row: str, backend: str) -> None:
     _, gradients = programs.result(row, backend, False, "all steps")
     actual = gradients["params"] | {"xs": gradients["xs"], "c": gradients["carry"].c}
     assert_close(actual, expected)
-    assert np.abs(gradients["carry"].h).max() == 0  # the initial h reaches the loss only through gates' recurrent inputs
+    assert (
+        np.abs(gradients["carry"].h).max() == 0
+    )  # the initial h reaches the loss only through gates' recurrent inputs
     full = programs.result("lstm 1997", backend, False, "all steps")[1]
     assert np.abs(full["carry"].h).max() > 1e-3  # which the untruncated cell does differentiate

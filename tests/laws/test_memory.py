@@ -27,7 +27,9 @@ def check(cells: dict[str, Any]) -> None:
 
 @cache
 def measured(names: tuple[str, ...]) -> dict[str, Any]:
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)
+    }
     command = [sys.executable, "-m", "tests.laws.memory", *names]
     return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
 
@@ -37,9 +39,14 @@ def test_table_holds_every_cell_and_the_law() -> None:
     check(FROZEN["cells"])
 
 
-@pytest.mark.parametrize("names", [QUICK, pytest.param(tuple(c for c in COLLECTION if c not in QUICK), marks=pytest.mark.slow)], ids=["quick", "all"])
+@pytest.mark.parametrize(
+    "names",
+    [QUICK, pytest.param(tuple(c for c in COLLECTION if c not in QUICK), marks=pytest.mark.slow)],
+    ids=["quick", "all"],
+)
 def test_measured_now(names: tuple[str, ...]) -> None:
     now = measured(names)
     check(now["cells"])
-    if now["jax"] == FROZEN["jax"]:
-        assert now["cells"] == {name: FROZEN["cells"][name] for name in names}, f"The table is old: {memory.COMMAND}"
+    if now["jax"] == FROZEN["jax"]:  # another version of XLA, other buffers
+        for name, cell in now["cells"].items():
+            assert abs(cell["ratio"] - FROZEN["cells"][name]["ratio"]) < 0.02, f"{name}: renew it by {memory.COMMAND}"

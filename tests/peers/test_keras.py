@@ -29,7 +29,11 @@ Z_R_N = [1, 0, 2]  # Keras's gates are z, r, h
 
 
 def gru_weights(kernel: Any, recurrent: Any, bias: Any) -> dict[str, Any]:
-    return {"kernel": columns(kernel, 3)[:, Z_R_N], "recurrent_kernel": columns(recurrent, 3)[:, Z_R_N], "bias": bias.reshape(3, H)[Z_R_N]}
+    return {
+        "kernel": columns(kernel, 3)[:, Z_R_N],
+        "recurrent_kernel": columns(recurrent, 3)[:, Z_R_N],
+        "bias": bias.reshape(3, H)[Z_R_N],
+    }
 
 
 def gru_after_weights(kernel: Any, recurrent: Any, bias: Any) -> dict[str, Any]:
@@ -48,8 +52,20 @@ def gru_after_gradients(kernel: Any, recurrent: Any, bias: Any) -> dict[str, Any
 
 MODELS = {
     "lstm": (keras.layers.LSTM, {}, jaxrnn.lstm(H), lstm_weights, lstm_weights),
-    "gru, reset after": (keras.layers.GRU, {"reset_after": True}, jaxrnn.gru(H), gru_after_weights, gru_after_gradients),
-    "gru, reset before": (keras.layers.GRU, {"reset_after": False}, jaxrnn.gru(H, reset_after=False), gru_weights, gru_weights),
+    "gru, reset after": (
+        keras.layers.GRU,
+        {"reset_after": True},
+        jaxrnn.gru(H),
+        gru_after_weights,
+        gru_after_gradients,
+    ),
+    "gru, reset before": (
+        keras.layers.GRU,
+        {"reset_after": False},
+        jaxrnn.gru(H, reset_after=False),
+        gru_weights,
+        gru_weights,
+    ),
 }
 
 
@@ -64,7 +80,15 @@ def test_outputs_and_all_gradients(name: str, backend: str, ragged: bool) -> Non
     lengths = LENGTHS if ragged else np.full(B, T)
     valid = np.arange(T)[:, None] < lengths
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        layer = make(H, activation=jnp.tanh, recurrent_activation=jax.nn.sigmoid, return_sequences=True, return_state=True, dtype="float64", **options)
+        layer = make(
+            H,
+            activation=jnp.tanh,
+            recurrent_activation=jax.nn.sigmoid,
+            return_sequences=True,
+            return_state=True,
+            dtype="float64",
+            **options,
+        )
         layer.build((B, T, D))
         kernels = [np.asarray(w.value) for w in layer.trainable_variables]
         rest = [w.value for w in layer.non_trainable_variables]  # the seed of its dropout
@@ -73,7 +97,9 @@ def test_outputs_and_all_gradients(name: str, backend: str, ragged: bool) -> Non
         def theirs(kernels: Any, xs: Any, states: Any) -> Any:
             given = list(reversed(states))  # h, c
             mask = dict(mask=jnp.asarray(valid.T)) if ragged else {}
-            (ys, *last), _ = layer.stateless_call(kernels, rest, jnp.swapaxes(xs, 0, 1), initial_state=given, training=False, **mask)
+            (ys, *last), _ = layer.stateless_call(
+                kernels, rest, jnp.swapaxes(xs, 0, 1), initial_state=given, training=False, **mask
+            )
             return list(reversed(last)), jnp.where(valid[..., None], jnp.swapaxes(ys, 0, 1), 0.0)
 
         (last, out), pull = jax.vjp(theirs, kernels, xs, states)

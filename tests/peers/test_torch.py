@@ -1,4 +1,4 @@
-"""PyTorch, live, in float64: LSTM with and without projection, GRU, RNN, ragged, and a layer-norm LSTM built from torch's."""
+"""PyTorch, live, in float64: LSTM with and without projection, GRU, RNN, ragged, layer norm, two directions."""
 
 from __future__ import annotations
 
@@ -47,12 +47,20 @@ def gru_weights(w: dict[str, Any], both: bool) -> dict[str, Any]:
 
 def rnn_weights(w: dict[str, Any], both: bool) -> dict[str, Any]:
     bias = w["bias_ih_l0"] + w["bias_hh_l0"] if both else w["bias_ih_l0"]
-    return {"kernel": rows(w["weight_ih_l0"], 1), "recurrent_kernel": rows(w["weight_hh_l0"], 1), "bias": bias.reshape(1, -1)}
+    return {
+        "kernel": rows(w["weight_ih_l0"], 1),
+        "recurrent_kernel": rows(w["weight_hh_l0"], 1),
+        "bias": bias.reshape(1, -1),
+    }
 
 
 MODELS = {
     "lstm": (lambda: torch.nn.LSTM(D, H, dtype=torch.float64), jaxrnn.lstm(H), lstm_weights),
-    "lstm, projection": (lambda: torch.nn.LSTM(D, H, proj_size=2, dtype=torch.float64), jaxrnn.lstm(H, projection=2), lstm_weights),
+    "lstm, projection": (
+        lambda: torch.nn.LSTM(D, H, proj_size=2, dtype=torch.float64),
+        jaxrnn.lstm(H, projection=2),
+        lstm_weights,
+    ),
     "gru": (lambda: torch.nn.GRU(D, H, dtype=torch.float64), jaxrnn.gru(H), gru_weights),
     "rnn, tanh": (lambda: torch.nn.RNN(D, H, dtype=torch.float64), jaxrnn.elman(H), rnn_weights),
     "rnn, relu": (
@@ -85,13 +93,17 @@ def test_outputs_and_all_gradients(name: str, backend: str, ragged: bool) -> Non
     else:
         out, final = model(x, initial)
     final = tuple(reversed(final)) if isinstance(final, tuple) else (final,)
-    loss = (out * tensor(ys_weight)).sum() + sum((f[0] * tensor(w)).sum() for f, w in zip(final, carry_weights, strict=True))
+    loss = (out * tensor(ys_weight)).sum() + sum(
+        (f[0] * tensor(w)).sum() for f, w in zip(final, carry_weights, strict=True)
+    )
     loss.backward()
 
     params = convert({k: numpy(w) for k, w in model.named_parameters()}, True)
     carry = cell.carry_type(*states)
     options = dict(backend=backend) | (dict(lengths=lengths) if ragged else {})
-    (last, ys), (dparams, dxs, dcarry) = run(cell, params, xs, carry, (cell.carry_type(*carry_weights), ys_weight), **options)
+    (last, ys), (dparams, dxs, dcarry) = run(
+        cell, params, xs, carry, (cell.carry_type(*carry_weights), ys_weight), **options
+    )
     close(ys, numpy(out), OUTPUTS)
     for ours, theirs in zip(last, final, strict=True):
         close(ours, numpy(theirs[0]), OUTPUTS)
@@ -124,7 +136,9 @@ def test_layer_norm_lstm(backend: str) -> None:
         for norm in (*norms.values(), cell_norm):
             for p in norm.parameters():
                 p.copy_(torch.randn_like(p))
-    w, u, b, xs, c, h, dc, dh, dys = data(5, (4 * H, D), (4 * H, H), (4 * H,), (T, B, D), (B, H), (B, H), (B, H), (B, H), (T, B, H))
+    w, u, b, xs, c, h, dc, dh, dys = data(
+        5, (4 * H, D), (4 * H, H), (4 * H,), (T, B, D), (B, H), (B, H), (B, H), (B, H), (T, B, H)
+    )
     weight, recurrent, bias, x, c_0, h_0 = map(tensor, (w, u, b, xs, c, h))
     state, output, out = c_0, h_0, []
     for t in range(T):
@@ -146,7 +160,9 @@ def test_layer_norm_lstm(backend: str) -> None:
         }
 
     weights = (jaxrnn.LSTMCarry(dc, dh), dys)
-    (last, ys), (dparams, dxs, dcarry) = run(jaxrnn.lstm(H, layer_norm=True), ours(numpy), xs, jaxrnn.LSTMCarry(c, h), weights, backend=backend)
+    (last, ys), (dparams, dxs, dcarry) = run(
+        jaxrnn.lstm(H, layer_norm=True), ours(numpy), xs, jaxrnn.LSTMCarry(c, h), weights, backend=backend
+    )
     close(ys, numpy(torch.stack(out)), OUTPUTS)
     close(last.c, numpy(state), OUTPUTS)
     close(dxs, x.grad.numpy(), GRADIENTS)
@@ -156,7 +172,7 @@ def test_layer_norm_lstm(backend: str) -> None:
 
 
 def test_bidirectional_two_layers() -> None:
-    """A ragged stack of two bidirectional LSTMs: torch's layout of weights and of h_n, index layer * directions + direction."""
+    """A ragged stack of two bidirectional LSTMs; torch's h_n has the index layer * directions + direction."""
     torch.manual_seed(4)
     model = torch.nn.LSTM(D, H, num_layers=2, bidirectional=True, dtype=torch.float64)
     layer = jaxrnn.stack([jaxrnn.bidirectional(jaxrnn.lstm(H)), jaxrnn.bidirectional(jaxrnn.lstm(H))])

@@ -41,7 +41,9 @@ def run(cell: Any, params: dict[str, Any], xs: Any, carry: Any, weights: Any, **
 
 
 def close(actual: Any, expected: Any, tolerance: float, what: str = "") -> None:
-    np.testing.assert_allclose(np.asarray(actual), np.asarray(expected), tolerance, tolerance, err_msg=what, strict=True)
+    np.testing.assert_allclose(
+        np.asarray(actual), np.asarray(expected), tolerance, tolerance, err_msg=what, strict=True
+    )
 
 
 def all_close(actual: dict[str, Any], expected: dict[str, Any], tolerance: float) -> None:
