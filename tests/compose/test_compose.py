@@ -215,7 +215,7 @@ def test_noise_needs_a_cell_and_names_what_is_wrong() -> None:
         jaxrnn.zoneout(jaxrnn.stack([jaxrnn.gru(2)]), h=0.1)
     with pytest.raises(ValueError, match=r"out of \('h',\), got 'c'"):
         jaxrnn.zoneout(jaxrnn.gru(2), c=0.1)
-    with pytest.raises(ValueError, match="`h` must be a number in \\[0, 1\\), got 1.5"):
+    with pytest.raises(ValueError, match=r"`h` must be a number in \[0, 1\), got 1.5"):
         jaxrnn.zoneout(jaxrnn.gru(2), h=1.5)
     with pytest.raises(ValueError, match="has it already"):
         jaxrnn.recurrent_dropout(jaxrnn.recurrent_dropout(jaxrnn.gru(2), 0.1), 0.1)
