@@ -63,7 +63,15 @@ def elman(
         fail("leak", "a number in (0, 1]", leak)
     check_flag(residual, "residual")
     options = (("activation", activation), ("leak", float(leak)), ("residual", residual))
-    return build("elman", size, ("h",), ElmanCarry, Update(_elman, options), paper="Elman 1990", common=common)
+    return build(
+        "elman",
+        size,
+        ("h",),
+        ElmanCarry,
+        Update(_elman, options),
+        paper="Elman 1990" if leak == 1.0 else "Elman 1990; Jaeger et al. 2007",
+        common=common,
+    )
 
 
 def _elman(

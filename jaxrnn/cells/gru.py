@@ -80,7 +80,7 @@ def gru(
         ),
         units={"recurrent_bias": Parameter(("H",), zeros)} if inner_bias else None,
         special_bias=None if chrono is None else Chrono((0, 1, 0), float(chrono)),
-        paper="Cho et al. 2014",
+        paper="Cho et al. 2014, cuDNN's form" if reset_after else "Cho et al. 2014",
         common=common,
     )
 

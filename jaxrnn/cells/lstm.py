@@ -143,6 +143,15 @@ def lstm(
     if layer_norm:
         units |= {"input_norm": Parameter(("G", "H"), ones), "recurrent_norm": Parameter(("G", "H"), ones)}
         units |= {"cell_norm": Parameter(("H",), ones), "cell_norm_bias": Parameter(("H",), zeros)}
+    papers = {
+        "Hochreiter & Schmidhuber 1997": True,
+        "Gers et al. 2000": forget_gate,
+        "Gers et al. 2003": peepholes,
+        "Greff et al. 2017": coupled,
+        "Sak et al. 2014": projection is not None,
+        "Ba et al. 2016": layer_norm,
+        "Tallec & Ollivier 2018": chrono is not None,
+    }
     options = dict(
         forget=forget_gate and not coupled,
         coupled=coupled,
@@ -164,7 +173,7 @@ def lstm(
         bias_role="unit" if layer_norm else "input",  # after the normalisation, not before
         special_bias=special,
         projection=projection,
-        paper="Hochreiter & Schmidhuber 1997; Gers et al. 2000",
+        paper="; ".join(name for name, used in papers.items() if used),
         common=common,
     )
 
