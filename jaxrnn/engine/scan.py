@@ -49,7 +49,8 @@ def scan(
         carry: the carry before the first step, arrays `[*B, H]`; None for the initial carry.
         lengths: integers `[*B]`: only the first so many steps of a row count.
         mask: bool `[T, *B]`, true where a step counts.
-        resets: bool `[T, *B]`, true where a new sequence starts: the step starts from `reset_carry`.
+        resets: bool `[T, *B]`, true where a new sequence starts: the step starts from `reset_carry`. A flag on an
+            invalid step waits for the next valid one of this call.
         segments: integers `[T, *B]`: a valid step whose id differs from that of the valid step before it starts fresh.
         reset_carry: what resets lead to; None for the cell's initial carry.
         reverse: process from each row's last valid step to its first; outputs stay in the order of xs.
