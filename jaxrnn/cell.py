@@ -21,19 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import checkify
 
+from jaxrnn.checks import check_batch, check_key, check_time
 from jaxrnn.dtypes import FLOATS, check_carry_dtype, check_dtype, default_float, is_float, promote, state_dtype
 from jaxrnn.errors import fail
-from jaxrnn.layer import (
-    Layer,
-    Parameter,
-    check_batch,
-    check_carry,
-    check_key,
-    check_params,
-    check_per_step,
-    check_time,
-    entry,
-)
+from jaxrnn.layer import Layer, Parameter, check_carry, check_params, check_per_step, entry
 from jaxrnn.step import Products, Rows, Step, advance, product, repeat_rows
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
 

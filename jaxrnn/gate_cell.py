@@ -10,9 +10,10 @@ from typing import Any, TypedDict, cast
 
 from jaxrnn import initializers
 from jaxrnn.cell import Cell, Noise, Update
+from jaxrnn.checks import check_flag, check_function, check_number, check_size
 from jaxrnn.dtypes import check_dtype, promote
 from jaxrnn.errors import fail, nearest
-from jaxrnn.layer import Parameter, check_flag, check_function, check_number, check_size
+from jaxrnn.layer import Parameter
 from jaxrnn.typing import Array, Carry, Initializer
 
 RESERVED = ("kernel", "recurrent_kernel", "bias")

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
 LEVELS = {
-    "errors typing dtypes initializers layer step cell gate_cell": 0,
+    "errors typing dtypes checks initializers layer step cell gate_cell": 0,
     "cells": 1,
     "engine": 2,
     "compose": 3,

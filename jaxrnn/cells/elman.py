@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, Unpack
 from jax.nn import tanh
 
 from jaxrnn.cell import Cell, Update
+from jaxrnn.checks import check_flag, check_function, check_number
 from jaxrnn.errors import fail
 from jaxrnn.gate_cell import Common, build
-from jaxrnn.layer import check_flag, check_function, check_number
 from jaxrnn.typing import Activation, Array
 
 

@@ -18,9 +18,10 @@ from typing import Any, NamedTuple, Unpack
 from jax.nn import sigmoid, tanh
 
 from jaxrnn.cell import Cell, Update
+from jaxrnn.checks import check_flag, check_function
 from jaxrnn.gate_cell import Common, build, check_chrono
 from jaxrnn.initializers import Chrono, zeros
-from jaxrnn.layer import Parameter, check_flag, check_function
+from jaxrnn.layer import Parameter
 from jaxrnn.typing import Activation, Array
 
 

@@ -28,10 +28,11 @@ from jax import lax
 from jax.nn import sigmoid, tanh
 
 from jaxrnn.cell import Cell, Update
+from jaxrnn.checks import check_flag, check_function, check_number, check_size
 from jaxrnn.errors import fail
 from jaxrnn.gate_cell import Common, build, check_chrono, check_common
 from jaxrnn.initializers import Chrono, Constant, glorot_uniform, ones, zeros
-from jaxrnn.layer import Parameter, check_flag, check_function, check_number, check_size
+from jaxrnn.layer import Parameter
 from jaxrnn.typing import Activation, Array, Initializer
 
 NORM_EPSILON = 1e-5

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.checks import check_choice
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, check_choice, entry
+from jaxrnn.layer import Layer, entry
 from jaxrnn.typing import Array, Carry, Params
 
 MERGES: dict[str, Callable[[Array, Array], Array]] = {

@@ -9,9 +9,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxrnn.cell import Cell, Noise
+from jaxrnn.checks import check_rate
 from jaxrnn.errors import fail, nearest
 from jaxrnn.gate_cell import add_noise
-from jaxrnn.layer import check_rate
 from jaxrnn.typing import Array, Carry
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.checks import check_flag, check_rate
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Call, key_of_part
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, check_flag, check_rate, entry
+from jaxrnn.layer import Layer, entry
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.checks import check_rate
 from jaxrnn.dtypes import default_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.initializers import Constant, glorot_uniform
-from jaxrnn.layer import Layer, Parameter, check_rate, entry
+from jaxrnn.layer import Layer, Parameter, entry
 from jaxrnn.step import product, repeat_rows
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 

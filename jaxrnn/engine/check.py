@@ -11,22 +11,13 @@ import numpy as np
 from jax.experimental import checkify
 
 from jaxrnn.cell import check_features, check_symbols
+from jaxrnn.checks import check_choice, check_flag, check_key, check_time
 from jaxrnn.dtypes import is_float
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.sequence import Call, Sequence
 from jaxrnn.errors import fail, nearest
-from jaxrnn.layer import (
-    Layer,
-    check_carry,
-    check_choice,
-    check_flag,
-    check_key,
-    check_params,
-    check_per_step,
-    check_time,
-    is_numeric,
-)
+from jaxrnn.layer import Layer, check_carry, check_params, check_per_step, is_numeric
 from jaxrnn.typing import Array, ArrayLike
 
 

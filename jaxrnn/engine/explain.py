@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxrnn.cell import Cell
+from jaxrnn.checks import check_choice, check_size
 from jaxrnn.engine.check import check_chunk
 from jaxrnn.engine.plan import blocks
 from jaxrnn.engine.registry import BACKENDS, choose
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, check_choice, check_size
+from jaxrnn.layer import Layer
 
 
 @dataclass(frozen=True)

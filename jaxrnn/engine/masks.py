@@ -27,9 +27,9 @@ def reset_steps(sequence: Sequence, reverse: bool) -> Array | None:
 
     A valid step starts fresh when a flagged boundary or a change of segment lies between it and the valid step
     processed before it. Going forward the first valid step has no predecessor in this call, but a flag at or before it
-    counts: its predecessor is in the call that handed over the carry. A carry cannot
-    remember a flag: one on padding at the very end of a call is lost to the next, and so is a change of segment between
-    two calls. Flag the next call's first step instead.
+    counts: its predecessor is in the call that handed over the carry. A carry cannot remember a flag: one on padding at
+    the very end of a call is lost to the next, and so is a change of segment between two calls. Flag the next call's
+    first step instead.
     """
     if not sequence.has_resets:
         return None

@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxrnn.checks import check_size
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.masks import reset_steps
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import run
 from jaxrnn.engine.sequence import Call, Sequence, Steps
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, check_size
+from jaxrnn.layer import Layer
 from jaxrnn.step import select
 from jaxrnn.typing import Array, Carry, Params
 

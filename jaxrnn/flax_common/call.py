@@ -16,12 +16,13 @@ import numpy as np
 from jax import lax
 
 from jaxrnn.cell import check_features, check_symbols
+from jaxrnn.checks import check_choice, check_flag, check_size
 from jaxrnn.engine.check import check_chunk, check_lengths
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import fail, nearest
-from jaxrnn.layer import Layer, check_carry, check_choice, check_flag, check_per_step, check_size, is_numeric
+from jaxrnn.layer import Layer, check_carry, check_per_step, is_numeric
 from jaxrnn.step import guard, select
 from jaxrnn.typing import Array, ArrayLike, Carry, Params, PRNGKeyArray
 

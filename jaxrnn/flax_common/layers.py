@@ -9,11 +9,12 @@ from typing import Any
 import jax
 
 from jaxrnn.cell import Cell, check_features
+from jaxrnn.checks import check_batch, check_flag, check_rate, check_size
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
 from jaxrnn.errors import fail, nearest
 from jaxrnn.gate_cell import Common
-from jaxrnn.layer import Layer, check_batch, check_flag, check_rate, check_size
+from jaxrnn.layer import Layer
 from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
 
 Sharding = Mapping[str, tuple[str | None, ...]]  # axis names by parameter name

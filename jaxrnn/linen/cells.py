@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxrnn.cell import check_features
+from jaxrnn.checks import check_flag, check_size
 from jaxrnn.errors import fail
 from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, step_layer
-from jaxrnn.layer import Layer, check_flag, check_size
+from jaxrnn.layer import Layer
 from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions
 from jaxrnn.typing import Array, Initializer, Params, PRNGKeyArray
 

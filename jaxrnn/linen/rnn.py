@@ -10,6 +10,7 @@ import jax
 from flax import linen as nn
 from flax.core import FrozenDict
 
+from jaxrnn.checks import check_batch, check_key
 from jaxrnn.errors import fail
 from jaxrnn.flax_common.call import (
     Call,
@@ -28,7 +29,7 @@ from jaxrnn.flax_common.call import (
     run_layer,
 )
 from jaxrnn.flax_common.layers import Sharding, to_flax
-from jaxrnn.layer import Layer, check_batch, check_key
+from jaxrnn.layer import Layer
 from jaxrnn.linen.cells import SingleStep, declare, noise_key
 from jaxrnn.typing import Array, Params, PRNGKeyArray
 

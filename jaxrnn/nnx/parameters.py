@@ -7,9 +7,10 @@ from typing import Any
 
 from flax import nnx
 
+from jaxrnn.checks import check_size
 from jaxrnn.errors import fail
 from jaxrnn.flax_common.layers import Sharding, check_sharding
-from jaxrnn.layer import Layer, check_size
+from jaxrnn.layer import Layer
 
 Rngs = nnx.Rngs | nnx.RngStream
 

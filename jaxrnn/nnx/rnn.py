@@ -8,6 +8,7 @@ from typing import Any, Unpack
 import jax
 from flax import nnx
 
+from jaxrnn.checks import check_batch, check_flag, check_key
 from jaxrnn.errors import fail
 from jaxrnn.flax_common.call import (
     Call,
@@ -26,7 +27,7 @@ from jaxrnn.flax_common.call import (
     run_layer,
 )
 from jaxrnn.flax_common.layers import Sharding, to_flax
-from jaxrnn.layer import Layer, check_batch, check_flag, check_key
+from jaxrnn.layer import Layer
 from jaxrnn.nnx.cells import CellModule
 from jaxrnn.nnx.parameters import Parameters, Rngs
 from jaxrnn.typing import Array
