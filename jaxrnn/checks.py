@@ -53,7 +53,7 @@ def check_rate(value: Any, argument: str) -> None:
 def check_choice(value: Any, argument: str, choices: tuple[Any, ...]) -> None:
     """One of `choices`, or an error."""
     if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
-        fail(argument, f"one of {choices}", value, nearest(value, [c for c in choices if isinstance(c, str)]))
+        fail(argument, f"one of {choices}", repr(value), nearest(value, [c for c in choices if isinstance(c, str)]))
 
 
 def check_flag(value: Any, argument: str) -> None:

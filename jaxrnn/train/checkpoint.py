@@ -59,6 +59,10 @@ def damage(folder: Path) -> str | None:
     return f"changed since it was written: {', '.join(changed)}" if changed else None
 
 
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 class Checkpoint(NamedTuple):
     """What was saved at a step."""
 
@@ -111,9 +115,8 @@ class Checkpoints:
         except Exception as error:  # Orbax and TensorStore raise many kinds; all of them mean the same here
             shutil.rmtree(temporary, ignore_errors=True)
             kept = ", ".join(str(self.path(s)) for s in self.steps()) or "none"
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise CheckpointError(
-                f"could not write the checkpoint of step {step} to {self._folder}: {reason}. Is the disk full? "
+                f"could not write the checkpoint of step {step} to {self._folder}: {_first_line(error)}. Is the disk full? "
                 f"Earlier checkpoints are untouched: {kept}"
             ) from error
         for old in self.steps()[: -self._keep]:
@@ -155,7 +158,9 @@ class Checkpoints:
         try:
             state = self._orbax.restore(self.path(step) / ARRAYS, like)
         except Exception as error:
-            raise CheckpointError(f"checkpoint {self.path(step)} does not fit this model: {error}") from error
+            raise CheckpointError(
+                f"checkpoint {self.path(step)} does not fit this model: {_first_line(error)}"
+            ) from error
         return Checkpoint(step, state, json.loads((self.path(step) / PROGRESS).read_text(encoding="utf-8")))
 
     def _remove(self, step: int) -> None:
