@@ -116,8 +116,8 @@ class Checkpoints:
             shutil.rmtree(temporary, ignore_errors=True)
             kept = ", ".join(str(self.path(s)) for s in self.steps()) or "none"
             raise CheckpointError(
-                f"could not write the checkpoint of step {step} to {self._folder}: {_first_line(error)}. Is the disk full? "
-                f"Earlier checkpoints are untouched: {kept}"
+                f"could not write the checkpoint of step {step} to {self._folder}: {_first_line(error)}. "
+                f"Is the disk full? Earlier checkpoints are untouched: {kept}"
             ) from error
         for old in self.steps()[: -self._keep]:
             if old != best:

@@ -148,7 +148,7 @@ def run_in_a_process(script, checkpoints):
 def test_full_disk_and_another_model_are_clear_errors(checkpoints):
     """A limit on file sizes stands for the full disk: the write fails in the operating system, in whatever thread.
 
-    In a process of its own: Orbax leaves the reads and writes that it gave up to the garbage collector, which complains.
+    In a process of its own: Orbax leaves the reads and writes that it gave up to the garbage collector.
     """
     script = """
 import resource, sys
