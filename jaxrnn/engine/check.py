@@ -57,7 +57,7 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     check_chunk(given.chunk)
     if given.rng is not None:
         check_key(given.rng, "rng")
-    xs = _numbers(xs, "xs")
+    xs = check_numbers(xs, "xs")
     batch = _check_xs(layer, params, xs, given.projected)
     T = xs.shape[0]
     carry = None if carry is None else check_carry(layer, carry, batch)
@@ -81,7 +81,8 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     return Call(dict(params), sequence, carry, reset_carry, given.rng)
 
 
-def _numbers(value: Any, argument: str) -> ArrayLike:
+def check_numbers(value: Any, argument: str) -> ArrayLike:
+    """An array of floats, integers or bools, of JAX or NumPy."""
     if not isinstance(value, (jax.Array, np.ndarray)):
         fail(argument, "an array", value, kind=TypeError)
     if not is_numeric(value.dtype):
@@ -126,7 +127,7 @@ def check_lengths(
     """Integers `[*B]` in [0, T]. Traced ones are clipped to it, and reported under `checkify`."""
     if lengths is None:
         return None
-    lengths = _numbers(lengths, argument)
+    lengths = check_numbers(lengths, argument)
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
         fail(argument, "integers", lengths, kind=TypeError)
     if lengths.shape != batch:
@@ -146,7 +147,7 @@ def check_lengths(
 def _per_step(value: Any, argument: str, shape: tuple[int, ...], kind: Any, expected: str) -> Array | None:
     if value is None:
         return None
-    value = _numbers(value, argument)
+    value = check_numbers(value, argument)
     fits = value.dtype == jnp.bool_ if kind is jnp.bool_ else jnp.issubdtype(value.dtype, kind)
     if not fits:
         fail(argument, expected, value, kind=TypeError)

@@ -12,17 +12,16 @@ from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from jaxrnn.cell import check_features, check_symbols
 from jaxrnn.checks import check_choice, check_flag, check_size
-from jaxrnn.engine.check import check_chunk, check_lengths
+from jaxrnn.engine.check import check_chunk, check_lengths, check_numbers
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import fail, nearest
-from jaxrnn.layer import Layer, check_carry, check_per_step, is_numeric
+from jaxrnn.layer import Layer, check_carry, check_per_step
 from jaxrnn.step import guard, select
 from jaxrnn.typing import Array, ArrayLike, Carry, Params, PRNGKeyArray
 
@@ -90,7 +89,7 @@ def open_call(
     layer: Layer | None, flags: Flags, inputs: Any, seq_lengths: Any, options: Mapping[str, Any], features: int
 ) -> Call:
     """Check a call's arrays and turn them to time-major; `features` counts the axes after batch and time."""
-    inputs = _check_array(inputs, "inputs")
+    inputs = check_numbers(inputs, "inputs")
     if inputs.dtype == jnp.bool_:
         fail("inputs", "floats, or integers that stand for one-hot inputs", inputs, kind=TypeError)
     layout = "[T, *B" if flags.time_major else "[*B, T"
@@ -177,14 +176,6 @@ def held_step(
 # ---------------------------------------------------------------- arrays
 
 
-def _check_array(value: Any, argument: str) -> ArrayLike:
-    if not isinstance(value, (jax.Array, np.ndarray)):
-        fail(argument, "an array", value, kind=TypeError)
-    if not is_numeric(value.dtype):
-        fail(argument, "an array of floats or integers", value, kind=TypeError)
-    return value
-
-
 def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: str) -> dict[str, Any]:
     """The options that are given, with every array's batch and time axes those of the inputs."""
     for name in options:
@@ -193,7 +184,7 @@ def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: st
     given = {name: value for name, value in options.items() if value is not None}
     for name, kind in (("mask", jnp.bool_), ("resets", jnp.bool_), ("segments", jnp.integer)):
         if name in given:
-            given[name] = value = _check_array(given[name], name)
+            given[name] = value = check_numbers(given[name], name)
             if not jnp.issubdtype(value.dtype, kind):
                 fail(
                     name, "an array of integers" if kind is jnp.integer else "an array of bools", value, kind=TypeError
