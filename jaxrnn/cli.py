@@ -1,4 +1,4 @@
-"""The command line: `jaxrnn train | sample | evaluate | cells`. Arguments are read here; all else is elsewhere."""
+"""The command line: `jaxrnn train | sample | evaluate | bench | cells`. Arguments alone; all else is elsewhere."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ EXAMPLES = """examples:
   jaxrnn evaluate runs/char_lm              its validation loss
   jaxrnn sample runs/char_lm                write with the model you trained
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
+  jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
+"""
+BENCH_EXAMPLES = """examples:
+  jaxrnn bench --quick --peers                              a minute: does everything run?
+  jaxrnn bench train forward --peers --json bench.json      the tables of the README
+  jaxrnn bench train --cells gru --shapes 32,128,256,256 --peers flax.linen torch
+  jaxrnn bench train --shapes 32,128,256,256:bidirectional ragged --backends scheduled reference
+  jaxrnn bench long --cells lstm                            up to 65,536 steps
+  jaxrnn bench --report bench.json more.json                records as Markdown
 """
 MODEL = "a run's folder, or the name of a model that ships with the package"
 
@@ -57,9 +66,40 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="validation figures of a trained model", allow_abbrev=False)
     evaluate.add_argument("run", metavar="RUN", help=MODEL)
 
+    _add_bench(commands)
     commands.add_parser("cells", help="list the collection of cells", allow_abbrev=False)
     parser.set_defaults(help=False, train_help=train.format_help)
     return parser
+
+
+def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from jaxrnn.bench.cases import CELLS, SUITES, VARIANTS
+    from jaxrnn.bench.contestants import OURS, PEERS
+
+    suites = "\n".join(f"  {s.name:9} {s.summary}" for s in SUITES.values())
+    bench = commands.add_parser(
+        "bench",
+        help="measure against other backends and other libraries",
+        description=f"Measure jaxrnn beside other libraries, each in a process of its own, in interleaved rounds. A\n"
+        f"library's numbers count after its outputs and gradients agreed with ours.\n\nsuites:\n{suites}",
+        epilog=BENCH_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = bench.add_argument
+    add("suites", nargs="*", metavar="SUITE", help="what to measure (default: train forward)")
+    add("--cells", nargs="+", default=list(CELLS), metavar="CELL", help=f"of {', '.join(CELLS)} (default: all)")
+    shapes = f"B,T,D,H, or B,T,D,H:VARIANT, or VARIANT: {', '.join(VARIANTS)} (default: the suite's own)"
+    add("--shapes", nargs="+", default=[], metavar="SHAPE", help=shapes)
+    backends = f"of jaxrnn: {', '.join(OURS)}; ratios are to the first (default: auto)"
+    add("--backends", nargs="+", default=["auto"], metavar="NAME", help=backends)
+    peers = f"other libraries: {', '.join(PEERS)} (no name: all that are installed)"
+    add("--peers", nargs="*", metavar="NAME", help=peers)
+    add("--rounds", type=int, metavar="N", help="how often everyone is timed (default: 7)")
+    add("--quick", action="store_true", help="one tiny shape and three short rounds")
+    add("--json", type=Path, metavar="FILE", help="write the record")
+    add("--picture", type=Path, metavar="FILE", help="draw the ratios, a PNG")
+    add("--report", type=Path, nargs="+", metavar="FILE", help="measure nothing: print records as Markdown")
 
 
 def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
@@ -106,6 +146,27 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def bench(arguments: argparse.Namespace) -> int:
+    """`jaxrnn bench`."""
+    from jaxrnn.bench.command import bench, report
+
+    if arguments.report:
+        report(arguments.report, arguments.picture)
+        return 0
+    bench(
+        arguments.suites,
+        cells=arguments.cells,
+        shapes=arguments.shapes,
+        backends=arguments.backends,
+        peers=arguments.peers,
+        rounds=arguments.rounds,
+        quick=arguments.quick,
+        json_file=arguments.json,
+        picture=arguments.picture,
+    )
+    return 0
+
+
 def cells(arguments: argparse.Namespace) -> int:
     """`jaxrnn cells`."""
     rows = [("name", "parameters", "gates", "paper")]
@@ -124,7 +185,12 @@ def cells(arguments: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 1 for an error, which is one line on stderr."""
     arguments, rest = make_parser().parse_known_args(argv)
-    commands: dict[str, Callable[[argparse.Namespace], int]] = {"sample": sample, "evaluate": evaluate, "cells": cells}
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "sample": sample,
+        "evaluate": evaluate,
+        "bench": bench,
+        "cells": cells,
+    }
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:
         if arguments.command == "train":

@@ -18,7 +18,7 @@ LEVELS = {
     "compose": 3,
     "nnx linen flax_common": 4,
     "train": 5,
-    "tasks": 6,
+    "tasks bench": 6,
     "cli __main__": 7,
 }
 LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}

@@ -1,0 +1,181 @@
+"""What is measured, as data: the cases, and the suites that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+from jaxrnn.errors import fail, nearest
+
+CELLS = ("lstm", "gru", "elman")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer, or a stack of equal ones, over one sequence. Everything that a worker needs to build the problem."""
+
+    cell: str
+    B: int
+    T: int
+    D: int
+    H: int
+    layers: int = 1
+    bidirectional: bool = False
+    ragged: bool = False
+    peepholes: bool = False
+    dtype: str = "float32"  # "tf32" is float32 whose products may be rounded to TensorFloat-32
+    form: str = ""  # of the equations, where a library has another one: "reset before", "no inner bias"
+    chunk: str | None = None
+    projected: bool = False  # the recurrence alone: the input product is done already
+
+    def __str__(self) -> str:
+        sizes = f"{self.cell} B={self.B} T={self.T} D={self.D} H={self.H}"
+        return " ".join([sizes, *self.traits])
+
+    @property
+    def traits(self) -> list[str]:
+        """What sets the case apart from the plain one of its sizes."""
+        words = [f"{self.layers} layers"] if self.layers > 1 else []
+        words += [word for word in ("bidirectional", "ragged", "peepholes", "projected") if getattr(self, word)]
+        words += [self.dtype] if self.dtype != "float32" else []
+        words += [f"chunk={self.chunk}"] if self.chunk else []
+        return words + ([self.form] if self.form else [])
+
+    def record(self) -> dict[str, Any]:
+        """The case as JSON holds it; `Case(**record)` is the case again."""
+        return asdict(self)
+
+
+class Suite(NamedTuple):
+    """A table of measurements."""
+
+    name: str
+    summary: str
+    timed: tuple[str, ...]  # of "forward", "train", "step", "step donated"
+    inspected: tuple[str, ...]  # of the numbers that one compilation gives: see `contestants.on_jax.inspect`
+    shapes: tuple[dict[str, Any], ...]
+    gpu: tuple[dict[str, Any], ...] = ()  # in place of `shapes` on a GPU
+
+
+def _sizes(B: int, T: int, D: int, H: int, **more: Any) -> dict[str, Any]:
+    return dict(B=B, T=T, D=D, H=H) | more
+
+
+MIDDLE = _sizes(32, 128, 256, 256)
+PLAIN = (_sizes(1, 128, 128, 128), _sizes(16, 500, 128, 128), MIDDLE, _sizes(64, 100, 512, 512))
+VARIANTS: dict[str, dict[str, Any]] = {
+    "bidirectional": dict(bidirectional=True),
+    "two-layers": dict(layers=2),
+    "ragged": dict(ragged=True),
+    "peepholes": dict(peepholes=True),
+    "bfloat16": dict(dtype="bfloat16"),
+    "float16": dict(dtype="float16"),
+    "tf32": dict(dtype="tf32"),
+    "projected": dict(projected=True),
+}
+ON_CPU = PLAIN + tuple(MIDDLE | VARIANTS[v] for v in ("bidirectional", "two-layers", "ragged", "peepholes", "bfloat16"))
+
+# FlashRNN's published sweep (Poeppel, Beck & Hochreiter 2024): around B=16, T=1024, H=768 over batches and lengths.
+_FLASH = (
+    *(_sizes(B, 1024, 768, 768) for B in (1, 4, 16, 64, 256)),
+    *(_sizes(16, T, 768, 768) for T in (256, 512, 2048)),
+)
+_WIDTHS = tuple(_sizes(B, 1024, H, H) for B, H in ((16, 128), (64, 256), (64, 512), (64, 1024), (16, 2048)))
+ON_GPU = tuple(
+    size | VARIANTS.get(variant, {})
+    for size in _FLASH + _WIDTHS
+    for variant in ("float32", "tf32", "bfloat16", "float16", "projected")
+)
+
+SUITES = {
+    s.name: s
+    for s in (
+        Suite("train", "a training step: outputs and all gradients", ("train",), (), ON_CPU, ON_GPU),
+        Suite("forward", "outputs alone", ("forward",), (), ON_CPU, ON_GPU),
+        Suite(
+            "step",
+            "one step at a time: latency of a call",
+            ("step", "step donated"),
+            (),
+            tuple(_sizes(1, 8, H, H) for H in (128, 512)),
+        ),
+        Suite(
+            "long",
+            'long sequences under chunk="sqrt"',
+            ("train",),
+            ("temporaries", "instructions"),
+            tuple(_sizes(8, T, 128, 128, chunk="sqrt") for T in (1024, 4096, 16384, 65536)),
+        ),
+        Suite(
+            "compile",
+            "tracing and compiling a training step",
+            (),
+            ("trace", "compile", "instructions"),
+            tuple(_sizes(4, T, 64, 64, layers=n) for T in (128, 2048) for n in (1, 4)),
+        ),
+        Suite("memory", "temporary memory of a training step", (), ("temporaries",), PLAIN),
+    )
+}
+QUICK = _sizes(3, 8, 5, 7)
+
+
+def make_cases(
+    suite: str, cells: Iterable[str], shapes: Iterable[str] = (), *, gpu: bool = False, quick: bool = False
+) -> list[Case]:
+    """The cases of a suite.
+
+    Args:
+        suite: the name of a suite.
+        cells: of `CELLS`.
+        shapes: in place of the suite's own: "B,T,D,H", "B,T,D,H:variant", or a variant at the middle shape.
+        gpu: take the suite's cases for a GPU, where it has some.
+        quick: one tiny case a cell.
+
+    Returns:
+        A list of cases, cell by cell. Peepholes are an LSTM's alone.
+
+    Raises:
+        ValueError: an unknown suite, cell or variant, or sizes that are not four positive integers.
+
+    >>> [str(case) for case in make_cases("train", ["gru"], ["1,16,8,8", "2,4,3,5:bidirectional"])]
+    ['gru B=1 T=16 D=8 H=8', 'gru B=2 T=4 D=3 H=5 bidirectional']
+    """
+    check_names([suite], "suites", SUITES)
+    cells = list(cells)
+    check_names(cells, "cells", CELLS)
+    chosen = SUITES[suite]
+    tables: Iterable[dict[str, Any]] = chosen.gpu if gpu and chosen.gpu else chosen.shapes
+    given = [_read_shape(text) for text in shapes]
+    if quick:
+        tables = [QUICK | {k: v for k, v in next(iter(tables)).items() if k == "chunk"}]
+    elif given:
+        chunk = next(iter(tables)).get("chunk")
+        tables = [table | dict(chunk=chunk) for table in given]
+    cases = [Case(cell, **table) for cell in cells for table in tables]
+    return [case for case in cases if case.cell == "lstm" or not case.peepholes]
+
+
+def plain(case: Case) -> Case:
+    """The case as it is named in tables: without the form that one library gives it."""
+    return replace(case, form="")
+
+
+def check_names(names: Iterable[str], argument: str, known: Iterable[str]) -> None:
+    """Every name is a known one, or an error that says what it may have meant."""
+    for name in names:
+        if name not in known:
+            fail(argument, f"out of {tuple(known)}", repr(name), nearest(name, known))
+
+
+def _read_shape(text: str) -> dict[str, Any]:
+    sizes, _, variant = text.partition(":")
+    if sizes in VARIANTS and not variant:
+        return MIDDLE | VARIANTS[sizes]
+    if variant:
+        check_names([variant], "shapes", VARIANTS)
+    numbers = sizes.split(",")
+    if len(numbers) != 4 or not all(n.isdecimal() and int(n) > 0 for n in numbers):
+        expected = f"B,T,D,H as in 32,128,256,256, that with :VARIANT, or a variant out of {tuple(VARIANTS)}"
+        fail("shapes", expected, repr(text), nearest(sizes, VARIANTS))
+    return _sizes(*map(int, numbers)) | VARIANTS.get(variant, {})

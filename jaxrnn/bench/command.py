@@ -1,0 +1,95 @@
+"""`jaxrnn bench`: options to a run, a run to tables, files and a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from jaxrnn.bench.cases import CELLS, SUITES, check_names, make_cases
+from jaxrnn.bench.contestants import choose_contestants
+from jaxrnn.bench.picture import draw
+from jaxrnn.bench.report import print_tables, to_markdown
+from jaxrnn.bench.runner import Settings, run
+from jaxrnn.bench.tables import read_records
+from jaxrnn.checks import check_size
+from jaxrnn.errors import fail
+
+
+def bench(
+    suites: list[str],
+    *,
+    cells: list[str],
+    shapes: list[str],
+    backends: list[str],
+    peers: list[str] | None,
+    rounds: int | None = None,
+    quick: bool = False,
+    json_file: Path | None = None,
+    picture: Path | None = None,
+) -> None:
+    """Measure, print the tables, and write what is asked for.
+
+    Args:
+        suites: of `SUITES`; empty for train and forward.
+        cells, shapes, quick: as for `make_cases`; no cells for all.
+        backends, peers: as for `choose_contestants`.
+        rounds: how often everyone is timed; None for the default.
+        json_file, picture: files to write the record and its picture to.
+
+    Raises:
+        ValueError: an argument is wrong; nothing has been started or written then.
+    """
+    suites = suites or ["train", "forward"]
+    check_names(suites, "suites", SUITES)
+    for suite in suites:
+        make_cases(suite, cells, shapes)
+    if rounds is not None:
+        check_size(rounds, "rounds")
+    if quick and shapes:
+        fail("shapes", "left out with quick, which has a tiny one of its own", " ".join(shapes))
+    entries = choose_contestants(backends, peers)
+    for file in filter(None, (json_file, picture)):
+        if not file.parent.is_dir():
+            fail("json" if file is json_file else "picture", "a file in a folder that exists", str(file))
+    settings = Settings(tuple(suites), tuple(cells or CELLS), tuple(shapes), quick=quick)
+    if quick:
+        settings = settings._replace(rounds=3, seconds=0.02)
+    if rounds is not None:
+        settings = settings._replace(rounds=rounds)
+    record = _run(settings, entries)
+    print_tables(record, Console())
+    _write(record, json_file, picture)
+
+
+def report(files: list[Path], picture: Path | None) -> None:
+    """Print records as Markdown, and draw their picture where asked."""
+    record = read_records(files)
+    print(to_markdown(record), end="")
+    _write(record, None, picture)
+
+
+def _run(settings: Settings, entries: list[Any]) -> dict[str, Any]:
+    console = Console(stderr=True)
+    columns = (BarColumn(bar_width=16), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    # No refreshing thread: it would compute while others are timed.
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def say(done: int, cases: int, text: str) -> None:
+            if not console.is_terminal:
+                console.print(f"[{done + 1}/{cases}] {text}", markup=False, highlight=False, soft_wrap=True)
+            progress.update(task, completed=done, total=cases, description=text)
+            progress.refresh()
+
+        return run(settings, entries, say)
+
+
+def _write(record: dict[str, Any], json_file: Path | None, picture: Path | None) -> None:
+    if json_file is not None:
+        json_file.write_text(json.dumps(record, indent=1) + "\n")
+    if picture is not None:
+        draw(record, picture)

@@ -1,0 +1,26 @@
+"""A plain `jax.lax.scan` with the input product of all steps before it: what a careful user writes by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxrnn.bench.cases import Case
+from jaxrnn.bench.contestants import ours
+from jaxrnn.bench.problem import make_layer
+from jaxrnn.cell import Cell
+from jaxrnn.engine.scan import scan
+
+
+class Library(ours.Library):
+    """The reference backend on a projected input."""
+
+    can = frozenset({"ragged", "peepholes", "projected"})
+
+    def __init__(self) -> None:
+        super().__init__("reference")
+
+    def apply(self, case: Case, weights: dict[str, Any], xs: Any, lengths: Any) -> Any:
+        cell = make_layer(case)
+        assert isinstance(cell, Cell)
+        xs = xs if case.projected else cell.project(weights, xs)
+        return scan(cell, weights, xs, lengths=lengths, projected=True, backend="reference")[1]

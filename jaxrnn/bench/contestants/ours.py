@@ -1,0 +1,45 @@
+"""jaxrnn itself, on one of its backends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxrnn.bench.cases import Case
+from jaxrnn.bench.contestants.on_jax import OnJax
+from jaxrnn.bench.problem import cells_of, make_layer
+from jaxrnn.engine.registry import BACKENDS
+from jaxrnn.engine.scan import scan
+
+
+class Library(OnJax):
+    """`jaxrnn.scan` and `cell.step`."""
+
+    can = frozenset({"bidirectional", "layers", "ragged", "peepholes", "chunk", "projected"})
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+
+    def declines(self, case: Case, kind: str) -> str | None:
+        reason = super().declines(case, kind)
+        if reason is None and self.backend != "auto":
+            reasons = (BACKENDS[self.backend].declines(cell) for cell in cells_of(make_layer(case)))
+            reason = next(filter(None, reasons), None)
+        if reason is None and self.backend == "reference" and case.chunk:
+            return "has no blocks of time"
+        return reason
+
+    def theirs(self, case: Case, params: dict[str, Any]) -> dict[str, Any]:
+        return params
+
+    def ours(self, case: Case, gradients: dict[str, Any]) -> dict[str, Any]:
+        return gradients
+
+    def apply(self, case: Case, weights: dict[str, Any], xs: Any, lengths: Any) -> Any:
+        options = dict(lengths=lengths, chunk=case.chunk, projected=case.projected, backend=self.backend)
+        return scan(make_layer(case), weights, xs, **options)[1]
+
+    def carry(self, case: Case) -> Any:
+        return make_layer(case).initial_carry((case.B,))
+
+    def step(self, case: Case, weights: dict[str, Any], carry: Any, x: Any) -> tuple[Any, Any]:
+        return make_layer(case).step(weights, carry, x)

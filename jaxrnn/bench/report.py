@@ -1,0 +1,100 @@
+"""Tables for readers: Markdown for files, rich for terminals."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from jaxrnn.bench.tables import FASTEST, Cell, Row, Table, make_tables
+
+LEGEND = (
+    "Medians over rounds; in brackets the ratio to the first column, pair by pair in each round: above 1 the first "
+    "column is faster (or smaller). Bold: the best of a row. Cases are B, T, D, H."
+)
+
+
+def describe(record: dict[str, Any]) -> str:
+    """Device, thread counts, versions and settings in one line.
+
+    >>> describe({"machine": dict(cpu="X", cores=2, device="cpu", versions={"jax": "0.10.2"}, environment={})})
+    'X, 2 cores, device cpu; jax 0.10.2'
+    """
+    machine = record["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    variables = "".join(f"; {name}={value}" for name, value in machine["environment"].items())
+    return f"{machine['cpu']}, {machine['cores']} cores, device {machine['device']}; {versions}{variables}"
+
+
+def to_markdown(record: dict[str, Any]) -> str:
+    """The record as Markdown: wins, losses, and what was not measured."""
+    parts = [f"{describe(record)}.", LEGEND]
+    for table in make_tables(record):
+        head, *body = _grid(table, bold="**")
+        lines = [head, ["---"] * len(head), *body]
+        parts.append(f"**{table.title}**")
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        parts += ["\n".join(f"- {note}" for note in table.notes)] if table.notes else []
+    return "\n\n".join(parts) + "\n"
+
+
+def print_tables(record: dict[str, Any], console: Any) -> None:
+    """The record on a terminal."""
+    from rich.markup import escape
+    from rich.table import Table as Drawn
+
+    for table in make_tables(record):
+        head, *body = _grid(table, bold="")
+        drawn = Drawn(title=escape(table.title), title_justify="left", caption_justify="left")
+        drawn.caption = escape("\n".join(table.notes)) or None
+        for number, word in enumerate(head):
+            drawn.add_column(escape(word), justify="right" if number else "left", overflow="fold")
+        for line, row in zip(body, [*table.rows, None], strict=False):
+            best = row.best if row is not None else None
+            names = [None, *table.columns]
+            styled = [
+                f"[bold green]{escape(text)}[/]" if n < len(names) and best and names[n] == best else escape(text)
+                for n, text in enumerate(line)
+            ]
+            drawn.add_row(*styled)
+        console.print(drawn)
+    console.print(escape(LEGEND.replace("Bold", "Green")), style="dim")
+    console.print(escape(describe(record)), style="dim")
+
+
+def _grid(table: Table, bold: str) -> list[list[str]]:
+    """Head, one line a case, and the geometric means."""
+    peers = table.columns[1:]
+    means = {name: table.mean(name) for name in (*peers, FASTEST)}
+    judged = means[FASTEST] is not None
+    grid = [["case", *table.columns, *([FASTEST] if judged else [])]]
+    for row in table.rows:
+        texts = [_text(row.cells[name]) for name in table.columns]
+        texts = [
+            f"{bold}{text}{bold}" if name == row.best else text for name, text in zip(table.columns, texts, strict=True)
+        ]
+        grid.append([row.label + ("~" if row.disturbed else ""), *texts, *([_peer(row)] if judged else [])])
+    if len(table.rows) > 1 and any(mean is not None for mean in means.values()):
+        columns = [*peers, *([FASTEST] if judged else [])]
+        texts = ["" if (mean := means[name]) is None else f"{mean:.2f}" for name in columns]
+        grid.append(["geometric mean of ratios", "", *texts])
+    return grid
+
+
+def _text(cell: Cell) -> str:
+    if cell.value is None:
+        return {"declined": "", "absent": ""}.get(cell.status, cell.status)
+    return _number(cell.value.median) + (f" ({cell.ratio.median:.2f})" if cell.ratio is not None else "")
+
+
+def _peer(row: Row) -> str:
+    found = row.cells[row.peer].ratio if row.peer is not None else None
+    return "" if found is None else f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def _number(value: float) -> str:
+    """Three digits that count, and no exponent.
+
+    >>> [_number(v) for v in (0.12345, 1.2345, 12.345, 123.45, 12345.0)]
+    ['0.123', '1.23', '12.3', '123', '12345']
+    """
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}" if value > 0 else f"{value:.0f}"

@@ -1,0 +1,158 @@
+"""A record as tables: medians, ratios to ours round by round, who is fastest, and what was not measured and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxrnn.bench.cases import Case
+from jaxrnn.bench.machine import TENTH
+from jaxrnn.bench.ratios import Summary, geometric_mean, ratio, summarize
+from jaxrnn.errors import fail
+
+# kind -> title, unit, factor
+KINDS = {
+    "train": ("training step", "ms", 1e3),
+    "forward": ("forward pass", "ms", 1e3),
+    "step": ("one step", "us", 1e6),
+    "step donated": ("one step, carry donated", "us", 1e6),
+    "trace": ("tracing a training step", "ms", 1e3),
+    "compile": ("compiling a training step", "ms", 1e3),
+    "instructions": ("instructions of a compiled training step", "", 1.0),
+    "temporaries": ("temporary memory of a training step", "MB", 1e-6),
+}
+FASTEST = "fastest JAX peer"
+
+
+class Cell(NamedTuple):
+    """One contestant on one case."""
+
+    value: Summary | None  # in the table's unit; None where nothing was measured
+    ratio: Summary | None  # to ours; above one, ours is faster (or smaller)
+    status: str
+
+
+class Row(NamedTuple):
+    """One case."""
+
+    label: str
+    cells: dict[str, Cell]
+    peer: str | None  # the fastest JAX peer
+    disturbed: float  # the most cores that others took in a round that counts, where that is too much; else 0
+
+    @property
+    def best(self) -> str | None:
+        """The contestant with the smallest median."""
+        measured = {name: cell.value.median for name, cell in self.cells.items() if cell.value is not None}
+        return min(measured, key=measured.__getitem__, default=None)
+
+
+class Table(NamedTuple):
+    """All cases of one kind of measurement and one cell."""
+
+    title: str
+    columns: list[str]  # contestants, ours first
+    rows: list[Row]
+    notes: list[str]
+
+    def mean(self, name: str) -> float | None:
+        """The geometric mean of a contestant's ratios over the cases; `FASTEST` is a contestant too."""
+        cells = [row.cells.get((row.peer or "") if name == FASTEST else name) for row in self.rows]
+        ratios = [cell.ratio.median for cell in cells if cell is not None and cell.ratio is not None]
+        return geometric_mean(ratios) if ratios else None
+
+
+def read_records(paths: Sequence[Path]) -> dict[str, Any]:
+    """Several records as one; a case that is measured again counts in its last measurement.
+
+    Raises:
+        ValueError: a file is no record, or the records are of unlike machines, versions or first contestants.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        try:
+            record = json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            fail("report", "records that `jaxrnn bench --json` wrote", f"{path}, which is not JSON: {error}")
+        if not isinstance(record, dict) or not {"machine", "contestants", "results"} <= record.keys():
+            fail("report", "records that `jaxrnn bench --json` wrote", str(path))
+        if not merged:
+            merged = record
+            continue
+        for part in ("machine", "contestants"):
+            if (first := merged[part]) != record[part]:
+                fail("report", f"records with the {part} of {paths[0]}", f"{path}", f"{first} against {record[part]}")
+        again = {_group(result) for result in record["results"]}
+        merged["results"] = [r for r in merged["results"] if _group(r) not in again] + record["results"]
+    return merged
+
+
+def make_tables(record: dict[str, Any]) -> list[Table]:
+    """The tables of a record, kind by kind and cell by cell, with their cases in the order of measurement."""
+    groups: dict[tuple[str, str, bool], list[dict[str, Any]]] = {}
+    for result in record["results"]:
+        case = Case(**result["case"])
+        groups.setdefault((result["kind"], case.cell, case.chunk is not None), []).append(result)
+    kinds = list(KINDS)
+    keys = sorted(groups, key=lambda key: kinds.index(key[0]))
+    return [_table(*key, groups[key], record["contestants"]) for key in keys]
+
+
+def _table(kind: str, cell: str, long: bool, results: list[dict[str, Any]], contestants: list[dict[str, str]]) -> Table:
+    title, unit, factor = KINDS[kind]
+    per_step = long and unit == "ms"
+    if per_step:
+        unit, factor = "us a time step", 1e6
+    by_case: dict[Case, dict[str, dict[str, Any]]] = {}
+    for result in results:
+        by_case.setdefault(Case(**result["case"]), {})[result["contestant"]] = result
+    taking_part = {r["contestant"] for r in results if r["status"] != "declined"}
+    columns = [c["name"] for c in contestants if c["name"] in taking_part or c is contestants[0]]
+    jax_peers = [c["name"] for c in contestants if c["kind"] == "jax"]
+    rows = [
+        _row(case, found, columns, jax_peers, factor / case.T if per_step else factor)
+        for case, found in by_case.items()
+    ]
+    return Table(f"{cell}: {title}" + (f", {unit}" if unit else ""), columns, rows, list(_notes(results, rows)))
+
+
+def _row(case: Case, found: dict[str, dict[str, Any]], columns: list[str], jax_peers: list[str], factor: float) -> Row:
+    ours = found.get(columns[0], {}).get("rounds", [])
+    cells = {}
+    for name in columns:
+        result = found.get(name, {"rounds": [], "status": "absent"})
+        rounds = result["rounds"]
+        cells[name] = Cell(
+            summarize([factor * t for t in rounds]) if rounds else None,
+            ratio(rounds, ours) if rounds and ours and name != columns[0] else None,
+            result["status"],
+        )
+    times = {name: cells[name].value for name in jax_peers if name in cells}
+    medians = {name: value.median for name, value in times.items() if value is not None}
+    others = [o for result in found.values() for o in result["others"] if o is not None]
+    worst = max(others, default=0.0)
+    sizes = ", ".join(str(n) for n in (case.B, case.T, case.D, case.H))
+    label = " ".join([sizes, *case.traits])
+    peer = min(medians, key=medians.__getitem__, default=None)
+    return Row(label, cells, peer, worst if worst > TENTH else 0.0)
+
+
+def _notes(results: Iterable[dict[str, Any]], rows: list[Row]) -> Iterable[str]:
+    """What a reader must know beside the numbers, each said once."""
+    seen: dict[str, None] = {}
+    for r in results:
+        if r["status"] == "measured" and r["form"]:
+            seen[f"{r['contestant']} computes its own form: {r['form']}"] = None
+        if r["status"] in ("refused", "failed"):
+            case = Case(**r["case"])
+            seen[f"{r['contestant']} {r['status']} at {case}: {r['reason']}"] = None
+    for row in rows:
+        if row.disturbed:
+            seen[f"disturbed, three times: at {row.label} other processes took up to {row.disturbed:.2f} cores"] = None
+    return seen
+
+
+def _group(result: dict[str, Any]) -> tuple[Case, str]:
+    return Case(**result["case"]), result["kind"]

@@ -1,0 +1,105 @@
+"""A process that serves one contestant, or makes the truth: JSON lines in on stdin, one JSON line out for each.
+
+It works only when asked and sleeps on stdin otherwise, so that the contestants of a run never compute at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrnn.bench.cases import Case
+from jaxrnn.bench.contestants import load
+from jaxrnn.bench.contestants.base import INSPECTED
+from jaxrnn.bench.gate import Agreement, compare
+from jaxrnn.bench.problem import make_problem, make_truth
+
+TRUTH = "truth"  # the worker that makes it is no contestant
+
+
+class Server:
+    """Answers the requests of `runner`; each method is one request and returns what JSON can hold."""
+
+    def __init__(self, name: str) -> None:
+        self.library: Any = None if name == TRUTH else load(name)
+        self.running: Any = None
+
+    def hello(self) -> dict[str, Any]:
+        """Where this process computes."""
+        device = jax.devices()[0]
+        return {"platform": device.platform, "device": device.device_kind}
+
+    def truth(self, case: dict[str, Any], file: str) -> dict[str, Any]:
+        """Write the truth of a case, an .npz file."""
+        np.savez(file, **make_truth(Case(**case)))
+        return {}
+
+    def offer(self, case: dict[str, Any], kinds: list[str]) -> dict[str, Any]:
+        """The case in this library's form, and the kinds that it declines, with reasons."""
+        formed = self.library.form(Case(**case))
+        reasons = {kind: self.library.declines(formed, kind) for kind in kinds}
+        return {"case": formed.record(), "declined": {k: r for k, r in reasons.items() if r}}
+
+    def set_up(self, case: dict[str, Any], kinds: list[str], file: str) -> dict[str, Any]:
+        """Build a case, inspect it where asked, and pass the gate or not."""
+        self.running = None
+        gc.collect()
+        formed = Case(**case)
+        self.running = self.library.build(formed, make_problem(formed))
+        numbers = self.running.inspect() if any(kind in INSPECTED for kind in kinds) else {}
+        with np.load(file, allow_pickle=False) as stored:
+            truth = dict(stored)
+        agreement = compare(self.running.answer(), truth, formed.dtype)
+        if agreement.holds and any(kind.startswith("step") for kind in kinds):
+            walked: Agreement = compare({"ys": self.running.walk()}, {"ys": truth["ys"]}, formed.dtype)
+            agreement = max(agreement, walked)
+        return {"agreement": agreement._asdict(), "holds": agreement.holds, "numbers": numbers}
+
+    def time(self, kind: str, seconds: float) -> dict[str, Any]:
+        """Warm up for a fifth of the time, then call until it is over, once at least each."""
+        call = self.running.call(kind)
+        _repeat(call, seconds / 5)
+        gc.disable()
+        times = _repeat(call, seconds)
+        gc.enable()
+        return {"median": statistics.median(times), "calls": len(times)}
+
+
+def _repeat(call: Callable[[], Any], seconds: float) -> list[float]:
+    times: list[float] = []
+    start = time.perf_counter()
+    while not times or time.perf_counter() - start < seconds:
+        before = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - before)
+    return times
+
+
+def serve(name: str) -> None:
+    """Answer until stdin ends. What libraries print goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    with contextlib.redirect_stdout(sys.stderr):
+        server = Server(name)
+        for line in sys.stdin:
+            request = json.loads(line)
+            try:
+                answer = getattr(server, request.pop("do"))(**request)
+            except Exception as error:  # a library's own failure is a result too: the table shows it
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
