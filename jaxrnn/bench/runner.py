@@ -101,7 +101,7 @@ class Measurement:
                 "case": plan.case.record(),
                 "kind": kind,
                 "contestant": worker.name,
-                "form": "",
+                "note": "",
                 "status": "measured",
                 "reason": "",
                 "rounds": [],
@@ -140,7 +140,7 @@ class Measurement:
         if not answer["holds"]:
             return self._mark(worker, "refused", str(agreement), kinds)
         for kind in kinds:
-            self.results[worker.name, kind] |= {"form": formed.form, "agreement": agreement._asdict()}
+            self.results[worker.name, kind] |= {"note": offer["note"], "agreement": agreement._asdict()}
             if kind in answer["numbers"]:
                 self.results[worker.name, kind]["rounds"] = [answer["numbers"][kind]]
 

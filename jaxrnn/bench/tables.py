@@ -84,25 +84,32 @@ def read_records(paths: Sequence[Path]) -> dict[str, Any]:
         for part in ("machine", "contestants"):
             if (first := merged[part]) != record[part]:
                 fail("report", f"records with the {part} of {paths[0]}", f"{path}", f"{first} against {record[part]}")
-        again = {_group(result) for result in record["results"]}
-        merged["results"] = [r for r in merged["results"] if _group(r) not in again] + record["results"]
+        again = {_measured(result) for result in record["results"]}
+        merged["results"] = [r for r in merged["results"] if _measured(r) not in again] + record["results"]
     return merged
 
 
 def make_tables(record: dict[str, Any]) -> list[Table]:
     """The tables of a record, kind by kind and cell by cell, with their cases in the order of measurement."""
-    groups: dict[tuple[str, str, bool], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for result in record["results"]:
         case = Case(**result["case"])
-        groups.setdefault((result["kind"], case.cell, case.chunk is not None), []).append(result)
+        groups.setdefault((result["kind"], case.cell, _group(result["kind"], case)), []).append(result)
     kinds = list(KINDS)
     keys = sorted(groups, key=lambda key: kinds.index(key[0]))
     return [_table(*key, groups[key], record["contestants"]) for key in keys]
 
 
-def _table(kind: str, cell: str, long: bool, results: list[dict[str, Any]], contestants: list[dict[str, str]]) -> Table:
+def _group(kind: str, case: Case) -> str:
+    """What stands in a table of its own, so that a geometric mean is over like cases."""
+    if case.chunk is not None:
+        return f"chunk={case.chunk}"
+    return "variants" if case.traits and kind in ("train", "forward") else ""
+
+
+def _table(kind: str, cell: str, group: str, results: list[dict[str, Any]], contestants: list[dict[str, str]]) -> Table:
     title, unit, factor = KINDS[kind]
-    per_step = long and unit == "ms"
+    per_step = kind == "train" and group.startswith("chunk")
     if per_step:
         unit, factor = "us a time step", 1e6
     by_case: dict[Case, dict[str, dict[str, Any]]] = {}
@@ -115,7 +122,7 @@ def _table(kind: str, cell: str, long: bool, results: list[dict[str, Any]], cont
         _row(case, found, columns, jax_peers, factor / case.T if per_step else factor)
         for case, found in by_case.items()
     ]
-    return Table(f"{cell}: {title}" + (f", {unit}" if unit else ""), columns, rows, list(_notes(results, rows)))
+    return Table(", ".join(filter(None, [f"{cell}: {title}", group, unit])), columns, rows, _notes(results, rows))
 
 
 def _row(case: Case, found: dict[str, dict[str, Any]], columns: list[str], jax_peers: list[str], factor: float) -> Row:
@@ -139,20 +146,24 @@ def _row(case: Case, found: dict[str, dict[str, Any]], columns: list[str], jax_p
     return Row(label, cells, peer, worst if worst > TENTH else 0.0)
 
 
-def _notes(results: Iterable[dict[str, Any]], rows: list[Row]) -> Iterable[str]:
+def _notes(results: Iterable[dict[str, Any]], rows: list[Row]) -> list[str]:
     """What a reader must know beside the numbers, each said once."""
+    declined: dict[str, dict[str, None]] = {}
     seen: dict[str, None] = {}
     for r in results:
-        if r["status"] == "measured" and r["form"]:
-            seen[f"{r['contestant']} computes its own form: {r['form']}"] = None
-        if r["status"] in ("refused", "failed"):
-            case = Case(**r["case"])
-            seen[f"{r['contestant']} {r['status']} at {case}: {r['reason']}"] = None
+        if r["status"] == "declined":
+            declined.setdefault(r["contestant"], {})[r["reason"]] = None
+        elif r["status"] != "measured":
+            seen[f"{r['contestant']} {r['status']} at {Case(**r['case'])}: {r['reason']}"] = None
+        elif r["note"]:
+            seen[f"{r['contestant']} {r['note']}"] = None
+    for name, reasons in declined.items():
+        seen[f"{name} takes no part where it {', '.join(reasons)}"] = None
     for row in rows:
         if row.disturbed:
-            seen[f"disturbed, three times: at {row.label} other processes took up to {row.disturbed:.2f} cores"] = None
-    return seen
+            seen[f"~ {row.label}: other processes took up to {row.disturbed:.2f} cores, at the third try too"] = None
+    return list(seen)
 
 
-def _group(result: dict[str, Any]) -> tuple[Case, str]:
+def _measured(result: dict[str, Any]) -> tuple[Case, str]:
     return Case(**result["case"]), result["kind"]

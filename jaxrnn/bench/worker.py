@@ -45,10 +45,11 @@ class Server:
         return {}
 
     def offer(self, case: dict[str, Any], kinds: list[str]) -> dict[str, Any]:
-        """The case in this library's form, and the kinds that it declines, with reasons."""
+        """The case in this library's form, a note on it, and the kinds that it declines, with reasons."""
         formed = self.library.form(Case(**case))
         reasons = {kind: self.library.declines(formed, kind) for kind in kinds}
-        return {"case": formed.record(), "declined": {k: r for k, r in reasons.items() if r}}
+        declined = {kind: reason for kind, reason in reasons.items() if reason}
+        return {"case": formed.record(), "note": self.library.note(formed), "declined": declined}
 
     def set_up(self, case: dict[str, Any], kinds: list[str], file: str) -> dict[str, Any]:
         """Build a case, inspect it where asked, and pass the gate or not."""

@@ -44,6 +44,10 @@ class Base(abc.ABC):
         """The case in the form that this library gives the cell."""
         return case
 
+    def note(self, case: Case) -> str:
+        """What a reader must know of how this library runs a case of its own form."""
+        return f"computes its own form, {case.form}" if case.form else ""
+
     def declines(self, case: Case, kind: str) -> str | None:
         """Why this library takes no part in measuring `kind`, or None."""
         if case.cell not in self.cells:

@@ -23,7 +23,7 @@ class Library(OnJax):
 
     def declines(self, case: Case, kind: str) -> str | None:
         if jax.default_backend() != "gpu":
-            return "runs on a GPU alone"
+            return "needs a GPU"
         return super().declines(case, kind)
 
     def theirs(self, case: Case, params: dict[str, Any]) -> Any:

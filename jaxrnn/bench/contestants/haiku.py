@@ -17,7 +17,7 @@ INVERTED = np.array([[1], [-1], [1]])  # in our order: sigmoid(-v) = 1 - sigmoid
 
 
 class Library(ByLayer):
-    """LSTM: one Linear of [x; h], gates i, g, f, o; 1 is added to f at run time. GRU: z, r, a, reset before, z inverted.
+    """LSTM: one Linear of [x; h], gates i, g, f, o; 1 is added to f at run time. GRU: z, r, a, reset before, 1 - z.
 
     Haiku's simple cell is a rectifier, which is not ours.
     """

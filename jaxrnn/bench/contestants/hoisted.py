@@ -19,6 +19,9 @@ class Library(ours.Library):
     def __init__(self) -> None:
         super().__init__("reference")
 
+    def note(self, case: Case) -> str:
+        return "has the input product of all steps before its loop"
+
     def apply(self, case: Case, weights: dict[str, Any], xs: Any, lengths: Any) -> Any:
         cell = make_layer(case)
         assert isinstance(cell, Cell)

@@ -7,7 +7,7 @@ from typing import Any
 from jaxrnn.bench.cases import Case
 from jaxrnn.bench.contestants.on_jax import OnJax
 from jaxrnn.bench.problem import cells_of, make_layer
-from jaxrnn.engine.registry import BACKENDS
+from jaxrnn.engine.registry import BACKENDS, choose
 from jaxrnn.engine.scan import scan
 
 
@@ -27,6 +27,12 @@ class Library(OnJax):
         if reason is None and self.backend == "reference" and case.chunk:
             return "has no blocks of time"
         return reason
+
+    def note(self, case: Case) -> str:
+        if self.backend != "auto":
+            return ""
+        chosen = dict.fromkeys(choose(cell, "auto").name for cell in cells_of(make_layer(case)))
+        return f"runs on {', '.join(map(repr, chosen))}"
 
     def theirs(self, case: Case, params: dict[str, Any]) -> dict[str, Any]:
         return params
