@@ -86,6 +86,15 @@ def _repeat(call: Callable[[], Any], seconds: float) -> list[float]:
     return times
 
 
+def describe_error(error: Exception) -> str:
+    """The first line of an error: tables have room for no more.
+
+    >>> describe_error(ValueError("no such layer\\nand more"))
+    'ValueError: no such layer'
+    """
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
 def serve(name: str) -> None:
     """Answer until stdin ends. What libraries print goes to stderr."""
     answers = os.fdopen(os.dup(1), "w")
@@ -97,7 +106,7 @@ def serve(name: str) -> None:
             try:
                 answer = getattr(server, request.pop("do"))(**request)
             except Exception as error:  # a library's own failure is a result too: the table shows it
-                answer = {"error": f"{type(error).__name__}: {error}"}
+                answer = {"error": describe_error(error)}
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
 

@@ -56,9 +56,11 @@ def test_contestants_are_those_installed_or_those_named(monkeypatch: pytest.Monk
     names = [entry.name for entry in choose_contestants(["auto", "auto"], [])]
     assert names == ["auto", "lax.scan", "flax.linen", "flax.linen-plain", "flax.nnx", "jax.experimental.rnn"]
     assert [entry.name for entry in choose_contestants(["reference"], None)] == ["reference"]
-    with pytest.raises(ValueError, match=r"`peers` must be installed, got 'torch', which needs torch\. .*jaxrnn\[peers\]"):
+    with pytest.raises(
+        ValueError, match=r"`peers` must be installed, got 'torch', which needs torch\. .*jaxrnn\[peers\]"
+    ):
         choose_contestants(["auto"], ["torch"])
-    with pytest.raises(ValueError, match="Did you mean 'flax.linen'"):
+    with pytest.raises(ValueError, match=r"Did you mean 'flax\.linen'"):
         choose_contestants(["auto"], ["flax.line"])
     with pytest.raises(ValueError, match="`backends` must be at least one"):
         choose_contestants([], None)

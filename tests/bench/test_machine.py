@@ -18,7 +18,7 @@ SECOND = os.sysconf("SC_CLK_TCK")
 
 def write(folder: Path, busy: dict[str, int], own: dict[int, tuple[int, int]]) -> None:
     """A /proc of these ticks; the name of a process may hold blanks and brackets."""
-    names = "user nice system idle iowait irq softirq steal guest guest_nice".split()
+    names = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice"]
     (folder / "stat").write_text(f"cpu  {' '.join(str(busy.get(n, 0)) for n in names)}\ncpu0 1 2 3\n")
     for pid, (user, system) in own.items():
         (folder / str(pid)).mkdir(exist_ok=True)

@@ -34,9 +34,7 @@ def test_the_truth_agrees_with_itself() -> None:
 
 @pytest.mark.parametrize("dtype", EPSILON)
 def test_the_bound_follows_the_dtype(dtype: str) -> None:
-    within, beyond = (
-        TRUTH | {"kernel": TRUTH["kernel"] * (1 + f * UNITS * EPSILON[dtype])} for f in (0.99, 1.01)
-    )
+    within, beyond = (TRUTH | {"kernel": TRUTH["kernel"] * (1 + f * UNITS * EPSILON[dtype])} for f in (0.99, 1.01))
     assert compare(within, TRUTH, dtype).holds
     agreement = compare(beyond, TRUTH, dtype)
     assert not agreement.holds

@@ -1,0 +1,70 @@
+"""`jaxrnn bench` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jaxrnn
+from jaxrnn.cli import main
+
+
+def test_two_contestants_from_end_to_end(tmp_path: Path) -> None:
+    """Real processes: the numbers arrive on the terminal, in the record, in the picture, and in the report of it."""
+    pytest.importorskip("haiku")
+    command = [sys.executable, "-m", "jaxrnn.cli", "bench", "train", "forward", "--quick", "--rounds", "2"]
+    command += ["--cells", "lstm", "--peers", "haiku", "--json", "a.json", "--picture", "a.png"]
+    environment = os.environ | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1]), "COLUMNS": "120"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "lstm: training step, ms" in done.stdout
+    assert "round 2 of 2" in done.stderr
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert record["machine"]["platform"] == "cpu"
+    assert record["machine"]["versions"]["jaxrnn"] == jaxrnn.__version__
+    found = {(r["contestant"], r["kind"]): r for r in record["results"]}
+    assert found.keys() == {(c, k) for c in ("auto", "haiku") for k in ("train", "forward")}
+    for result in found.values():
+        assert result["status"] == "measured"
+        assert result["agreement"]["worst"] <= result["agreement"]["allowed"] == 16 * 2**-23
+        assert len(result["rounds"]) == len(result["others"]) == 2
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "`suites` must be out of ('train', 'forward', 'step', 'long', 'compile', 'memory'), got 'trian'"),
+        (["trian"], "Did you mean 'train'?"),
+        (["--peers", "torhc"], "Did you mean 'torch'?"),
+        (["--backends", "schedule"], "Did you mean 'scheduled'?"),
+        (["--cells", "ltsm"], "Did you mean 'lstm'?"),
+        (["--shapes", "32,128"], "`shapes` must be B,T,D,H as in 32,128,256,256"),
+        (["--shapes", "1,2,3,4", "--quick"], "`shapes` must be left out with quick"),
+        (["--rounds", "0"], "`rounds` must be a positive integer, got 0"),
+        (["--json", "nowhere/a.json"], "`json` must be a file in a folder that exists, got nowhere/a.json"),
+        (["--picture", "nowhere/a.png"], "`picture` must be a file in a folder that exists, got nowhere/a.png"),
+        (["--report", "none.json"], "No such file or directory: 'none.json'"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_runs(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jaxrnn.bench.command.run", lambda *_: pytest.fail("it ran"))
+    assert main(["bench", *arguments]) == 1
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert message in error
+
+
+def test_help_names_suites_and_contestants(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bench", "--help"])
+    text = capsys.readouterr().out
+    words = ("train", "forward", "step", "long", "compile", "memory", "flax.linen", "torch", "scheduled", "--report")
+    assert all(word in text for word in words)
