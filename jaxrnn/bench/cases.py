@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from jaxrnn.errors import fail, nearest
@@ -154,11 +154,6 @@ def make_cases(
         tables = [table | dict(chunk=chunk) for table in given]
     cases = [Case(cell, **table) for cell in cells for table in tables]
     return [case for case in cases if case.cell == "lstm" or not case.peepholes]
-
-
-def plain(case: Case) -> Case:
-    """The case as it is named in tables: without the form that one library gives it."""
-    return replace(case, form="")
 
 
 def check_names(names: Iterable[str], argument: str, known: Iterable[str]) -> None:

@@ -44,8 +44,7 @@ def print_tables(record: dict[str, Any], console: Any) -> None:
 
     for table in make_tables(record):
         head, *body = _grid(table, bold="")
-        drawn = Drawn(title=escape(table.title), title_justify="left", caption_justify="left")
-        drawn.caption = escape("\n".join(table.notes)) or None
+        drawn = Drawn(title=escape(table.title), title_justify="left")
         for number, word in enumerate(head):
             drawn.add_column(escape(word), justify="right" if number else "left", overflow="fold")
         for line, row in zip(body, [*table.rows, None], strict=False):
@@ -57,6 +56,8 @@ def print_tables(record: dict[str, Any], console: Any) -> None:
             ]
             drawn.add_row(*styled)
         console.print(drawn)
+        for note in table.notes:
+            console.print(escape(note), style="dim")
     console.print(escape(LEGEND.replace("Bold", "Green")), style="dim")
     console.print(escape(describe(record)), style="dim")
 

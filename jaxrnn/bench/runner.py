@@ -83,7 +83,7 @@ def run(settings: Settings, entries: list[Entry], report: Callable[[int, int, st
         return {
             "machine": describe_machine(hello),
             "settings": settings._asdict(),
-            "contestants": [{"name": entry.name, "kind": entry.kind} for entry in entries],
+            "contestants": [{"name": entry.name, "role": entry.role} for entry in entries],
             "results": results,
         }
 
@@ -142,7 +142,7 @@ class Measurement:
         for kind in kinds:
             self.results[worker.name, kind] |= {"note": offer["note"], "agreement": agreement._asdict()}
             if kind in answer["numbers"]:
-                self.results[worker.name, kind]["rounds"] = [answer["numbers"][kind]]
+                self.results[worker.name, kind]["rounds"] = answer["numbers"][kind]
 
     def _truth(self, case: Case) -> str:
         file = self.folder / f"{case.form or 'plain'}.npz"

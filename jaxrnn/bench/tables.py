@@ -117,7 +117,7 @@ def _table(kind: str, cell: str, group: str, results: list[dict[str, Any]], cont
         by_case.setdefault(Case(**result["case"]), {})[result["contestant"]] = result
     taking_part = {r["contestant"] for r in results if r["status"] != "declined"}
     columns = [c["name"] for c in contestants if c["name"] in taking_part or c is contestants[0]]
-    jax_peers = [c["name"] for c in contestants if c["kind"] == "jax"]
+    jax_peers = [c["name"] for c in contestants if c["role"] == "jax"]
     rows = [
         _row(case, found, columns, jax_peers, factor / case.T if per_step else factor)
         for case, found in by_case.items()

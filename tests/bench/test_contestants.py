@@ -164,3 +164,14 @@ def test_cudnns_flat_weights_are_ours_and_back() -> None:
     for got, name in zip(read, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), strict=True):
         np.testing.assert_array_equal(got[0], expected[name])
     assert compare(name_answer(0, lib.ours(case, flat), 0), name_answer(0, params, 0), "float32").worst == 0
+
+
+@pytest.mark.usefixtures("as_in_a_worker")
+def test_memory_counts_neither_inputs_nor_outputs_nor_gradients() -> None:
+    """Under chunk="sqrt" four times the steps take about twice the temporaries: nothing of size T is among them."""
+    sizes = []
+    for T in (4096, 16384):
+        case = Case("lstm", 2, T, 8, 8, chunk="sqrt")
+        found = load("auto").build(case, make_problem(case)).inspect()
+        sizes.append(found["temporaries"][0])
+    assert 1 < sizes[1] / sizes[0] < 2.5

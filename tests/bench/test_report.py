@@ -25,9 +25,9 @@ def result(case: Case, name: str, rounds: list[float], kind: str = "train", **mo
 
 
 def record(*results: dict[str, Any]) -> dict[str, Any]:
-    kinds = {"auto": "ours", "flax.nnx": "jax", "keras": "jax", "torch": "other"}
+    roles = {"auto": "ours", "flax.nnx": "jax", "keras": "jax", "torch": "other"}
     machine = dict(cpu="A CPU", cores=2, device="cpu", versions={"jax": "1.2"}, environment={"XLA_FLAGS": "--x"})
-    contestants = [{"name": name, "kind": kind} for name, kind in kinds.items()]
+    contestants = [{"name": name, "role": role} for name, role in roles.items()]
     return {"machine": machine, "settings": {}, "contestants": contestants, "results": list(results)}
 
 

@@ -88,7 +88,7 @@ def test_wrong_numbers_are_refused_and_never_timed(tmp_path: Path, monkeypatch: 
     assert (refused["status"], refused["rounds"]) == ("refused", [])
     assert "of its norm, 1.9e-06 allowed" in refused["reason"]
     assert "time" not in workers[1].asked
-    record = {"contestants": [{"name": "auto", "kind": "ours"}, {"name": "flax.linen", "kind": "jax"}]}
+    record = {"contestants": [{"name": "auto", "role": "ours"}, {"name": "flax.linen", "role": "jax"}]}
     (table,) = make_tables(record | {"results": list(found.values())})
     assert table.rows[0].cells["flax.linen"] == (None, None, "refused")
     assert any(note.startswith("flax.linen refused at lstm B=2 T=5 D=3 H=4: ") for note in table.notes)
@@ -125,7 +125,7 @@ def test_a_disturbed_round_is_repeated_and_says_so(
     assert workers[0].asked.count("time") == tries <= SHORT.rounds * TRIES
     assert len([text for text in said if "again: other processes took 0.50 cores" in text]) == loads.count(0.5)
     assert found["auto", "forward"]["others"] == kept
-    (table,) = make_tables({"contestants": [{"name": "auto", "kind": "ours"}], "results": list(found.values())})
+    (table,) = make_tables({"contestants": [{"name": "auto", "role": "ours"}], "results": list(found.values())})
     assert table.rows[0].disturbed == (0.5 if max(kept) > TENTH else 0.0)
     assert ("~ 2, 5, 3, 4: other processes took up to 0.50 cores, at the third try too" in table.notes) == (
         max(kept) > TENTH

@@ -15,14 +15,14 @@ class Entry(NamedTuple):
     """Where a contestant is found."""
 
     name: str
-    kind: str  # "ours", "jax" (a JAX library, counted among the fastest of them) or "other"
+    role: str  # "ours", "jax" (a JAX library, counted among the fastest of them) or "other"
     module: str
     options: dict[str, Any]
     needs: str | None = None  # the module to import, which may be absent
 
 
-def _peer(name: str, kind: str, module: str, needs: str | None = None, **options: Any) -> Entry:
-    return Entry(name, kind, f"jaxrnn.bench.contestants.{module}", options, needs)
+def _peer(name: str, role: str, module: str, needs: str | None = None, **options: Any) -> Entry:
+    return Entry(name, role, f"jaxrnn.bench.contestants.{module}", options, needs)
 
 
 OURS = {name: Entry(name, "ours", "jaxrnn.bench.contestants.ours", dict(backend=name)) for name in ("auto", *BACKENDS)}

@@ -27,8 +27,8 @@ class Running(abc.ABC):
     def call(self, kind: str) -> Callable[[], Any]:
         """What is timed for "forward", "train", "step" or "step donated": returns when the work is done."""
 
-    def inspect(self) -> dict[str, float]:
-        """The numbers of `INSPECTED` for a training step."""
+    def inspect(self) -> dict[str, list[float]]:
+        """What `INSPECTED` names, of a training step; seconds once for each of several compilations."""
         raise NotImplementedError
 
 
@@ -65,7 +65,7 @@ class Base(abc.ABC):
                 return f"has no {word}"
         if case.dtype not in self.dtypes:
             return f"has no {case.dtype}"
-        return f"has no {kind}" if kind in self.lacks else None
+        return f"has no measure of {kind!r}" if kind in self.lacks else None
 
     @abc.abstractmethod
     def build(self, case: Case, problem: Problem) -> Running:
