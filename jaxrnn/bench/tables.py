@@ -157,6 +157,8 @@ def _notes(results: Iterable[dict[str, Any]], rows: list[Row]) -> list[str]:
             seen[f"{r['contestant']} {r['status']} at {Case(**r['case'])}: {r['reason']}"] = None
         elif r["note"]:
             seen[f"{r['contestant']} {r['note']}"] = None
+        if None in r["others"]:
+            seen["what other processes took is not known on this system"] = None
     for name, reasons in declined.items():
         seen[f"{name} takes no part where it {', '.join(reasons)}"] = None
     for row in rows:

@@ -77,6 +77,12 @@ def test_like_cases_share_a_table_and_a_mean() -> None:
     assert tables[3].rows[0].cells["keras"].ratio.median == 2.0
 
 
+def test_an_unknown_load_is_said_to_be_unknown() -> None:
+    (table,) = make_tables(record(result(SMALL, "auto", [1.0], others=[None])))
+    assert table.notes == ["what other processes took is not known on this system"]
+    assert table.rows[0].disturbed == 0.0
+
+
 def test_records_add_up_and_the_last_measurement_counts(tmp_path: Path) -> None:
     files = [tmp_path / "a.json", tmp_path / "b.json"]
     again = record(result(SMALL, "auto", [0.008]), result(SMALL, "torch", [0.004]))
