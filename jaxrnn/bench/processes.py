@@ -18,7 +18,6 @@ CONTESTANT = {
     "JAX_ENABLE_X64": "0",
     "JAX_ENABLE_COMPILATION_CACHE": "0",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    "KERAS_BACKEND": "jax",
 }
 
 

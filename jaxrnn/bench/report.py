@@ -66,7 +66,7 @@ def _grid(table: Table, bold: str) -> list[list[str]]:
     """Head, one line a case, and the geometric means."""
     peers = table.columns[1:]
     means = {name: table.mean(name) for name in (*peers, FASTEST)}
-    judged = means[FASTEST] is not None
+    judged = any(row.peer is not None for row in table.rows)
     grid = [["case", *table.columns, *([FASTEST] if judged else [])]]
     for row in table.rows:
         texts = [_text(row.cells[name]) for name in table.columns]

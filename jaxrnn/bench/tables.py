@@ -56,9 +56,12 @@ class Table(NamedTuple):
     columns: list[str]  # contestants, ours first
     rows: list[Row]
     notes: list[str]
+    alike: bool  # cases that differ in their sizes alone, so that a mean over them says something
 
     def mean(self, name: str) -> float | None:
-        """The geometric mean of a contestant's ratios over the cases; `FASTEST` is a contestant too."""
+        """The geometric mean of a contestant's ratios over like cases; `FASTEST` is a contestant too."""
+        if not self.alike:
+            return None
         cells = [row.cells.get((row.peer or "") if name == FASTEST else name) for row in self.rows]
         ratios = [cell.ratio.median for cell in cells if cell is not None and cell.ratio is not None]
         return geometric_mean(ratios) if ratios else None
@@ -122,7 +125,8 @@ def _table(kind: str, cell: str, group: str, results: list[dict[str, Any]], cont
         _row(case, found, columns, jax_peers, factor / case.T if per_step else factor)
         for case, found in by_case.items()
     ]
-    return Table(", ".join(filter(None, [f"{cell}: {title}", group, unit])), columns, rows, _notes(results, rows))
+    words = filter(None, [f"{cell}: {title}", group, unit])
+    return Table(", ".join(words), columns, rows, _notes(results, rows), alike=group != "variants")
 
 
 def _row(case: Case, found: dict[str, dict[str, Any]], columns: list[str], jax_peers: list[str], factor: float) -> Row:

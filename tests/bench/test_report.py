@@ -73,6 +73,7 @@ def test_like_cases_share_a_table_and_a_mean() -> None:
         "lstm: temporary memory of a training step, MB",
     ]
     assert tables[1].rows[0].label == "1, 8, 4, 4 2 layers"
+    assert [t.mean("keras") for t in tables] == [pytest.approx(2.0), None, pytest.approx(2.0), pytest.approx(2.0)]
     assert tables[2].rows[0].cells["auto"].value.median == pytest.approx(1000.0)
     assert tables[3].rows[0].cells["keras"].ratio.median == 2.0
 
