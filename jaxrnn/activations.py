@@ -54,7 +54,7 @@ def hard_shrink(x: Array) -> Array:
 
 
 def sparsemax(x: Array) -> Array:
-    """The point of the probability simplex that is nearest to x, over the last axis.
+    """The point of the probability simplex that is nearest to x, over the last axis. (Keras 3.15's leaves the simplex.)
 
     Paper: Martins & Astudillo, From softmax to sparsemax, ICML 2016, algorithm 1.
     """

@@ -19,12 +19,13 @@ from jaxrnn.typing import Array
 
 EPSILON = 1e-7  # Keras's, added to a norm before it divides
 
-Axis = int | tuple[int, ...]
+Axis = int | tuple[int, ...] | list[int]
 
 
 def norms(w: Array, axis: Axis) -> Array:
     """Euclidean norms over some axes, which are kept with size one."""
-    return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
+    over = tuple(axis) if isinstance(axis, list) else axis
+    return jnp.sqrt(jnp.sum(jnp.square(w), axis=over, keepdims=True))
 
 
 def check_bound(value: Any, argument: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -73,7 +74,9 @@ def _parts(config: Mapping[str, Any], argument: str) -> tuple[str, Mapping[str, 
 
 
 def _configured(make: Callable[..., Any], config: Mapping[str, Any], argument: str) -> Any:
-    try:
-        return make(**config)
-    except TypeError as error:
-        raise TypeError(f"`{argument}` has a configuration that does not fit its class: {error}") from error
+    settings = inspect.signature(make).parameters
+    for name in config:
+        if name not in settings:
+            expected = f"configured by settings out of {tuple(settings)}"
+            fail(argument, expected, repr(name), nearest(name, settings), kind=TypeError)
+    return make(**config)

@@ -195,7 +195,7 @@ class RNN(Weights):
         if inputs.ndim != 3:
             fail("inputs", f"of shape {layout}", inputs)
         first = self._cells[0]
-        if not jnp.issubdtype(inputs.dtype, jnp.floating):  # numbers, as Keras takes them, not symbols
+        if jnp.issubdtype(inputs.dtype, jnp.integer):  # numbers, as Keras takes them, not symbols
             inputs = jnp.asarray(inputs, first.params["kernel"].dtype)
         check_features(inputs, first.in_features, "inputs")
         if mask is not None:

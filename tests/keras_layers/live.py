@@ -77,13 +77,12 @@ class Theirs:
 
 
 def pair(make: Callable[[Any], Any], shape: tuple[int, ...] = (B, T, D)) -> tuple[Any, Any]:
-    """The layer that `make(builder)` describes, ours and Keras's, with the same weights, no bias of which is zero."""
+    """The layer that `make(builder)` describes, ours and Keras's, with the same weights; no bias is zero."""
     ours = make(Ours())
     with as_keras_likes_it():
         theirs = make(Theirs())
         theirs.build(shape)
-        drawn = [np.asarray(v.value) for v in theirs.weights]
-        weights = [w + 0.3 * np.sin(np.arange(w.size)).reshape(w.shape) for w in drawn]
+        weights = [0.5 * numbers(50 + i, *v.shape) for i, v in enumerate(theirs.weights)]
         theirs.set_weights(weights)
     ours.set_weights(weights)
     return ours, theirs

@@ -1,4 +1,4 @@
-"""Where Keras is of two minds or has no answer: the definition in the docstrings, and nothing leaks out of the padding."""
+"""Where Keras is of two minds or has no answer: the definition of the docstrings. Nothing leaks out of the padding."""
 
 from __future__ import annotations
 
