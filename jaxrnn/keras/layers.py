@@ -6,7 +6,8 @@ from typing import Any, Unpack
 
 from jaxrnn.checks import check_choice
 from jaxrnn.errors import nearest
-from jaxrnn.keras.cells import CellOptions, GRUCell, LSTMCell, SimpleRNNCell
+from jaxrnn.keras.cell import CellOptions
+from jaxrnn.keras.cells import GRUCell, LSTMCell, SimpleRNNCell
 from jaxrnn.keras.rnn import RNN, RNNOptions
 from jaxrnn.nnx.parameters import Rngs
 

@@ -138,7 +138,7 @@ class RNN(Weights):
         carries = self._start(xs, initial_state)
         before = carries[-1].h
         after = []
-        for cell, carry in zip(cells_of(self.cell), carries, strict=True):
+        for cell, carry in zip(self._cells, carries, strict=True):
             carry, xs = run_cell(cell, xs, carry, valid, reverse=self.go_backwards, training=training)
             after.append(carry)
         if self.state is not None:

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxrnn.cell import Cell
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import fail
-from jaxrnn.keras.cells import KerasCell
+from jaxrnn.keras.cell import KerasCell
 from jaxrnn.keras.states import carry_dtype, from_states, to_states
 from jaxrnn.keras.weights import Weights
 from jaxrnn.nnx.cells import CellModule

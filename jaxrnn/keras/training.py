@@ -10,7 +10,7 @@ from flax import nnx
 
 from jaxrnn import constraints
 from jaxrnn.errors import fail
-from jaxrnn.keras.cells import KerasCell
+from jaxrnn.keras.cell import KerasCell
 from jaxrnn.keras.rnn import RNN
 from jaxrnn.typing import Array
 
