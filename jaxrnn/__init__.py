@@ -1,5 +1,6 @@
 """jaxrnn: recurrent networks in JAX. Pure cells, one engine, thin Flax modules."""
 
+from jaxrnn import keras as keras
 from jaxrnn import linen as linen
 from jaxrnn import nnx as nnx
 from jaxrnn.cell import Cell as Cell

@@ -13,11 +13,12 @@ PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
 LEVELS = {
     "errors typing dtypes checks initializers layer step cell gate_cell": 0,
+    "activations by_name regularizers constraints": 0,
     "cells": 1,
     "engine": 2,
     "compose": 3,
     "nnx linen flax_common": 4,
-    "train": 5,
+    "train keras": 5,
     "tasks bench": 6,
     "cli __main__": 7,
 }

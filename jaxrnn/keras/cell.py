@@ -1,0 +1,208 @@
+"""What Keras's cells share: Keras's weights, and the cell of jaxrnn with its parameters that the engine runs.
+
+Weights stay in Keras's layout, `kernel [D, G H]`, `recurrent_kernel [H, G H]` and `bias [G H]`, for three reasons: a
+regulariser or constraint sees the matrix that Keras would show it, an initialiser draws that matrix, and a GRU with
+`reset_after` has the two biases that an optimiser moves in Keras. `params` are the same numbers as the engine takes
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypedDict
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxrnn.cell import Cell, check_features
+from jaxrnn.checks import check_choice, check_flag, check_rate, check_size
+from jaxrnn.constraints import CONSTRAINTS
+from jaxrnn.engine.masks import clean
+from jaxrnn.engine.scan import scan
+from jaxrnn.errors import fail, nearest
+from jaxrnn.keras.dropout import drop_inputs, gate_dropout, input_masks, project_each
+from jaxrnn.keras.identifiers import get, get_dtypes
+from jaxrnn.keras.initializers import draw, get_initializer
+from jaxrnn.keras.states import carry_dtype, from_states, to_states
+from jaxrnn.keras.weights import Weights
+from jaxrnn.nnx.parameters import Rngs
+from jaxrnn.regularizers import REGULARIZERS
+from jaxrnn.typing import Array, Carry, Initializer, Params
+
+DEFAULTS = {"kernel": "glorot_uniform", "recurrent": "orthogonal", "bias": "zeros"}  # of the initialisers
+
+
+class CellOptions(TypedDict, total=False):
+    """What every cell takes by name, with Keras's defaults.
+
+    kernel_initializer ("glorot_uniform"), recurrent_initializer ("orthogonal"), bias_initializer ("zeros"): Keras's
+    name or configuration, a function of (key, shape, dtype) or of (shape, dtype), or an array. kernel_regularizer,
+    recurrent_regularizer, bias_regularizer: see `jaxrnn.regularizers`. kernel_constraint, recurrent_constraint,
+    bias_constraint: see `jaxrnn.constraints`. dropout, recurrent_dropout: rates of the inputs and of the recurrent
+    state. seed: an integer from which masks are drawn, in place of `rngs`. implementation: with 1 each gate has a mask
+    of its own on the inputs; else it changes nothing. dtype: None, a dtype, or "mixed_bfloat16".
+    """
+
+    kernel_initializer: Any
+    recurrent_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    recurrent_regularizer: Any
+    bias_regularizer: Any
+    kernel_constraint: Any
+    recurrent_constraint: Any
+    bias_constraint: Any
+    dropout: float
+    recurrent_dropout: float
+    seed: int | None
+    implementation: int
+    dtype: Any
+
+
+class KerasCell(Weights):
+    """What the three cells share. A subclass says how Keras orders the gates and which cell of jaxrnn it is."""
+
+    gate_order: ClassVar[tuple[int, ...]]  # where the engine's gates are among Keras's
+
+    kernel: nnx.Param
+    recurrent_kernel: nnx.Param
+    bias: nnx.Param | None
+    kernel_initializer: Initializer
+    recurrent_initializer: Initializer
+    bias_initializer: Initializer
+    dropout_rngs: Any  # the stream of masks, or None
+
+    def _build(
+        self, make: Callable[..., Cell], units: int, use_bias: bool, in_features: Any, rngs: Any, given: CellOptions
+    ) -> None:
+        for name in given:
+            if name not in CellOptions.__annotations__:
+                hint = nearest(name, CellOptions.__annotations__)
+                raise TypeError(f"{type(self).__name__}() has no argument {name!r}. {hint}".strip())
+        check_size(units, "units")
+        check_flag(use_bias, "use_bias")
+        check_size(in_features, "in_features")
+        if not isinstance(rngs, Rngs):
+            fail("rngs", "an nnx.Rngs, from which weights are drawn", rngs, kind=TypeError)
+        self.units = units
+        self.in_features = in_features
+        self.use_bias = use_bias
+        self.implementation = given.get("implementation", 2)
+        check_choice(self.implementation, "implementation", (0, 1, 2))
+        self.dropout = given.get("dropout", 0.0)
+        self.recurrent_dropout = given.get("recurrent_dropout", 0.0)
+        for name in ("dropout", "recurrent_dropout"):
+            check_rate(getattr(self, name), name)
+        for array, default in DEFAULTS.items():
+            name = f"{array}_initializer"
+            setattr(self, name, get_initializer(given.get(name, default), name))
+            for suffix, known in (("regularizer", REGULARIZERS), ("constraint", CONSTRAINTS)):
+                name = f"{array}_{suffix}"
+                setattr(self, name, get(given.get(name), known, name))
+        dtype, param_dtype = get_dtypes(given.get("dtype"))
+        cell = make(units, use_bias=use_bias, dtype=dtype, param_dtype=param_dtype)
+        self.functional = gate_dropout(cell, self.recurrent_dropout) if self.recurrent_dropout else cell
+        self.seed = given.get("seed")
+        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int)):
+            fail("seed", "None or an integer", self.seed, kind=TypeError)
+        self.dropout_rngs = nnx.data(None)
+        self.reinitialize(rngs)
+
+    # ---- weights
+
+    def reinitialize(self, rngs: Rngs) -> None:
+        """Draw all weights afresh from `rngs`, and where there is no `seed` take the masks from it too."""
+        drawn = self._draw(rngs.params() if isinstance(rngs, nnx.Rngs) else rngs())
+        for name in ("kernel", "recurrent_kernel", "bias"):
+            setattr(self, name, nnx.Param(drawn[name]) if name in drawn else None)
+        if not self.dropout and not self.recurrent_dropout:
+            return
+        if self.seed is not None:
+            self.dropout_rngs = nnx.RngStream(self.seed, tag="dropout")
+        elif isinstance(rngs, nnx.RngStream):
+            self.dropout_rngs = rngs.fork()
+        elif "dropout" in rngs or "default" in rngs:
+            self.dropout_rngs = rngs.dropout.fork()
+        else:
+            fail("rngs", "an nnx.Rngs with a `dropout` stream, since masks are drawn from it", rngs, "Or give `seed`.")
+
+    def _draw(self, key: Array) -> dict[str, Array]:
+        G, H = len(self.gate_order), self.units
+        dtype = self.functional.declare(self.in_features)["kernel"].dtype
+        first, second, third = jax.random.split(key, 3)
+        kernel = draw(self.kernel_initializer, first, (self.in_features, G * H), dtype, "kernel_initializer")
+        recurrent = draw(self.recurrent_initializer, second, (H, G * H), dtype, "recurrent_initializer")
+        bias = {"bias": self._draw_bias(third, dtype)} if self.use_bias else {}
+        return {"kernel": kernel, "recurrent_kernel": recurrent} | bias
+
+    def _draw_bias(self, key: Array, dtype: Any) -> Array:
+        shape = (len(self.gate_order) * self.units,)
+        return draw(self.bias_initializer, key, shape, dtype, "bias_initializer")
+
+    @property
+    def variables(self) -> list[nnx.Variable]:
+        return [v for v in (self.kernel, self.recurrent_kernel, self.bias) if v is not None]
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """The parameters of `functional`, as `jaxrnn.scan` takes them."""
+        kernels = {name: self._by_gate(getattr(self, name)[...]) for name in ("kernel", "recurrent_kernel")}
+        return kernels | (self._biases(self.bias[...]) if self.bias is not None else {})
+
+    def _by_gate(self, array: Array) -> Array:
+        """Keras's `[..., G H]` as `[..., G, H]`, with the engine's order of gates."""
+        blocks = array.reshape(*array.shape[:-1], len(self.gate_order), self.units)
+        return jnp.stack([blocks[..., g, :] for g in self.gate_order], axis=-2)
+
+    def _biases(self, bias: Array) -> dict[str, Array]:
+        return {"bias": self._by_gate(bias)}
+
+    # ---- running
+
+    @property
+    def noisy(self) -> bool:
+        """Whether training draws masks."""
+        return bool(self.dropout or self.recurrent_dropout)
+
+    def run(
+        self, xs: Array, carry: Carry, valid: Array | None, *, reverse: bool, training: bool
+    ) -> tuple[Carry, Array]:
+        """The cell over a checked sequence `[T, B, D]`; `jaxrnn.scan` with Keras's dropout before it."""
+        params, rng, projected = self.params, None, False
+        if training and self.noisy:
+            inputs_key, rng = jax.random.split(self.dropout_rngs())
+            if self.dropout:
+                each = self.implementation == 1 or self.recurrent_dropout > 0
+                kept = input_masks(inputs_key, self.dropout, len(self.gate_order) if each else 1, *xs.shape[1:])
+                # Gates in Keras's order, as the masks of its own cells are.
+                dropped = drop_inputs(clean(valid, xs), kept, self.dropout)
+                projected = each
+                xs = self._project(params, dropped) if each else dropped[0]
+        return scan(self.functional, params, xs, carry, mask=valid, reverse=reverse, rng=rng, projected=projected)
+
+    def _project(self, params: Params, dropped: Array) -> Array:
+        return project_each(self.functional, params, jnp.stack([dropped[g] for g in self.gate_order]))
+
+    def __call__(self, inputs: Array, states: Any, training: bool = False) -> tuple[Array, list[Array]]:
+        """One step.
+
+        Args:
+            inputs: `[B, D]`.
+            states: a list of arrays `[B, H]`: h and c for an LSTM, h otherwise.
+            training: a single step draws no masks, so with dropout it must be False.
+
+        Returns:
+            `(output, states)`.
+
+        Raises:
+            TypeError, ValueError: an argument does not fit; the message names it.
+        """
+        check_flag(training, "training")
+        if training and self.noisy:
+            fail("training", "False for one step of a cell with dropout", training, "`RNN` draws masks for a sequence.")
+        check_features(inputs, self.in_features, "inputs")
+        cell, params = self.functional, self.params
+        dtype = carry_dtype(cell, params, inputs)
+        carry, y = cell.step(params, from_states(cell, states, inputs.shape[:-1], dtype, "states"), inputs)
+        return y, to_states(carry)

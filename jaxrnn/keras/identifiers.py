@@ -1,0 +1,82 @@
+"""What Keras's arguments may be: a name, a configuration, a class, or the thing itself."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jaxrnn.activations import ACTIVATIONS, linear
+from jaxrnn.dtypes import FLOATS, check_dtype
+from jaxrnn.errors import fail, nearest
+from jaxrnn.typing import Activation
+
+POLICIES = {f"mixed_{name}": name for name in ("bfloat16", "float16")}
+
+
+def get(identifier: Any, known: Mapping[str, Any], argument: str) -> Any:
+    """What an identifier stands for; None for None.
+
+    Args:
+        identifier: a name out of `known`; Keras's `{"class_name": ..., "config": {...}}`; a class; or a function.
+        known: classes by name.
+        argument: for the message.
+
+    Raises:
+        TypeError, ValueError: it is none of these, or the configuration does not fit the class.
+
+    >>> from jaxrnn.regularizers import REGULARIZERS
+    >>> get({"class_name": "L2", "config": {"l2": 0.5}}, REGULARIZERS, "kernel_regularizer")
+    L2(l2=0.5)
+    """
+    config: Mapping[str, Any] = {}
+    made = identifier
+    if isinstance(made, Mapping):
+        made, config = _parts(made, argument)
+    if isinstance(made, str):
+        if made not in known:
+            fail(argument, f"a function, or a name out of {sorted(known)}", repr(made), nearest(made, known))
+        made = known[made]
+        return _configured(made, config, argument)
+    if made is not None and not callable(made):
+        fail(argument, f"a function, or a name out of {sorted(known)}", made, kind=TypeError)
+    return made() if isinstance(made, type) else made
+
+
+def get_activation(identifier: Any, argument: str) -> Activation:
+    """A function of one array; None is linear."""
+    if identifier is None:
+        return linear
+    if isinstance(identifier, str) and identifier not in ACTIVATIONS:
+        expected = f"None, a function of one array, or a name out of {sorted(ACTIVATIONS)}"
+        fail(argument, expected, repr(identifier), nearest(identifier, ACTIVATIONS))
+    made = ACTIVATIONS[identifier] if isinstance(identifier, str) else identifier
+    if not callable(made):
+        fail(argument, "None, a function of one array, or its name", made, kind=TypeError)
+    return made
+
+
+def get_dtypes(dtype: Any) -> tuple[Any, Any]:
+    """Keras's policy as (dtype of products, dtype of parameters); None for JAX's own."""
+    if isinstance(dtype, str) and dtype in POLICIES:
+        return check_dtype(POLICIES[dtype], "dtype"), check_dtype("float32", "dtype")
+    if isinstance(dtype, str) and dtype not in FLOATS:
+        fail("dtype", f"None or one of {(*FLOATS, *POLICIES)}", repr(dtype), nearest(dtype, (*FLOATS, *POLICIES)))
+    return (check_dtype(dtype, "dtype"),) * 2
+
+
+def _parts(config: Mapping[str, Any], argument: str) -> tuple[str, Mapping[str, Any]]:
+    """Class name and settings of a Keras configuration; a setting of None is the default."""
+    name, settings = config.get("class_name"), config.get("config", {})
+    if not isinstance(name, str) or not isinstance(settings, Mapping):
+        fail(argument, 'a configuration {"class_name": ..., "config": {...}}', dict(config))
+    return name, {key: value for key, value in settings.items() if value is not None}
+
+
+def _configured(make: Callable[..., Any], config: Mapping[str, Any], argument: str) -> Any:
+    settings = inspect.signature(make).parameters
+    for name in config:
+        if name not in settings:
+            expected = f"configured by settings out of {tuple(settings)}"
+            fail(argument, expected, repr(name), nearest(name, settings), kind=TypeError)
+    return make(**config)
