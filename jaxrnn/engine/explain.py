@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxrnn.cell import Cell
 from jaxrnn.checks import check_choice, check_size
+from jaxrnn.dtypes import default_float
 from jaxrnn.engine.check import check_chunk
 from jaxrnn.engine.plan import blocks
 from jaxrnn.engine.registry import BACKENDS, choose
@@ -54,7 +55,7 @@ def explain(cell: Layer, *, steps: int = 128, chunk: int | str | None = None, ba
     check_size(steps, "steps")
     check_chunk(chunk)
     check_choice(backend, "backend", ("auto", *BACKENDS))
-    chosen = [(path, c, choose(c, backend).name) for path, c in _cells(cell, "")]
+    chosen = [(path, c, choose(c, backend, *_dtypes(c)).name) for path, c in _cells(cell, "")]
     reasons = [
         (path, name, _reason(c, name, runs, backend)) for path, c, runs in chosen for name in BACKENDS if name != runs
     ]
@@ -70,8 +71,14 @@ def _cells(layer: Any, path: str) -> Iterator[tuple[str, Cell]]:
         yield from _cells(part, f"{path}[{i}]")
 
 
+def _dtypes(cell: Cell) -> tuple[Any, Any]:
+    """Of products and carry, as a call with the cell's own parameters has them."""
+    products = cell.dtype or cell.param_dtype or default_float()
+    return products, cell.carry_dtype_for(products)
+
+
 def _reason(cell: Cell, name: str, runs: str, asked: str) -> str:
-    declined = BACKENDS[name].declines(cell)
+    declined = BACKENDS[name].declines(cell, *_dtypes(cell))
     if declined is not None:
         return f"declines: {declined}"
     return (
