@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 LEVELS = {
     "errors typing dtypes checks initializers layer step cell gate_cell": 0,
     "cells": 1,
-    "engine": 2,
+    "engine kernels": 2,
     "compose": 3,
     "nnx linen flax_common": 4,
     "train": 5,

@@ -13,9 +13,8 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.cell import Cell
-from jaxrnn.dtypes import state_dtype
 from jaxrnn.engine import scheduled
-from jaxrnn.engine.masks import clean, spread_over_devices
+from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
 from jaxrnn.engine.sequence import Job, Steps
@@ -43,14 +42,15 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
 
 @lru_cache(maxsize=256)
 def _declines(cell: Cell, dtype: str) -> str | None:
+    if cell.per_step:
+        return None  # their shapes are known when they are given
     carry = tuple(tuple(s) for s in cell.carry_shapes(()))
     roles = {n: p for n, p in cell.declare(1).items() if dict(cell.parameters)[n].role == "unit"}
     masks = [(n.name, cell.mask_shape(n), "bool") for n in cell.noises]
     fixed = [m for m, n in zip(masks, cell.noises, strict=True) if n.fixed]
     theta = (*((n, p.shape, dtype) for n, p in roles.items()), *fixed)
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
-    asked = tuple((n, (cell.size,), dtype) for n in cell.per_step)
-    return _reason(cell, Signature(carry, theta, (*given, *asked), True, True, False, dtype))
+    return _reason(cell, Signature(carry, theta, given, True, True, False, dtype))
 
 
 @lru_cache(maxsize=256)
@@ -59,6 +59,8 @@ def _reason(cell: Cell, signature: Signature) -> str | None:
         calls.check(cell, signature)
     except Declined as reason:
         return str(reason)
+    except (TypeError, ValueError, IndexError) as error:  # of a user's equations
+        return f"the equations do not run on one row without batch axes: {error}"
     return None
 
 
@@ -117,7 +119,9 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         if plan.backend != "auto":
             fail("backend", f"one that runs {cell.name} on these inputs", f"'native', which declines: {reason}")
         return scheduled.run(job._replace(carry=carry, steps=steps))
-    spec = Spec(cell, signature, projected, plan.reverse, _block(plan.chunk, T), _saves(cell, signature, plan.chunk, T, N))
+    spec = Spec(
+        cell, signature, projected, plan.reverse, _block(plan.chunk, T), _saves(cell, signature, plan.chunk, T, N)
+    )
     final, ys = _call(spec, _spread(operands))
     restore_row = lambda a: a.reshape(*batch, *a.shape[1:])  # noqa: E731
     restore_step = lambda a: a.reshape(T, *batch, *a.shape[2:])  # noqa: E731
@@ -160,9 +164,7 @@ def _call_jvp(spec: Spec, primals: Any, tangents: Any) -> Any:
     leaves, tree = jax.tree.flatten(operands)
     tangent_leaves = jax.tree.leaves(moved, is_leaf=lambda t: isinstance(t, SymbolicZero))
     live = tuple(
-        i
-        for i, t in enumerate(tangent_leaves)
-        if not isinstance(t, SymbolicZero) and t.dtype != jax.dtypes.float0
+        i for i, t in enumerate(tangent_leaves) if not isinstance(t, SymbolicZero) and t.dtype != jax.dtypes.float0
     )
     results = primitives.forward.bind(*leaves, form=Form(spec, tree, keep=True))
     visible = len(results) - len(calls.kept(spec, operands))

@@ -415,8 +415,8 @@ class _Call:
                 actions += tables.stages(self.graph, [_stores(("dxs", 0), value)])[0]
             if "kernel" in live:
                 actions.append(tables.accumulate(("inputs", 0), ("dx", 0), ("dkernel", 0), D, self.width))
-                if self.operands.bias is not None:
-                    actions.append(tables.sum_rows(("dx", 0), ("dbias", 0), self.width))
+            if "bias" in live:
+                actions.append(tables.sum_rows(("dx", 0), ("dbias", 0), self.width))
         if "kernels" in live:
             names = sorted(self.operands.kernels)
             for k, p in enumerate(self.products):
@@ -466,7 +466,9 @@ def _load_cotangents(graph: Graph, cell: Cell, signature: Signature) -> dict[str
     """Of the forward graph's results."""
     carry = cell.carry_type(*(jax.ShapeDtypeStruct(s, jnp.float32) for s in signature.carry))
     result = {
-        "multiplied": [graph.load(("ct_multiplied", k), (p.inputs,)) for k, p in enumerate(row.products(cell, signature))],
+        "multiplied": [
+            graph.load(("ct_multiplied", k), (p.inputs,)) for k, p in enumerate(row.products(cell, signature))
+        ],
         "carry": row.loads(graph, "ct_carry", carry),
         "y": graph.load(("ct_y", 0), (cell.output_size,)),
     }

@@ -5,26 +5,26 @@ from __future__ import annotations
 import ctypes
 import os
 from functools import lru_cache
-from pathlib import Path
 
 import jax
 
+from jaxrnn.kernels.native.build import LIBRARY, NOTE
+
 TARGET = "jaxrnn_run"
-NAME = "libjaxrnn.so"
 
 
 @lru_cache(maxsize=1)
 def missing() -> str | None:
     """Why there is no library; None where it is loaded and registered with XLA."""
-    path = Path(__file__).with_name(NAME)
-    if not path.exists():
-        note = path.with_name("not_built.txt")
-        return note.read_text().strip() if note.exists() else "not compiled: installing jaxrnn with a C++ compiler does"
+    if not LIBRARY.exists():
+        return (
+            NOTE.read_text().strip() if NOTE.exists() else "not compiled; `python -m jaxrnn.kernels.native.build` does"
+        )
     try:
-        library = ctypes.CDLL(str(path))
+        library = ctypes.CDLL(str(LIBRARY))
         jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(library.jaxrnn_run), platform="cpu")
     except (OSError, AttributeError, RuntimeError) as error:
-        return f"{NAME} does not load: {error}"
+        return f"{LIBRARY.name} does not load: {error}"
     library.jaxrnn_operations.restype = ctypes.c_char_p
     names = library.jaxrnn_operations().decode().split()
     OPERATIONS.update({name: i for i, name in enumerate(names)})

@@ -9,6 +9,7 @@ differ along it, the calls run one after the other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxrnn.engine import scheduled
 from jaxrnn.engine.plan import Plan
@@ -43,13 +45,16 @@ class Form(NamedTuple):
     def fields(self) -> list[tuple[str, int]]:
         """Of each leaf its field in `Operands` and its place there."""
         operands = jax.tree.unflatten(self.tree, range(self.tree.num_leaves))
-        return [(n, i) for n, field in zip(Operands._fields, operands, strict=True) for i, _ in enumerate(jax.tree.leaves(field))]
+        return [
+            (n, i)
+            for n, field in zip(Operands._fields, operands, strict=True)
+            for i, _ in enumerate(jax.tree.leaves(field))
+        ]
 
     def live_fields(self) -> frozenset[str]:
         """The fields whose cotangents cost a product of their own."""
         fields = self.fields()
-        asked = {fields[i][0] for i in self.live}
-        return frozenset(asked | {"kernel"} if "bias" in asked else asked)
+        return frozenset(fields[i][0] for i in self.live)
 
     def operands(self, leaves: Any) -> Operands:
         return jax.tree.unflatten(self.tree, leaves[: self.tree.num_leaves])
@@ -154,7 +159,7 @@ def _runs_here(ctx: Any) -> bool:
 def _make(name: str, slow: Callable[..., list[Any]], shapes: Callable[..., list[Any]], lower: Any) -> Primitive:
     primitive = Primitive(name)
     primitive.multiple_results = True
-    primitive.def_impl(lambda *leaves, form: jax.jit(primitive.bind, static_argnames="form")(*leaves, form=form))
+    primitive.def_impl(partial(_compiled, primitive))
     primitive.def_abstract_eval(lambda *avals, form: [_like(avals, s, form) for s in shapes(avals, form)])
     mlir.register_lowering(primitive, mlir.lower_fun(slow, multiple_results=True))
     if lower is not None:
@@ -170,11 +175,24 @@ def _make(name: str, slow: Callable[..., list[Any]], shapes: Callable[..., list[
     return primitive
 
 
+def _compiled(primitive: Primitive, *leaves: Any, form: Form) -> list[Any]:
+    """Outside `jit`, and without it, a call is still compiled: there is no other way to run it."""
+    with jax.disable_jit(False):
+        return _jitted(primitive, form)(*leaves)
+
+
+@lru_cache(maxsize=512)
+def _jitted(primitive: Primitive, form: Form) -> Callable[..., list[Any]]:
+    return jax.jit(partial(primitive.bind, form=form))
+
+
 def _like(avals: Any, shape: tuple[int, ...], form: Form) -> Any:
     """The aval of a result; inside `shard_map` it varies as the operands do."""
-    kind = jax.core.ShapedArray(shape, jnp.dtype(form.spec.signature.dtype))
-    varying = avals[0].manual_axis_type
-    return kind.update(manual_axis_type=varying) if varying.varying else kind
+    dtype, like = jnp.dtype(form.spec.signature.dtype), avals[0]
+    if not like.manual_axis_type.varying:
+        return jax.core.ShapedArray(shape, dtype)
+    sharding = NamedSharding(like.sharding.mesh, PartitionSpec(*[None] * len(shape)))
+    return jax.core.ShapedArray(shape, dtype, sharding=sharding, manual_axis_type=like.manual_axis_type)
 
 
 def _forward_shapes(avals: Any, form: Form) -> list[Any]:
@@ -208,8 +226,8 @@ ad.primitive_transposes[linear] = _transpose
 
 def _batch(primitive: Primitive, leaves: Any, axes: Any, form: Form) -> Any:
     roles, results = _all_roles(primitive, form)
-    size = next(x.shape[a] for x, a in zip(leaves, axes, strict=True) if a is not batching.not_mapped)
-    mapped = [a is not batching.not_mapped for a in axes]
+    size = next(x.shape[a] for x, a in zip(leaves, axes, strict=True) if a is not None)
+    mapped = [a is not None for a in axes]
     front = [jnp.moveaxis(x, a, 0) if m else x for x, a, m in zip(leaves, axes, mapped, strict=True)]
     if "shared" in results or any(m and r == "shared" for m, r in zip(mapped, roles, strict=True)):
         moving = [x for x, m in zip(front, mapped, strict=True) if m]

@@ -161,7 +161,7 @@ class Tables:
             self.constants.append(value)
         return ~self.constants.index(value)
 
-    def encode(self, steps: int, groups: int, rows: int, block: int, reverse: bool, buffers: int) -> "Encoded":
+    def encode(self, steps: int, groups: int, rows: int, block: int, reverse: bool, buffers: int) -> Encoded:
         """The tables as the library reads them. Scratch memory and packed matrices are the next two buffers."""
         origins, size = {}, groups * self.scratch
         for number, count, _ in self.sums:  # behind the groups' scratch memory

@@ -62,8 +62,9 @@ class Graph:
         """An array in memory."""
         if not shape:
             return Value(np.array(self.add(Node("load_scalar", array=array))), None)
+        kind = "load_scalar" if shape[-1] == 1 else "load"  # so that one number goes with vectors of any length
         offsets = np.arange(int(np.prod(shape[:-1], dtype=int))).reshape(shape[:-1]) * shape[-1]
-        nodes = np.vectorize(lambda o: self.add(Node("load", array=array, offset=int(o))), otypes=[int])(offsets)
+        nodes = np.vectorize(lambda o: self.add(Node(kind, array=array, offset=int(o))), otypes=[int])(offsets)
         return Value(nodes, shape[-1])
 
     def fill(self, shape: tuple[int, ...], value: float) -> Value:
@@ -141,7 +142,9 @@ class Graph:
         shape = shapes[0] if shapes else ()
         if any(s != shape for s in shapes):
             raise Declined(f"`{name}` mixes shapes {shapes}")
-        rows = np.broadcast_arrays(*(v.nodes if v.shape == shape else np.broadcast_to(v.nodes, shape[:-1]) for v in inputs))
+        rows = np.broadcast_arrays(
+            *(v.nodes if v.shape == shape else np.broadcast_to(v.nodes, shape[:-1]) for v in inputs)
+        )
         one = lambda *nodes: _expand(self, name, params, *(int(n) for n in nodes))  # noqa: E731
         return Value(np.vectorize(one, otypes=[int])(*rows), shape[-1] if shape else None)
 
@@ -182,18 +185,18 @@ def _broadcast(graph: Graph, params: dict[str, Any], x: Value) -> Value:
         return x
     if x.length is None:
         return Value(np.broadcast_to(x.nodes, shape[:-1]), shape[-1])
-    _keeps_units("broadcast_in_dim", dims[-1] == len(shape) - 1 and x.length == shape[-1])
+    _keeps_units("broadcast_in_dim", dims[-1] == len(shape) - 1 and x.length in (1, shape[-1]))
     spread = [1] * (len(shape) - 1)
     for d, n in zip(dims[:-1], x.nodes.shape, strict=True):
         spread[d] = n
-    return Value(np.broadcast_to(x.nodes.reshape(spread), shape[:-1]), x.length)
+    return Value(np.broadcast_to(x.nodes.reshape(spread), shape[:-1]), shape[-1])
 
 
 def _reshape(graph: Graph, params: dict[str, Any], x: Value) -> Value:
     shape = params["new_sizes"]
     if x.length is None or not shape:
-        _keeps_units("reshape", x.shape == shape)
-        return x
+        _keeps_units("reshape", int(np.prod(x.shape)) == 1 and set(shape) <= {1})
+        return Value(x.nodes.reshape(shape[:-1]), 1) if shape else Value(x.nodes.reshape(()), None)
     _keeps_units("reshape", shape[-1] == x.length)
     return Value(x.nodes.reshape(shape[:-1]), x.length)
 
