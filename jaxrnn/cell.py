@@ -217,6 +217,10 @@ class Cell(Layer):
         check_features(xs, self.input_size(params), "xs")
         if not isinstance(xs, jax.core.Tracer):
             check_symbols(xs, self.input_size(params), "xs")
+        return self.projection_of(params, xs)
+
+    def projection_of(self, params: Params, xs: ArrayLike) -> Array:
+        """`project` for arguments that are checked."""
         dtype = self.compute_dtype(params, xs)
         kernel = params["kernel"].astype(dtype)
         if jnp.issubdtype(xs.dtype, jnp.integer):
@@ -265,12 +269,15 @@ class Cell(Layer):
     def _masks(self, rng: PRNGKeyArray | None, batch: tuple[int, ...], *, fixed: bool) -> dict[str, Array]:
         if rng is None:
             return {}
-        sizes = self._sizes()
         return {
-            n.name: jax.random.bernoulli(jax.random.fold_in(rng, index), n.probability, (*batch, sizes[n.size]))
+            n.name: jax.random.bernoulli(jax.random.fold_in(rng, index), n.probability, (*batch, *self.mask_shape(n)))
             for index, n in enumerate(self.noises)
             if n.fixed == fixed
         }
+
+    def mask_shape(self, noise: Noise) -> tuple[int]:
+        """Of one row's mask."""
+        return (self._sizes()[noise.size],)
 
     def _sizes(self) -> dict[str, int]:
         return {"G": len(self.gates), "H": self.size, "P": self.output_size}

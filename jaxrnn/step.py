@@ -54,7 +54,7 @@ def gate_tuple(gates: tuple[str, ...]) -> type:
 class Products:
     """Where a step's recurrent products come from: here, from multiplying. Backends derive others."""
 
-    kernels: dict[str, Array]
+    kernels: dict[str, Any]  # arrays, or their shapes where nothing is multiplied
 
     def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
         """`h` times the columns of some gates (None: of all), `[*B, G, H]`."""

@@ -33,11 +33,27 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`, tests of one row of the table share a process and its programs; others go by file."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`, tests of one row of the table share a process and its programs; others go by file.
+
+    A backend that declines a row is not asked to run it: `tests/kernels/test_native.py` says which, and why.
+    """
+    declined = [item for item in items if _declined(item)]
+    config.hook.pytest_deselected(items=declined)
+    items[:] = [item for item in items if item not in declined]
     for item in items:
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))
+
+
+def _declined(item: pytest.Item) -> bool:
+    from tests.laws.programs import declines  # not before the hook above is installed
+
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    row, backend = params.get("row"), params.get("backend")
+    if not isinstance(row, str) or not isinstance(backend, str):
+        return False
+    return declines(row, backend, params.get("dtype", jax.numpy.float64)) is not None
 
 
 @pytest.fixture

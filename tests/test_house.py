@@ -15,7 +15,7 @@ LEVELS = {
     "errors typing dtypes checks initializers layer step cell gate_cell": 0,
     "activations by_name regularizers constraints": 0,
     "cells": 1,
-    "engine": 2,
+    "engine kernels": 2,
     "compose": 3,
     "nnx linen flax_common": 4,
     "train keras": 5,

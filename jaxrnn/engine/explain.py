@@ -8,8 +8,9 @@ from typing import Any
 
 from jaxrnn.cell import Cell
 from jaxrnn.checks import check_choice, check_size
+from jaxrnn.dtypes import default_float
 from jaxrnn.engine.check import check_chunk
-from jaxrnn.engine.plan import blocks
+from jaxrnn.engine.plan import Blocks, blocks
 from jaxrnn.engine.registry import BACKENDS, choose
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
@@ -45,16 +46,17 @@ def explain(cell: Layer, *, steps: int = 128, chunk: int | str | None = None, ba
 
     >>> import jaxrnn
     >>> print(jaxrnn.explain(jaxrnn.gru(64)))
-    cell: gru runs on 'scheduled'
-      cell, 'reference': comes after 'scheduled' in the order of preference
-    128 steps in 8 blocks of 16; a block saves its carries and recomputes its gates
+    cell: gru runs on 'native'
+      cell, 'scheduled': comes after 'native' in the order of preference
+      cell, 'reference': comes after 'native' in the order of preference
+    native: 128 steps in one call, which keeps the carries, and the gates' inputs where they are few
     """
     if not isinstance(cell, Layer):
         fail("cell", "a jaxrnn Layer", cell, kind=TypeError)
     check_size(steps, "steps")
     check_chunk(chunk)
     check_choice(backend, "backend", ("auto", *BACKENDS))
-    chosen = [(path, c, choose(c, backend).name) for path, c in _cells(cell, "")]
+    chosen = [(path, c, choose(c, backend, *_dtypes(c)).name) for path, c in _cells(cell, "")]
     reasons = [
         (path, name, _reason(c, name, runs, backend)) for path, c, runs in chosen for name in BACKENDS if name != runs
     ]
@@ -70,8 +72,14 @@ def _cells(layer: Any, path: str) -> Iterator[tuple[str, Cell]]:
         yield from _cells(part, f"{path}[{i}]")
 
 
+def _dtypes(cell: Cell) -> tuple[Any, Any]:
+    """Of products and carry, as a call with the cell's own parameters has them."""
+    products = cell.dtype or cell.param_dtype or default_float()
+    return products, cell.carry_dtype_for(products)
+
+
 def _reason(cell: Cell, name: str, runs: str, asked: str) -> str:
-    declined = BACKENDS[name].declines(cell)
+    declined = BACKENDS[name].declines(cell, *_dtypes(cell))
     if declined is not None:
         return f"declines: {declined}"
     return (
@@ -80,9 +88,24 @@ def _reason(cell: Cell, name: str, runs: str, asked: str) -> str:
 
 
 def _schedule(T: int, chunk: int | str | None, backends: set[str]) -> str:
-    if "scheduled" not in backends:
-        return f"{T} steps in one plain scan, which saves what autodiff asks for"
+    """How each of the backends goes through time, a line each."""
     size = blocks(T, chunk)
+    texts = {
+        "native": _native_schedule(T, chunk, size),
+        "scheduled": _blocks_schedule(T, size),
+        "reference": f"{T} steps in one plain scan, which saves what autodiff asks for",
+    }
+    return "\n".join(f"{name}: {text}" for name, text in texts.items() if name in backends)
+
+
+def _native_schedule(T: int, chunk: int | str | None, size: Blocks) -> str:
+    if size.segment is not None and size.segment < T:
+        return f"{T} steps in segments of {size.segment}, a call each, that save only the carry they start from"
+    kept = "the carries, and the gates' inputs where they are few" if chunk is None else "the carries"
+    return f"{T} steps in one call, which keeps {kept}"
+
+
+def _blocks_schedule(T: int, size: Blocks) -> str:
     if size.block >= T:
         return f"{T} steps in one block, which saves its projection and its carries"
     count, rest = divmod(T, size.block)

@@ -23,7 +23,7 @@ def run(job: Job) -> tuple[Carry, Any]:
     def body(carry: Carry, at: Steps) -> tuple[Carry, Any]:
         z = clean(at.valid, at.x)
         if not plan.projected:
-            z = cell.project(params, z)
+            z = cell.projection_of(params, z)
         step = Step(z, at.valid, at.reset, cell.draw(job.rng, at.t, batch) | at.per_step)
         carry, y = advance(cell, products, job.rows, carry, step)
         y = jax.tree.map(lambda a: a.astype(job.dtype), y)
@@ -32,6 +32,6 @@ def run(job: Job) -> tuple[Carry, Any]:
     return lax.scan(body, job.carry, job.steps, reverse=plan.reverse)
 
 
-def declines(cell: Cell) -> str | None:
+def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     """It runs every cell."""
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,13 +16,23 @@ class Backend(NamedTuple):
 
     name: str
     run: Callable[..., Any]
-    declines: Callable[[Cell], str | None]
+    declines: Callable[[Cell, Any, Any], str | None]  # cell, dtype of products, dtype of the carry
     summary: str
+
+
+def _native(function: str) -> Callable[..., Any]:
+    """A function of the native backend, imported when it is called: few need it, and it loads a library."""
+
+    def call(*arguments: Any) -> Any:
+        return getattr(importlib.import_module("jaxrnn.kernels.native.backend"), function)(*arguments)
+
+    return call
 
 
 BACKENDS = {
     b.name: b
     for b in (
+        Backend("native", _native("run"), _native("declines"), "compiled loops for CPUs: whole sequences in one call"),
         Backend(
             "scheduled",
             scheduled.run,
@@ -33,11 +44,11 @@ BACKENDS = {
 }
 
 
-def choose(cell: Cell, backend: str) -> Backend:
-    """The named backend, or with "auto" the first that does not decline."""
+def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any) -> Backend:
+    """The named backend, or with "auto" the first that does not decline to run a cell in these dtypes."""
     if backend != "auto":
-        reason = BACKENDS[backend].declines(cell)
+        reason = BACKENDS[backend].declines(cell, dtype, carry_dtype)
         if reason is not None:
             fail("backend", f"one that runs {cell.name}", f"{backend!r}, which declines: {reason}")
         return BACKENDS[backend]
-    return next(b for b in BACKENDS.values() if b.declines(cell) is None)
+    return next(b for b in BACKENDS.values() if b.declines(cell, dtype, carry_dtype) is None)

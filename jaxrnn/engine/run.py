@@ -30,11 +30,11 @@ def run(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
 
 def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
     params, sequence, carry, reset_carry, rng = call
-    backend = choose(cell, plan.backend)
     xs = sequence.xs
     dtype = cell.compute_dtype(params, xs)
     batch = sequence.batch_axes(plan.projected)
     carry_dtype = cell.carry_dtype_for(dtype) if carry is None else state_dtype(carry)
+    backend = choose(cell, plan.backend, dtype, carry_dtype)
     initial = cell.initial_carry(batch, params, carry_dtype)
     carry = initial if carry is None else carry
     check_carry_dtype(carry, dtype)

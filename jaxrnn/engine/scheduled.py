@@ -53,25 +53,25 @@ def run(job: Job) -> tuple[Carry, Any]:
     def block(carry: Carry, at: Steps) -> tuple[Carry, Any]:
         z = clean(at.valid, at.x)
         if not plan.projected:
-            z = cell.project(params, z)
+            z = cell.projection_of(params, z)
         noise = over_time(lambda t: cell.draw(job.rng, t, batch), at.t, job.rng)
         steps = Step(z, at.valid, at.reset, noise | at.per_step)
         return _loop(program, cell.kernels(params, job.dtype), job.rows, carry, steps)
 
     size = blocks(job.steps.t.shape[0], plan.chunk)
     keep_carries = jax.checkpoint_policies.save_only_these_names(CARRIES)
-    inner = partial(_in_blocks, block, size=size.block, reverse=plan.reverse, policy=keep_carries)
+    inner = partial(in_blocks, block, size=size.block, reverse=plan.reverse, policy=keep_carries)
     if size.segment is None:
         return inner(job.carry, job.steps)
-    return _in_blocks(inner, job.carry, job.steps, size=size.segment, reverse=plan.reverse, policy=None)
+    return in_blocks(inner, job.carry, job.steps, size=size.segment, reverse=plan.reverse, policy=None)
 
 
-def declines(cell: Cell) -> str | None:
+def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     """It runs every cell."""
     return None
 
 
-def _in_blocks(
+def in_blocks(
     run_block: Callable[..., Any], carry: Carry, steps: Any, *, size: int, reverse: bool, policy: Any
 ) -> tuple[Carry, Any]:
     """Scan `run_block` over blocks of `size` steps; what does not fill a block runs by itself, at the end of time."""

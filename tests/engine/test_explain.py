@@ -15,10 +15,11 @@ def test_each_cell_of_a_composed_layer_is_explained() -> None:
     layer = jaxrnn.stack([jaxrnn.lstm(3), jaxrnn.bidirectional(jaxrnn.gru(2))])
     text = str(jaxrnn.explain(layer, steps=100))
     assert text.splitlines()[:3] == [
-        "[0]: lstm runs on 'scheduled'",
-        "[1][0]: gru runs on 'scheduled'",
-        "[1][1]: gru runs on 'scheduled'",
+        "[0]: lstm runs on 'native'",
+        "[1][0]: gru runs on 'native'",
+        "[1][1]: gru runs on 'native'",
     ]
+    text = str(jaxrnn.explain(layer, steps=100, backend="scheduled"))
     assert text.endswith("100 steps in 5 blocks of 20; a block saves its carries and recomputes its gates")
 
 
@@ -39,12 +40,12 @@ def test_a_backend_that_is_asked_for_runs(monkeypatch: pytest.MonkeyPatch) -> No
     params = cell.init(jax.random.key(0), inputs=2)
     for backend in ("auto", "reference", "scheduled"):
         jaxrnn.scan(cell, params, np.zeros((3, 1, 2)), backend=backend)
-    assert calls == ["scheduled", "reference", "scheduled"]
+    assert calls == ["native", "reference", "scheduled"]
     assert "cell: elman runs on 'reference'" in str(jaxrnn.explain(cell, backend="reference"))
 
 
 def test_a_backend_that_declines_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    declining = BACKENDS["scheduled"]._replace(declines=lambda cell: f"it cannot run {cell.name}")
+    declining = BACKENDS["scheduled"]._replace(declines=lambda cell, *dtypes: f"it cannot run {cell.name}")
     monkeypatch.setitem(BACKENDS, "scheduled", declining)
     cell = jaxrnn.elman(14)
     assert "'scheduled': declines: it cannot run elman" in str(jaxrnn.explain(cell))

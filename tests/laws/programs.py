@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -26,6 +27,15 @@ TOLERANCE = 1e-10  # float64, absolute and relative
 # runs for these in every test run, and for all rows with `-m slow`.
 QUICK = ("gru, reset before", "lstm, projection", "a user's own")
 QUICK_ROWS = [pytest.param(row, marks=() if row in QUICK else pytest.mark.slow) for row in ROWS]
+
+
+@cache
+def declines(row: str, backend: str, dtype: Any = jnp.float64) -> str | None:
+    """Why a backend does not run a row; None where it does, or where the test has others in mind."""
+    if row not in ROWS or backend not in BACKENDS:
+        return None
+    cell = ROWS[row].cell
+    return BACKENDS[backend].declines(cell, dtype, cell.carry_dtype_for(dtype))
 
 
 def call(row: str, backend: str, args: dict[str, Any], **options: Any) -> Any:

@@ -87,7 +87,7 @@ def test_program_does_not_grow_with_time(row: str, backend: str) -> None:
     for steps in (128, 65_536):
         text = jax.jit(lambda args: gradient(row, backend, args)).lower(shapes(row, steps)).compile().as_text()
         counts.append(len(re.findall(r"^\s+(?:ROOT )?%?\S+ = ", text, re.MULTILINE)))
-    assert counts[0] == counts[1] > 50
+    assert counts[0] == counts[1] > 20
 
 
 @pytest.mark.parametrize(

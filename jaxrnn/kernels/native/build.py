@@ -1,0 +1,89 @@
+"""Compiles the library beside this file: `python -m jaxrnn.kernels.native.build`, and whenever the package is installed.
+
+The elementwise loops and products are compiled once for each instruction set of x86; the library picks at run time.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).parent
+LIBRARY = HERE / "libjaxrnn.so"
+NOTE = HERE / "not_built.txt"  # why there is no library, for `jaxrnn.explain`
+
+# Without errno and traps the compiler may vectorise square roots and selections; results stay IEEE's.
+FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-w")
+AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma", "-mprefer-vector-width=512")
+SETS = {"baseline": ()} | (
+    {"avx2": ("-mavx2", "-mfma"), "avx512": AVX512} if platform.machine() in ("x86_64", "AMD64") else {}
+)
+
+
+def build() -> str | None:
+    """Compile the library, or leave a note why not.
+
+    Returns:
+        None, or the reason why there is no library.
+    """
+    reason = _build()
+    if reason is None:
+        NOTE.unlink(missing_ok=True)
+    else:
+        LIBRARY.unlink(missing_ok=True)
+        NOTE.write_text(reason + "\n")
+    return reason
+
+
+def _build() -> str | None:
+    if sys.platform == "win32":
+        return "is not compiled on Windows"
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
+    if compiler is None:
+        return (
+            "no C++ compiler was found when jaxrnn was installed (g++, clang++ or $CXX); install one, then jaxrnn again"
+        )
+    try:
+        import jaxlib
+    except ImportError:
+        return "jaxlib, whose headers it needs, was not there when jaxrnn was installed"
+    headers = Path(jaxlib.__file__).parent / "include"
+    with tempfile.TemporaryDirectory(dir=HERE) as folder:
+        out = Path(folder)
+        jobs = [
+            [compiler, *FLAGS, *flags, f"-DJAXRNN_LOOPS=loops_{name}", "-c", "src/loops.cc", "-o", out / f"{name}.o"]
+            for name, flags in SETS.items()
+        ]
+        jobs.append([compiler, *FLAGS, "-isystem", headers, "-c", "src/handler.cc", "-o", out / "handler.o"])
+        objects = [job[-1] for job in jobs]
+        with ThreadPoolExecutor() as pool:
+            reasons = [r for r in pool.map(_run, jobs) if r]
+        reasons = reasons or [
+            r for r in [_run([compiler, "-shared", *objects, "-pthread", "-o", out / LIBRARY.name])] if r
+        ]
+        if not reasons:
+            os.replace(out / LIBRARY.name, LIBRARY)  # at once: another process may have the old one open
+    return reasons[0] if reasons else None
+
+
+def _run(command: Sequence[str | Path]) -> str | None:
+    """Why a command failed, in one line; None where it did not."""
+    try:
+        done = subprocess.run(list(map(str, command)), cwd=HERE, capture_output=True, text=True)
+    except OSError as error:
+        return f"the C++ compiler does not run: {error}"
+    if done.returncode == 0:
+        return None
+    lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no message"]
+    return f"did not compile: {lines[0].strip()}"
+
+
+if __name__ == "__main__":
+    print(build() or f"compiled {LIBRARY}")

@@ -1,0 +1,40 @@
+"""The compiled library: found beside this file, or the reason why it is not."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import lru_cache
+
+import jax
+
+from jaxrnn.kernels.native.build import LIBRARY, NOTE
+
+TARGET = "jaxrnn_run"
+
+
+@lru_cache(maxsize=1)
+def missing() -> str | None:
+    """Why there is no library; None where it is loaded and registered with XLA."""
+    if not LIBRARY.exists():
+        return (
+            NOTE.read_text().strip() if NOTE.exists() else "not compiled; `python -m jaxrnn.kernels.native.build` does"
+        )
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+        jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(library.jaxrnn_run), platform="cpu")
+    except (OSError, AttributeError, RuntimeError) as error:
+        return f"{LIBRARY.name} does not load: {error}"
+    library.jaxrnn_operations.restype = ctypes.c_char_p
+    names = library.jaxrnn_operations().decode().split()
+    OPERATIONS.update({name: i for i, name in enumerate(names)})
+    return None
+
+
+OPERATIONS: dict[str, int] = {}  # name -> number, as the library has them
+
+
+@lru_cache(maxsize=1)
+def threads() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

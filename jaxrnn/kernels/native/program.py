@@ -1,0 +1,277 @@
+"""From graphs of vectors to the tables that the library runs: slots, instructions, registers.
+
+A step is a list of stages with a product between one and the next. A stage computes the vectors that its stores need;
+what a later stage needs as well goes through memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxrnn.kernels.native.vectors import Graph
+
+LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
+ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS = range(4)
+NONE = -1
+
+
+class Slot(NamedTuple):
+    """Where the rows of an array lie, in elements; the fields of the C++ struct of this name."""
+
+    buffer: int
+    offset: int = 0
+    group_stride: int = 0
+    step_stride: int = 0
+    row_stride: int = 0
+    local: int = 0
+    boolean: bool = False
+    earlier: int = 0
+    edge: int = 0
+    origin: int = 0
+
+
+class Store(NamedTuple):
+    """A vector that a stage leaves in memory."""
+
+    array: Any
+    offset: int
+    node: int
+    length: int
+    last: bool = False  # overwrites what the stage may still load
+
+
+@dataclass
+class Tables:
+    """The plan of a call as it grows. Scratch memory holds `rows` rows of every local array for each group."""
+
+    operations: dict[str, int]
+    panel: int  # elements of 256 bytes
+    rows: int
+    slots: list[Slot] = field(default_factory=list)
+    numbers: dict[Any, int] = field(default_factory=dict)
+    scratch: int = 0
+    packs: list[tuple[int, ...]] = field(default_factory=list)
+    packed: int = 0
+    code: list[list[int]] = field(default_factory=list)
+    segments: list[tuple[int, int, int]] = field(default_factory=list)
+    starts: list[tuple[int, ...]] = field(default_factory=list)
+    before: list[tuple[int, ...]] = field(default_factory=list)
+    step: list[tuple[int, ...]] = field(default_factory=list)
+    after: list[tuple[int, ...]] = field(default_factory=list)
+    sums: list[tuple[int, ...]] = field(default_factory=list)
+    registers: int = 1
+    constants: list[float] = field(default_factory=list)
+
+    # ---- memory
+
+    def place(self, name: Any, slot: Slot) -> int:
+        """Give a slot to an array."""
+        self.numbers[name] = len(self.slots)
+        self.slots.append(slot)
+        return self.numbers[name]
+
+    def local(self, name: Any, width: int) -> int:
+        """A scratch array `[rows, width]`. Its rows are apart by whole panels and a cache line: no two share a set."""
+        stride = -(-width // self.panel) * self.panel + self.panel // 4
+        offset, self.scratch = self.scratch, self.scratch + self.rows * stride
+        return self.place(name, Slot(NONE, offset, 0, 0, stride, 1))
+
+    def sum(self, name: Any, buffer: int, shape: tuple[int, ...]) -> int:
+        """An array that all rows add to, whole in `buffer` once the groups' shares are added."""
+        count = int(np.prod(shape))
+        self.sums.append((buffer, count, 0))
+        return self.place(name, Slot(buffer, 0, count, 0, int(np.prod(shape[-2:])), 2))
+
+    def pack(self, buffer: int, first: int, stride: int, K: int, N: int, *, transposed: bool = False) -> int:
+        """A matrix `[K, N]` in panels, from columns of the array in `buffer` (from `first` on), or their transpose."""
+        self.packs.append((buffer, first, stride, K, N, int(transposed), self.packed))
+        self.packed += K * -(-N // self.panel) * self.panel
+        return len(self.packs) - 1
+
+    # ---- actions
+
+    def product(self, a: Any, pack: int, out: Any, start: Any = None) -> tuple[int, ...]:
+        """out = a @ matrix, plus `start`."""
+        first = NONE if start is None else self.numbers[start]
+        return (PRODUCT, self.numbers[a], pack, self.numbers[out], first, 0)
+
+    def accumulate(self, a: Any, b: Any, out: Any, K: int, N: int) -> tuple[int, ...]:
+        """out [K, N] += a^T b."""
+        return (ACCUMULATE, self.numbers[a], self.numbers[b], self.numbers[out], K, N)
+
+    def sum_rows(self, a: Any, out: Any, N: int) -> tuple[int, ...]:
+        """out [N] += the sum of a's rows."""
+        return (SUM_ROWS, self.numbers[a], 0, self.numbers[out], 0, N)
+
+    # ---- instructions
+
+    def stages(self, graph: Graph, stages: Sequence[Sequence[Store]]) -> list[list[tuple[int, ...]]]:
+        """For each stage the actions that compute its stores."""
+        homes: dict[int, int] = {}  # the stage that computes a vector first
+        crossing: dict[int, int] = {}  # vectors that a later stage needs again: their length
+        lengths = _lengths(graph, stages)
+        for s, stores in enumerate(stages):
+            for node in _needed(graph, [t.node for t in stores], stop=homes):
+                if node in homes and homes[node] < s:
+                    crossing[node] = lengths[node]
+                else:
+                    homes[node] = s
+        for node, length in crossing.items():
+            self.local(("crossing", id(graph), node), length)
+        result = []
+        for s, stores in enumerate(stages):
+            kept = [Store(("crossing", id(graph), n), 0, n, length) for n, length in crossing.items() if homes[n] == s]
+            old = {n for n in crossing if homes[n] < s}
+            result.append(list(self._segments(graph, [*stores, *kept], old)))
+        return result
+
+    def _segments(self, graph: Graph, stores: Sequence[Store], old: set[int]) -> Iterable[tuple[int, ...]]:
+        for length in dict.fromkeys(t.length for t in stores):
+            begin = len(self.code)
+            self._emit(graph, [t for t in stores if t.length == length], old)
+            self.segments.append((begin, len(self.code), length))
+            yield (ELEMENTWISE, len(self.segments) - 1, 0, 0, 0, 0)
+
+    def _emit(self, graph: Graph, stores: Sequence[Store], old: set[int]) -> None:
+        uses: dict[int, int] = {}
+        for node in _needed(graph, [t.node for t in stores], stop=old):
+            for i in () if node in old else graph.nodes[node].inputs:
+                uses[i] = uses.get(i, 0) + 1
+        for t in stores:
+            uses[t.node] = uses.get(t.node, 0) + 1
+        emitter = _Emitter(self, graph, old, uses)
+        loaded = [t for t in stores if graph.nodes[t.node].op == "load"]  # before anything can overwrite it
+        rest = [t for t in stores if t not in loaded]
+        for t in [*loaded, *rest]:
+            emitter.compute(t.node)
+            if not t.last:
+                emitter.store(t)
+        for t in [*loaded, *rest]:
+            if t.last:
+                emitter.store(t)
+        self.registers = max(self.registers, emitter.count)
+
+    def constant(self, value: float) -> int:
+        """The register of a constant: negative until `encode` knows how many others there are."""
+        if value not in self.constants:
+            self.constants.append(value)
+        return ~self.constants.index(value)
+
+    def encode(self, steps: int, groups: int, rows: int, block: int, reverse: bool, buffers: int) -> Encoded:
+        """The tables as the library reads them. Scratch memory and packed matrices are the next two buffers."""
+        origins, size = {}, groups * self.scratch
+        for number, count, _ in self.sums:  # behind the groups' scratch memory
+            origins[number], size = size, size + (groups - 1) * count
+        slots = [s._replace(buffer=buffers, group_stride=self.scratch) if s.buffer == NONE else s for s in self.slots]
+        slots = [s._replace(origin=origins[s.buffer]) if s.local == 2 else s for s in slots]
+        sums = [(number, count, origins[number]) for number, count, _ in self.sums if groups > 1]
+        code = [[n if n >= 0 else self.registers + ~n for n in row] for row in self.code]
+        numbers = [steps, rows, groups, block, int(reverse), buffers, buffers + 1, self.registers]
+        tables = (slots, self.packs, code, self.segments, self.starts, self.before, self.step, self.after, sums)
+        for table in tables:
+            numbers.append(len(table))
+            for row in table:
+                numbers += map(int, row)
+        constants = np.array(self.constants, np.float64)
+        return Encoded(np.array(numbers, np.int64), constants, ((max(1, size),), (max(1, self.packed),)))
+
+
+class Encoded(NamedTuple):
+    """A plan as the library reads it, and the sizes of its two buffers: scratch memory and packed matrices."""
+
+    tables: np.ndarray
+    constants: np.ndarray
+    buffers: tuple[tuple[int], tuple[int]]
+
+
+@dataclass
+class _Emitter:
+    """Instructions of one segment; a register is free again after the last use of its vector."""
+
+    tables: Tables
+    graph: Graph
+    old: set[int]
+    uses: dict[int, int]
+    registers: dict[int, int] = field(default_factory=dict)
+    free: list[int] = field(default_factory=list)
+    count: int = 0
+
+    def compute(self, node: int) -> int:
+        """The register that holds a vector."""
+        if node in self.registers:
+            return self.registers[node]
+        what = self.graph.nodes[node]
+        if what.op == "constant":
+            return self.tables.constant(what.value)
+        if node in self.old:
+            return self._put(node, LOAD, (self.tables.numbers["crossing", id(self.graph), node], 0))
+        if what.op in ("load", "load_scalar"):
+            kind = LOAD if what.op == "load" else LOAD_SCALAR
+            return self._put(node, kind, (self.tables.numbers[what.array], what.offset))
+        op, inputs = self._fused(node)
+        operands = [self.compute(i) for i in inputs]
+        for i in inputs:
+            self._used(i)
+        return self._put(node, FIRST_OPERATION + self.tables.operations[op], operands)
+
+    def store(self, t: Store) -> None:
+        source = self.compute(t.node)
+        self.tables.code.append([STORE, source, self.tables.numbers[t.array], t.offset, 0])
+        self._used(t.node)
+
+    def _fused(self, node: int) -> tuple[str, tuple[int, ...]]:
+        """a * b + c and c - a * b are one operation where nobody else needs the product."""
+        op, inputs = self.graph.nodes[node][:2]
+        if op in ("add", "sub"):
+            for position in (1, 0) if op == "add" else (1,):
+                factor = inputs[position]
+                if self.graph.nodes[factor].op == "mul" and self.uses[factor] == 1 and factor not in self.old:
+                    other = inputs[1 - position]
+                    return ("fma" if op == "add" else "fnma"), (*self.graph.nodes[factor].inputs, other)
+        return op, inputs
+
+    def _put(self, node: int, op: int, operands: Sequence[int]) -> int:
+        if not self.free:
+            self.free.append(self.count)
+            self.count += 1
+        register = self.registers[node] = self.free.pop()
+        self.tables.code.append([op, register, *operands, *[0] * (3 - len(operands))])
+        return register
+
+    def _used(self, node: int) -> None:
+        self.uses[node] -= 1
+        if self.uses[node] == 0 and node in self.registers:
+            self.free.append(self.registers[node])
+
+
+def _needed(graph: Graph, roots: Iterable[int], stop: Any) -> list[int]:
+    """The computed vectors that the roots rest on, down to those in `stop`, inputs before what uses them."""
+    order: list[int] = []
+    seen: set[int] = set()
+
+    def visit(node: int) -> None:
+        if node in seen:
+            return
+        seen.add(node)
+        if node not in stop:
+            for i in graph.nodes[node].inputs:
+                visit(i)
+        if graph.nodes[node].inputs:
+            order.append(node)
+
+    for root in roots:
+        visit(root)
+    return order
+
+
+def _lengths(graph: Graph, stages: Sequence[Sequence[Store]]) -> dict[int, int]:
+    """The length of every vector that the stores rest on."""
+    lengths: dict[int, int] = {}
+    for store in (t for stores in stages for t in stores):
+        for node in _needed(graph, [store.node], stop=()):
+            lengths.setdefault(node, store.length)
+    return lengths

@@ -1,0 +1,209 @@
+"""A cell's step on one batch row, forward and backward, as graphs of vectors.
+
+The products stand outside: what is multiplied is an output of the forward graph, and what came of it an input. So the
+backward graph is plain `jax.vjp` of the forward one: the cotangents of the products come out, and what they make of the
+multiplied states comes in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.cell import Cell
+from jaxrnn.kernels.native.vectors import Graph, Node, Value
+from jaxrnn.step import Products, Rows, Step, advance
+from jaxrnn.typing import Array
+
+
+class Product(NamedTuple):
+    """One product of the step: a state of `inputs` numbers times columns of a kernel."""
+
+    kernel: str
+    index: tuple[int, ...] | None  # of the gates; None for all
+    inputs: int  # K
+    shape: tuple[int, ...]  # of the result, [G, H] or [P]
+
+    @property
+    def outputs(self) -> int:
+        return int(np.prod(self.shape))
+
+
+class Signature(NamedTuple):
+    """The arrays of one row that a step reads beside parameters: shapes and dtypes without batch axes."""
+
+    carry: tuple[tuple[int, ...], ...]
+    theta: tuple[tuple[str, tuple[int, ...], str], ...]  # name, shape, dtype
+    per_step: tuple[tuple[str, tuple[int, ...], str], ...]
+    masked: bool
+    resets: bool
+    carries: bool  # put out the carry at every step
+    dtype: str
+
+
+@dataclass
+class Given(Products):
+    """Notes what is multiplied, and answers with the results that it was given."""
+
+    values: list[Array] = field(default_factory=list)
+    inputs: list[Array] = field(default_factory=list)
+
+    def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
+        self.inputs.append(h)
+        return self.values[len(self.inputs) - 1]
+
+
+@dataclass
+class Shapes(Products):
+    """Notes the products of a step; the results are zeros."""
+
+    calls: list[Product] = field(default_factory=list)
+
+    def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
+        whole = self.kernels[kernel].shape[1:]
+        shape = whole if index is None else (len(index), *whole[1:])
+        self.calls.append(Product(kernel, index, h.shape[-1], shape))
+        return jnp.zeros(shape, h.dtype)
+
+
+class Inputs(NamedTuple):
+    """What a step reads, one row of it."""
+
+    carry: Any
+    x: Any
+    theta: dict[str, Any]
+    start: Any
+    floats: dict[str, Any]  # per-step inputs that have a derivative
+    flags: dict[str, Any]  # and those that have none
+    valid: Any
+    reset: Any
+
+
+def inputs(cell: Cell, signature: Signature) -> Inputs:
+    """Shapes and dtypes."""
+    real = lambda shape: jax.ShapeDtypeStruct(shape, signature.dtype)  # noqa: E731
+    flag = jax.ShapeDtypeStruct((), np.bool_)
+    carry = cell.carry_type(*map(real, signature.carry))
+    theta = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in signature.theta}
+    steps = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in signature.per_step}
+    floats = {n: a for n, a in steps.items() if jnp.issubdtype(a.dtype, jnp.floating)}
+    flags = {n: a for n, a in steps.items() if n not in floats}
+    return Inputs(
+        carry,
+        real((len(cell.gates), cell.size)),
+        theta,
+        carry if signature.resets else None,
+        floats,
+        flags,
+        flag if signature.masked else None,
+        flag if signature.resets else None,
+    )
+
+
+@lru_cache(maxsize=256)
+def products(cell: Cell, signature: Signature) -> tuple[Product, ...]:
+    """The products of a step, in their order."""
+    recorder = Shapes(_kernel_shapes(cell, signature))
+    jax.eval_shape(lambda given: _advance(cell, recorder, given), inputs(cell, signature))
+    return tuple(recorder.calls)
+
+
+def trace_forward(cell: Cell, signature: Signature) -> Any:
+    """(inputs, values) -> (multiplied states, carry, output) as a jaxpr, and the names of its arguments and results."""
+    given = inputs(cell, signature)
+    return _trace(lambda i, v: _step(cell, signature, i, v), given, _values(cell, signature))
+
+
+def trace_backward(cell: Cell, signature: Signature) -> Any:
+    """(inputs, values, cotangents of the above) -> cotangents of carry, x, theta, start, per-step floats, values."""
+    given, values = inputs(cell, signature), _values(cell, signature)
+    results = jax.eval_shape(lambda i, v: _step(cell, signature, i, v), given, values)
+
+    def backward(given: Inputs, values: list[Array], cotangents: Any) -> Any:
+        theta = {n: a for n, a in given.theta.items() if jnp.issubdtype(a.dtype, jnp.floating)}
+
+        def step(carry: Any, x: Any, theta: Any, start: Any, floats: Any, values: Any) -> Any:
+            moved = given._replace(carry=carry, x=x, theta=given.theta | theta, start=start, floats=floats)
+            return _step(cell, signature, moved, values)
+
+        results, pull = jax.vjp(step, given.carry, given.x, theta, given.start, given.floats, values)
+        return dict(
+            zip(("carry", "x", "theta", "start", "floats", "values"), pull(cotangents), strict=True),
+            multiplied=results["multiplied"],
+        )
+
+    return _trace(backward, given, values, results)
+
+
+def _trace(function: Any, *arguments: Any) -> Any:
+    closed, results = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    return closed, arguments, results
+
+
+def evaluate(graph: Graph, traced: Any, *arguments: Any) -> Any:
+    """A traced function on values of the graph; trees of `Value` in and out."""
+    closed, _, results = traced
+    flat = jax.tree.leaves(arguments, is_leaf=_is_value)
+    return jax.tree.unflatten(jax.tree.structure(results), graph.interpret(closed.jaxpr, closed.consts, flat))
+
+
+def loads(graph: Graph, name: str, tree: Any) -> Any:
+    """A tree of arrays in memory, each known by `(name, its place in the tree)`."""
+    leaves, treedef = jax.tree.flatten(tree)
+    return jax.tree.unflatten(treedef, [graph.load((name, i), leaf.shape) for i, leaf in enumerate(leaves)])
+
+
+def sums_only(graph: Graph, x: Value, value: Value, roots: set[int]) -> bool:
+    """Whether x and the product's result enter the equations only as x + value, gate by gate."""
+    uses: dict[int, list[int]] = {}
+    seen, todo = set(), list(roots)
+    while todo:
+        i = todo.pop()
+        if i in seen:
+            continue
+        seen.add(i)
+        for j in graph.nodes[i].inputs:
+            uses.setdefault(j, []).append(i)
+            todo.append(j)
+    if x.shape != value.shape:
+        return False
+    for a, b in zip(x.nodes.reshape(-1), value.nodes.reshape(-1), strict=True):
+        together = graph.numbers.get(Node("add", tuple(sorted((int(a), int(b))))))
+        if together is None or uses.get(int(a)) != [together] or uses.get(int(b)) != [together]:
+            return False
+        if int(a) in roots or int(b) in roots:
+            return False
+    return True
+
+
+def _step(cell: Cell, signature: Signature, given: Inputs, values: list[Array]) -> dict[str, Any]:
+    recorder = Given(_kernel_shapes(cell, signature), values)
+    carry, y = _advance(cell, recorder, given)
+    result = {"multiplied": recorder.inputs, "carry": carry, "y": y.astype(signature.dtype)}
+    return result | {"carries": carry} if signature.carries else result
+
+
+def _advance(cell: Cell, recorder: Products, given: Inputs) -> Any:
+    step = Step(given.x, given.valid, given.reset, given.floats | given.flags)
+    return advance(cell, recorder, Rows(given.theta, given.start), given.carry, step)
+
+
+def _values(cell: Cell, signature: Signature) -> list[Any]:
+    return [jax.ShapeDtypeStruct(p.shape, signature.dtype) for p in products(cell, signature)]
+
+
+def _kernel_shapes(cell: Cell, signature: Signature) -> dict[str, Any]:
+    declared = cell.declare(1)
+    roles = dict(cell.parameters)
+    return {
+        n: jax.ShapeDtypeStruct(p.shape, signature.dtype) for n, p in declared.items() if roles[n].role == "recurrent"
+    }
+
+
+def _is_value(node: Any) -> bool:
+    return isinstance(node, Value)

@@ -1,0 +1,135 @@
+// The one function that XLA calls: reads the plan, packs the matrices, shares the groups of rows among threads.
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#include "operations.h"
+#include "plan.h"
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+
+namespace jaxrnn {
+
+extern const Loops loops_baseline_f32, loops_baseline_f64;
+#if defined(__x86_64__)
+extern const Loops loops_avx2_f32, loops_avx2_f64, loops_avx512_f32, loops_avx512_f64;
+#endif
+
+namespace {
+
+const Loops& best_loops(bool single) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512bw"))
+    return single ? loops_avx512_f32 : loops_avx512_f64;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return single ? loops_avx2_f32 : loops_avx2_f64;
+#endif
+  return single ? loops_baseline_f32 : loops_baseline_f64;
+}
+
+// Values too small for normal numbers count as zero, as in XLA's own code: vanishing gradients must not be slow.
+class FlushDenormals {
+ public:
+#if defined(__x86_64__)
+  FlushDenormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
+  ~FlushDenormals() { _mm_setcsr(before_); }
+
+ private:
+  unsigned before_;
+#endif
+};
+
+// Runs task(0) ... task(count - 1) on the calling thread and on whichever others come. Tasks are claimed, so a thread
+// that never comes is not waited for; the wait for those that did sleeps.
+class Crew {
+ public:
+  static void run(ffi::ThreadPool& pool, int64_t count, std::function<void(int64_t)> task) {
+    auto crew = std::make_shared<Crew>(count, std::move(task));
+    for (int64_t i = 1; i < std::min<int64_t>(count, pool.num_threads()); ++i) pool.Schedule([crew] { crew->work(); });
+    crew->work();
+    std::unique_lock<std::mutex> lock(crew->mutex_);
+    crew->all_done_.wait(lock, [&] { return crew->done_ == crew->count_; });
+  }
+
+  Crew(int64_t count, std::function<void(int64_t)> task) : count_(count), task_(std::move(task)) {}
+
+ private:
+  void work() {
+    FlushDenormals flush;
+    for (int64_t i; (i = next_.fetch_add(1)) < count_;) {
+      task_(i);
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (++done_ == count_) all_done_.notify_all();
+    }
+  }
+
+  const int64_t count_;
+  const std::function<void(int64_t)> task_;
+  std::atomic<int64_t> next_{0};
+  std::mutex mutex_;
+  std::condition_variable all_done_;
+  int64_t done_ = 0;
+};
+
+ffi::Error Run(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::RemainingRets results,
+               ffi::Span<const int64_t> tables, ffi::Span<const double> constants, int64_t single) {
+  Plan plan;
+  if (!read(tables.begin(), tables.end(), plan)) return ffi::Error::InvalidArgument("jaxrnn: a damaged plan");
+  plan.constants.assign(constants.begin(), constants.end());
+  std::vector<char*> buffers;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    auto buffer = arguments.get<ffi::AnyBuffer>(i);
+    if (buffer.has_error()) return buffer.error();
+    buffers.push_back(static_cast<char*>(buffer->untyped_data()));
+  }
+  for (size_t i = 0; i < results.size(); ++i) {
+    auto buffer = results.get<ffi::AnyBuffer>(i);
+    if (buffer.has_error()) return buffer.error();
+    buffers.push_back(static_cast<char*>((*buffer)->untyped_data()));
+  }
+  const Loops& loops = best_loops(single != 0);
+  int64_t panels = 0;
+  for (const Pack& pack : plan.packs) panels += (pack.N + loops.panel - 1) / loops.panel;
+  if (plan.groups == 1) {  // little work: waking another thread would cost more than it saves
+    FlushDenormals flush;
+    for (int64_t i = 0; i < panels; ++i) loops.pack(plan, buffers.data(), i);
+    loops.run(plan, buffers.data(), 0);
+    return ffi::Error::Success();
+  }
+  Crew::run(pool, panels, [&](int64_t i) { loops.pack(plan, buffers.data(), i); });
+  Crew::run(pool, plan.groups, [&](int64_t i) { loops.run(plan, buffers.data(), i); });
+  if (!plan.sums.empty())
+    Crew::run(pool, plan.groups, [&](int64_t i) { loops.add(plan, buffers.data(), i, plan.groups); });
+  return ffi::Error::Success();
+}
+
+}  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxrnn_run, Run,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .RemainingArgs()
+                                  .RemainingRets()
+                                  .Attr<ffi::Span<const int64_t>>("tables")
+                                  .Attr<ffi::Span<const double>>("constants")
+                                  .Attr<int64_t>("single"));
+
+// The names of the operations, in the order of their numbers.
+extern "C" const char* jaxrnn_operations() {
+  return ""
+#define JAXRNN_NAME(name, ...) #name " "
+      JAXRNN_OPERATIONS(JAXRNN_NAME, JAXRNN_NAME, JAXRNN_NAME)
+#undef JAXRNN_NAME
+      ;
+}
+
+}  // namespace jaxrnn

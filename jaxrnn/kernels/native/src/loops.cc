@@ -1,0 +1,227 @@
+// The loops over time, for groups of rows that never wait for each other: rows of a batch share nothing but matrices.
+//
+// This file is compiled once an instruction set, with JAXRNN_LOOPS naming what it exports.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "elementary.h"
+#include "operations.h"
+#include "plan.h"
+#include "product.h"
+
+namespace jaxrnn {
+namespace {
+
+constexpr long kStrip = 512;  // elements that one instruction works on: its registers stay in the first-level cache
+constexpr long kWhole = 16;   // strips are worked on in multiples of this
+
+enum Operation : int64_t {
+  kBeforeOperations = kFirstOperation - 1,
+#define JAXRNN_NAME(name, ...) k_##name,
+  JAXRNN_OPERATIONS(JAXRNN_NAME, JAXRNN_NAME, JAXRNN_NAME)
+#undef JAXRNN_NAME
+};
+
+// One group of rows, from the first step to the last.
+template <class T>
+class Group {
+ public:
+  Group(const Plan& plan, char* const* buffers, int64_t group)
+      : plan_(plan),
+        buffers_(buffers),
+        group_(group),
+        row0_(group * plan.rows / plan.groups),
+        rows_((group + 1) * plan.rows / plan.groups - row0_),
+        memory_(static_cast<T*>(std::aligned_alloc(64, (plan.registers + plan.constants.size() + 1) * kStrip * sizeof(T))),
+                &std::free),
+        registers_(plan.registers + plan.constants.size()) {
+    for (size_t i = 0; i < plan.constants.size(); ++i)
+      std::fill_n(own(plan.registers + i), kStrip, static_cast<T>(plan.constants[i]));
+    for (size_t i = 0; i < registers_.size(); ++i) registers_[i] = own(i);
+  }
+
+  void run() {
+    if (rows_ == 0) return;
+    for (const Start& start : plan_.starts)
+      for (int64_t r = 0; r < (start.rows ? start.rows : rows_); ++r) {
+        T* to = address<T>(start.to, 0, 0, r);
+        if (start.from < 0)
+          std::fill_n(to, start.width, T(0));
+        else
+          std::copy_n(address<T>(start.from, 0, 0, r), start.width, to);
+      }
+    const int64_t T_ = plan_.steps, size = plan_.block, blocks = (T_ + size - 1) / size;
+    for (int64_t i = 0; i < blocks; ++i) {
+      const int64_t begin = (plan_.reverse ? blocks - 1 - i : i) * size, count = std::min(size, T_ - begin);
+      for (const Action& action : plan_.before) act(action, begin, 0, count);
+      for (int64_t s = 0; s < count; ++s) {
+        const int64_t local = plan_.reverse ? count - 1 - s : s;
+        for (const Action& action : plan_.step) act(action, begin, local, local + 1);
+      }
+      for (const Action& action : plan_.after) act(action, begin, 0, count);
+    }
+  }
+
+ private:
+  // `action` for the steps [first, last) of the block that begins at step `begin`.
+  void act(const Action& action, int64_t begin, int64_t first, int64_t last) {
+    const int64_t rows = (last - first) * rows_;
+    switch (action.kind) {
+      case kElementwise:
+        for (int64_t s = first; s < last; ++s) elementwise(plan_.segments[action.a], begin + s, s);
+        return;
+      case kProduct: {
+        const Pack& pack = plan_.packs[action.b];
+        const T* start = action.d < 0 ? nullptr : address<T>(action.d, begin + first, first, 0);
+        multiply<T>(rows, pack.K, pack.N, address<T>(action.a, begin + first, first, 0), stride(action.a),
+                    packed(pack), start, start ? stride(action.d) : 0, address<T>(action.c, begin + first, first, 0),
+                    stride(action.c));
+        return;
+      }
+      case kAccumulate:
+        accumulate<T>(rows, action.d, action.e, address<T>(action.a, begin + first, first, 0), stride(action.a),
+                      address<T>(action.b, begin + first, first, 0), stride(action.b), address<T>(action.c, 0, 0, 0),
+                      stride(action.c));
+        return;
+      case kSumRows: {
+        T* sum = address<T>(action.c, 0, 0, 0);
+        const T* from = address<T>(action.a, begin + first, first, 0);
+        for (int64_t r = 0; r < rows; ++r, from += stride(action.a))
+          for (int64_t j = 0; j < action.e; ++j) sum[j] += from[j];
+        return;
+      }
+    }
+  }
+
+  void elementwise(const Segment& segment, int64_t step, int64_t local) {
+    const long L = segment.length, together = std::max(1L, std::min<long>(rows_, kStrip / L));
+    for (long r = 0; r < rows_; r += together)
+      for (long j = 0; j < L; j += kStrip)
+        strip(segment, step, local, r, std::min<long>(together, rows_ - r), j, std::min(L - j, kStrip));
+  }
+
+  // The instructions of a segment for columns [column, column + width) of `count` rows.
+  void strip(const Segment& segment, int64_t step, int64_t local, long row, long count, long column, long width) {
+    const long n = count * width, whole = (n + kWhole - 1) / kWhole * kWhole;
+    for (int64_t i = segment.begin; i < segment.end; ++i) {
+      const Instruction& at = plan_.code[i];
+      switch (at.op) {
+        case kLoad: {
+          const Slot& slot = plan_.slots[at.a];
+          if (slot.boolean) {
+            for (long r = 0; r < count; ++r) {
+              const unsigned char* from = address<unsigned char>(at.a, step, local, row + r) + at.b + column;
+              for (long k = 0; k < width; ++k) own(at.out)[r * width + k] = from[k] ? T(1) : T(0);
+            }
+            registers_[at.out] = own(at.out);
+            break;
+          }
+          T* from = address<T>(at.a, step, local, row) + at.b + column;
+          const bool in_place = (count == 1 || slot.row_stride == width) && n == whole;
+          registers_[at.out] = in_place ? from : own(at.out);
+          if (!in_place)
+            for (long r = 0; r < count; ++r) std::copy_n(from + r * slot.row_stride, width, own(at.out) + r * width);
+          break;
+        }
+        case kLoadScalar: {
+          const bool boolean = plan_.slots[at.a].boolean;
+          for (long r = 0; r < count; ++r) {
+            const T value = boolean ? T(*(address<unsigned char>(at.a, step, local, row + r) + at.b) != 0)
+                                    : *(address<T>(at.a, step, local, row + r) + at.b);
+            std::fill_n(own(at.out) + r * width, width, value);
+          }
+          registers_[at.out] = own(at.out);
+          break;
+        }
+        case kStore: {
+          T* to = address<T>(at.a, step, local, row) + at.b + column;
+          for (long r = 0; r < count; ++r)
+            std::copy_n(registers_[at.out] + r * width, width, to + r * plan_.slots[at.a].row_stride);
+          break;
+        }
+#define JAXRNN_LOOP(name, expression, ...)                    \
+  case k_##name: {                                            \
+    const T* in_a = registers_[at.a];                         \
+    const T* in_b = registers_[at.b];                         \
+    const T* in_c = registers_[at.c];                         \
+    T* out = registers_[at.out] = own(at.out);                \
+    _Pragma("GCC ivdep") for (long k = 0; k < whole; ++k) {   \
+      [[maybe_unused]] const T a = in_a[k];                   \
+      [[maybe_unused]] const T b = in_b[k];                   \
+      [[maybe_unused]] const T c = in_c[k];                   \
+      out[k] = expression;                                    \
+    }                                                         \
+    break;                                                    \
+  }
+          JAXRNN_OPERATIONS(JAXRNN_LOOP, JAXRNN_LOOP, JAXRNN_LOOP)
+#undef JAXRNN_LOOP
+      }
+    }
+  }
+
+  template <class E>
+  E* address(int64_t slot_index, int64_t step, int64_t local, int64_t row) const {
+    const Slot& slot = plan_.slots[slot_index];
+    if (slot.earlier && step == slot.edge) return address<E>(slot.origin, step, local, row);
+    if (slot.local == 2 && group_ > 0)
+      return reinterpret_cast<E*>(buffers_[plan_.scratch]) + slot.origin + (group_ - 1) * slot.group_stride +
+             slot.offset + row * slot.row_stride;
+    E* base = reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset;
+    if (slot.local == 2) return base + row * slot.row_stride;
+    if (slot.local) return base + group_ * slot.group_stride + local * rows_ * slot.row_stride + row * slot.row_stride;
+    return base + (step - slot.earlier) * slot.step_stride + (row0_ + row) * slot.row_stride;
+  }
+
+  long stride(int64_t slot) const { return plan_.slots[slot].row_stride; }
+  const T* packed(const Pack& pack) const { return reinterpret_cast<const T*>(buffers_[plan_.packed]) + pack.offset; }
+  T* own(size_t i) const { return memory_.get() + i * kStrip; }
+
+  const Plan& plan_;
+  char* const* buffers_;
+  const int64_t group_, row0_, rows_;
+  std::unique_ptr<T, decltype(&std::free)> memory_;
+  std::vector<T*> registers_;  // an instruction's operand: a strip of our own, or a place in an array
+};
+
+template <class T>
+void run(const Plan& plan, char* const* buffers, int64_t group) {
+  Group<T>(plan, buffers, group).run();
+}
+
+// Panels are numbered through all matrices.
+template <class T>
+void pack(const Plan& plan, char* const* buffers, int64_t panel) {
+  for (const Pack& pack : plan.packs) {
+    const int64_t panels = (pack.N + kPanel<T> - 1) / kPanel<T>;
+    if (panel < panels)
+      return pack_panel<T>(reinterpret_cast<const T*>(buffers[pack.buffer]) + pack.first, pack.stride, pack.K, pack.N,
+                           pack.transposed, panel,
+                           reinterpret_cast<T*>(buffers[plan.packed]) + pack.offset);
+    panel -= panels;
+  }
+}
+
+// One part of the sums over groups.
+template <class T>
+void add(const Plan& plan, char* const* buffers, int64_t part, int64_t parts) {
+  for (const Sum& sum : plan.sums) {
+    const int64_t first = part * sum.count / parts, last = (part + 1) * sum.count / parts;
+    T* to = reinterpret_cast<T*>(buffers[sum.buffer]);
+    const T* from = reinterpret_cast<const T*>(buffers[plan.scratch]) + sum.origin;
+    for (int64_t g = 1; g < plan.groups; ++g, from += sum.count)
+      for (int64_t i = first; i < last; ++i) to[i] += from[i];
+  }
+}
+
+}  // namespace
+
+#define JAXRNN_JOIN_(a, b) a##b
+#define JAXRNN_JOIN(a, b) JAXRNN_JOIN_(a, b)
+extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f32) = {kPanel<float>, &pack<float>, &run<float>, &add<float>};
+extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f64) = {kPanel<double>, &pack<double>, &run<double>, &add<double>};
+
+}  // namespace jaxrnn

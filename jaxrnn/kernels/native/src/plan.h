@@ -1,0 +1,109 @@
+// What a call does, as Python wrote it down: tables of whole numbers, read once a call.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace jaxrnn {
+
+// Where rows of an array lie, in elements. A local array has one copy a group of rows and counts steps within a block;
+// the others count steps and rows of the whole sequence. With `earlier` (+1 or -1) a step finds the rows of the step so
+// far before it, and at `edge` those of the slot `origin`.
+//
+// A sum over all rows (local = 2) is `buffer` for the first group; the others have theirs in scratch memory at `origin`.
+struct Slot {
+  int64_t buffer, offset, group_stride, step_stride, row_stride, local, boolean, earlier, edge, origin;
+};
+
+struct Pack {  // a matrix [K, N] in panels; from the transpose of [N, K] where `transposed`; rows `stride` apart
+  int64_t buffer, first, stride, K, N, transposed, offset;
+};
+
+struct Instruction {
+  int64_t op, out, a, b, c;
+};
+
+struct Segment {  // instructions on vectors of one length
+  int64_t begin, end, length;
+};
+
+struct Action {
+  int64_t kind, a, b, c, d, e;
+};
+
+struct Start {  // before the first step: rows of `to` are rows of `from`, or zero (from < 0); rows 0: the group's
+  int64_t to, from, rows, width;
+};
+
+enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows };
+enum InstructionKind : int64_t { kLoad, kLoadScalar, kStore, kFirstOperation };
+
+struct Sum {  // elements of a buffer, to which those of the other groups at `origin` are added in the end
+  int64_t buffer, count, origin;
+};
+
+struct Plan {
+  int64_t steps, rows, groups, block, reverse, scratch, packed, registers;
+  std::vector<Slot> slots;
+  std::vector<Pack> packs;
+  std::vector<Instruction> code;
+  std::vector<Segment> segments;
+  std::vector<Start> starts;
+  std::vector<Action> before, step, after;  // once a block, once a step, once a block
+  std::vector<Sum> sums;
+  std::vector<double> constants;
+};
+
+// Reads the tables in the order in which Plan declares them, each behind its length.
+class Reader {
+ public:
+  Reader(const int64_t* begin, const int64_t* end) : at_(begin), end_(end) {}
+
+  int64_t number() { return at_ < end_ ? *at_++ : (failed_ = true, 0); }
+
+  template <class Row>
+  void table(std::vector<Row>& rows) {
+    constexpr int64_t fields = sizeof(Row) / sizeof(int64_t);
+    const int64_t count = number();
+    if (count < 0 || count > (end_ - at_) / fields) {
+      failed_ = true;
+      return;
+    }
+    const Row* first = reinterpret_cast<const Row*>(at_);
+    rows.assign(first, first + count);
+    at_ += count * fields;
+  }
+
+  bool whole() const { return !failed_ && at_ == end_; }
+
+ private:
+  const int64_t *at_, *end_;
+  bool failed_ = false;
+};
+
+inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
+  Reader reader(begin, end);
+  for (int64_t* field : {&plan.steps, &plan.rows, &plan.groups, &plan.block, &plan.reverse, &plan.scratch, &plan.packed,
+                         &plan.registers})
+    *field = reader.number();
+  reader.table(plan.slots);
+  reader.table(plan.packs);
+  reader.table(plan.code);
+  reader.table(plan.segments);
+  reader.table(plan.starts);
+  reader.table(plan.before);
+  reader.table(plan.step);
+  reader.table(plan.after);
+  reader.table(plan.sums);
+  return reader.whole();
+}
+
+// The loops for one element type, compiled once an instruction set.
+struct Loops {
+  int64_t panel;  // columns of a panel
+  void (*pack)(const Plan&, char* const* buffers, int64_t panel);
+  void (*run)(const Plan&, char* const* buffers, int64_t group);
+  void (*add)(const Plan&, char* const* buffers, int64_t part, int64_t parts);
+};
+
+}  // namespace jaxrnn

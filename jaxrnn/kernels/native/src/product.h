@@ -1,0 +1,137 @@
+// Matrix products of a few rows with a matrix that stays: packed into panels of 256 bytes, multiplied in register tiles.
+#pragma once
+
+#include <cstddef>
+
+namespace jaxrnn {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64, kTileRows = 6, kTileVectors = 4;  // 24 accumulators of 32 registers
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32, kTileRows = 6, kTileVectors = 2;  // 12 of 16
+#else
+constexpr int kVectorBytes = 16, kTileRows = 4, kTileVectors = 2;  // 8 of 16
+#endif
+
+template <class T>
+constexpr long kPanel = 256 / sizeof(T);  // columns
+
+template <class T>
+struct Vector;
+template <>
+struct Vector<float> {
+  typedef float type __attribute__((vector_size(kVectorBytes), aligned(4)));
+};
+template <>
+struct Vector<double> {
+  typedef double type __attribute__((vector_size(kVectorBytes), aligned(8)));
+};
+
+// A [rows, K] with any two strides, so that its transpose is read in place.
+template <class T>
+struct Left {
+  const T* data;
+  long row_stride, k_stride;
+};
+
+// c[r, :] = start[r, :] + sum_k a[r, k] * b[k, :] for R rows and the columns of NV vectors.
+template <class T, int R, int NV>
+inline void tile(long K, Left<T> a, const T* b, long b_stride, const T* start, long start_stride, T* c, long c_stride) {
+  using V = typename Vector<T>::type;
+  constexpr int lanes = kVectorBytes / sizeof(T);
+  V sum[R][NV];
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < NV; ++v) sum[r][v] = start ? *(const V*)(start + r * start_stride + v * lanes) : V{};
+  for (long k = 0; k < K; ++k) {
+    V w[NV];
+    for (int v = 0; v < NV; ++v) w[v] = *(const V*)(b + k * b_stride + v * lanes);
+    for (int r = 0; r < R; ++r) {
+      const T x = a.data[r * a.row_stride + k * a.k_stride];
+      for (int v = 0; v < NV; ++v) sum[r][v] += x * w[v];
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < NV; ++v) *(V*)(c + r * c_stride + v * lanes) = sum[r][v];
+}
+
+template <class T, int NV>
+inline void rows_of_tile(long rows, long K, Left<T> a, const T* b, long b_stride, const T* start, long start_stride,
+                         T* c, long c_stride) {
+  switch (rows) {
+#define JAXRNN_ROWS(R) \
+  case R:              \
+    if constexpr (R <= kTileRows) return tile<T, R, NV>(K, a, b, b_stride, start, start_stride, c, c_stride); else return;
+    JAXRNN_ROWS(1) JAXRNN_ROWS(2) JAXRNN_ROWS(3) JAXRNN_ROWS(4) JAXRNN_ROWS(5) JAXRNN_ROWS(6)
+#undef JAXRNN_ROWS
+  }
+}
+
+// One panel: all rows of C in the panel's columns. What the panel has beyond `columns` goes through a buffer.
+template <class T>
+void panel_product(long rows, long K, Left<T> a, const T* b, long b_stride, const T* start, long start_stride, T* c,
+                   long c_stride, long columns) {
+  constexpr long width = kTileVectors * kVectorBytes / sizeof(T);
+  for (long j = 0; j < columns; j += width) {
+    const bool whole = columns - j >= width;
+    const long n = whole ? width : columns - j;
+    const long tiles = (rows + kTileRows - 1) / kTileRows;
+    for (long i = 0, r = 0; i < tiles; ++i) {
+      const long count = (rows - r) / (tiles - i);  // even tiles: 16 rows are 5 + 5 + 6, not 6 + 6 + 4
+      const Left<T> part{a.data + r * a.row_stride, a.row_stride, a.k_stride};
+      T* out = c + r * c_stride + j;
+      const T* from = start ? start + r * start_stride + j : nullptr;
+      if (whole) {
+        rows_of_tile<T, kTileVectors>(count, K, part, b + j, b_stride, from, start_stride, out, c_stride);
+      } else {
+        T buffer[kTileRows * width] = {};
+        if (from)
+          for (long s = 0; s < count; ++s)
+            for (long q = 0; q < n; ++q) buffer[s * width + q] = from[s * start_stride + q];
+        rows_of_tile<T, kTileVectors>(count, K, part, b + j, b_stride, buffer, width, buffer, width);
+        for (long s = 0; s < count; ++s)
+          for (long q = 0; q < n; ++q) out[s * c_stride + q] = buffer[s * width + q];
+      }
+      r += count;
+    }
+  }
+}
+
+// C [rows, N] = start + A [rows, K] B [K, N], B packed.
+template <class T>
+void multiply(long rows, long K, long N, const T* a, long a_stride, const T* packed, const T* start, long start_stride,
+              T* c, long c_stride) {
+  constexpr long P = kPanel<T>;
+  for (long j = 0; j < N; j += P)
+    panel_product<T>(rows, K, {a, a_stride, 1}, packed + j * K, P, start ? start + j : nullptr, start_stride, c + j,
+                     c_stride, N - j < P ? N - j : P);
+}
+
+// C [K, N] += A^T B for A [rows, K] and B [rows, >= N rounded up to a panel].
+template <class T>
+void accumulate(long rows, long K, long N, const T* a, long a_stride, const T* b, long b_stride, T* c, long c_stride) {
+  constexpr long P = kPanel<T>;
+  for (long j = 0; j < N; j += P)
+    panel_product<T>(K, rows, {a, 1, a_stride}, b + j, b_stride, c + j, c_stride, c + j, c_stride,
+                     N - j < P ? N - j : P);
+}
+
+// One panel of B [K, N] from a matrix [K, N], or from the transpose of a matrix [N, K]; zeros beyond N. The matrix may
+// be columns of a wider one, whose rows are `stride` apart.
+template <class T>
+void pack_panel(const T* matrix, long stride, long K, long N, bool transposed, long panel, T* packed) {
+  constexpr long P = kPanel<T>;
+  const long j0 = panel * P, n = N - j0 < P ? N - j0 : P;
+  T* out = packed + j0 * K;
+  if (!transposed) {
+    for (long k = 0; k < K; ++k)
+      for (long j = 0; j < P; ++j) out[k * P + j] = j < n ? matrix[k * stride + j0 + j] : T(0);
+    return;
+  }
+  for (long k0 = 0; k0 < K; k0 += 16)  // a square at a time: both sides touch whole cache lines
+    for (long j = 0; j < P; ++j)
+      for (long k = k0; k < (k0 + 16 < K ? k0 + 16 : K); ++k) out[k * P + j] = j < n ? matrix[(j0 + j) * stride + k] : T(0);
+}
+
+}  // namespace
+}  // namespace jaxrnn
