@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
+
 from jaxrnn.bench.cases import Case
 from jaxrnn.bench.contestants.on_jax import OnJax
 from jaxrnn.bench.problem import cells_of, make_layer
+from jaxrnn.cell import Cell
 from jaxrnn.engine.registry import BACKENDS, choose
 from jaxrnn.engine.scan import scan
 
@@ -22,7 +25,7 @@ class Library(OnJax):
     def declines(self, case: Case, kind: str) -> str | None:
         reason = super().declines(case, kind)
         if reason is None and self.backend != "auto":
-            reasons = (BACKENDS[self.backend].declines(cell) for cell in cells_of(make_layer(case)))
+            reasons = (BACKENDS[self.backend].declines(*asked) for asked in _asked(case))
             reason = next(filter(None, reasons), None)
         if reason is None and self.backend == "reference" and case.chunk:
             return "has no blocks of time"
@@ -31,7 +34,7 @@ class Library(OnJax):
     def note(self, case: Case) -> str:
         if self.backend != "auto":
             return ""
-        chosen = dict.fromkeys(choose(cell, "auto").name for cell in cells_of(make_layer(case)))
+        chosen = dict.fromkeys(choose(cell, "auto", *dtypes).name for cell, *dtypes in _asked(case))
         return f"runs on {', '.join(map(repr, chosen))}"
 
     def theirs(self, case: Case, params: dict[str, Any]) -> dict[str, Any]:
@@ -49,3 +52,9 @@ class Library(OnJax):
 
     def step(self, case: Case, weights: dict[str, Any], carry: Any, x: Any) -> tuple[Any, Any]:
         return make_layer(case).step(weights, carry, x)
+
+
+def _asked(case: Case) -> list[tuple[Cell, Any, Any]]:
+    """The cells of a case, with the dtypes of their products and carries."""
+    dtype = jnp.dtype("float32" if case.dtype == "tf32" else case.dtype)
+    return [(cell, dtype, cell.carry_dtype_for(dtype)) for cell in cells_of(make_layer(case))]

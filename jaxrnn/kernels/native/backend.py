@@ -36,7 +36,8 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     if library.missing() is not None:
         return library.missing()
     if jnp.dtype(dtype) not in (jnp.float32, jnp.float64) or dtype != carry_dtype:
-        return f"computes in float32 or float64 throughout, not {jnp.dtype(dtype).name} with a carry of {jnp.dtype(carry_dtype).name}"
+        names = f"{jnp.dtype(dtype).name} with a carry of {jnp.dtype(carry_dtype).name}"
+        return f"computes in float32 or float64 throughout, not {names}"
     return _declines(cell, jnp.dtype(dtype).name)
 
 
@@ -45,10 +46,10 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     if cell.per_step:
         return None  # their shapes are known when they are given
     carry = tuple(tuple(s) for s in cell.carry_shapes(()))
-    roles = {n: p for n, p in cell.declare(1).items() if dict(cell.parameters)[n].role == "unit"}
+    units = [(n, p.shape) for n, p in cell.declare(1).items() if p.role == "unit"]
     masks = [(n.name, cell.mask_shape(n), "bool") for n in cell.noises]
     fixed = [m for m, n in zip(masks, cell.noises, strict=True) if n.fixed]
-    theta = (*((n, p.shape, dtype) for n, p in roles.items()), *fixed)
+    theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed)
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
     return _reason(cell, Signature(carry, theta, given, True, True, False, dtype))
 

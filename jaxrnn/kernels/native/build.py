@@ -1,4 +1,4 @@
-"""Compiles the library beside this file: `python -m jaxrnn.kernels.native.build`, and whenever the package is installed.
+"""Compiles the library beside this file, whenever the package is installed: `python -m jaxrnn.kernels.native.build`.
 
 The elementwise loops and products are compiled once for each instruction set of x86; the library picks at run time.
 """

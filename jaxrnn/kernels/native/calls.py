@@ -139,7 +139,7 @@ def check(cell: Cell, signature: Signature) -> None:
 
 def forward_results(spec: Spec, operands: Operands, keep: bool) -> list[Array]:
     """What the forward call returns: the final carry, outputs, and what the backward call needs."""
-    cell, T, N = spec.cell, *operands.xs.shape[:2]
+    cell, (T, N) = spec.cell, operands.xs.shape[:2]
     results = [Array(("final", i), (N, *shape), "row") for i, shape in enumerate(spec.signature.carry)]
     results.append(Array(("y", 0), (T, N, cell.output_size), "step"))
     if spec.signature.carries:
@@ -149,7 +149,7 @@ def forward_results(spec: Spec, operands: Operands, keep: bool) -> list[Array]:
 
 def kept(spec: Spec, operands: Operands) -> list[Array]:
     """What the forward call returns for the backward call alone: carries before every step, gates' inputs."""
-    cell, T, N = spec.cell, *operands.xs.shape[:2]
+    cell, (T, N) = spec.cell, operands.xs.shape[:2]
     shown = findings(cell, spec.signature).shown
     before = enumerate(spec.signature.carry)
     arrays = [Array(("before", i), (T, N, *shape), "step") for i, shape in before if i != shown]
@@ -190,7 +190,7 @@ def prepare_forward(spec: Spec, operands: Operands, keep: bool) -> Prepared:
 
 
 def backward_results(spec: Spec, operands: Operands, live: frozenset[str]) -> dict[tuple[str, int], Array]:
-    """Cotangents, by field of `Operands` and place in it. `live` names the fields asked for, where they cost a product."""
+    """Cotangents, by field of `Operands` and place in it. `live`: the fields asked for, where they cost a product."""
     signature = spec.signature
     T, N = operands.xs.shape[:2]
     real = lambda arrays: [i for i, (_, _, dtype) in enumerate(arrays) if dtype != "bool"]  # noqa: E731
@@ -435,11 +435,11 @@ class _Call:
 
 def _columns(cell: Cell, product: Product) -> int:
     """The first column of a product's gates within its kernel."""
-    if product.index is None:
+    if product.picked is None:
         return 0
-    if product.index != tuple(range(product.index[0], product.index[0] + len(product.index))):
-        raise Declined(f"a product with gates {[cell.gates[i] for i in product.index]}, which are no neighbours")
-    return product.index[0] * cell.size
+    if product.picked != tuple(range(product.picked[0], product.picked[0] + len(product.picked))):
+        raise Declined(f"a product with gates {[cell.gates[i] for i in product.picked]}, which are no neighbours")
+    return product.picked[0] * cell.size
 
 
 def _stores(name: Any, value: Value, *, last: bool = False) -> list[Store]:

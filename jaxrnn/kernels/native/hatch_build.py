@@ -1,4 +1,4 @@
-"""Hatchling's hook: compiles the native library while the wheel is made. Without a compiler the wheel goes without it."""
+"""Hatchling's hook: compiles the native library for the wheel, which goes without it where there is no compiler."""
 
 import importlib.util
 from pathlib import Path
@@ -14,7 +14,8 @@ class NativeLibrary(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         folder = Path(self.root) / "jaxrnn" / "kernels" / "native"
         spec = importlib.util.spec_from_file_location("jaxrnn_build", folder / "build.py")
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)  # by its path: the package itself needs JAX
         spec.loader.exec_module(module)
         reason = module.build()

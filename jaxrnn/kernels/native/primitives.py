@@ -214,7 +214,7 @@ backward = _make("jaxrnn_backward", _slow_backward, _backward_shapes, _lower_bac
 
 def _transpose(cotangents: Any, *leaves: Any, form: Form) -> list[Any]:
     known = leaves[: len(leaves) - len(form.live)]
-    full = [jnp.zeros(c.aval.shape, c.aval.dtype) if type(c) is ad.Zero else c for c in cotangents]
+    full = [ad.instantiate_zeros(c) for c in cotangents]
     return [None] * len(known) + backward.bind(*known, *full, form=form)
 
 
@@ -272,4 +272,5 @@ def _all_roles(primitive: Primitive, form: Form) -> tuple[list[str], list[str]]:
 
 def _placeholder(form: Form) -> Any:
     """Operands of which only the time and batch axes are asked."""
-    return Operands(*[None] * len(Operands._fields))._replace(xs=jax.ShapeDtypeStruct((1, 1, 1), jnp.float32))
+    nothing: list[Any] = [None] * len(Operands._fields)
+    return Operands(*nothing)._replace(xs=jax.ShapeDtypeStruct((1, 1, 1), jnp.float32))

@@ -25,7 +25,7 @@ class Product(NamedTuple):
     """One product of the step: a state of `inputs` numbers times columns of a kernel."""
 
     kernel: str
-    index: tuple[int, ...] | None  # of the gates; None for all
+    picked: tuple[int, ...] | None  # the gates, by their numbers; None for all
     inputs: int  # K
     shape: tuple[int, ...]  # of the result, [G, H] or [P]
 

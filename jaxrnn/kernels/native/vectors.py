@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.extend.core import Literal
 
 
 class Declined(Exception):
@@ -99,7 +100,7 @@ class Graph:
         env: dict[Any, Value] = {}
 
         def read(atom: Any) -> Value:
-            if isinstance(atom, jax.extend.core.Literal):
+            if isinstance(atom, Literal):
                 return self._literal(atom.val)
             return env[atom]
 
