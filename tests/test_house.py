@@ -16,7 +16,7 @@ LEVELS = {
     "cells": 1,
     "engine": 2,
     "compose": 3,
-    "nnx linen flax_common": 4,
+    "nnx linen flax_common interop": 4,
     "train": 5,
     "tasks": 6,
     "cli __main__": 7,
