@@ -18,19 +18,24 @@ RECURRENT = {*KINDS, "RNN", "Bidirectional"}
 VARIABLES = ("kernel", "recurrent_kernel", "bias")  # vars/0, vars/1, vars/2 of a cell
 
 
+def variable(name: str) -> str:
+    """`cell/vars/0` as `cell/kernel`: Keras 3 numbers the variables of a layer in its weights files."""
+    head, found, number = name.rpartition("vars/")
+    return f"{head}{VARIABLES[int(number)]}" if found and number in ("0", "1", "2") else name
+
+
 # ---------------------------------------------------------------- a configuration
 
 
 def layer_of(class_name: str, config: Mapping[str, Any], keras: int = 3) -> Layer:
     """The layer that a Keras configuration describes; an option that jaxrnn lacks is refused by name."""
     if class_name == "Bidirectional":
-        forward = _inner(config, "layer", keras)
-        backward = _inner(config, "backward_layer", keras) if config.get("backward_layer") else forward
-        XX = {"concat": "concat", "sum": "sum", "mul": "mul", "ave": "ave", None: None}
+        forward = _straight(_inner(config, "layer", keras))
+        backward = _straight(_inner(config, "backward_layer", keras)) if config.get("backward_layer") else forward
         mode = config.get("merge_mode", "concat")
-        if mode not in merge:
-            fail("merge_mode", f"one of {tuple(merge)}", repr(mode))
-        return bidirectional(forward, backward, merge=merge[mode])
+        if mode not in ("concat", "sum", "mul", "ave", None):
+            fail("merge_mode", "concat, sum, mul, ave or null", repr(mode))
+        return bidirectional(forward, backward, merge=mode)
     if class_name == "RNN":
         layer = _inner(config, "cell", keras)
     elif class_name == "StackedRNNCells":

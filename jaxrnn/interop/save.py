@@ -21,11 +21,17 @@ from jaxrnn.interop.rows import LIBRARIES, ROWS, Row
 from jaxrnn.layer import Layer, check_params
 from jaxrnn.typing import Params
 
-NESTED = ("flax.linen", "flax.nnx", "haiku")  # libraries whose parameters are trees
+TREES = ("flax.linen", "flax.nnx")  # libraries whose parameters are nested
 
 
 def save(
-    layer: Layer, params: Params, library: str, target: str | Path | None = None, *, cell: str | None = None
+    layer: Layer,
+    params: Params,
+    library: str,
+    target: str | Path | None = None,
+    *,
+    cell: str | None = None,
+    prefix: str | None = None,
 ) -> Any:
     """A jaxrnn layer's weights as another library has them; the inverse of `load`.
 
@@ -38,6 +44,8 @@ def save(
         library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn".
         target: a path to write to: .safetensors, .npz, .pt, .weights.h5 (Keras), .onnx.
         cell: the library's class, where several could hold the layer: "LSTMCell" of torch, "OptimizedLSTMCell" of nnx.
+        prefix: what names begin with, where the layer is in a larger model; by default nothing, but for haiku the
+            name that its module would have.
 
     Returns:
         Without `target`: a state dict for torch (NumPy arrays by name), a tree for Flax and haiku, an
@@ -67,28 +75,36 @@ def save(
         writer_of(path)
     if library == "cudnn":
         cudnn.check(layer)
-        arrays = named_arrays(layer, params, "torch", None)
+        arrays = named_arrays(layer, params, "torch", None, "")
         vector = cudnn.join(layer, layer.input_size(params), arrays)
         if path is None:
             return vector
         return write(path, {"weights": vector})
-    arrays = named_arrays(layer, params, library, cell)
+    arrays = named_arrays(layer, params, library, cell, prefix)
     if path is not None:
         return write(path, arrays)
-    return _tree(arrays) if library in NESTED else arrays
+    if library == "haiku":  # a module's whole path is one key
+        return _tree({tuple(name.rsplit("/", 1)): array for name, array in arrays.items()})
+    return _tree({tuple(n.split("/")): a for n, a in arrays.items()}) if library in TREES else arrays
 
 
-def named_arrays(layer: Layer, params: Params, library: str, cell: str | None) -> dict[str, Any]:
+def named_arrays(
+    layer: Layer, params: Params, library: str, cell: str | None, prefix: str | None
+) -> dict[str, Any]:
     """The library's arrays by flat names."""
     check_library(library)
     cells = cells_of(layer)
     rows = {place: row_of(one, library, cell, single=len(cells) == 1) for place, one in cells.items()}
     check_params(layer, params)
     names = _names(layer, rows, library)
+    if prefix is None:
+        prefix = HAIKU_NAMES[rows[Place()].kind] if library == "haiku" else ""
+    separator = "." if library == "torch" else "/"
+    head = prefix.rstrip("./") + separator if prefix else ""
     arrays = {}
     for place, one in cells.items():
         found = cell_arrays(layer, params, place, one, rows[place])
-        arrays |= {names[place].format(array=name): array for name, array in found.items()}
+        arrays |= {head + names[place].format(array=name): array for name, array in found.items()}
     return arrays
 
 
@@ -160,6 +176,7 @@ def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place,
 
 
 KERAS_NAMES = {"lstm": "lstm", "gru": "gru", "elman": "simple_rnn"}
+HAIKU_NAMES = {"lstm": "lstm", "gru": "gru", "elman": "vanilla_rnn"}
 
 
 def _numbered(name: str, used: Counter[str]) -> str:
@@ -168,11 +185,10 @@ def _numbered(name: str, used: Counter[str]) -> str:
     return f"{name}_{number}" if number else name
 
 
-def _tree(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Flat names as nested dicts; haiku keeps a module's whole path in one key."""
+def _tree(arrays: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """Paths as nested dicts."""
     tree: dict[str, Any] = {}
-    for name, array in arrays.items():
-        *path, last = name.split("/")
+    for (*path, last), array in arrays.items():
         node = tree
         for part in path:
             node = node.setdefault(part, {})

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxrnn.errors import fail
 from jaxrnn.interop.files.npz import DEFLATE_LIMIT, check_member
-from jaxrnn.interop.keras_layers import RECURRENT, VARIABLES, layer_of
+from jaxrnn.interop.keras_layers import RECURRENT, layer_of, variable
 from jaxrnn.interop.source import Entry, Source, segments
 
 CONFIG_LIMIT = 64 * 2**20
@@ -32,7 +32,7 @@ def reader(path: Path, prefix: str) -> Iterator[Source]:
         entries = tuple(_walk(h5py, file))
         text = file.attrs.get("model_config")
         if text is None:
-            yield Source(entries)
+            yield Source(tuple(e._replace(name=variable(e.name)) for e in entries))
             return
         version = str(file.attrs.get("keras_version", "2"))
         yield _recurrent(_json(text, path.name), entries, prefix, 3 if version.startswith("3") else 2)
@@ -164,10 +164,7 @@ def _placed(entries: list[Entry], class_name: str, config: Mapping[str, Any]) ->
         if class_name == "Bidirectional":
             way = next((f"{w}/" for w in ("forward", "backward") for p in parts if p.startswith(f"{w}_")), "")
         number = next((i for p in reversed(parts[:-1]) for i, names in enumerate(cells) if p in names), 0)
-        name = parts[-1]
-        if len(parts) > 1 and parts[-2] == "vars":
-            name = VARIABLES[int(name)] if name.isdigit() and int(name) < len(VARIABLES) else f"vars/{name}"
-        yield entry._replace(name=f"layer_{number}/{way}{name}")
+        yield entry._replace(name=f"layer_{number}/{way}{segments(variable(entry.name))[-1]}")
 
 
 def _cell_names(config: Mapping[str, Any]) -> list[set[str]]:
