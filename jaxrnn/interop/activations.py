@@ -56,9 +56,7 @@ def named(name: str, alpha: float | None = None, beta: float | None = None, clip
     _, default_alpha, default_beta = FUNCTIONS[name]
     alpha = default_alpha if alpha is None else alpha
     beta = default_beta if beta is None else beta
-    return Named(
-        name, None if default_alpha is None else alpha, None if default_beta is None else beta, clip
-    )
+    return Named(name, None if default_alpha is None else alpha, None if default_beta is None else beta, clip)
 
 
 def name_of(function: Any) -> Named | None:

@@ -191,9 +191,7 @@ def _whole(holds: str, params: Mapping[str, Any], sizes: Mapping[str, int], cell
     return np.zeros([sizes[c] for c in CANONICAL[holds]], params["kernel"].dtype)
 
 
-def _gate(
-    row: Row, cell: Cell, holds: str, gate: str, params: Mapping[str, Any], sizes: Mapping[str, int]
-) -> Any:
+def _gate(row: Row, cell: Cell, holds: str, gate: str, params: Mapping[str, Any], sizes: Mapping[str, int]) -> Any:
     """One gate of one parameter, with sign and constants as the library has them."""
     dtype = params["kernel"].dtype
     lead = [sizes[c] for c in CANONICAL[holds] if c not in "gk"]

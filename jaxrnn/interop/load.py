@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxrnn.checks import check_number
-from jaxrnn.compose import stack
+from jaxrnn.compose import Stack, stack
 from jaxrnn.errors import fail
 from jaxrnn.interop import arithmetic, cudnn, files, live
 from jaxrnn.interop.match import Match, best_match, cells_of, path_of
-from jaxrnn.interop.source import Source, below, from_mapping
-from jaxrnn.layer import Layer
+from jaxrnn.interop.source import Source, below, from_mapping, segments
+from jaxrnn.layer import Layer, check_params
 
 
 class Loaded(NamedTuple):
@@ -90,10 +90,29 @@ def load_and_map(
 ) -> tuple[Loaded, list[Mapped]]:
     """`load`, and the table of what it mapped."""
     with open_source(source, library, layer, prefix) as opened:
-        match = best_match(opened, layer, "torch" if library == "cudnn" else opened.library or library)
+        library = "torch" if library == "cudnn" else opened.library or library
+        whole = opened.layer if layer is None else layer
+        if isinstance(whole, Stack) and len({cell.name for cell in cells_of(whole).values()}) > 1:
+            return _load_mixed(opened, whole, library)
+        match = best_match(opened, layer, library)
         if forget_bias is not None:
             match.row = _with_forget_bias(match, forget_bias)
         return Loaded(match.layer, convert(match)), list(_table(match))  # type: ignore[arg-type]
+
+
+def _load_mixed(source: Source, layer: Stack, library: str | None) -> tuple[Loaded, list[Mapped]]:
+    """A stack of different kinds of cells: each layer by a row of its own."""
+    matches = {}
+    for i, part in enumerate(layer.layers):
+        matches[f"layer_{i}"] = best_match(below(source, f"layer_{i}")._replace(layer=part), part, library)
+    known = tuple(matches)
+    for entry in source.entries:
+        if segments(entry.name)[0] not in known:
+            fail(entry.name, f"below one of {known}", "an unknown entry")
+    params = {name: convert(match) for name, match in matches.items()}
+    check_params(layer, params)  # what one layer puts out is what the next takes
+    table = [row._replace(ours=f"{name}/{row.ours}") for name, match in matches.items() for row in _table(match)]
+    return Loaded(layer, params), table
 
 
 def _prefixes(prefix: Any) -> tuple[str, ...]:

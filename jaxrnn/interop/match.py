@@ -143,8 +143,8 @@ def read(row: Row, source: Source, layer: Layer | None) -> Match:
     sizes = {p: _sizes(match, p, has[p], None if known is None else known[p]) for p in match.cells}
     for place in sorted(match.cells):
         if sizes[place] is None:
-            name, entry = next(iter(match.cells[place].items()))
-            match.problems.append(Problem(entry.name, f"of a shape that a {row.name} has", _what(entry)))
+            for entry in match.cells[place].values():
+                match.problems.append(Problem(entry.name, f"of a shape that a {row.name} has", _what(entry)))
     if match.problems and any(s is None for s in sizes.values()):
         return match
     match.layer = layer or _build(row, {p: s for p, s in sizes.items() if s}, has)
@@ -210,7 +210,9 @@ def _missing_places(match: Match, layer: Layer | None) -> list[Problem]:
         wanted = set(cells_of(layer))
     else:
         both = any(p.backward for p in match.cells)
-        wanted = {Place(i, b) for i in range(max(p.layer for p in match.cells) + 1) for b in ((False, True)[: both + 1])}
+        wanted = {
+            Place(i, b) for i in range(max(p.layer for p in match.cells) + 1) for b in ((False, True)[: both + 1])
+        }
     if len(wanted) > len(match.cells) + 64:  # a layer number out of the blue
         entry = next(iter(match.cells[max(match.cells)].values()))
         return [Problem(entry.name, "of a layer whose predecessors are there", "none of them")]
@@ -270,7 +272,7 @@ def _sizes(match: Match, place: Place, has: Mapping[str, Any], cell: Cell | None
     for array, shape in pairs:
         if array.axes[0] == "+" and shape[0] > sizes["r"]:
             sizes.setdefault("d", shape[0] - sizes["r"])
-    return sizes if "d" in sizes else None
+    return sizes
 
 
 def _build(row: Row, sizes: Mapping[Place, dict[str, int]], has: Mapping[Place, Mapping[str, Any]]) -> Layer:
@@ -303,7 +305,8 @@ def _check_entries(
         if place.layer:
             size["d"] = layers[place.layer - 1].output_size
         else:
-            size["d"] = Counter(s["d"] for p, s in sizes.items() if s and not p.layer).most_common(1)[0][0]
+            votes = Counter(s["d"] for p, s in sizes.items() if s and not p.layer and "d" in s)
+            size["d"] = votes.most_common(1)[0][0] if votes else 0  # unknown: the kernel is missing or no matrix
         match.inputs[place.layer] = size["d"]
         arrays = dict(match.cells[place])
         for array in arithmetic.present(match.row, has[place]):

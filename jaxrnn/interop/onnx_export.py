@@ -107,8 +107,14 @@ def _attributes(layer: Layer, i: int, part: Layer) -> tuple[str, dict[str, Any]]
     if first.name == "lstm":
         attributes["input_forget"] = int(settings[0]["coupled"])
     named = [_named(s[f], f) for s in settings for f in functions]
-    if len({n.clip for n in named}) > 1:
-        fail("activation", "functions with one clip between them, for onnx", [n.clip for n in named])
+    bounds = [
+        n.clip if f != "output_activation" else n.clip or named[0].clip
+        for n, f in zip(named, functions * 2, strict=False)
+    ]
+    if len(set(bounds)) > 1 or (op == "LSTM" and any(n.clip is not None for n in named[2::3])):
+        fail(
+            "activation", "functions with one clip between them, for the gates alone, for onnx", [n.clip for n in named]
+        )
     if named[0].clip is not None:
         attributes["clip"] = float(named[0].clip)
     attributes["activations"] = [n.name for n in named]

@@ -219,7 +219,9 @@ def _layer(node: Any, tensors: Mapping[str, Any]) -> tuple[Layer, int]:
         fail(f"node {node.name!r}", "with its inputs X, W and R", f"{list(node.input)}")
     size = given.get("hidden_size", recurrent.shape[-1])
     if recurrent.ndim != 3 or size < 1 or recurrent.shape[1:] != (GATES[node.op_type] * size, size):
-        fail(f"R of node {node.name!r}", f"of shape [directions, {GATES[node.op_type]} H, H] with H = {size}", recurrent)
+        fail(
+            f"R of node {node.name!r}", f"of shape [directions, {GATES[node.op_type]} H, H] with H = {size}", recurrent
+        )
     options: dict[str, Any] = {"use_bias": _array(tensors, node, "B") is not None}
     if node.op_type == "LSTM":
         options["coupled"] = bool(given.get("input_forget", 0))
@@ -251,11 +253,12 @@ def _functions(node: Any, given: Mapping[str, Any], ways: int) -> list[dict[str,
     if clip is not None and not clip > 0:
         fail("clip", "a positive number", clip)
     functions = []
-    for name in names:
+    for name, option in zip(names, options * ways, strict=True):
         name = spelled[name.lower()]
         alpha = alphas.pop(0) if FUNCTIONS[name][1] is not None and alphas else None
         beta = betas.pop(0) if FUNCTIONS[name][2] is not None and betas else None
-        functions.append(named(name, alpha, beta, clip))
+        bound = None if option == "output_activation" else clip  # clip bounds the gates, not the cell on its way out
+        functions.append(named(name, alpha, beta, bound))
     for name, left in (("activation_alpha", alphas), ("activation_beta", betas)):
         if left:
             fail(name, "one number for each activation that takes one", f"{len(left)} too many")

@@ -88,9 +88,7 @@ def save(
     return _tree({tuple(n.split("/")): a for n, a in arrays.items()}) if library in TREES else arrays
 
 
-def named_arrays(
-    layer: Layer, params: Params, library: str, cell: str | None, prefix: str | None
-) -> dict[str, Any]:
+def named_arrays(layer: Layer, params: Params, library: str, cell: str | None, prefix: str | None) -> dict[str, Any]:
     """The library's arrays by flat names."""
     check_library(library)
     cells = cells_of(layer)

@@ -76,6 +76,8 @@ def segments(name: str) -> tuple[str, ...]:
 def below(source: Source, prefix: str) -> Source:
     """The entries whose names start with `prefix`, without it."""
     start = segments(prefix)
+    if not start:
+        return source
     kept = [e._replace(name="/".join(segments(e.name)[len(start) :])) for e in source.entries if _under(e, start)]
     if not kept:
         heads = sorted({"/".join(segments(e.name)[:-1]) for e in source.entries})

@@ -59,9 +59,8 @@ def run_ours(node: Any, given: dict[str, Any]) -> list[Any]:
         states = {n: np.swapaxes(a, 0, 1) if node.batch_major else a for n, a in states.items()}
         zero = np.zeros_like(next(iter(states.values())))
         h, c = states.get("initial_h", zero), states.get("initial_c", zero)
-        parts = [(c[k], h[k]) if "initial_c" in given or node.layer.carry_shapes(()) is None else (h[k],) for k in range(len(h))]
-        if len(jax.tree.leaves(node.layer.initial_carry((1,)))) == 2 * len(h):
-            parts = [(c[k], h[k]) for k in range(len(h))]
+        two = len(jax.tree.leaves(node.layer.initial_carry((1,)))) == 2 * len(h)
+        parts = [(c[k], h[k]) if two else (h[k],) for k in range(len(h))]
         carry = tuple(parts) if len(parts) == 2 else parts[0]
     lengths = given.get("sequence_lens", node.lengths)
     with jax.numpy_dtype_promotion("standard"):
@@ -119,7 +118,8 @@ def test_import_against_onnxruntime(seed: int) -> None:
     model = model_of(op, weights, given, attributes)
     (node,) = interop.read_onnx(model)
     for got, wanted in zip(run_ours(node, given), run_onnx(model, given), strict=True):
-        np.testing.assert_allclose(got, wanted, FLOAT32, FLOAT32, err_msg=f"{op} {attributes} {list(given)}")
+        scale = max(1.0, float(np.abs(wanted).max()))  # activations without a bound
+        np.testing.assert_allclose(got, wanted, FLOAT32, FLOAT32 * scale, err_msg=f"{op} {attributes} {list(given)}")
 
 
 def official() -> dict[str, Any]:
@@ -146,7 +146,9 @@ def test_official_node_cases() -> None:
         (node,) = interop.read_onnx(model)
         given = {n: a for n, a in arrays.items() if n not in weights}
         got = dict(zip(["Y", "Y_h", "Y_c"], run_ours(node, given), strict=False))
-        wanted = dict(zip([("Y", "Y_h", "Y_c")[i] for i, o in enumerate(proto.output) if o], case.data_sets[0][1], strict=True))
+        wanted = dict(
+            zip([("Y", "Y_h", "Y_c")[i] for i, o in enumerate(proto.output) if o], case.data_sets[0][1], strict=True)
+        )
         for output, array in wanted.items():
             np.testing.assert_allclose(got[output], array, 1e-5, 1e-6, err_msg=f"{name}: {output}")
 
@@ -210,15 +212,13 @@ EXPORTS = {
     "gru, reset before": jaxrnn.gru(H, reset_after=False),
     "elman, relu": jaxrnn.elman(H, activation=jax.nn.relu),
     "hard sigmoid, clip": jaxrnn.gru(
-        H, gate_activation=act("HardSigmoid", 0.3, 0.4, clip=0.7), activation=act("Tanh", clip=0.7)
+        H, gate_activation=act("HardSigmoid", 0.25, 0.5, clip=0.75), activation=act("Tanh", clip=0.75)
     ),
     "jax's hard sigmoid": jaxrnn.lstm(H, gate_activation=jax.nn.hard_sigmoid),
     "reverse": jaxrnn.reverse(jaxrnn.gru(H)),
     "both ways, sum": jaxrnn.bidirectional(jaxrnn.gru(H), merge="sum"),
     "both ways, ave": jaxrnn.bidirectional(jaxrnn.elman(H), merge="ave"),
-    "stack": jaxrnn.stack(
-        [jaxrnn.bidirectional(jaxrnn.lstm(H)), jaxrnn.bidirectional(jaxrnn.gru(2)), jaxrnn.elman(3)]
-    ),
+    "stack": jaxrnn.stack([jaxrnn.bidirectional(jaxrnn.lstm(H)), jaxrnn.bidirectional(jaxrnn.gru(2)), jaxrnn.elman(3)]),
 }
 
 
@@ -292,8 +292,10 @@ def test_what_onnx_lacks_is_refused_by_name(name: str) -> None:
 
 def test_import_refuses_by_name() -> None:
     op, weights, given, attributes = draw(1)
+    weights = {n: a[:1] for n, a in weights.items()}
+    attributes = {"direction": "forward"}
     for change, message in (
-        ({"activations": ["Swish", "Tanh"] * 2}, "`activations` must be out of"),
+        ({"activations": ["Swish", "Tanh"]}, "`activations` must be out of"),
         ({"activations": ["Tanh"]}, "`activations` must be 2 a direction"),
         ({"clip": -1.0}, "`clip` must be a positive number"),
         ({"direction": "sideways"}, "`direction` must be forward"),

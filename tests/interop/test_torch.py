@@ -104,7 +104,9 @@ def test_cells(kind: str, bias: bool) -> None:
 
 
 def test_a_layer_inside_a_model() -> None:
-    model = torch.nn.ModuleDict({"encoder": torch.nn.GRU(D, H), "decoder": torch.nn.LSTM(H, H), "head": torch.nn.Linear(H, 2)})
+    model = torch.nn.ModuleDict(
+        {"encoder": torch.nn.GRU(D, H), "decoder": torch.nn.LSTM(H, H), "head": torch.nn.Linear(H, 2)}
+    )
     wanted = jax.tree.map(np.asarray, interop.load(model["decoder"]))
     for source in (model, model.state_dict(), numpy(model.named_parameters())):
         layer, params = interop.load(source, prefix="decoder")
