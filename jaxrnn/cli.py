@@ -1,4 +1,4 @@
-"""The command line: `jaxrnn train | sample | evaluate | cells`. Arguments are read here; all else is elsewhere."""
+"""The command line: `jaxrnn train | sample | evaluate | convert | cells`. Arguments are read here, and no more."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   jaxrnn evaluate runs/char_lm              its validation loss
   jaxrnn sample runs/char_lm                write with the model you trained
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
+  jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
 """
 MODEL = "a run's folder, or the name of a model that ships with the package"
 
@@ -56,6 +57,22 @@ def make_parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="validation figures of a trained model", allow_abbrev=False)
     evaluate.add_argument("run", metavar="RUN", help=MODEL)
+
+    convert = commands.add_parser("convert", help="weights of another library into ours, or on", allow_abbrev=False)
+    convert.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="a file of weights: .safetensors, .npz, .pt, .h5, .keras, .onnx, or an Orbax folder",
+    )
+    convert.add_argument("target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5 or .onnx")
+    convert.add_argument(
+        "--from", dest="of", metavar="LIBRARY", help="whose weights (default: as names and shapes say)"
+    )
+    convert.add_argument(
+        "--to", metavar="LIBRARY", help="for whom (default: as the suffix of TARGET says, else jaxrnn)"
+    )
+    convert.add_argument("--prefix", default="", help="where the layer is in a larger model, such as encoder.rnn")
 
     commands.add_parser("cells", help="list the collection of cells", allow_abbrev=False)
     parser.set_defaults(help=False, train_help=train.format_help)
@@ -106,6 +123,22 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def convert(arguments: argparse.Namespace) -> int:
+    """`jaxrnn convert`."""
+    from jaxrnn.interop import convert
+
+    try:
+        library, table = convert(arguments.source, arguments.target, arguments.of, arguments.to, arguments.prefix)
+    except TypeError as error:  # an array of the wrong type is the file's fault, not ours
+        raise ValueError(str(error)) from error
+    rows = [("array", "shape", "parameter"), *((row.theirs, str(list(row.shape)), row.ours) for row in table)]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for name, shape, ours in rows:
+        print(f"{name:{widths[0]}}  {shape:{widths[1]}}  {ours}")
+    print(f"wrote {arguments.target} for {library}")
+    return 0
+
+
 def cells(arguments: argparse.Namespace) -> int:
     """`jaxrnn cells`."""
     rows = [("name", "parameters", "gates", "paper")]
@@ -124,7 +157,12 @@ def cells(arguments: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 1 for an error, which is one line on stderr."""
     arguments, rest = make_parser().parse_known_args(argv)
-    commands: dict[str, Callable[[argparse.Namespace], int]] = {"sample": sample, "evaluate": evaluate, "cells": cells}
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "sample": sample,
+        "evaluate": evaluate,
+        "convert": convert,
+        "cells": cells,
+    }
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:
         if arguments.command == "train":
@@ -135,7 +173,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "jaxrnn":
             raise
-        text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[train]"'
+        extra = "interop" if arguments.command == "convert" else "train"
+        text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[{extra}]"'
     except (ValueError, OSError, FloatingPointError) as error:
         text = str(error)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ from jaxrnn.cells.lstm import lstm
 from jaxrnn.errors import fail
 from jaxrnn.interop.rows import Row
 
-FACTORIES = {"lstm": lstm, "gru": gru, "elman": elman}
+FACTORIES: dict[str, Callable[..., Cell]] = {"lstm": lstm, "gru": gru, "elman": elman}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "lstm": dict(
         use_bias=True,
@@ -43,7 +44,7 @@ def options_of(cell: Any) -> dict[str, Any]:
         fail("layer", expected, getattr(cell, "name", None) or repr(cell), "Convert other layers part by part.")
     declared = dict(cell.parameters)
     own = dict(cell.update.options)
-    options = {"use_bias": "bias" in declared, "learn_carry": cell.learns_carry}
+    options: dict[str, Any] = {"use_bias": "bias" in declared, "learn_carry": cell.learns_carry}
     if cell.name == "lstm":
         options |= {
             "forget_gate": own["forget"] or own["coupled"],

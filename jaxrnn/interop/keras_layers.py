@@ -111,8 +111,8 @@ def read(source: Any, prefix: str) -> Source:
         source = inside[part]
     class_name = type(source).__name__
     if class_name not in RECURRENT and class_name.removesuffix("Cell") not in KINDS:
-        inside = [layer.name for layer in getattr(source, "layers", ()) if type(layer).__name__ in RECURRENT]
-        hint = f"Pass `prefix`, one of {inside}." if inside else ""
+        names = [layer.name for layer in getattr(source, "layers", ()) if type(layer).__name__ in RECURRENT]
+        hint = f"Pass `prefix`, one of {names}." if names else ""
         fail("source", f"one of Keras's {sorted(RECURRENT)}, or a cell", class_name, hint)
     if not source.built:
         fail("source", "built, so that it has weights", f"{class_name} before its first call")

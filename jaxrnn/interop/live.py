@@ -52,7 +52,7 @@ def _torch(module: Any, prefix: str) -> Source:
     return Source(entries, _torch_layer(found), "torch")
 
 
-TORCH = {
+TORCH: dict[str, Any] = {
     "LSTM": lambda m: lstm(m.hidden_size, use_bias=m.bias, projection=m.proj_size or None),
     "GRU": lambda m: gru(m.hidden_size, use_bias=m.bias),
     "RNN": lambda m: elman(m.hidden_size, use_bias=m.bias, activation=_nonlinearity(m)),
@@ -110,7 +110,7 @@ def _nnx_layer(module: Any) -> Layer | None:
 
 
 def _equinox(module: Any) -> Source:
-    makers = {"LSTMCell": lstm, "GRUCell": gru}
+    makers: dict[str, Any] = {"LSTMCell": lstm, "GRUCell": gru}
     if type(module).__name__ not in makers:
         fail("source", f"one of equinox's {', '.join(makers)}", type(module).__name__)
     entries: list[Entry] = []

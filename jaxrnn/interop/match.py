@@ -348,7 +348,7 @@ def _what(entry: Entry) -> str:
 def _candidates(source: Source, rows: Iterable[Row]) -> str:
     """The prefixes under which there is a whole cell."""
     heads = {segments(e.name)[:length] for e in source.entries for length in range(1, len(segments(e.name)))}
-    found = []
+    found: list[tuple[str, ...]] = []
     for head in sorted(heads, key=lambda h: (len(h), h)):
         if any(head[: len(f)] == f for f in found):
             continue

@@ -44,8 +44,8 @@ def export(layer: Layer, params: Params) -> Any:
         states += [_value(f"Y_{s}_{i}", dtype, [ways, "B", cell.size]) for s in kept]
         names = [below, f"W_{i}", f"R_{i}", f"B_{i}" if "B" in arrays else "", "sequence_lens"]
         names += [f"initial_{s}_{i}" for s in kept] + ([f"P_{i}"] if "P" in arrays else [])
-        outputs = [f"Y_ways_{i}", *(f"Y_{s}_{i}" for s in kept)]
-        nodes.append(helper.make_node(op, names, outputs, name=f"layer_{i}", **attributes))
+        puts_out = [f"Y_ways_{i}", *(f"Y_{s}_{i}" for s in kept)]
+        nodes.append(helper.make_node(op, names, puts_out, name=f"layer_{i}", **attributes))
         above = "Y" if i + 1 == len(layers) else f"Y_{i}"
         more, constants = _merge(part, f"Y_ways_{i}", above, ways)
         nodes += more
@@ -122,10 +122,8 @@ def _attributes(layer: Layer, i: int, part: Layer) -> tuple[str, dict[str, Any]]
         numbers = [getattr(n, key) for n in named if FUNCTIONS[n.name][k] is not None]
         if numbers:
             attributes[f"activation_{key}"] = [float(number) for number in numbers]
-    if both:
-        merge = part.merge  # type: ignore[union-attr]
-        if merge not in ("concat", *REDUCTIONS):
-            fail("merge", f"one of {('concat', *REDUCTIONS)} for onnx", repr(merge))
+    if isinstance(part, Bidirectional) and part.merge not in ("concat", *REDUCTIONS):
+        fail("merge", f"one of {('concat', *REDUCTIONS)} for onnx", repr(part.merge))
     return op, attributes
 
 
@@ -144,8 +142,9 @@ def _merge(part: Layer, ways: str, out: str, directions: int) -> tuple[list[Any]
     merge = part.merge if isinstance(part, Bidirectional) else "concat"
     if directions == 1 or merge in REDUCTIONS:
         axes = numpy_helper.from_array(np.array([1], np.int64), "axis_1")
-        op, options = ("Squeeze", {}) if directions == 1 else (REDUCTIONS[merge], {"keepdims": 0})
-        return [helper.make_node(op, [ways, "axis_1"], [out], **options)], [axes]
+        if directions == 1:
+            return [helper.make_node("Squeeze", [ways, "axis_1"], [out])], [axes]
+        return [helper.make_node(REDUCTIONS[merge], [ways, "axis_1"], [out], keepdims=0)], [axes]
     shape = numpy_helper.from_array(np.array([0, 0, -1], np.int64), "shape_0_0_all")
     turned = f"{ways}_last"
     return [

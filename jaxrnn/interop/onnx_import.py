@@ -137,7 +137,8 @@ def _constants(model: Any) -> dict[str, Any]:
     tensors = {t.name: t for t in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant":
-            tensors |= {node.output[0]: a.t for a in node.attribute if a.name == "value"}
+            values = [a.t for a in node.attribute if a.name == "value"]
+            tensors |= dict(zip(node.output, values, strict=False))
     for name, tensor in tensors.items():
         if tensor.data_location == 1 or tensor.external_data:
             fail(name, "in the model itself", "kept in another file", "Load the model with its data and save it anew.")
@@ -267,7 +268,9 @@ def _functions(node: Any, given: Mapping[str, Any], ways: int) -> list[dict[str,
 
 def _carry(node: Any, tensors: Mapping[str, Any], layer: Layer, layout: int) -> Carry | None:
     """Constant initial states as the layer's carry; zeros stand in for one of two that is absent."""
-    states = {n: _array(tensors, node, n) for n in ("initial_h", "initial_c") if _constant(node, tensors, n)}
+    states: dict[str, Any] = {
+        n: _array(tensors, node, n) for n in ("initial_h", "initial_c") if _constant(node, tensors, n)
+    }
     if not states:
         return None
     states = {name: np.swapaxes(a, 0, 1) if layout else a for name, a in states.items()}

@@ -14,8 +14,7 @@ from jaxrnn.compose import Bidirectional, Reverse, Stack
 from jaxrnn.errors import fail, nearest
 from jaxrnn.interop import arithmetic, cudnn
 from jaxrnn.interop.express import check_expressible, options_of
-from jaxrnn.interop.files import write
-from jaxrnn.interop.files.write import writer_of
+from jaxrnn.interop.files import write, writer_of
 from jaxrnn.interop.match import Place, cells_of, path_of
 from jaxrnn.interop.rows import LIBRARIES, ROWS, Row
 from jaxrnn.layer import Layer, check_params
@@ -99,7 +98,7 @@ def named_arrays(layer: Layer, params: Params, library: str, cell: str | None, p
         prefix = HAIKU_NAMES[rows[Place()].kind] if library == "haiku" else ""
     separator = "." if library == "torch" else "/"
     head = prefix.rstrip("./") + separator if prefix else ""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for place, one in cells.items():
         found = cell_arrays(layer, params, place, one, rows[place])
         arrays |= {head + names[place].format(array=name): array for name, array in found.items()}

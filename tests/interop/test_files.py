@@ -146,11 +146,6 @@ def _wider(arrays: dict[str, Any], name: str) -> str:
     return name
 
 
-def _beyond(arrays: dict[str, Any], name: str) -> str:
-    arrays[name.replace("_l0", "_l7")] = arrays[name]
-    return "l1" if "reverse" not in name else "l1"
-
-
 DAMAGE = (_missing, _renamed, _extra, _transposed, _shorter, _integers, _wider)
 
 
@@ -165,7 +160,9 @@ def test_every_damaged_entry_is_named(
         with pytest.raises((ValueError, TypeError)) as caught:
             interop.load(write(tmp_path / f"model{suffix}", arrays))
         text = str(caught.value)
-        assert text.startswith("`") and " must be " in text and ", got " in text, text
+        assert text.startswith("`"), text
+        assert " must be " in text, text
+        assert ", got " in text, text
         assert named in text or (damage is _renamed and f"{name}x" in text), text
 
 
@@ -204,9 +201,14 @@ def test_flipped_bytes_never_escape(suffix: str, tmp_path: Path) -> None:
         changed = bytearray(whole)
         changed[rng.integers(min(len(whole), 2000))] ^= 1 << rng.integers(8)
         path.write_bytes(bytes(changed))
+        error = None
         try:
-            assert jax.tree.structure(interop.load(path).params) == expected
-        except (ValueError, TypeError) as error:
+            params = interop.load(path).params
+        except (ValueError, TypeError) as ours:
+            error = ours
+        if error is None:
+            assert jax.tree.structure(params) == expected
+        else:
             assert type(error).__module__.startswith(("builtins", "jaxrnn"))
             assert " must be " in str(error) or "cannot be read" in str(error)
 
@@ -402,7 +404,7 @@ def test_what_is_no_source() -> None:
         interop.load({"a": np.zeros(3)}, "caffe")
     with pytest.raises(ValueError, match="`source` must be with arrays"):
         interop.load({})
-    with pytest.raises(ValueError, match="for tf1|of layers|one cell"):
+    with pytest.raises(ValueError, match="one cell, since a model of tf1 names its layers itself"):
         interop.save(LAYER, LAYER.init(jax.random.key(0), D), "tf1")
     with pytest.raises(ValueError, match="`layer` must be given, since names and shapes fit more than one"):
         interop.load({"kernel": np.zeros((D, 12)), "recurrent_kernel": np.zeros((4, 12))}, "keras")

@@ -1,7 +1,7 @@
 """Keras 3 on its JAX backend, live in float64; its own files, whole models and weights.
 
-Keras's "tanh" drops float64 to float32, and so it gets a function around `jnp.tanh`. It repeats the last output at masked steps; ours are
-zero there, so those steps are compared as zeros.
+Keras's "tanh" drops float64 to float32, and so it gets a function around `jnp.tanh`. It repeats the last output at
+masked steps; ours are zero there, so those steps are compared as zeros.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def test_saved_weights_give_keras_our_outputs(name: str) -> None:
         arrays += interop.save(part, params[f"layer_{i}"] if name == "stacked cells" else params, "keras").values()
     theirs.set_weights(arrays)
     again = interop.load(theirs).params
-    xs, carry = inputs(layer)
+    xs, _ = inputs(layer)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         ys = theirs(jnp.swapaxes(xs, 0, 1))[0]
     ys = ys[:, ::-1] if "backwards" in name else ys
@@ -220,7 +220,7 @@ def test_one_layer_of_a_model(tmp_path: Path) -> None:
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
             theirs.save_weights(path) if suffix == ".weights.h5" else theirs.save(path)
         jax.tree.map(np.testing.assert_array_equal, interop.load(path, prefix=prefix).params, wanted)
-        with pytest.raises(ValueError, match="`?prefix`?"):
+        with pytest.raises(ValueError, match="prefix"):
             interop.load(path)
     jax.tree.map(np.testing.assert_array_equal, interop.load(theirs, prefix="above").params, wanted)
 
@@ -248,7 +248,7 @@ def test_what_jaxrnn_lacks_is_refused_by_name() -> None:
     theirs = keras.layers.LSTM(H, activation="mish")
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         theirs.build((B, T, D))
-    with pytest.raises(ValueError, match="`activation` must be one of .*'mish'"):
+    with pytest.raises(ValueError, match=r"`activation` must be one of .*'mish'"):
         interop.load(theirs)
     with pytest.raises(ValueError, match="built"):
         interop.load(keras.layers.LSTM(H))

@@ -255,7 +255,7 @@ def _layers(layer: Any) -> Any:
 def _carry(layer: Any, given: dict[str, Any]) -> Any:
     """Our carry from ONNX's initial states."""
     carries = []
-    for i, part in enumerate(_layers(layer)):
+    for i in range(len(_layers(layer))):
         h, c = given[f"initial_h_{i}"], given.get(f"initial_c_{i}")
         ways = [(h[k],) if c is None else (c[k], h[k]) for k in range(len(h))]
         carries.append(tuple(ways) if len(ways) == 2 else ways[0])

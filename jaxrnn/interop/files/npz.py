@@ -55,7 +55,7 @@ def _entry(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Entry:
         with archive.open(member) as file:
             file.seek(offset)
             view, at = memoryview(out), 0  # type: ignore[arg-type]
-            while at < len(out) and (count := file.readinto(view[at:])):
+            while at < len(out) and (count := file.readinto(view[at:])):  # type: ignore[attr-defined]
                 at += count
             if at < len(out) or file.read(1):
                 fail(name, f"{len(out)} bytes of numbers", f"{at}")

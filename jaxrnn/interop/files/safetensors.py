@@ -67,13 +67,15 @@ def _header(path: Path, text: bytes) -> dict[str, tuple[Any, tuple[int, ...], in
         if name == "__metadata__":
             continue
         row = value if isinstance(value, Mapping) else {}
-        shape, offsets, dtype = row.get("shape"), row.get("data_offsets"), row.get("dtype")
+        shape: Any = row.get("shape")
+        offsets: Any = row.get("data_offsets")
+        dtype = row.get("dtype")
         if not (_counts(shape) and _counts(offsets) and len(offsets) == 2 and isinstance(dtype, str)):
             fail(name, "a row of dtype, shape and data_offsets", repr(value)[:200])
         if dtype not in DTYPES:
             fail(name, f"of a dtype out of {tuple(DTYPES)}", repr(dtype), kind=TypeError)
         header[name] = (DTYPES[dtype], tuple(shape), *offsets)
-    return header  # type: ignore[return-value]
+    return header
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
