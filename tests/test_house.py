@@ -76,6 +76,13 @@ BLOCKED = [
     "beartype",
     "torch",
     "keras",
+    "haiku",
+    "equinox",
+    "onnx",
+    "onnxruntime",
+    "h5py",
+    "safetensors",
+    "tensorflow",
     "chex",
 ]
 
