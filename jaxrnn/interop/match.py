@@ -30,6 +30,9 @@ DIRECTION = re.compile(r"(forward|backward)(_\w*)?")
 CELL_LISTS = re.compile(r"cells|stacked_rnn_cells(_\d+)?")
 
 
+MOST_CANDIDATES = 200  # prefixes that an error looks at
+
+
 class Place(NamedTuple):
     """Where a cell sits: its layer, and whether it runs backward beside one that runs forward."""
 
@@ -349,7 +352,7 @@ def _candidates(source: Source, rows: Iterable[Row]) -> str:
     """The prefixes under which there is a whole cell."""
     heads = {segments(e.name)[:length] for e in source.entries for length in range(1, len(segments(e.name)))}
     found: list[tuple[str, ...]] = []
-    for head in sorted(heads, key=lambda h: (len(h), h)):
+    for head in sorted(heads, key=lambda h: (len(h), h))[:MOST_CANDIDATES]:
         if any(head[: len(f)] == f for f in found):
             continue
         inside = tuple(
