@@ -109,10 +109,6 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         if not best.cells or any(p.got == EXTRA for p in best.problems):
             hint += _candidates(source, rows)
         fail(problem.name, problem.expected, problem.got, hint, kind=problem.kind)
-    rivals = [m.row for m in matches if not m.problems and m.row is not best.row and m.layer != best.layer]
-    if rivals:
-        fit = ", ".join(f"{r.library} {r.name}" for r in (best.row, *rivals))
-        fail("layer", "given, since names and shapes fit more than one cell", fit, "Pass `library` or `layer`.")
     return best
 
 

@@ -406,5 +406,5 @@ def test_what_is_no_source() -> None:
         interop.load({})
     with pytest.raises(ValueError, match="one cell, since a model of tf1 names its layers itself"):
         interop.save(LAYER, LAYER.init(jax.random.key(0), D), "tf1")
-    with pytest.raises(ValueError, match="`layer` must be given, since names and shapes fit more than one"):
+    with pytest.raises(ValueError, match="`bias` must be an array of shape .12,., got nothing.*use_bias=False"):
         interop.load({"kernel": np.zeros((D, 12)), "recurrent_kernel": np.zeros((4, 12))}, "keras")

@@ -22,6 +22,7 @@ GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 ALPHA = ("Affine", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu")
 BETA = ("Affine", "ScaledTanh", "HardSigmoid")
 NAMES = ("Tanh", "Sigmoid", "Relu", "Softsign", "Softplus", *ALPHA)
+BOUNDED = ("Tanh", "Sigmoid", "Softsign", "ScaledTanh", "HardSigmoid")
 FLOAT32 = 3e-6  # onnxruntime computes its recurrent nodes in float32 only
 
 
@@ -97,6 +98,9 @@ def draw(seed: int) -> tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]
     if rng.random() < 0.6:
         count = {"LSTM": 3, "GRU": 2, "RNN": 1}[op] * ways
         names = [str(n) for n in rng.choice(NAMES, count)]
+        per_way = count // ways
+        if op != "RNN":  # gates without a bound would let the state grow beyond float32
+            names[::per_way] = [str(n) for n in rng.choice(BOUNDED, ways)]
         attributes["activations"] = names
         alphas = [float(rng.uniform(0.1, 0.9)) for n in names if n in ALPHA]
         betas = [float(rng.uniform(0.1, 0.9)) for n in names if n in BETA]
