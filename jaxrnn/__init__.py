@@ -1,5 +1,6 @@
 """jaxrnn: recurrent networks in JAX. Pure cells, one engine, thin Flax modules."""
 
+from jaxrnn import interop as interop
 from jaxrnn import keras as keras
 from jaxrnn import linen as linen
 from jaxrnn import nnx as nnx
@@ -17,6 +18,7 @@ from jaxrnn.compose import highway as highway
 from jaxrnn.compose import input_dropout as input_dropout
 from jaxrnn.compose import recurrent_dropout as recurrent_dropout
 from jaxrnn.compose import residual as residual
+from jaxrnn.compose import reverse as reverse
 from jaxrnn.compose import stack as stack
 from jaxrnn.compose import zoneout as zoneout
 from jaxrnn.engine.explain import explain as explain

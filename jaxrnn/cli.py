@@ -1,4 +1,4 @@
-"""The command line: `jaxrnn train | sample | evaluate | bench | cells`. Arguments alone; all else is elsewhere."""
+"""The command line: `jaxrnn train | sample | evaluate | convert | bench | cells`. Arguments are read here, no more."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   jaxrnn evaluate runs/char_lm              its validation loss
   jaxrnn sample runs/char_lm                write with the model you trained
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
+  jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
 """
 BENCH_EXAMPLES = """examples:
@@ -67,6 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run", metavar="RUN", help=MODEL)
 
     _add_bench(commands)
+    _add_convert(commands)
     commands.add_parser("cells", help="list the collection of cells", allow_abbrev=False)
     parser.set_defaults(help=False, train_help=train.format_help)
     return parser
@@ -100,6 +102,24 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--json", type=Path, metavar="FILE", help="write the record")
     add("--picture", type=Path, metavar="FILE", help="draw the ratios, a PNG")
     add("--report", type=Path, nargs="+", metavar="FILE", help="measure nothing: print records as Markdown")
+
+
+def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    convert = commands.add_parser("convert", help="weights of another library into ours, or on", allow_abbrev=False)
+    convert.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="a file of weights: .safetensors, .npz, .pt, .h5, .keras, .onnx, or an Orbax folder",
+    )
+    convert.add_argument("target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5 or .onnx")
+    convert.add_argument(
+        "--from", dest="of", metavar="LIBRARY", help="whose weights (default: as names and shapes say)"
+    )
+    convert.add_argument(
+        "--to", metavar="LIBRARY", help="for whom (default: as the suffix of TARGET says, else jaxrnn)"
+    )
+    convert.add_argument("--prefix", default="", help="where the layer is in a larger model, such as encoder.rnn")
 
 
 def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
@@ -167,6 +187,22 @@ def bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def convert(arguments: argparse.Namespace) -> int:
+    """`jaxrnn convert`."""
+    from jaxrnn.interop import convert
+
+    try:
+        library, table = convert(arguments.source, arguments.target, arguments.of, arguments.to, arguments.prefix)
+    except TypeError as error:  # an array of the wrong type is the file's fault, not ours
+        raise ValueError(str(error)) from error
+    rows = [("array", "shape", "parameter"), *((row.theirs, str(list(row.shape)), row.ours) for row in table)]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for name, shape, ours in rows:
+        print(f"{name:{widths[0]}}  {shape:{widths[1]}}  {ours}")
+    print(f"wrote {arguments.target} for {library}")
+    return 0
+
+
 def cells(arguments: argparse.Namespace) -> int:
     """`jaxrnn cells`."""
     rows = [("name", "parameters", "gates", "paper")]
@@ -189,6 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "sample": sample,
         "evaluate": evaluate,
         "bench": bench,
+        "convert": convert,
         "cells": cells,
     }
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
@@ -201,7 +238,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "jaxrnn":
             raise
-        text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[train]"'
+        extra = "interop" if arguments.command == "convert" else "train"
+        text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[{extra}]"'
     except (ValueError, OSError, FloatingPointError) as error:
         text = str(error)
     except KeyboardInterrupt:

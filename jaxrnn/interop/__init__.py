@@ -1,0 +1,18 @@
+"""Interchange with other libraries: `load` their weights, `save` ours as theirs.
+
+    layer, params = jaxrnn.interop.load(torch_lstm)                    # or a state dict, a Flax tree, a path, ...
+    carry, ys = jaxrnn.scan(layer, params, xs)
+    state_dict = jaxrnn.interop.save(layer, params, "torch")
+    jaxrnn.interop.save(layer, params, "onnx", "model.onnx")
+
+A conversion is a row of data (`jaxrnn.interop.rows`), read in both directions.
+"""
+
+from jaxrnn.interop.activations import named as activation
+from jaxrnn.interop.convert import convert
+from jaxrnn.interop.load import Loaded, load
+from jaxrnn.interop.onnx_import import Node, read_onnx
+from jaxrnn.interop.rows import LIBRARIES
+from jaxrnn.interop.save import save
+
+__all__ = ["LIBRARIES", "Loaded", "Node", "activation", "convert", "load", "read_onnx", "save"]

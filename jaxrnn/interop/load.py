@@ -1,0 +1,178 @@
+"""Weights of other libraries into jaxrnn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxrnn.checks import check_number
+from jaxrnn.compose import Stack, stack
+from jaxrnn.errors import fail
+from jaxrnn.interop import arithmetic, cudnn, files, live
+from jaxrnn.interop.match import Match, best_match, cells_of, path_of
+from jaxrnn.interop.source import Source, below, from_mapping, segments
+from jaxrnn.layer import Layer, check_params
+
+
+class Loaded(NamedTuple):
+    """What `load` returns: a layer, and its parameters as `jaxrnn.scan` takes them."""
+
+    layer: Layer
+    params: dict[str, Any]
+
+
+class Mapped(NamedTuple):
+    """One line of a conversion's table: a foreign array, and where it went."""
+
+    theirs: str
+    shape: tuple[int, ...]
+    ours: str
+
+
+def load(
+    source: Any,
+    library: str | None = None,
+    *,
+    layer: Layer | None = None,
+    prefix: str | Sequence[str] = "",
+    forget_bias: float | None = None,
+) -> Loaded:
+    """A recurrent layer of another library as a jaxrnn layer with its parameters.
+
+    Nothing is read before every name, shape and dtype is checked; what does not fit raises one error that names it.
+    Arrays keep their dtype (float64 needs JAX's x64 mode). No code in a file runs.
+
+    Args:
+        source: a live module (torch, Keras, flax.nnx, equinox), a mapping of named arrays (a state dict, a parameter
+            tree of Flax or haiku, TensorFlow variables by name), an `onnx.ModelProto`, the flat vector of
+            `jax.experimental.rnn`, or a path: .safetensors, .npz, .pt, .h5, .weights.h5, .keras, .onnx, or the folder
+            of an Orbax checkpoint.
+        library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn"; by default whichever the names and shapes fit.
+        layer: the jaxrnn layer that the weights are for. Needed where weights alone leave it open (activations, the
+            sizes in a flat vector); by default a module or configuration tells, else names and shapes do, with the
+            library's own defaults.
+        prefix: where the layer is in a larger model, as names begin: "encoder.rnn". Several make a stack.
+        forget_bias: what the library adds to the forget gate at run time, folded into our bias; by default 1 for
+            haiku and TF 1. (Keras's unit_forget_bias is an initial value, part of the weights.)
+
+    Returns:
+        `Loaded(layer, params)`.
+
+    Raises:
+        ValueError: an entry is missing, unknown or of the wrong shape, a file is damaged, or the source has an option
+            that jaxrnn lacks. TypeError: an entry is of the wrong type.
+
+    >>> import numpy as np, jaxrnn
+    >>> weights = {"weight_ih_l0": np.ones((20, 3)), "weight_hh_l0": np.ones((20, 5))}
+    >>> layer, params = jaxrnn.interop.load(weights)
+    >>> layer.name, layer.size, params["kernel"].shape
+    ('lstm', 5, (3, 4, 5))
+    """
+    if layer is not None and not isinstance(layer, Layer):
+        fail("layer", "a jaxrnn Layer", layer, kind=TypeError)
+    if not isinstance(prefix, str):
+        if layer is not None:
+            fail("layer", "left out with several prefixes, which make a stack", layer)
+        parts = [load(source, library, prefix=p, forget_bias=forget_bias) for p in _prefixes(prefix)]
+        return Loaded(stack([p.layer for p in parts]), {f"layer_{i}": p.params for i, p in enumerate(parts)})
+    return load_and_map(source, library, layer=layer, prefix=prefix, forget_bias=forget_bias)[0]
+
+
+def load_and_map(
+    source: Any,
+    library: str | None = None,
+    *,
+    layer: Layer | None = None,
+    prefix: str = "",
+    forget_bias: float | None = None,
+) -> tuple[Loaded, list[Mapped]]:
+    """`load`, and the table of what it mapped."""
+    with open_source(source, library, layer, prefix) as opened:
+        library = "torch" if library == "cudnn" else opened.library or library
+        whole = opened.layer if layer is None else layer
+        if isinstance(whole, Stack) and len({cell.name for cell in cells_of(whole).values()}) > 1:
+            return _load_mixed(opened, whole, library)
+        match = best_match(opened, layer, library)
+        if forget_bias is not None:
+            match.row = _with_forget_bias(match, forget_bias)
+        return Loaded(match.layer, convert(match)), list(_table(match))  # type: ignore[arg-type]
+
+
+def _load_mixed(source: Source, layer: Stack, library: str | None) -> tuple[Loaded, list[Mapped]]:
+    """A stack of different kinds of cells: each layer by a row of its own."""
+    matches = {}
+    for i, part in enumerate(layer.layers):
+        matches[f"layer_{i}"] = best_match(below(source, f"layer_{i}")._replace(layer=part), part, library)
+    known = tuple(matches)
+    for entry in source.entries:
+        if segments(entry.name)[0] not in known:
+            fail(entry.name, f"below one of {known}", "an unknown entry")
+    params = {name: convert(match) for name, match in matches.items()}
+    check_params(layer, params)  # what one layer puts out is what the next takes
+    table = [row._replace(ours=f"{name}/{row.ours}") for name, match in matches.items() for row in _table(match)]
+    return Loaded(layer, params), table
+
+
+def _prefixes(prefix: Any) -> tuple[str, ...]:
+    if not isinstance(prefix, Sequence) or not prefix or not all(isinstance(p, str) for p in prefix):
+        fail("prefix", "a string, or several", prefix, kind=TypeError)
+    return tuple(prefix)
+
+
+def open_source(source: Any, library: str | None, layer: Layer | None, prefix: str) -> files.Opened:
+    """Anything that `load` takes as entries; the file, if there is one, stays open inside `with`."""
+    if isinstance(source, (str, Path)):
+        return files.opened(Path(source), prefix)
+    if library == "cudnn":
+        return files.in_memory(cudnn.split(source, layer))
+    found = live.read(source, prefix)
+    if found is not None:
+        return files.in_memory(found)
+    if not isinstance(source, Mapping):
+        expected = "a module, a mapping of named arrays, or a path"
+        fail("source", expected, source, kind=TypeError)
+    return files.in_memory(below(_without_params(from_mapping(source)), prefix))
+
+
+def _without_params(source: Source) -> Source:
+    """Flax's variables are parameters below `params`."""
+    if all(e.name.startswith("params/") for e in source.entries) and source.entries:
+        return below(source, "params")
+    return source
+
+
+def _with_forget_bias(match: Match, forget_bias: float) -> Any:
+    check_number(forget_bias, "forget_bias", "a number")
+    if match.row.kind != "lstm" or not match.row.added:
+        fail("forget_bias", f"left out for {match.row.library} {match.row.name}, which adds none", forget_bias)
+    return replace(match.row, added=(("f", float(forget_bias)),))
+
+
+def convert(match: Match) -> dict[str, Any]:
+    """All arrays read and converted, cell by cell."""
+    layer: Layer = match.layer  # type: ignore[assignment]
+    params: dict[str, Any] = {}
+    for place, cell in cells_of(layer).items():
+        given = {name: entry.read() for name, entry in match.cells[place].items()}
+        ours = arithmetic.to_ours(match.row, cell, match.inputs[place.layer], given)
+        node = params
+        for part in path_of(layer, place):
+            node = node.setdefault(part, {})
+        node |= ours
+    return params
+
+
+def _table(match: Match) -> list[Mapped]:
+    rows = []
+    for place in cells_of(match.layer):  # type: ignore[arg-type]
+        path = path_of(match.layer, place)  # type: ignore[arg-type]
+        for array in match.row.arrays:
+            for gate, name in arithmetic.names(match.row, array).items():
+                entry = match.cells[place].get(name)
+                if entry is not None:
+                    holds = (array.holds,) if isinstance(array.holds, str) else array.holds
+                    ours = " + ".join(arithmetic.ours_of(match.row, h) for h in holds) + f"[{gate}]" * bool(gate)
+                    rows.append(Mapped(entry.name, entry.shape, "/".join((*path, ours))))
+    return rows

@@ -1,0 +1,193 @@
+"""jaxrnn's layers as weights of other libraries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxrnn.cell import Cell
+from jaxrnn.compose import Bidirectional, Reverse, Stack
+from jaxrnn.errors import fail, nearest
+from jaxrnn.interop import arithmetic, cudnn
+from jaxrnn.interop.express import check_expressible, options_of
+from jaxrnn.interop.files import write, writer_of
+from jaxrnn.interop.match import Place, cells_of, path_of
+from jaxrnn.interop.rows import LIBRARIES, ROWS, Row
+from jaxrnn.layer import Layer, check_params
+from jaxrnn.typing import Params
+
+TREES = ("flax.linen", "flax.nnx")  # libraries whose parameters are nested
+
+
+def save(
+    layer: Layer,
+    params: Params,
+    library: str,
+    target: str | Path | None = None,
+    *,
+    cell: str | None = None,
+    prefix: str | None = None,
+) -> Any:
+    """A jaxrnn layer's weights as another library has them; the inverse of `load`.
+
+    Of two biases that add up in the library, the second is zero. A bias that the library always has is zero where the
+    layer has none, and what the library adds at run time is taken off.
+
+    Args:
+        layer: a cell of `lstm`, `gru` or `elman`, alone, stacked, in one direction or both.
+        params: its parameters.
+        library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn".
+        target: a path to write to: .safetensors, .npz, .pt, .weights.h5 (Keras), .onnx.
+        cell: the library's class, where several could hold the layer: "LSTMCell" of torch, "OptimizedLSTMCell" of nnx.
+        prefix: what names begin with, where the layer is in a larger model; by default nothing, but for haiku the
+            name that its module would have.
+
+    Returns:
+        Without `target`: a state dict for torch (NumPy arrays by name), a tree for Flax and haiku, an
+        `onnx.ModelProto`, the flat vector for "cudnn", arrays by name for the rest. With `target` None.
+
+    Raises:
+        ValueError: the library has no such layer; the message names the option.
+
+    >>> import jax, jaxrnn
+    >>> layer = jaxrnn.bidirectional(jaxrnn.gru(4))
+    >>> state = jaxrnn.interop.save(layer, layer.init(jax.random.key(0), inputs=3), "torch")
+    >>> sorted(state)[:2], state["weight_ih_l0"].shape
+    (['bias_hh_l0', 'bias_hh_l0_reverse'], (12, 3))
+    """
+    path = None if target is None else Path(target)
+    if library == "onnx":
+        from jaxrnn.interop.onnx_export import export
+
+        model = export(layer, params)
+        if path is None:
+            return model
+        if not path.name.endswith(".onnx"):
+            fail("target", "a path that ends in .onnx", str(target))
+        path.write_bytes(model.SerializeToString())
+        return None
+    if path is not None:
+        writer_of(path)
+    if library == "cudnn":
+        cudnn.check(layer)
+        arrays = named_arrays(layer, params, "torch", None, "")
+        vector = cudnn.join(layer, layer.input_size(params), arrays)
+        if path is None:
+            return vector
+        return write(path, {"weights": vector})
+    arrays = named_arrays(layer, params, library, cell, prefix)
+    if path is not None:
+        return write(path, arrays)
+    if library == "haiku":  # a module's whole path is one key
+        return _tree({tuple(name.rsplit("/", 1)): array for name, array in arrays.items()})
+    return _tree({tuple(n.split("/")): a for n, a in arrays.items()}) if library in TREES else arrays
+
+
+def named_arrays(layer: Layer, params: Params, library: str, cell: str | None, prefix: str | None) -> dict[str, Any]:
+    """The library's arrays by flat names."""
+    check_library(library)
+    cells = cells_of(layer)
+    rows = {place: row_of(one, library, cell, single=len(cells) == 1) for place, one in cells.items()}
+    check_params(layer, params)
+    names = _names(layer, rows, library)
+    if prefix is None:
+        prefix = HAIKU_NAMES[rows[Place()].kind] if library == "haiku" else ""
+    separator = "." if library == "torch" else "/"
+    head = prefix.rstrip("./") + separator if prefix else ""
+    arrays: dict[str, Any] = {}
+    for place, one in cells.items():
+        found = cell_arrays(layer, params, place, one, rows[place])
+        arrays |= {head + names[place].format(array=name): array for name, array in found.items()}
+    return arrays
+
+
+def cell_arrays(layer: Layer, params: Params, place: Place, cell: Cell, row: Row) -> dict[str, Any]:
+    """One cell's arrays as the library has them."""
+    ours: Any = params
+    for part in path_of(layer, place):
+        ours = ours[part]
+    host = {name: np.asarray(a) for name, a in ours.items()}
+    options = options_of(cell)
+    has = {name: value is not None and value is not False for name, value in options.items()}
+    return arithmetic.to_theirs(row, cell, cell.input_size(ours), host, has)
+
+
+def check_library(library: Any) -> None:
+    """A library with rows."""
+    known = (*LIBRARIES, "cudnn")
+    if library not in known:
+        fail("library", f"one of {known}", repr(library), nearest(str(library), known))
+
+
+def row_of(cell: Cell, library: str, name: str | None, *, single: bool) -> Row:
+    """The library's class that can hold a cell: the one that is named, else the first; an error says why none can."""
+    rows = [r for r in ROWS if r.library == library and r.kind == cell.name]
+    if name is not None:
+        classes = [r.name for r in ROWS if r.library == library]
+        rows = [r for r in rows if r.name == name]
+        if not rows:
+            fail("cell", f"a class of {library} that holds a {cell.name}, out of {classes}", repr(name))
+    if not rows:
+        kinds = sorted({r.kind for r in ROWS if r.library == library})
+        fail("layer", f"of cells that {library} has, {kinds}", cell.name)
+    refusals = []
+    for row in rows:
+        try:
+            check_expressible(cell, row)
+            return row
+        except ValueError as refusal:  # kept: the first is raised if no row takes the cell
+            refusals.append(refusal)
+    raise refusals[0]
+
+
+def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place, str]:
+    """Where each cell's arrays go, as a format of `array`."""
+    layers = layer.layers if isinstance(layer, Stack) else (layer,)
+    if any(isinstance(part, Reverse) for part in layers) and library not in ("jaxrnn", "keras"):
+        fail("layer", f"of layers that run forward or both ways, for {library}", "one that runs backward alone")
+    names = {}
+    used: Counter[str] = Counter()
+    for i, part in enumerate(layers):
+        both = isinstance(part, Bidirectional)
+        if library == "keras":
+            head = _numbered("bidirectional" if both else KERAS_NAMES[rows[Place(i)].kind], used)
+        for backward in (False, True)[: 1 + both]:
+            place = Place(i, backward)
+            if rows[place].named_by_layer:
+                names[place] = f"{{array}}_l{i}{'_reverse' * backward}"
+                continue
+            way = ("backward" if backward else "forward") if both else ""
+            if library == "jaxrnn":
+                names[place] = "/".join((*path_of(layer, place), "{array}"))
+            elif library == "keras":
+                names[place] = "/".join((head, *([f"{way}_layer"] if way else []), "cell", "{array}"))
+            elif len(layers) > 1 or (both and not library.startswith("flax")):
+                fail("layer", f"one cell, since a model of {library} names its layers itself", f"{len(rows)} cells")
+            else:
+                names[place] = f"{way}_rnn/cell/{{array}}" if way else "{array}"
+    return names
+
+
+KERAS_NAMES = {"lstm": "lstm", "gru": "gru", "elman": "simple_rnn"}
+HAIKU_NAMES = {"lstm": "lstm", "gru": "gru", "elman": "vanilla_rnn"}
+
+
+def _numbered(name: str, used: Counter[str]) -> str:
+    number = used[name]
+    used[name] += 1
+    return f"{name}_{number}" if number else name
+
+
+def _tree(arrays: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """Paths as nested dicts."""
+    tree: dict[str, Any] = {}
+    for (*path, last), array in arrays.items():
+        node = tree
+        for part in path:
+            node = node.setdefault(part, {})
+        node[last] = array
+    return tree

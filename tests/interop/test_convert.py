@@ -1,0 +1,82 @@
+"""`jaxrnn convert`: the table it prints, the file it writes, what it says to a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import jaxrnn
+from jaxrnn import interop
+from jaxrnn.cli import main
+
+WEIGHTS = {
+    "encoder.rnn.weight_ih_l0": np.ones((12, 3), np.float32),
+    "encoder.rnn.weight_hh_l0": np.full((12, 4), 2, np.float32),
+    "encoder.rnn.bias_ih_l0": np.arange(12, dtype=np.float32),
+    "encoder.rnn.bias_hh_l0": np.full(12, 3, np.float32),
+    "head.weight": np.ones((2, 4), np.float32),
+}
+TABLE = """array         shape    parameter
+weight_ih_l0  [12, 3]  kernel
+weight_hh_l0  [12, 4]  recurrent_kernel
+bias_ih_l0    [12]     bias
+bias_hh_l0    [12]     recurrent_bias
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    np.savez(tmp_path / "torch.npz", **WEIGHTS)
+    return tmp_path / "torch.npz"
+
+
+def test_table_and_file(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "ours.safetensors"
+    assert main(["convert", str(source), str(target), "--prefix", "encoder.rnn"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(TABLE)
+    assert shown.endswith(f"wrote {target} for jaxrnn\n")
+    layer, params = interop.load(target)
+    assert layer == jaxrnn.gru(4)
+    inner = WEIGHTS["encoder.rnn.bias_ih_l0"].reshape(3, 4) + np.array([[3.0], [3.0], [0.0]], np.float32)
+    np.testing.assert_array_equal(params["bias"], inner)
+    np.testing.assert_array_equal(params["recurrent_bias"], np.full(4, 3.0))
+
+
+def test_from_library_to_library(source: Path, tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    target = tmp_path / "keras.weights.h5"
+    assert main(["convert", str(source), str(target), "--from", "torch", "--prefix", "encoder.rnn"]) == 0
+    expected = interop.load(WEIGHTS, prefix="encoder.rnn")
+    got = interop.load(target)
+    assert got.layer == expected.layer
+    jax.tree.map(np.testing.assert_array_equal, got.params, expected.params)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["torch.npz", "ours.npz"], "Pass `prefix`, one of 'encoder'"),
+        (["torch.npz", "ours.bin", "--prefix", "encoder.rnn"], "`target` must be a path that ends in one of"),
+        (["torch.npz", "ours.npz", "--prefix", "decoder"], "`prefix` must be the start of some names"),
+        (["torch.npz", "ours.npz", "--from", "caffe"], "`library` must be one of"),
+        (["torch.npz", "ours.npz", "--to", "caffe", "--prefix", "encoder.rnn"], "`library` must be one of"),
+        (["nowhere.npz", "ours.npz"], "no such file: nowhere.npz"),
+    ],
+)
+def test_mistakes(
+    arguments: list[str],
+    message: str,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(source.parent)
+    assert main(["convert", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("jaxrnn: error: ")
+    assert message in error
+    assert not list(source.parent.glob("ours*"))
