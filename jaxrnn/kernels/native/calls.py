@@ -1,7 +1,7 @@
 """The two calls of the library, forward and backward, written down as tables.
 
 Forward, a block of steps projects its inputs in one product, then goes step by step: vectors, product, vectors. What is
-kept for the backward call is the carry before every step, and the gates' inputs where there is memory to spare.
+kept for the backward call is the carry before every step, and what came of its products where memory allows.
 
 Backward, a block opens all its steps at once (projection, products), goes back step by step, and ends with one product
 for each kernel's gradient. Rows of the batch go in groups, one a thread; nothing is exchanged between them.
@@ -65,7 +65,7 @@ class Spec(NamedTuple):
     projected: bool
     reverse: bool
     block: int | None  # steps, where the caller settled it
-    saved: bool  # keep the gates' inputs for the backward call
+    saved: bool  # keep the results of all products for the backward call, rather than multiply again
 
 
 class Array(NamedTuple):
@@ -148,13 +148,14 @@ def forward_results(spec: Spec, operands: Operands, keep: bool) -> list[Array]:
 
 
 def kept(spec: Spec, operands: Operands) -> list[Array]:
-    """What the forward call returns for the backward call alone: carries before every step, gates' inputs."""
+    """What the forward call returns for the backward call alone: carries before every step, results of products."""
     cell, (T, N) = spec.cell, operands.xs.shape[:2]
     shown = findings(cell, spec.signature).shown
     before = enumerate(spec.signature.carry)
     arrays = [Array(("before", i), (T, N, *shape), "step") for i, shape in before if i != shown]
     if spec.saved:
-        arrays.append(Array(("saved", 0), (T, N, len(cell.gates), cell.size), "step"))
+        products = enumerate(row.products(spec.cell, spec.signature))
+        arrays += [Array(("saved", k), (T, N, *p.shape), "step") for k, p in products]
     return arrays
 
 
@@ -178,7 +179,8 @@ def prepare_forward(spec: Spec, operands: Operands, keep: bool) -> Prepared:
         shown = findings(cell, signature).shown
         last += [s for i, v in enumerate(given.carry) if i != shown for s in _stores(("before", i), v)]
         if spec.saved:
-            last += _stores(("saved", 0), given.x)
+            saved = [given.x, *values[1:]] if call.fused else values
+            last += [s for k, v in enumerate(saved) for s in _stores(("saved", k), v)]
     for k, actions in enumerate(tables.stages(graph, [*stages, last])):
         tables.step += actions
         if k < len(call.products):
@@ -226,8 +228,10 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
     for i, _ in enumerate(signature.carry):
         numbers["carry", i] = numbers["before", i]
         numbers["ct_carry", i] = numbers["dcarry", i]
-    gather = spec.saved and "kernel" in live and not spec.projected
-    tables.before += call.gather() if gather else [] if spec.saved else call.projection(at_once=True)
+    if not (spec.saved and call.fused):
+        tables.before += call.projection(at_once=True)
+    elif "kernel" in live:
+        tables.before += call.gather()
 
     given, values = call.inputs(), call.values()
     if not spec.saved:
@@ -256,9 +260,9 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
         last += _stores(("dxs", 0), out["x"]) if "xs" in live else []
     elif same:
         numbers["dx", 0] = numbers["dvalues", 0]
-    else:
-        tables.local(("dx", 0), call.width)
-        last += _stores(("dx", 0), out["x"])
+    else:  # takes the place of x, which the step has read by then
+        numbers["dx", 0] = numbers["x", 0] if not call.fused else tables.local(("dx", 0), call.width)
+        last += _stores(("dx", 0), out["x"], last=True)
     if spec.saved and "kernels" in live:
         last += [s for k, v in enumerate(out["multiplied"]) for s in _stores(("multiplied", k), v)]
     for k, actions in zip([*order, NONE], tables.stages(backward, [*stages, last]), strict=True):
@@ -284,7 +288,7 @@ class _Call:
         self.fused, self.shown = findings(spec.cell, spec.signature)
         self.width = len(spec.cell.gates) * spec.cell.size
         itemsize = np.dtype(spec.signature.dtype).itemsize
-        self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows * size.block)
+        self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows, size.block)
         self.buffers = 0
         for field, tree in zip(Operands._fields, operands, strict=True):
             for i, leaf in enumerate(jax.tree.leaves(tree)):
@@ -311,16 +315,16 @@ class _Call:
         for a in results:
             self._buffer(a.name, a.shape, "sum" if a.role == "shared" else a.role)
         for k, p in enumerate(self.products):
-            self.tables.local(("multiplied", k), p.inputs)
-            if not (k == 0 and self.fused):
-                self.tables.local(("values", k), p.outputs)
+            self.tables.local(("multiplied", k), p.inputs, every_step=back)
+            if back and spec.saved:
+                self.tables.numbers["net" if k == 0 and self.fused else "values", k] = self.tables.numbers["saved", k]
+            elif not (k == 0 and self.fused):
+                self.tables.local(("values", k), p.outputs, every_step=back)
             if back:
                 self.tables.local(("dvalues", k), p.outputs)
-                self.tables.local(("ct_multiplied", k), p.inputs)
+                self.tables.local(("ct_multiplied", k), p.inputs, every_step=False)
         if self.fused:
-            if back and spec.saved:
-                self.tables.numbers["net", 0] = self.tables.numbers["saved", 0]
-            else:
+            if not (back and spec.saved):
                 self.tables.local(("net", 0), self.width)
         elif not spec.projected:
             self.tables.local(("x", 0), self.width)
@@ -406,17 +410,16 @@ class _Call:
         tables, spec, actions = self.tables, self.spec, []
         if not spec.projected:
             D = self.operands.xs.shape[-1]
-            if "xs" in live:
-                buffer = tables.slots[tables.numbers["kernel", 0]].buffer
-                pack = tables.pack(buffer, 0, self.width, self.width, D, transposed=True)
-                tables.local(("dinputs", 0), D)
-                actions.append(tables.product(("dx", 0), pack, ("dinputs", 0)))
-                value = self.graph.load(("dinputs", 0), (D,))
-                actions += tables.stages(self.graph, [_stores(("dxs", 0), value)])[0]
             if "kernel" in live:
                 actions.append(tables.accumulate(("inputs", 0), ("dx", 0), ("dkernel", 0), D, self.width))
             if "bias" in live:
                 actions.append(tables.sum_rows(("dx", 0), ("dbias", 0), self.width))
+            if "xs" in live:  # in the place of the inputs, which are of no more use
+                buffer = tables.slots[tables.numbers["kernel", 0]].buffer
+                pack = tables.pack(buffer, 0, self.width, self.width, D, transposed=True)
+                actions.append(tables.product(("dx", 0), pack, ("inputs", 0)))
+                value = self.graph.load(("inputs", 0), (D,))
+                actions += tables.stages(self.graph, [_stores(("dxs", 0), value)])[0]
         if "kernels" in live:
             names = sorted(self.operands.kernels)
             for k, p in enumerate(self.products):

@@ -46,11 +46,12 @@ class Store(NamedTuple):
 
 @dataclass
 class Tables:
-    """The plan of a call as it grows. Scratch memory holds `rows` rows of every local array for each group."""
+    """The plan of a call as it grows, for groups of `rows` rows and blocks of `block` steps."""
 
     operations: dict[str, int]
     panel: int  # elements of 256 bytes
     rows: int
+    block: int
     slots: list[Slot] = field(default_factory=list)
     numbers: dict[Any, int] = field(default_factory=dict)
     scratch: int = 0
@@ -74,11 +75,15 @@ class Tables:
         self.slots.append(slot)
         return self.numbers[name]
 
-    def local(self, name: Any, width: int) -> int:
-        """A scratch array `[rows, width]`. Its rows are apart by whole panels and a cache line: no two share a set."""
+    def local(self, name: Any, width: int, *, every_step: bool = True) -> int:
+        """A scratch array `[rows, width]`, of every step of a block or of one step alone.
+
+        Its rows are apart by whole panels and a cache line: no two share a set.
+        """
         stride = -(-width // self.panel) * self.panel + self.panel // 4
-        offset, self.scratch = self.scratch, self.scratch + self.rows * stride
-        return self.place(name, Slot(NONE, offset, 0, 0, stride, 1))
+        rows = self.rows * (self.block if every_step else 1)
+        offset, self.scratch = self.scratch, self.scratch + rows * stride
+        return self.place(name, Slot(NONE, offset, 0, int(every_step), stride, 1))
 
     def sum(self, name: Any, buffer: int, shape: tuple[int, ...]) -> int:
         """An array that all rows add to, whole in `buffer` once the groups' shares are added."""

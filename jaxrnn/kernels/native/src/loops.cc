@@ -172,7 +172,10 @@ class Group {
              slot.offset + row * slot.row_stride;
     E* base = reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset;
     if (slot.local == 2) return base + row * slot.row_stride;
-    if (slot.local) return base + group_ * slot.group_stride + local * rows_ * slot.row_stride + row * slot.row_stride;
+    if (slot.local) {
+      const int64_t rows = (slot.step_stride ? local * rows_ : 0) + row;
+      return base + group_ * slot.group_stride + rows * slot.row_stride;
+    }
     return base + (step - slot.earlier) * slot.step_stride + (row0_ + row) * slot.row_stride;
   }
 

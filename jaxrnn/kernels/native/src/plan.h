@@ -6,8 +6,8 @@
 
 namespace jaxrnn {
 
-// Where rows of an array lie, in elements. A local array has one copy a group of rows and counts steps within a block;
-// the others count steps and rows of the whole sequence. With `earlier` (+1 or -1) a step finds the rows of the step so
+// Where rows of an array lie, in elements. A local array has one copy a group of rows and counts steps within a block
+// (not at all with a step stride of zero); the others count steps and rows of the whole sequence. With `earlier` (+1 or -1) a step finds the rows of the step so
 // far before it, and at `edge` those of the slot `origin`.
 //
 // A sum over all rows (local = 2) is `buffer` for the first group; the others have theirs in scratch memory at `origin`.
