@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from functools import lru_cache
+from pathlib import Path
 
 import jax
+import jaxlib
 
 from jaxrnn.kernels.native.build import LIBRARY, NOTE
 
@@ -22,6 +25,9 @@ def missing() -> str | None:
         )
     try:
         library = ctypes.CDLL(str(LIBRARY))
+        if library.jaxrnn_interface() > _interface():  # XLA would refuse it, and with it every CPU program
+            again = "`python -m jaxrnn.kernels.native.build` compiles it again"
+            return f"was compiled for a newer jaxlib than the {jaxlib.__version__} that is installed; {again}"
         jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(library.jaxrnn_run), platform="cpu")
     except (OSError, AttributeError, RuntimeError) as error:
         return f"{LIBRARY.name} does not load: {error}"
@@ -29,6 +35,13 @@ def missing() -> str | None:
     names = library.jaxrnn_operations().decode().split()
     OPERATIONS.update({name: i for i, name in enumerate(names)})
     return None
+
+
+def _interface() -> int:
+    """The version of XLA's interface to libraries, as the installed headers have it."""
+    header = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h"
+    major, minor = (re.search(rf"#define XLA_FFI_API_{n} (\d+)", header.read_text()) for n in ("MAJOR", "MINOR"))
+    return 1000 * int(major[1]) + int(minor[1]) if major and minor else 0
 
 
 OPERATIONS: dict[str, int] = {}  # name -> number, as the library has them

@@ -159,6 +159,8 @@ def _expand(graph: Graph, name: str, params: dict[str, Any], *nodes: int) -> int
     if name == "clamp":
         low, x, high = nodes
         return graph.apply("min", graph.apply("max", x, low), high)
+    if name == "one_minus_square":  # tanh's derivative, from JAX 0.11 on
+        return graph.apply("sub", graph.constant(1.0), graph.apply("mul", nodes[0], nodes[0]))
     if name == "exp2":
         return graph.apply("exp", graph.apply("mul", nodes[0], graph.constant(float(np.log(2.0)))))
     if name == "integer_pow":

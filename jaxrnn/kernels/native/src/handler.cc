@@ -123,6 +123,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxrnn_run, Run,
                                   .Attr<ffi::Span<const double>>("constants")
                                   .Attr<int64_t>("single"));
 
+// The version of the interface between XLA and this library.
+extern "C" int jaxrnn_interface() { return XLA_FFI_API_MAJOR * 1000 + XLA_FFI_API_MINOR; }
+
 // The names of the operations, in the order of their numbers.
 extern "C" const char* jaxrnn_operations() {
   return ""
