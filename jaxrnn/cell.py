@@ -188,7 +188,7 @@ class Cell(Layer):
         rows = Rows(self.theta(params, batch, state_dtype(carry), rng), None)
         noise = self.draw(rng, step, batch)
         products = Products(self.kernels(params, dtype))
-        z = self.project(params, x)
+        z = self.projection_of(params, x)
         carry, y = advance(self, products, rows, carry, Step(z, per_step=noise | given))
         return carry, y.astype(dtype)
 
@@ -217,6 +217,10 @@ class Cell(Layer):
         check_features(xs, self.input_size(params), "xs")
         if not isinstance(xs, jax.core.Tracer):
             check_symbols(xs, self.input_size(params), "xs")
+        return self.projection_of(params, xs)
+
+    def projection_of(self, params: Params, xs: ArrayLike) -> Array:
+        """`project` of arguments that are checked."""
         dtype = self.compute_dtype(params, xs)
         kernel = params["kernel"].astype(dtype)
         if jnp.issubdtype(xs.dtype, jnp.integer):

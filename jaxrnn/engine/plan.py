@@ -6,6 +6,10 @@ import math
 from typing import NamedTuple
 
 BLOCK = 16  # steps a block; 16 to 20 keep a block's gates in cache and its products large
+# Measured on CPU (SPEED.md). What is small is kept in one block; and where H is large, products cost more to make again
+# than to keep, if blocks are half as long so that memory stays where it was.
+SMALL = 2**17  # T * B * H
+WIDE = 512  # H
 
 
 class Plan(NamedTuple):
@@ -19,22 +23,28 @@ class Plan(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """Steps a segment that saves nothing inside (None: no segments), and steps a block that saves its carries."""
+    """Steps a segment that saves nothing inside (None: no segments), steps a block, and what a block saves."""
 
     segment: int | None
     block: int
+    keep: bool  # beside its carries the pre-activations of gates that are sums; the others are recomputed
 
 
-def blocks(T: int, chunk: int | str | None) -> Blocks:
-    """The blocks of a sequence of T steps.
+def blocks(T: int, chunk: int | str | None, rows: int, size: int) -> Blocks:
+    """The blocks of a sequence of T steps of `rows` rows and H = `size` units.
 
-    None: the divisor of T in 12..24 that is nearest to 16 (no rest to run apart), else 16. A number: that many steps.
-    "sqrt": segments of about sqrt(T) steps that save only the carry they start from, in blocks of 16; memory then grows
-    as the square root of T, for one more forward pass. T or more: one block, which saves its projection.
+    None: all of a small sequence in one block. Else the divisor of T in 12..24 that is nearest to 16 (no rest to run
+    apart), else 16; of a wide cell half as much. A number: that many steps. "sqrt": segments of about sqrt(T) steps that
+    save only the carry they start from, in blocks of 16; memory then grows as the square root of T, for one more forward
+    pass. T or more: one block, which saves its projection.
     """
     if chunk == "sqrt":
-        return Blocks(BLOCK * max(1, round(math.sqrt(T) / BLOCK)), BLOCK)
+        return Blocks(BLOCK * max(1, round(math.sqrt(T) / BLOCK)), BLOCK, False)
     if chunk is not None:
-        return Blocks(None, int(chunk))
-    divisors = [d for d in range(12, 25) if T % d == 0]
-    return Blocks(None, min(divisors, key=lambda d: abs(d - BLOCK), default=BLOCK))
+        return Blocks(None, int(chunk), int(chunk) >= T)
+    if T * rows * size <= SMALL:
+        return Blocks(None, max(T, 1), True)
+    keep = size >= WIDE
+    target = BLOCK // 2 if keep else BLOCK
+    divisors = [d for d in range(3 * target // 4, 3 * target // 2 + 1) if T % d == 0]
+    return Blocks(None, min(divisors, key=lambda d: abs(d - target), default=target), keep)
