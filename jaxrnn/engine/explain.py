@@ -29,12 +29,15 @@ class Explanation:
         return "\n".join([*lines, self.schedule])
 
 
-def explain(cell: Layer, *, steps: int = 128, chunk: int | str | None = None, backend: str = "auto") -> Explanation:
+def explain(
+    cell: Layer, *, steps: int = 128, batch: int = 32, chunk: int | str | None = None, backend: str = "auto"
+) -> Explanation:
     """Which backend runs a layer, why the others do not, and how time is cut.
 
     Args:
         cell: a Cell, or a Layer composed of cells.
         steps: T, the number of steps.
+        batch: the number of rows.
         chunk, backend: as for `scan`.
 
     Returns:
@@ -47,20 +50,20 @@ def explain(cell: Layer, *, steps: int = 128, chunk: int | str | None = None, ba
     >>> print(jaxrnn.explain(jaxrnn.gru(64)))
     cell: gru runs on 'scheduled'
       cell, 'reference': comes after 'scheduled' in the order of preference
-    128 steps in 8 blocks of 16; a block saves its carries and recomputes its gates
+    gru, 128 steps in 8 blocks of 16; a block keeps its carries and recomputes its gates
     """
     if not isinstance(cell, Layer):
         fail("cell", "a jaxrnn Layer", cell, kind=TypeError)
     check_size(steps, "steps")
+    check_size(batch, "batch")
     check_chunk(chunk)
     check_choice(backend, "backend", ("auto", *BACKENDS))
     chosen = [(path, c, choose(c, backend).name) for path, c in _cells(cell, "")]
     reasons = [
         (path, name, _reason(c, name, runs, backend)) for path, c, runs in chosen for name in BACKENDS if name != runs
     ]
-    return Explanation(
-        tuple((p, c.name, b) for p, c, b in chosen), tuple(reasons), _schedule(steps, chunk, {b for _, _, b in chosen})
-    )
+    schedule = dict.fromkeys(f"{c.name}, {_schedule(b, steps, chunk, batch, c.size)}" for _, c, b in chosen)
+    return Explanation(tuple((p, c.name, b) for p, c, b in chosen), tuple(reasons), "\n".join(schedule))
 
 
 def _cells(layer: Any, path: str) -> Iterator[tuple[str, Cell]]:
@@ -79,14 +82,16 @@ def _reason(cell: Cell, name: str, runs: str, asked: str) -> str:
     )
 
 
-def _schedule(T: int, chunk: int | str | None, backends: set[str]) -> str:
-    if "scheduled" not in backends:
+def _schedule(backend: str, T: int, chunk: int | str | None, rows: int, units: int) -> str:
+    if backend != "scheduled":
         return f"{T} steps in one plain scan, which saves what autodiff asks for"
-    size = blocks(T, chunk)
+    size = blocks(T, chunk, rows, units)
     if size.block >= T:
-        return f"{T} steps in one block, which saves its projection and its carries"
+        return f"{T} steps in one block; it keeps its carries and its pre-activations"
     count, rest = divmod(T, size.block)
     text = f"{T} steps in {count} blocks of {size.block}" + (f" and one of {rest}" if rest else "")
     if size.segment is not None and size.segment < T:
         return f"{text}, in segments of {size.segment} that save only the carry they start from"
-    return f"{text}; a block saves its carries and recomputes its gates"
+    if size.sums:
+        return f"{text}; a block keeps its carries and the pre-activations of up to {size.sums} gates"
+    return f"{text}; a block keeps its carries and recomputes its gates"

@@ -18,7 +18,7 @@ from jaxrnn.typing import Array, Carry
 
 @dataclass
 class Linear:
-    """The derivative of one step: a linear function of tangents, and of residuals that are known at all times before."""
+    """The derivative of one step: a linear function of tangents, given residuals that are known at all times."""
 
     call: Callable[..., Any] | None = None
 

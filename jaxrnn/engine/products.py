@@ -32,7 +32,7 @@ class Separate(Products):
 
 @dataclass
 class Recorder(Separate):
-    """Notes what was multiplied, and what came out. Gates in `skip` (call, position) are not computed: they are zero."""
+    """Notes what was multiplied, and what came out. Gates in `skip` (call, position) are left at zero."""
 
     skip: frozenset[tuple[int, int]] = frozenset()
     calls: list[tuple[str, Gates]] = field(default_factory=list)
@@ -95,4 +95,3 @@ def _known_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
         return value, moved if terms is None else moved + terms
     gates = enumerate(split_gates(moved))
     return value, tuple(m + terms[i] if terms and i in terms else m for i, m in gates)
-

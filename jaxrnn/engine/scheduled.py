@@ -45,7 +45,8 @@ class Program(NamedTuple):
     reverse: bool
     dtype: Any  # of outputs
     carries: bool
-    keep: bool  # keep the sums of twins for the backward pass
+    twins: tuple[Twin, ...]
+    kept: tuple[Twin, ...]  # those whose sum is kept for the backward pass
 
 
 def run(job: Job) -> tuple[Carry, Any]:
@@ -53,21 +54,37 @@ def run(job: Job) -> tuple[Carry, Any]:
     cell, params, plan = job.cell, job.params, job.plan
     batch = jax.tree.leaves(job.carry)[0].shape[:-1]
     size = blocks(job.steps.t.shape[0], plan.chunk, math.prod(batch), cell.size)
-    program = Program(cell, plan.reverse, job.dtype, plan.carries, size.keep)
+    kernels = cell.kernels(params, job.dtype)
 
     def block(carry: Carry, at: Steps) -> tuple[Carry, Any]:
-        z = clean(at.valid, at.x)
-        if not plan.projected:
-            z = cell.projection_of(params, z)
         noise = over_time(lambda t: cell.draw(job.rng, t, batch), at.t, job.rng)
-        steps = Step(split_gates(z), at.valid, at.reset, noise | at.per_step)
-        return _loop(program, cell.kernels(params, job.dtype), job.rows, carry, steps)
+        x = (jax.ShapeDtypeStruct((*batch, cell.size), job.dtype),) * len(cell.gates)
+        steps = Step(x, at.valid, at.reset, noise | at.per_step)
+        one = Step(x, *jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), tuple(steps)[1:]))
+        twins = find_twins(cell, kernels, job.rows, carry, one)
+        steps = steps._replace(x=_project(job, clean(at.valid, at.x), twins[: size.sums]))
+        program = Program(cell, plan.reverse, job.dtype, plan.carries, twins, twins[: size.sums])
+        return _loop(program, kernels, job.rows, carry, steps)
 
     keep = jax.checkpoint_policies.save_only_these_names(KEPT)
     inner = partial(_in_blocks, block, size=size.block, reverse=plan.reverse, policy=keep)
     if size.segment is None:
         return inner(job.carry, job.steps)
     return _in_blocks(inner, job.carry, job.steps, size=size.segment, reverse=plan.reverse, policy=None)
+
+
+def _project(job: Job, x: Array, kept: tuple[Twin, ...]) -> tuple[Array, ...]:
+    """The projection, one array a gate. Gates of which the backward pass keeps the sum have a product of their own:
+    it has no need of it, and drops it."""
+    if job.plan.projected:
+        return split_gates(x)
+    gates = range(len(job.cell.gates))
+    sums = tuple(sorted(twin.gate for twin in kept))
+    z: dict[int, Array] = {}
+    for group in (sums, tuple(g for g in gates if g not in sums)):
+        if group:
+            z |= zip(group, split_gates(job.cell.projection_of(job.params, x, group)), strict=True)
+    return tuple(z[g] for g in gates)
 
 
 def declines(cell: Cell) -> str | None:
@@ -117,11 +134,11 @@ class Kept(NamedTuple):
     """What a block keeps for its backward pass, with a leading T."""
 
     after: Carry  # the carry after every step
-    sums: list[Array]  # pre-activations, one array [T, *B, H] a twin; empty where they are recomputed
+    sums: list[Array]  # pre-activations, one array [T, *B, H] a kept twin
 
 
 def _keeping_loop(
-    program: Program, twins: tuple[Twin, ...], kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step
+    program: Program, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step
 ) -> tuple[Carry, Any, Kept]:
     """The loop, with what it must keep; a state that is the output too is stacked once."""
     shown: list[int] = []
@@ -130,7 +147,7 @@ def _keeping_loop(
         recorder = Recorder(kernels)
         new, y = _advance(program, recorder, rows, carry, step)
         shown[:] = [i for i, a in enumerate(jax.tree.leaves(new)) if a is y][:1]
-        sums = [step.x[t.gate] + recorder.values[t.call][t.position] for t in twins]
+        sums = [step.x[t.gate] + recorder.values[t.call][t.position] for t in program.kept]
         return new, (None if shown else y, Kept(new, sums))
 
     final, (ys, kept) = lax.scan(body, carry, steps, reverse=program.reverse)
@@ -141,14 +158,12 @@ def _keeping_loop(
 def _loop_jvp(program: Program, primals: Any, tangents: Any) -> Any:
     kernels, rows, carry, steps = primals
     dkernels, drows, dcarry, dsteps = tangents
-    one = Step(*jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), tuple(steps)))
-    twins = find_twins(program.cell, kernels, rows, carry, one)
-    final, ys, kept = _keeping_loop(program, twins if program.keep else (), kernels, rows, carry, steps)
+    final, ys, kept = _keeping_loop(program, kernels, rows, carry, steps)
     dkernels = {name: t for name, t in dkernels.items() if not is_symbolic(t)}
     dcarry = jax.tree.map(instantiate, dcarry, carry, is_leaf=is_symbolic)
     live_rows, live_steps = live(drows), live(dsteps)
     # Checkpointed, so that the transpose keeps the arguments and recomputes the gates from them.
-    linear = jax.checkpoint(partial(_tangents, program, twins, live_rows.where, live_steps.where))
+    linear = jax.checkpoint(partial(_tangents, program, live_rows.where, live_steps.where))
     tangent = linear(kernels, rows, steps, carry, kept, dkernels, live_rows.values, dcarry, live_steps.values)
     return (final, ys), tangent
 
@@ -158,7 +173,6 @@ _loop.defjvp(_loop_jvp, symbolic_zeros=True)
 
 def _tangents(
     program: Program,
-    twins: tuple[Twin, ...],
     live_rows: tuple[int, ...],
     live_steps: tuple[int, ...],
     kernels: dict[str, Array],
@@ -172,15 +186,15 @@ def _tangents(
     dsteps: list[Array],
 ) -> tuple[Carry, Any]:
     """Tangents of a block, linear in all tangents, from what was kept of it."""
+    twins = program.twins
     turned = {name: jnp.moveaxis(k, 0, -1) for name, k in kernels.items()}
     linear = Linear()
     calls: list[tuple[str, Gates]] = []
-    if kept.sums:
-        x = list(steps.x)
-        for twin, total in zip(twins, kept.sums, strict=True):
-            x[twin.gate] = total
-        steps = steps._replace(x=tuple(x))
-    skip = frozenset((t.call, t.position) for t in twins) if kept.sums else frozenset()
+    x = list(steps.x)
+    for twin, total in zip(program.kept, kept.sums, strict=True):
+        x[twin.gate] = total
+    steps = steps._replace(x=tuple(x))
+    skip = frozenset((t.call, t.position) for t in program.kept)
     # A twin's tangent joins the product's (the first leaves of `steps` are x), and is no input of its own.
     joined = {t.gate for t in twins} & set(live_steps)
     dx = {(t.call, t.position): dsteps[live_steps.index(t.gate)] for t in twins if t.gate in joined}

@@ -40,13 +40,15 @@ def find_twins(cell: Cell, kernels: dict[str, Array], rows: Rows, carry: Carry, 
         return advance(cell, Given(kernels, values), rows, carry, step._replace(x=x))
 
     jaxpr = jax.make_jaxpr(equations)(*arguments, step.x, values).jaxpr
-    places = [(c, i) for c, v in enumerate(values) for i in (range(len(v)) if isinstance(v, tuple) else (None,))]
+    places = [(call, i) for call, v in enumerate(values) for i in range(len(v) if isinstance(v, tuple) else 1)]
     at = len(jaxpr.invars) - len(places)
     gates = {v: g for g, v in enumerate(jaxpr.invars[at - len(step.x) : at])}
     uses = _uses(jaxpr)
     found = []
     for (call, position), part in zip(places, jaxpr.invars[at:], strict=True):
-        for other in uses[part][0].invars if position is not None and _is_sum(uses[part]) else ():
+        if not isinstance(values[call], tuple) or not _is_sum(uses[part]):
+            continue
+        for other in uses[part][0].invars:
             if isinstance(other, Var) and other in gates and _is_sum(uses[other]):
                 found.append(Twin(gates[other], call, position))
     return tuple(found)
