@@ -30,7 +30,7 @@ def twins_of(row: str, valid: Any) -> list[tuple[int, ...]]:
     params = {n: jnp.zeros(p.shape) for n, p in cell.declare(D).items()}
     x = (jnp.zeros((2, cell.size)),) * len(cell.gates)
     rows = Rows(cell.theta(params, (2,), x[0].dtype, None), None)
-    step = Step(x, valid, None, {name: x[0] for name in cell.per_step})
+    step = Step(x, valid, None, dict.fromkeys(cell.per_step, x[0]))
     found = find_twins(cell, cell.kernels(params, x[0].dtype), rows, cell.initial_carry((2,), params), step)
     return [tuple(twin) for twin in found]
 
