@@ -8,7 +8,7 @@ from typing import NamedTuple
 BLOCK = 16  # steps a block; 16 to 20 keep a block's gates in cache and its products large
 # Measured on CPU, see SPEED.md. What is small runs in one block that keeps all it can. Where H is large, products cost
 # more to make again than to keep; shorter blocks pay for the memory.
-SMALL = 2**17  # T * B * H
+SMALL = 2**16  # T * B * H
 WIDE = 512  # H
 WIDE_BLOCK, WIDE_SUMS = 5, 3
 ALL = 2**16  # more gates than any cell has
