@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Step(NamedTuple):
     """What one step reads beside parameters and carry; with a leading T for a whole sequence."""
 
-    x: Array  # [*B, G, H] projected
+    x: Any  # projected, [*B, G, H]; or one array [*B, H] a gate
     valid: Array | None = None  # [*B] bool
     reset: Array | None = None  # [*B] bool
     per_step: dict[str, Array] = {}
@@ -56,8 +56,8 @@ class Products:
 
     kernels: dict[str, Any]  # arrays, or their shapes where nothing is multiplied
 
-    def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
-        """`h` times the columns of some gates (None: of all), `[*B, G, H]`."""
+    def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Any:
+        """`h` times the columns of some gates (None: of all), `[*B, G, H]`; or one array `[*B, H]` a gate."""
         w = pick_gates(self.kernels[kernel], index)
         return product(h.astype(w.dtype), w)
 
@@ -79,22 +79,22 @@ class Recur:
             if gate not in self.gates:
                 fail("gates", f"out of {self.gates}", repr(gate), nearest(gate, self.gates))
         index = None if gates is None else tuple(self.gates.index(g) for g in gates)
-        value = guard(self.valid, self.products.multiply(h, kernel, index)).astype(self.dtype)
+        value = _cast(guard(self.valid, self.products.multiply(h, kernel, index)), self.dtype)
         return by_gate(gates or self.gates, value) if self.products.kernels[kernel].ndim == 3 else value
 
 
-def pick_gates(kernel: Array, index: tuple[int, ...] | None) -> Array:
+def pick_gates(kernel: Array, index: tuple[int, ...] | None, axis: int = 1) -> Array:
     """The columns of some gates; neighbouring gates are a slice, which XLA reads in place."""
     if index is None:
         return kernel
     if index == tuple(range(index[0], index[0] + len(index))):
-        return lax.slice_in_dim(kernel, index[0], index[0] + len(index), axis=1)
-    return jnp.stack([kernel[:, i] for i in index], axis=1)
+        return lax.slice_in_dim(kernel, index[0], index[0] + len(index), axis=axis)
+    return jnp.stack([lax.index_in_dim(kernel, i, axis, keepdims=False) for i in index], axis=axis)
 
 
-def by_gate(gates: tuple[str, ...], value: Array) -> Any:
-    """`[*B, G, H]` as a named tuple of G arrays `[*B, H]`."""
-    return gate_tuple(gates)(*(value[..., g, :] for g in range(len(gates))))
+def by_gate(gates: tuple[str, ...], value: Any) -> Any:
+    """`[*B, G, H]`, or its G arrays `[*B, H]`, as a named tuple of the latter."""
+    return gate_tuple(gates)(*(value if isinstance(value, tuple) else (value[..., g, :] for g in range(len(gates)))))
 
 
 def advance(cell: Cell, products: Products, rows: Rows, carry: Carry, step: Step) -> tuple[Carry, Array]:
@@ -108,7 +108,7 @@ def advance(cell: Cell, products: Products, rows: Rows, carry: Carry, step: Step
     dtype = state_dtype(carry)
     theta = {name: _units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
     recur = Recur(cell.gates, products, dtype, valid)
-    x = by_gate(cell.gates, guard(valid, step.x).astype(dtype))
+    x = by_gate(cell.gates, _cast(guard(valid, step.x), dtype))
     result = cell.update(guard(valid, carry), x, recur, theta, **guard(valid, step.per_step))
     new, y = _checked(cell, result, carry)
     if valid is None:
@@ -127,6 +127,10 @@ def guard(valid: Array | None, tree: Any) -> Any:
 def select(condition: Array, yes: Any, no: Any) -> Any:
     """`where` for trees, with the condition `[*B]` spread over the trailing axes."""
     return jax.tree.map(lambda a, b: jnp.where(_spread(condition, a), a, b), yes, no)
+
+
+def _cast(tree: Any, dtype: Any) -> Any:
+    return jax.tree.map(lambda a: a.astype(dtype), tree)
 
 
 def _spread(condition: Array, like: Array) -> Array:

@@ -10,7 +10,7 @@ from jaxrnn.cell import Cell
 from jaxrnn.checks import check_choice, check_size
 from jaxrnn.dtypes import default_float
 from jaxrnn.engine.check import check_chunk
-from jaxrnn.engine.plan import Blocks, blocks
+from jaxrnn.engine.plan import ALL, Blocks, blocks
 from jaxrnn.engine.registry import BACKENDS, choose
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
@@ -30,12 +30,15 @@ class Explanation:
         return "\n".join([*lines, self.schedule])
 
 
-def explain(cell: Layer, *, steps: int = 128, chunk: int | str | None = None, backend: str = "auto") -> Explanation:
+def explain(
+    cell: Layer, *, steps: int = 128, batch: int = 32, chunk: int | str | None = None, backend: str = "auto"
+) -> Explanation:
     """Which backend runs a layer, why the others do not, and how time is cut.
 
     Args:
         cell: a Cell, or a Layer composed of cells.
         steps: T, the number of steps.
+        batch: the number of rows.
         chunk, backend: as for `scan`.
 
     Returns:
@@ -49,20 +52,20 @@ def explain(cell: Layer, *, steps: int = 128, chunk: int | str | None = None, ba
     cell: gru runs on 'native'
       cell, 'scheduled': comes after 'native' in the order of preference
       cell, 'reference': comes after 'native' in the order of preference
-    native: 128 steps in one call, which keeps the carries, and the gates' inputs where they are few
+    gru, 128 steps in one call, which keeps its carries and what came of its products
     """
     if not isinstance(cell, Layer):
         fail("cell", "a jaxrnn Layer", cell, kind=TypeError)
     check_size(steps, "steps")
+    check_size(batch, "batch")
     check_chunk(chunk)
     check_choice(backend, "backend", ("auto", *BACKENDS))
     chosen = [(path, c, choose(c, backend, *_dtypes(c)).name) for path, c in _cells(cell, "")]
     reasons = [
         (path, name, _reason(c, name, runs, backend)) for path, c, runs in chosen for name in BACKENDS if name != runs
     ]
-    return Explanation(
-        tuple((p, c.name, b) for p, c, b in chosen), tuple(reasons), _schedule(steps, chunk, {b for _, _, b in chosen})
-    )
+    schedule = dict.fromkeys(f"{c.name}, {_schedule(b, steps, chunk, batch, c.size)}" for _, c, b in chosen)
+    return Explanation(tuple((p, c.name, b) for p, c, b in chosen), tuple(reasons), "\n".join(schedule))
 
 
 def _cells(layer: Any, path: str) -> Iterator[tuple[str, Cell]]:
@@ -87,29 +90,26 @@ def _reason(cell: Cell, name: str, runs: str, asked: str) -> str:
     )
 
 
-def _schedule(T: int, chunk: int | str | None, backends: set[str]) -> str:
-    """How each of the backends goes through time, a line each."""
-    size = blocks(T, chunk)
-    texts = {
-        "native": _native_schedule(T, chunk, size),
-        "scheduled": _blocks_schedule(T, size),
-        "reference": f"{T} steps in one plain scan, which saves what autodiff asks for",
-    }
-    return "\n".join(f"{name}: {text}" for name, text in texts.items() if name in backends)
-
-
-def _native_schedule(T: int, chunk: int | str | None, size: Blocks) -> str:
-    if size.segment is not None and size.segment < T:
-        return f"{T} steps in segments of {size.segment}, a call each, that save only the carry they start from"
-    kept = "the carries, and the gates' inputs where they are few" if chunk is None else "the carries"
-    return f"{T} steps in one call, which keeps {kept}"
-
-
-def _blocks_schedule(T: int, size: Blocks) -> str:
+def _schedule(backend: str, T: int, chunk: int | str | None, rows: int, units: int) -> str:
+    if backend == "reference":
+        return f"{T} steps in one plain scan, which saves what autodiff asks for"
+    size = blocks(T, chunk, rows, units)
+    if backend == "native":
+        return _calls(T, size)
     if size.block >= T:
-        return f"{T} steps in one block, which saves its projection and its carries"
+        return f"{T} steps in one block; it keeps its carries and its pre-activations"
     count, rest = divmod(T, size.block)
     text = f"{T} steps in {count} blocks of {size.block}" + (f" and one of {rest}" if rest else "")
     if size.segment is not None and size.segment < T:
         return f"{text}, in segments of {size.segment} that save only the carry they start from"
-    return f"{text}; a block saves its carries and recomputes its gates"
+    if size.sums == ALL:
+        return f"{text}; a block keeps its carries and its pre-activations"
+    if size.sums:
+        return f"{text}; a block keeps its carries and the pre-activations of up to {size.sums} gates"
+    return f"{text}; a block keeps its carries and recomputes its gates"
+
+
+def _calls(T: int, size: Blocks) -> str:
+    if size.segment is not None and size.segment < T:
+        return f"{T} steps in calls of {size.segment}, which save only the carry they start from"
+    return f"{T} steps in one call, which keeps its carries and what came of its products"

@@ -1,11 +1,12 @@
 """The scheduled backend: one `custom_jvp` over blocks of time that save only carries.
 
 Forward, a block of steps projects its inputs in one product, then scans. What is kept for the backward pass is the
-carry before every step, nothing else.
+carry after every step, and where the plan says so the pre-activations of gates that are sums of their two parts.
 
-Backward, a block recomputes its gates for all its times at once: one product from the kept carries, no second loop. The
-linear loop that remains makes one product a step. The gradient of every kernel is one product a block, because the loop
-puts out the cotangent of each recurrent product instead of adding up weight gradients step by step.
+Backward, a block recomputes its gates for all its times at once: one product from the kept carries, no second loop.
+The functions are differentiated there too, so that the linear loop that remains makes one product a step and sums. The
+gradient of every kernel is one product a block, because the loop puts out the cotangent of each recurrent product
+instead of adding up weight gradients step by step.
 
 It is written as the derivative rule of the forward loop (`_loop_jvp`): JAX transposes it for the backward pass, and
 differentiates it again for second derivatives. There is no backward pass written by hand.
@@ -13,8 +14,8 @@ differentiates it again for second derivatives. There is no backward pass writte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,17 +23,19 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
-from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.cell import Cell
-from jaxrnn.engine.masks import clean, spread_over_devices
+from jaxrnn.engine.linear import Linear, instantiate, is_symbolic, live, merge, pick
+from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
+from jaxrnn.engine.products import Gates, Recorder, Replay, Separate, split_gates
 from jaxrnn.engine.sequence import Job, Steps
-from jaxrnn.step import Products, Rows, Step, advance, pick_gates, product
+from jaxrnn.engine.twins import Twin, find_twins
+from jaxrnn.step import Products, Rows, Step, advance, pick_gates
 from jaxrnn.typing import Array, Carry
 
-CARRIES = "jaxrnn.carries"
+KEPT = "jaxrnn.kept"
 
 
 class Program(NamedTuple):
@@ -42,28 +45,46 @@ class Program(NamedTuple):
     reverse: bool
     dtype: Any  # of outputs
     carries: bool
+    twins: tuple[Twin, ...]
+    kept: tuple[Twin, ...]  # those whose sum is kept for the backward pass
 
 
 def run(job: Job) -> tuple[Carry, Any]:
     """Run a whole sequence, block by block."""
     cell, params, plan = job.cell, job.params, job.plan
     batch = jax.tree.leaves(job.carry)[0].shape[:-1]
-    program = Program(cell, plan.reverse, job.dtype, plan.carries)
+    size = blocks(job.steps.t.shape[0], plan.chunk, math.prod(batch), cell.size)
+    kernels = cell.kernels(params, job.dtype)
 
     def block(carry: Carry, at: Steps) -> tuple[Carry, Any]:
-        z = clean(at.valid, at.x)
-        if not plan.projected:
-            z = cell.projection_of(params, z)
         noise = over_time(lambda t: cell.draw(job.rng, t, batch), at.t, job.rng)
-        steps = Step(z, at.valid, at.reset, noise | at.per_step)
-        return _loop(program, cell.kernels(params, job.dtype), job.rows, carry, steps)
+        x = (jax.ShapeDtypeStruct((*batch, cell.size), job.dtype),) * len(cell.gates)
+        steps = Step(x, at.valid, at.reset, noise | at.per_step)
+        one = Step(x, *jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), tuple(steps)[1:]))
+        twins = find_twins(cell, kernels, job.rows, carry, one)
+        steps = steps._replace(x=_project(job, clean(at.valid, at.x), twins[: size.sums]))
+        program = Program(cell, plan.reverse, job.dtype, plan.carries, twins, twins[: size.sums])
+        return _loop(program, kernels, job.rows, carry, steps)
 
-    size = blocks(job.steps.t.shape[0], plan.chunk)
-    keep_carries = jax.checkpoint_policies.save_only_these_names(CARRIES)
-    inner = partial(in_blocks, block, size=size.block, reverse=plan.reverse, policy=keep_carries)
+    keep = jax.checkpoint_policies.save_only_these_names(KEPT)
+    inner = partial(in_blocks, block, size=size.block, reverse=plan.reverse, policy=keep)
     if size.segment is None:
         return inner(job.carry, job.steps)
     return in_blocks(inner, job.carry, job.steps, size=size.segment, reverse=plan.reverse, policy=None)
+
+
+def _project(job: Job, x: Array, kept: tuple[Twin, ...]) -> tuple[Array, ...]:
+    """The projection, one array a gate. Gates of which the backward pass keeps the sum have a product of their own:
+    it has no need of it, and drops it."""
+    if job.plan.projected:
+        return split_gates(x)
+    gates = range(len(job.cell.gates))
+    sums = tuple(sorted(twin.gate for twin in kept))
+    z: dict[int, Array] = {}
+    for group in (sums, tuple(g for g in gates if g not in sums)):
+        if group:
+            z |= zip(group, split_gates(job.cell.projection_of(job.params, x, group)), strict=True)
+    return tuple(z[g] for g in gates)
 
 
 def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
@@ -97,14 +118,8 @@ def in_blocks(
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _loop(program: Program, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step) -> tuple[Carry, Any]:
-    final, (ys, _) = _scan(program, kernels, rows, carry, steps, keep=False)
-    return final, ys
-
-
-def _scan(program: Program, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step, *, keep: bool) -> Any:
     def body(carry: Carry, step: Step) -> Any:
-        new, y = _advance(program, Products(kernels), rows, carry, step)
-        return new, (y, carry if keep else None)
+        return _advance(program, Separate(kernels), rows, carry, step)
 
     return lax.scan(body, carry, steps, reverse=program.reverse)
 
@@ -115,143 +130,114 @@ def _advance(program: Program, products: Products, rows: Rows, carry: Carry, ste
     return new, (y, new) if program.carries else y
 
 
+class Kept(NamedTuple):
+    """What a block keeps for its backward pass, with a leading T."""
+
+    after: Carry  # the carry after every step
+    sums: list[Array]  # pre-activations, one array [T, *B, H] a kept twin
+
+
+def _keeping_loop(
+    program: Program, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step
+) -> tuple[Carry, Any, Kept]:
+    """The loop, with what it must keep; a state that is the output too is stacked once."""
+    shown: list[int] = []
+
+    def body(carry: Carry, step: Step) -> Any:
+        recorder = Recorder(kernels)
+        new, y = _advance(program, recorder, rows, carry, step)
+        shown[:] = [i for i, a in enumerate(jax.tree.leaves(new)) if a is y][:1]
+        sums = [step.x[t.gate] + recorder.values[t.call][t.position] for t in program.kept]
+        return new, (None if shown else y, Kept(new, sums))
+
+    final, (ys, kept) = lax.scan(body, carry, steps, reverse=program.reverse)
+    kept = jax.tree.map(lambda a: checkpoint_name(a, KEPT), kept)
+    return final, jax.tree.leaves(kept.after)[shown[0]] if shown else ys, kept
+
+
 def _loop_jvp(program: Program, primals: Any, tangents: Any) -> Any:
     kernels, rows, carry, steps = primals
     dkernels, drows, dcarry, dsteps = tangents
-    final, (ys, before) = _scan(program, kernels, rows, carry, steps, keep=True)
-    before = jax.tree.map(lambda a: checkpoint_name(a, CARRIES), before)
-    dkernels = {name: t for name, t in dkernels.items() if not isinstance(t, SymbolicZero)}
-    dcarry = jax.tree.map(_instantiate, dcarry, carry, is_leaf=_is_symbolic)
-    live_rows, live_steps = _live(drows), _live(dsteps)
+    final, ys, kept = _keeping_loop(program, kernels, rows, carry, steps)
+    dkernels = {name: t for name, t in dkernels.items() if not is_symbolic(t)}
+    dcarry = jax.tree.map(instantiate, dcarry, carry, is_leaf=is_symbolic)
+    live_rows, live_steps = live(drows), live(dsteps)
     # Checkpointed, so that the transpose keeps the arguments and recomputes the gates from them.
-    linear = jax.checkpoint(partial(_linear_loop, program, live_rows.where, live_steps.where))
-    tangent = linear(kernels, rows, steps, before, dkernels, live_rows.values, dcarry, live_steps.values)
+    linear = jax.checkpoint(partial(_tangents, program, live_rows.where, live_steps.where))
+    tangent = linear(kernels, rows, steps, carry, kept, dkernels, live_rows.values, dcarry, live_steps.values)
     return (final, ys), tangent
 
 
 _loop.defjvp(_loop_jvp, symbolic_zeros=True)
 
 
-def _linear_loop(
+def _tangents(
     program: Program,
     live_rows: tuple[int, ...],
     live_steps: tuple[int, ...],
     kernels: dict[str, Array],
     rows: Rows,
     steps: Step,
-    before: Carry,
+    carry: Carry,
+    kept: Kept,
     dkernels: dict[str, Array],
     drows: list[Array],
     dcarry: Carry,
     dsteps: list[Array],
-) -> Any:
-    """Tangents of a block, linear in all tangents, with its gates opened at all times at once."""
-    calls: list[tuple[str, tuple[int, ...] | None]] = []
+) -> tuple[Carry, Any]:
+    """Tangents of a block, linear in all tangents, from what was kept of it."""
+    twins = program.twins
+    turned = {name: jnp.moveaxis(k, 0, -1) for name, k in kernels.items()}
+    linear = Linear()
+    calls: list[tuple[str, Gates]] = []
+    x = list(steps.x)
+    for twin, total in zip(program.kept, kept.sums, strict=True):
+        x[twin.gate] = total
+    steps = steps._replace(x=tuple(x))
+    skip = frozenset((t.call, t.position) for t in program.kept)
+    # A twin's tangent joins the product's (the first leaves of `steps` are x), and is no input of its own.
+    joined = {t.gate for t in twins} & set(live_steps)
+    dx = {(t.call, t.position): dsteps[live_steps.index(t.gate)] for t in twins if t.gate in joined}
+    dsteps = [d for i, d in zip(live_steps, dsteps, strict=True) if i not in joined]
+    live_steps = tuple(i for i in live_steps if i not in joined)
 
     def opened(carry: Carry, step: Step) -> Any:
-        recorder = Recorder(kernels)
+        recorder = Recorder(kernels, skip)
         advance(program.cell, recorder, rows, carry, step)
         calls[:] = recorder.calls
-        return recorder.inputs, recorder.values
+        picked = [pick_gates(turned[k], index, 0) for k, index in calls]
 
-    inputs, values = jax.vmap(opened)(before, steps)
+        def one_step(carry: Carry, live_row: list[Array], live_step: list[Array], terms: list[Any]) -> Any:
+            products = Replay(kernels, recorder.values, turned=picked, terms=terms)
+            row, at = merge(rows, live_rows, live_row), merge(step, live_steps, live_step)
+            return _advance(program, products, row, carry, at)
+
+        parts = [v if k in dkernels else None for v, (k, _) in zip(recorder.values, calls, strict=True)]
+        some = _terms(parts, {at: recorder.values[at[0]][at[1]] for at in dx})
+        primals = (carry, pick(rows, live_rows), pick(step, live_steps), some)
+        return recorder.inputs, linear.open(one_step, primals, [*picked, *jax.tree.leaves(rows)])
+
+    inputs, residuals = jax.vmap(opened)(_before(carry, kept.after, program.reverse), steps)
     # Known before the loop, hence outside it. Transposed, this is the one product that makes a kernel's gradient.
-    outer = [
-        product(v, pick_gates(dkernels[k], index)) if k in dkernels else None
-        for v, (k, index) in zip(inputs, calls, strict=True)
-    ]
-
-    def body(dcarry: Carry, at: Any) -> tuple[Carry, Any]:
-        carry, step, dstep, values, outer = at
-
-        def one_step(carry: Carry, live_row: list[Array], live_step: list[Array], outer: Any) -> tuple[Carry, Any]:
-            products = Replay(kernels, values, outer)
-            return _advance(
-                program, products, _merge(rows, live_rows, live_row), carry, _merge(step, live_steps, live_step)
-            )
-
-        primals = (carry, _pick(rows, live_rows), _pick(step, live_steps), jax.tree.map(jnp.zeros_like, outer))
-        return jax.jvp(one_step, primals, (dcarry, drows, dstep, outer))[1]
-
-    body = jax.checkpoint(body, prevent_cse=False)
-    return lax.scan(body, dcarry, (before, steps, dsteps, values, outer), reverse=program.reverse)
+    known = Separate(dkernels)
+    parts = [known.multiply(h, *call) if call[0] in dkernels else None for h, call in zip(inputs, calls, strict=True)]
+    return linear.loop(dcarry, drows, dsteps, _terms(parts, dx), residuals, reverse=program.reverse)
 
 
-@dataclass
-class Recorder(Products):
-    """Notes what was multiplied, and what came out."""
-
-    calls: list[tuple[str, tuple[int, ...] | None]] = field(default_factory=list)
-    inputs: list[Array] = field(default_factory=list)
-    values: list[Array] = field(default_factory=list)
-
-    def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
-        h = h.astype(self.kernels[kernel].dtype)
-        value = super().multiply(h, kernel, index)
-        self.calls.append((kernel, index))
-        self.inputs.append(h)
-        self.values.append(value)
-        return value
+def _terms(parts: list[Any], dx: dict[tuple[int, int], Array]) -> list[Any]:
+    """What is added to each product's tangent: its known part, and at twins the tangent of the input's projection."""
+    terms = [dict(enumerate(p)) if isinstance(p, tuple) else p for p in parts]
+    for (call, position), d in dx.items():
+        gates = terms[call] = {} if terms[call] is None else terms[call]
+        gates[position] = gates[position] + d if position in gates else d
+    return terms
 
 
-@dataclass
-class Replay(Products):
-    """The recorded products, with tangents: the state's tangent times the kernel, plus the part known before."""
+def _before(carry: Carry, after: Carry, reverse: bool) -> Carry:
+    """The carry before every step of a block, from the one before the block and those after every step."""
 
-    values: list[Array]
-    outer: list[Array | None]
-    position: int = 0
+    def shift(first: Array, after: Array) -> Array:
+        pieces = [after[1:], first[None]] if reverse else [first[None], after[:-1]]
+        return jnp.concatenate(pieces)[: after.shape[0]]
 
-    def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
-        at, self.position = self.position, self.position + 1
-        w = pick_gates(self.kernels[kernel], index)
-        return _known(h.astype(w.dtype), self.outer[at], w, self.values[at])
-
-
-@jax.custom_jvp
-def _known(h: Array, outer: Array | None, kernel: Array, value: Array) -> Array:
-    return value
-
-
-@_known.defjvp
-def _known_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    _, _, kernel, value = primals
-    dh, outer, _, _ = tangents
-    moved = product(dh, kernel)
-    return value, moved if outer is None else moved + outer
-
-
-# ---------------------------------------------------------------- which inputs are differentiated
-
-
-class Live(NamedTuple):
-    """The leaves of a tree that have a tangent: where they are, and the tangents."""
-
-    where: tuple[int, ...]
-    values: list[Array]
-
-
-def _is_symbolic(t: Any) -> bool:
-    return isinstance(t, SymbolicZero)
-
-
-def _instantiate(t: Any, primal: Array) -> Array:
-    return spread_over_devices(jnp.zeros_like(primal), primal) if _is_symbolic(t) else t
-
-
-def _live(tangents: Any) -> Live:
-    leaves = jax.tree.leaves(tangents, is_leaf=_is_symbolic)
-    where = tuple(i for i, t in enumerate(leaves) if not _is_symbolic(t) and t.dtype != jax.dtypes.float0)
-    return Live(where, [leaves[i] for i in where])
-
-
-def _pick(tree: Any, where: tuple[int, ...]) -> list[Array]:
-    leaves = jax.tree.leaves(tree)
-    return [leaves[i] for i in where]
-
-
-def _merge(tree: Any, where: tuple[int, ...], values: list[Array]) -> Any:
-    leaves, treedef = jax.tree.flatten(tree)
-    for i, value in zip(where, values, strict=True):
-        leaves[i] = value
-    return jax.tree.unflatten(treedef, leaves)
+    return jax.tree.map(shift, carry, after)

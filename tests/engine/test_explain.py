@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.engine.plan import blocks
+from jaxrnn.engine.plan import ALL, WIDE_SUMS, blocks
 from jaxrnn.engine.registry import BACKENDS
 
 
@@ -19,8 +19,19 @@ def test_each_cell_of_a_composed_layer_is_explained() -> None:
         "[1][0]: gru runs on 'native'",
         "[1][1]: gru runs on 'native'",
     ]
+    # 100 * 32 * 3 is small.
     text = str(jaxrnn.explain(layer, steps=100, backend="scheduled"))
-    assert text.endswith("100 steps in 5 blocks of 20; a block saves its carries and recomputes its gates")
+    assert text.splitlines()[-2:] == [
+        "lstm, 100 steps in 2 blocks of 50; a block keeps its carries and its pre-activations",
+        "gru, 100 steps in 2 blocks of 50; a block keeps its carries and its pre-activations",
+    ]
+    wide = str(jaxrnn.explain(jaxrnn.stack([jaxrnn.lstm(200), jaxrnn.lstm(512)]), steps=100, backend="scheduled"))
+    assert wide.splitlines()[-2:] == [
+        "lstm, 100 steps in 5 blocks of 20; a block keeps its carries and recomputes its gates",
+        "lstm, 100 steps in 20 blocks of 5; a block keeps its carries and the pre-activations of up to 3 gates",
+    ]
+    natively = str(jaxrnn.explain(jaxrnn.lstm(200), steps=65_536, chunk="sqrt"))
+    assert natively.endswith("65536 steps in calls of 256, which save only the carry they start from")
 
 
 def test_a_backend_that_is_asked_for_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,22 +65,26 @@ def test_a_backend_that_declines_says_why(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("T", "chunk", "segment", "block"),
+    ("T", "chunk", "rows", "size", "expected"),
     [
-        (128, None, None, 16),
-        (100, None, None, 20),
-        (7, None, None, 16),
-        (127, None, None, 16),
-        (65536, "sqrt", 256, 16),
-        (50, 7, None, 7),
+        (128, None, 32, 256, (None, 16, 0)),
+        (100, None, 32, 256, (None, 20, 0)),
+        (127, None, 32, 256, (None, 16, 0)),
+        (100, None, 64, 512, (None, 5, WIDE_SUMS)),
+        (101, None, 64, 512, (None, 5, WIDE_SUMS)),
+        (128, None, 1, 128, (None, 64, ALL)),
+        (0, None, 1, 1, (None, 64, ALL)),
+        (65536, "sqrt", 8, 128, (256, 16, 0)),
+        (50, 7, 1, 1, (None, 7, 0)),
+        (50, 50, 64, 512, (None, 50, ALL)),
     ],
 )
-def test_blocks(T: int, chunk: int | str | None, segment: int | None, block: int) -> None:
-    assert blocks(T, chunk) == (segment, block)
+def test_blocks(T: int, chunk: int | str | None, rows: int, size: int, expected: tuple) -> None:
+    assert blocks(T, chunk, rows, size) == expected
 
 
 @pytest.mark.parametrize(
-    "options", [dict(steps=0), dict(steps=1.5), dict(chunk="root"), dict(chunk=0), dict(backend="fast")]
+    "options", [dict(steps=0), dict(steps=1.5), dict(batch=0), dict(chunk="root"), dict(chunk=0), dict(backend="fast")]
 )
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_calls(options: dict) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
+from jaxrnn.engine import plan
 from jaxrnn.engine.plan import blocks
 from tests.laws import programs
 from tests.laws.programs import BACKEND_NAMES, DIRECTIONS, QUICK, assert_close, call
@@ -120,7 +121,7 @@ def test_gradients_of_every_chunk(row: str, direction: str, chunk: Any) -> None:
 def test_sqrt_with_segments_of_several_blocks(direction: str) -> None:
     """T = 601: segments of 32 steps in blocks of 16, and a rest; outputs and gradients against the reference."""
     steps, row = 601, "gru, reset before"
-    assert blocks(steps, "sqrt").segment == 32
+    assert blocks(steps, "sqrt", 2, 5).segment == 32
     args, weights = programs.without_reset(arrays(row, steps, (2,))), cotangents(row, steps, (2,))
     mask = np.random.default_rng(5).random((steps, 2)) < 0.8
 
@@ -133,16 +134,30 @@ def test_sqrt_with_segments_of_several_blocks(direction: str) -> None:
     assert_close(*jax.jit(lambda args: (program(args, "scheduled", "sqrt"), program(args, "reference", None)))(args))
 
 
-@pytest.mark.parametrize("steps", [1, 63, 97])
-def test_default_blocks_are_the_reference(steps: int) -> None:
-    """One step, a length with a divisor near 16, and a prime."""
-    row = "elman, leaky"
-    args, weights = programs.without_reset(arrays(row, steps, (2,))), cotangents(row, steps, (2,))
+@pytest.mark.parametrize(("steps", "batch"), [(1, (2,)), (63, ()), (97, (2,))])
+@pytest.mark.parametrize("sums", [0, 3])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "elman, leaky",
+        "gru",
+        *(pytest.param(r, marks=pytest.mark.slow) for r in ROWS if r not in ("elman, leaky", "gru")),
+    ],
+)
+def test_default_blocks_are_the_reference(
+    row: str, sums: int, steps: int, batch: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step, a length with a divisor near 16, and a prime; recomputing pre-activations, and keeping some."""
+    monkeypatch.setattr(plan, "SMALL", 0)
+    monkeypatch.setattr(plan, "WIDE", 0 if sums else 10**9)
+    assert blocks(97, None, 2, 5) == (None, 5 if sums else 16, sums)
+    args, weights = programs.without_reset(arrays(row, steps, batch)), cotangents(row, steps, batch)
 
     def program(args: Any, backend: str) -> Any:
         outputs, pull = jax.vjp(lambda args: call(row, backend, args), args)
         return outputs, pull(weights)
 
+    jax.clear_caches()  # the engine's own, in which the plan of another test may be
     assert_close(*jax.jit(lambda args: tuple(program(args, b) for b in ("scheduled", "reference")))(args))
 
 

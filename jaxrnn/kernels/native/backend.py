@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.ad_checkpoint import checkpoint_name
 from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.cell import Cell
@@ -71,7 +70,7 @@ def run(job: Job) -> tuple[Carry, Any]:
     rows = int(np.prod(jax.tree.leaves(job.carry)[0].shape[:-1]))
     if T == 0 or rows == 0:
         return scheduled.run(job)
-    size = blocks(T, job.plan.chunk)
+    size = blocks(T, job.plan.chunk, rows, job.cell.size)
     if size.segment is None:
         return _run(job, job.carry, job.steps)
     return scheduled.in_blocks(
@@ -168,7 +167,7 @@ def _call_jvp(spec: Spec, primals: Any, tangents: Any) -> Any:
     results = primitives.forward.bind(*leaves, form=Form(spec, tree, keep=True))
     visible = len(results) - len(calls.kept(spec, operands))
     ys = results[len(spec.signature.carry)]  # may show a state, which is then not kept a second time
-    kept = [checkpoint_name(a, scheduled.CARRIES) for a in (*results[visible:], ys)]
+    kept = (*results[visible:], ys)
     form = Form(spec, tree, live=live)
     derivative = primitives.linear.bind(*leaves, *kept, *(tangent_leaves[i] for i in live), form=form)
     return _packed(spec, operands, results), _packed(spec, operands, derivative)

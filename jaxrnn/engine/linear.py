@@ -1,0 +1,109 @@
+"""The derivative of a block's loop: gates are opened and differentiated at all times at once; a linear loop remains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+
+from jaxrnn.engine.masks import spread_over_devices
+from jaxrnn.typing import Array, Carry
+
+
+@dataclass
+class Linear:
+    """The derivative of one step: a linear function of tangents, given residuals that are known at all times."""
+
+    call: Callable[..., Any] | None = None
+
+    def open(self, one_step: Callable[..., Any], primals: tuple[Any, ...], shared: list[Array]) -> list[Array]:
+        """Differentiate `one_step`; returns the residuals, apart from arrays that all steps share."""
+        _, push = jax.linearize(one_step, *primals)
+        closed, shape = jax.make_jaxpr(push, return_shape=True)(*primals)
+        known = {i: c for i, c in enumerate(closed.consts) if any(c is s for s in shared)}
+        treedef = jax.tree.structure(shape)
+
+        def call(residuals: list[Array], *tangents: Any) -> Any:
+            own = iter(residuals)
+            consts = [known[i] if i in known else next(own) for i in range(len(closed.consts))]
+            flat = jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, consts))(*jax.tree.leaves(tangents))
+            return jax.tree.unflatten(treedef, flat)
+
+        self.call = call
+        return [c for i, c in enumerate(closed.consts) if i not in known]
+
+    def loop(
+        self,
+        dcarry: Carry,
+        drows: list[Array],
+        dsteps: list[Array],
+        terms: list[Any],
+        residuals: list[Array],
+        *,
+        reverse: bool,
+    ) -> tuple[Carry, Any]:
+        """What must be done one step after the other: one product a call of `recur`, and sums; no function.
+
+        Args:
+            dcarry: the tangent of the carry before the block.
+            drows: tangents of what all steps share.
+            dsteps: tangents of per-step inputs, `[T, ...]`.
+            terms: for each product the part of its tangent that is known before, `[T, *B, H]` a gate, or None.
+            residuals: what `open` returned, `[T, ...]`.
+            reverse: the direction of the loop that this is the derivative of.
+
+        Returns:
+            The tangents of the final carry and of the outputs.
+        """
+
+        def body(dcarry: Carry, at: Any) -> tuple[Carry, Any]:
+            dstep, terms, residuals = at
+            return self.call(residuals, dcarry, drows, dstep, terms)  # type: ignore[misc]
+
+        return lax.scan(body, dcarry, (dsteps, terms, residuals), reverse=reverse)
+
+
+# ---------------------------------------------------------------- which inputs are differentiated
+
+
+class Live(NamedTuple):
+    """The leaves of a tree that have a tangent: where they are, and the tangents."""
+
+    where: tuple[int, ...]
+    values: list[Array]
+
+
+def is_symbolic(t: Any) -> bool:
+    return isinstance(t, SymbolicZero)
+
+
+def instantiate(t: Any, primal: Array) -> Array:
+    """A tangent as an array."""
+    return spread_over_devices(jnp.zeros_like(primal), primal) if is_symbolic(t) else t
+
+
+def live(tangents: Any) -> Live:
+    """The tangents that are not zero by construction."""
+    leaves = jax.tree.leaves(tangents, is_leaf=is_symbolic)
+    where = tuple(i for i, t in enumerate(leaves) if not is_symbolic(t) and t.dtype != jax.dtypes.float0)
+    return Live(where, [leaves[i] for i in where])
+
+
+def pick(tree: Any, where: tuple[int, ...]) -> list[Array]:
+    """The leaves at `where`."""
+    leaves = jax.tree.leaves(tree)
+    return [leaves[i] for i in where]
+
+
+def merge(tree: Any, where: tuple[int, ...], values: list[Array]) -> Any:
+    """The tree with the leaves at `where` replaced."""
+    leaves, treedef = jax.tree.flatten(tree)
+    for i, value in zip(where, values, strict=True):
+        leaves[i] = value
+    return jax.tree.unflatten(treedef, leaves)
