@@ -22,7 +22,7 @@ from jaxrnn.kernels.native.program import NONE, Encoded, Slot, Store, Tables
 from jaxrnn.kernels.native.row import Product, Signature
 from jaxrnn.kernels.native.vectors import Declined, Graph, Value
 
-BLOCK_ROWS = 128  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
+BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
 
 
 class Operands(NamedTuple):
