@@ -6,9 +6,12 @@ and 2, which was their default recurrent activation for years.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.errors import fail, nearest
 from jaxrnn.typing import Activation, Array
 
 hard_sigmoid = jax.nn.hard_sigmoid  # relu6(x + 3) / 6
@@ -21,11 +24,6 @@ def keras2_hard_sigmoid(x: Array) -> Array:
     0.7
     """
     return jnp.clip(0.2 * x + 0.5, 0, 1)
-
-
-def linear(x: Array) -> Array:
-    """x."""
-    return x
 
 
 def gelu(x: Array) -> Array:
@@ -78,7 +76,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "hard_tanh": jax.nn.hard_tanh,
     "keras2_hard_sigmoid": keras2_hard_sigmoid,
     "leaky_relu": leaky_relu,
-    "linear": linear,
+    "linear": jax.nn.identity,
     "log_sigmoid": jax.nn.log_sigmoid,
     "log_softmax": jax.nn.log_softmax,
     "mish": jax.nn.mish,
@@ -99,3 +97,27 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": jax.nn.tanh,
     "tanh_shrink": tanh_shrink,
 }
+
+
+def get_activation(identifier: Any, argument: str) -> Activation:
+    """A function of one array from Keras's name for it, or from the function itself; None is "linear".
+
+    Args:
+        identifier: None, a name out of `ACTIVATIONS`, or a function.
+        argument: for the message.
+
+    Raises:
+        TypeError, ValueError: it is none of these.
+
+    >>> get_activation("hard_sigmoid", "activation") is hard_sigmoid
+    True
+    """
+    if identifier is None:
+        return ACTIVATIONS["linear"]
+    if isinstance(identifier, str) and identifier not in ACTIVATIONS:
+        expected = f"None, a function of one array, or a name out of {sorted(ACTIVATIONS)}"
+        fail(argument, expected, repr(identifier), nearest(identifier, ACTIVATIONS))
+    made = ACTIVATIONS[identifier] if isinstance(identifier, str) else identifier
+    if not callable(made):
+        fail(argument, "None, a function of one array, or its name", made, kind=TypeError)
+    return made

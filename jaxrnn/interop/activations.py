@@ -1,4 +1,4 @@
-"""Activations by name, as ONNX and Keras have them: values, so that equal cells are equal."""
+"""Activations by name and numbers, as ONNX has them: values, so that equal cells are equal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.typing import Array
+from jaxrnn.activations import hard_sigmoid, keras2_hard_sigmoid
+from jaxrnn.typing import Activation, Array
 
 # ONNX's functions of (x, alpha, beta), with the defaults of alpha and beta; None where there is no such number.
 FUNCTIONS: dict[str, tuple[Callable[[Any, Any, Any], Any], float | None, float | None]] = {
@@ -46,46 +47,28 @@ class Named:
 
 
 # The same function by another name: what a cell has when nobody chose otherwise.
-PLAIN = {"Tanh": jax.nn.tanh, "Sigmoid": jax.nn.sigmoid, "Relu": jax.nn.relu}
+PLAIN: dict[Named, Activation] = {
+    Named("Tanh"): jax.nn.tanh,
+    Named("Sigmoid"): jax.nn.sigmoid,
+    Named("Relu"): jax.nn.relu,
+    Named("Affine", 1.0, 0.0): jax.nn.identity,
+    Named("Softsign"): jax.nn.soft_sign,
+    Named("Softplus"): jax.nn.softplus,
+    Named("HardSigmoid", 1 / 6, 0.5): hard_sigmoid,
+    Named("HardSigmoid", 0.2, 0.5): keras2_hard_sigmoid,
+}
+NAMES = {function: name for name, function in PLAIN.items()}
 
 
-def named(name: str, alpha: float | None = None, beta: float | None = None, clip: float | None = None) -> Any:
+def named(name: str, alpha: float | None = None, beta: float | None = None, clip: float | None = None) -> Activation:
     """The function of this ONNX name: JAX's own where it is one of those."""
-    if clip is None and name in PLAIN:
-        return PLAIN[name]
     _, default_alpha, default_beta = FUNCTIONS[name]
     alpha = default_alpha if alpha is None else alpha
     beta = default_beta if beta is None else beta
-    return Named(name, None if default_alpha is None else alpha, None if default_beta is None else beta, clip)
+    found = Named(name, None if default_alpha is None else alpha, None if default_beta is None else beta, clip)
+    return PLAIN.get(found, found)
 
 
-def name_of(function: Any) -> Named | None:
+def name_of(function: Activation) -> Named | None:
     """The ONNX name of a cell's activation, or None."""
-    if isinstance(function, Named):
-        return function
-    for name, plain in PLAIN.items():
-        if function is plain:
-            return Named(name)
-    known = {jax.nn.soft_sign: "Softsign", jax.nn.softplus: "Softplus", jax.nn.identity: "Affine"}
-    if function in known:
-        return Named(known[function], *FUNCTIONS[known[function]][1:])
-    return Named("HardSigmoid", 1 / 6, 0.5) if function is jax.nn.hard_sigmoid else None
-
-
-# Keras 3's names; hard_sigmoid is relu6(x + 3) / 6 there, and clip(0.2 x + 0.5) in Keras 1 and 2.
-KERAS: dict[str, Any] = {
-    "tanh": jax.nn.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "relu": jax.nn.relu,
-    "linear": jax.nn.identity,
-    "hard_sigmoid": jax.nn.hard_sigmoid,
-    "elu": jax.nn.elu,
-    "selu": jax.nn.selu,
-    "softplus": jax.nn.softplus,
-    "softsign": jax.nn.soft_sign,
-    "silu": jax.nn.silu,
-    "swish": jax.nn.silu,
-    "relu6": jax.nn.relu6,
-    "exponential": jnp.exp,
-}
-KERAS_2_HARD_SIGMOID = Named("HardSigmoid", 0.2, 0.5)
+    return function if isinstance(function, Named) else NAMES.get(function)

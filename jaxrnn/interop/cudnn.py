@@ -12,7 +12,7 @@ import numpy as np
 from jaxrnn.cell import Cell
 from jaxrnn.errors import fail
 from jaxrnn.interop.express import options_of
-from jaxrnn.interop.match import Place, cells_of
+from jaxrnn.interop.places import Place, cells_of
 from jaxrnn.interop.source import Source, entry_of
 from jaxrnn.layer import Layer
 

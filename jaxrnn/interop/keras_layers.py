@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jaxrnn.activations import get_activation
 from jaxrnn.checks import check_size
 from jaxrnn.compose import Reverse, bidirectional, reverse, stack
 from jaxrnn.errors import fail, nearest
-from jaxrnn.interop.activations import KERAS, KERAS_2_HARD_SIGMOID
 from jaxrnn.interop.express import make_cell
 from jaxrnn.interop.source import Entry, Source, entry_of, segments
 from jaxrnn.layer import Layer
@@ -88,15 +88,11 @@ def _cell(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
 def _function(name: Any, argument: str, keras: int) -> Any:
     if isinstance(name, Mapping):  # a registered function, as Keras 3 writes it
         name = name.get("config")
-    if name is None:
-        return KERAS["linear"]
-    if callable(name):
-        if not name.__module__.startswith("keras."):
-            return name
+    if callable(name) and name.__module__.startswith("keras."):
         name = name.__name__
-    if not isinstance(name, str) or name not in KERAS:
-        fail(argument, f"one of {tuple(KERAS)}", repr(name), nearest(str(name), KERAS))
-    return KERAS_2_HARD_SIGMOID if name == "hard_sigmoid" and keras < 3 else KERAS[name]
+    if name == "hard_sigmoid" and keras < 3:
+        name = "keras2_hard_sigmoid"
+    return get_activation(name, argument)
 
 
 # ---------------------------------------------------------------- a live layer

@@ -11,7 +11,8 @@ from jaxrnn.checks import check_number
 from jaxrnn.compose import Stack, stack
 from jaxrnn.errors import fail
 from jaxrnn.interop import arithmetic, cudnn, files, live
-from jaxrnn.interop.match import Match, best_match, cells_of, path_of
+from jaxrnn.interop.match import Match, best_match
+from jaxrnn.interop.places import cells_of, path_of
 from jaxrnn.interop.source import Source, below, from_mapping, segments
 from jaxrnn.layer import Layer, check_params
 

@@ -6,38 +6,22 @@ unknown, or of the wrong shape or dtype; a source with any is refused whole.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from jaxrnn.cell import Cell
-from jaxrnn.compose import Bidirectional, Stack, bidirectional, stack
-from jaxrnn.compose.reverse import Reverse
+from jaxrnn.compose import Stack
 from jaxrnn.dtypes import FLOATS, is_float
 from jaxrnn.errors import fail
-from jaxrnn.interop import arithmetic
-from jaxrnn.interop.express import check_expressible, make_cell, options_of
+from jaxrnn.interop import arithmetic, infer
+from jaxrnn.interop.express import check_expressible
+from jaxrnn.interop.places import Place, cells_of, locate
 from jaxrnn.interop.rows import LIBRARIES, ROWS, Row
 from jaxrnn.interop.source import Entry, Source, segments
 from jaxrnn.layer import Layer
 
-LAYERED = re.compile(r"(?P<array>.+)_l(?P<layer>\d{1,4})(?P<way>_reverse)?")
-NUMBERED = re.compile(r"layer_(\d{1,4})")
-STACKED_CELL = re.compile(r"(?P<stem>\w*?[a-z])(?:_(?P<layer>\d{1,4}))?")  # Keras: lstm_cell, lstm_cell_1, ...
-DIRECTION = re.compile(r"(forward|backward)(_\w*)?")
-CELL_LISTS = re.compile(r"cells|stacked_rnn_cells(_\d+)?")
-
-
 MOST_CANDIDATES = 200  # prefixes that an error looks at
-
-
-class Place(NamedTuple):
-    """Where a cell sits: its layer, and whether it runs backward beside one that runs forward."""
-
-    layer: int = 0
-    backward: bool = False
 
 
 class Problem(NamedTuple):
@@ -59,27 +43,6 @@ class Match:
     problems: list[Problem] = field(default_factory=list)
     layer: Layer | None = None
     inputs: dict[int, int] = field(default_factory=dict)  # by layer
-
-
-def cells_of(layer: Layer) -> dict[Place, Cell]:
-    """The cells of a layer by place; other compositions than stacks of directions are refused."""
-    layers = layer.layers if isinstance(layer, Stack) else (layer,)
-    cells: dict[Place, Cell] = {}
-    for i, part in enumerate(layers):
-        part = part.layer if isinstance(part, Reverse) else part
-        both = (part.forward, part.backward) if isinstance(part, Bidirectional) else (part,)
-        for backward, cell in enumerate(both):
-            options_of(cell)  # refuses what is no cell of the collection
-            cells[Place(i, bool(backward))] = cell  # type: ignore[assignment]
-    return cells
-
-
-def path_of(layer: Layer, place: Place) -> tuple[str, ...]:
-    """Where the parameters of a cell are in those of its layer."""
-    path: tuple[str, ...] = (f"layer_{place.layer}",) if isinstance(layer, Stack) else ()
-    part = layer.layers[place.layer] if isinstance(layer, Stack) else layer
-    both = isinstance(part, Bidirectional)
-    return (*path, "backward" if place.backward else "forward") if both else path
 
 
 def best_match(source: Source, layer: Layer | None, library: str | None) -> Match:
@@ -137,16 +100,16 @@ def read(row: Row, source: Source, layer: Layer | None) -> Match:
     match.problems += missing
     if missing:
         return match
-    known = None if layer is None else cells_of(layer)
-    has = {p: _options(match, None if known is None else known[p]) for p in match.cells}
-    sizes = {p: _sizes(match, p, has[p], None if known is None else known[p]) for p in match.cells}
+    known = {} if layer is None else cells_of(layer)
+    has = {p: infer.optional_arrays(row, match.cells, known.get(p)) for p in match.cells}
+    sizes = {p: infer.sizes_by_vote(row, match.cells[p], has[p], known.get(p)) for p in match.cells}
     for place in sorted(match.cells):
         if sizes[place] is None:
             for entry in match.cells[place].values():
                 match.problems.append(Problem(entry.name, f"of a shape that a {row.name} has", _what(entry)))
     if match.problems and any(s is None for s in sizes.values()):
         return match
-    match.layer = layer or _build(row, {p: s for p, s in sizes.items() if s}, has)
+    match.layer = layer or infer.build(row, {p: s for p, s in sizes.items() if s}, has)
     _check_entries(match, sizes, has)
     return match
 
@@ -160,7 +123,7 @@ def _group(match: Match, entries: Iterable[Entry]) -> None:
     paths: dict[Place, tuple[str, ...]] = {}
     for entry in entries:
         parts = segments(entry.name)
-        found = _locate(match.row, parts, known)
+        found = locate(match.row, parts, known)
         if found is None:
             match.problems.append(Problem(entry.name, "absent", EXTRA))
             continue
@@ -169,38 +132,6 @@ def _group(match: Match, entries: Iterable[Entry]) -> None:
             match.problems.append(Problem(entry.name, f"part of one cell, at {'/'.join(paths[place])!r}", EXTRA))
             continue
         match.cells.setdefault(place, {})[name] = entry
-
-
-def _locate(row: Row, parts: tuple[str, ...], known: set[str]) -> tuple[tuple[str, ...], Place, str] | None:
-    """`(path, place, name of the array)`, or None for an entry that is none of this row's."""
-    if row.named_by_layer:
-        found = LAYERED.fullmatch(parts[-1]) if parts else None
-        if found is None or found["array"] not in known:
-            return None
-        return parts[:-1], Place(int(found["layer"]), found["way"] is not None), found["array"]
-    for length in (2, 1):
-        name = "/".join(parts[-length:])
-        if len(parts) >= length and name in known:
-            return _place(parts[:-length], name)
-    return None
-
-
-def _place(path: tuple[str, ...], name: str) -> tuple[tuple[str, ...], Place, str]:
-    layer, backward, common = 0, False, []
-    for i, part in enumerate(path):
-        direction, numbered = DIRECTION.fullmatch(part), NUMBERED.fullmatch(part)
-        cell = STACKED_CELL.fullmatch(part) if i and CELL_LISTS.fullmatch(path[i - 1]) else None
-        if direction:
-            backward = direction[1] == "backward"
-            break  # what follows may be named after the direction
-        if numbered:
-            layer = int(numbered[1])
-        elif cell:
-            layer = int(cell["layer"] or 0)
-            common.append(cell["stem"])
-        else:
-            common.append(part)
-    return tuple(common), Place(layer, backward), name
 
 
 def _missing_places(match: Match, layer: Layer | None) -> list[Problem]:
@@ -225,70 +156,6 @@ def _no_cell(match: Match, place: Place) -> Problem:
     array = match.row.arrays[0]
     name = next(iter(arithmetic.names(match.row, array).values()))
     return Problem(f"{name} of layer {place.layer}{', backward' * place.backward}", "present", "nothing")
-
-
-def _options(match: Match, cell: Cell | None) -> dict[str, Any]:
-    """Which optional arrays a cell has: those of a known cell, else those that are there for any cell."""
-    row = match.row
-    options = [a.when for a in row.arrays if a.when]
-    if cell is not None:
-        has = options_of(cell)
-        return {name: has[name] is not None and has[name] is not False for name in options}
-    found: dict[str, Any] = {}
-    for option in options:
-        names = [n for a in row.arrays if a.when == option for n in arithmetic.names(row, a).values()]
-        there = sum(n in arrays for arrays in match.cells.values() for n in arrays if n in names)
-        # One array that is not there may be lost; two are left out on purpose.
-        lost = option == "use_bias" and len(names) * len(match.cells) == 1
-        found[option] = bool(there) or lost
-    return found
-
-
-def _sizes(match: Match, place: Place, has: Mapping[str, Any], cell: Cell | None) -> dict[str, int] | None:
-    """The sizes behind the axes, as most arrays of the cell have them."""
-    votes: dict[str, Counter[int]] = {letter: Counter() for letter in "dhrp"}
-    row, arrays = match.row, match.cells[place]
-    pairs = [
-        (array, arrays[name].shape)
-        for array in arithmetic.present(row, has)
-        for name in arithmetic.names(row, array).values()
-        if name in arrays and len(arrays[name].shape) == len(array.axes.split())
-    ]
-    projected = bool(has.get("projection"))
-    for array, shape in pairs:
-        for axis, n in zip(array.axes.split(), shape, strict=True):
-            units = {"gh": len(row.gates), "kh": len(row.gates) - 1, "h": 1}.get(axis)
-            if units and n and n % units == 0:
-                votes["h"][n // units] += 1
-            elif axis in "drp" and n:
-                votes[{"r": "p" if projected else "h"}.get(axis, axis)][n] += 1
-    sizes = {letter: counts.most_common(1)[0][0] for letter, counts in votes.items() if counts}
-    if cell is not None:
-        sizes |= {"h": cell.size, "p": cell.output_size}
-    if "h" not in sizes or (projected and "p" not in sizes):
-        return None
-    sizes["r"] = sizes["p"] = sizes["p"] if projected else sizes["h"]
-    for array, shape in pairs:
-        if array.axes[0] == "+" and shape[0] > sizes["r"]:
-            sizes.setdefault("d", shape[0] - sizes["r"])
-    return sizes
-
-
-def _build(row: Row, sizes: Mapping[Place, dict[str, int]], has: Mapping[Place, Mapping[str, Any]]) -> Layer:
-    """The layer that names and shapes tell."""
-
-    def cell(place: Place) -> Cell:
-        options = dict(has[place]) | dict(row.fixed)
-        if "projection" in options:
-            options["projection"] = sizes[place]["p"] if options["projection"] else None
-        return make_cell(row.kind, sizes[place]["h"], options)
-
-    both = any(p.backward for p in sizes)
-    layers: list[Layer] = []
-    for i in range(max(p.layer for p in sizes) + 1):
-        forward = cell(Place(i))
-        layers.append(bidirectional(forward, cell(Place(i, True))) if both else forward)
-    return layers[0] if len(layers) == 1 else stack(layers)
 
 
 def _check_entries(

@@ -10,8 +10,8 @@ from jaxrnn.compose import Bidirectional, Reverse, Stack
 from jaxrnn.errors import fail
 from jaxrnn.interop.activations import FUNCTIONS, Named, name_of
 from jaxrnn.interop.express import options_of
-from jaxrnn.interop.match import Place, cells_of
-from jaxrnn.interop.onnx_import import FUNCTION_NAMES, KINDS
+from jaxrnn.interop.onnx_node import FUNCTION_NAMES, KINDS
+from jaxrnn.interop.places import Place, cells_of
 from jaxrnn.layer import Layer, check_params
 from jaxrnn.typing import Params
 

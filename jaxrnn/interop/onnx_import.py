@@ -8,36 +8,14 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.compose import BidirectionalCarry, bidirectional, reverse, stack
+from jaxrnn.compose import BidirectionalCarry, stack
 from jaxrnn.errors import fail
-from jaxrnn.interop.activations import FUNCTIONS, named
-from jaxrnn.interop.express import make_cell
-from jaxrnn.interop.match import best_match, cells_of
+from jaxrnn.interop.match import best_match
+from jaxrnn.interop.onnx_node import KINDS, attributes_of, input_of, is_constant, layer_of
+from jaxrnn.interop.places import cells_of
 from jaxrnn.interop.source import Entry, Source, entry_of
 from jaxrnn.layer import Layer
 from jaxrnn.typing import Carry
-
-KINDS = {"LSTM": "lstm", "GRU": "gru", "RNN": "elman"}
-INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
-GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
-FUNCTION_NAMES = {
-    "LSTM": ("gate_activation", "activation", "output_activation"),
-    "GRU": ("gate_activation", "activation"),
-    "RNN": ("activation",),
-}
-DEFAULT_FUNCTIONS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
-KNOWN = {
-    "activation_alpha",
-    "activation_beta",
-    "activations",
-    "clip",
-    "direction",
-    "hidden_size",
-    "input_forget",
-    "layout",
-    "linear_before_reset",
-    "output_sequence",  # of opset 1; says only which outputs are wanted
-}
 
 
 class Node(NamedTuple):
@@ -145,50 +123,30 @@ def _constants(model: Any) -> dict[str, Any]:
     return tensors
 
 
-def _array(tensors: Mapping[str, Any], node: Any, name: str) -> Any | None:
-    """A constant input of a node; None for an absent one."""
-    index = INPUTS.index(name)
-    if index >= len(node.input) or not node.input[index]:
-        return None
-    tensor = tensors.get(node.input[index])
-    if tensor is None:
-        fail(f"{name} of node {node.name!r}", "constant, an initializer", f"computed as {node.input[index]!r}")
-    from onnx import numpy_helper
-
-    array = numpy_helper.to_array(tensor)
-    return array
-
-
 def _name(node: Any, index: int) -> str:
     return node.name or f"{node.op_type}_{index}"
 
 
 def _node(node: Any, index: int, tensors: Mapping[str, Any]) -> Node:
-    layer, layout = _layer(node, tensors)
+    layer, layout = layer_of(node, tensors)
     match = best_match(Source(tuple(_entries(node, tensors, "")), layer, "onnx"), layer, "onnx")
     from jaxrnn.interop.load import convert
 
     carry = _carry(node, tensors, layer, layout)
-    lengths = _array(tensors, node, "sequence_lens") if _constant(node, tensors, "sequence_lens") else None
+    lengths = input_of(node, tensors, "sequence_lens") if is_constant(node, tensors, "sequence_lens") else None
     return Node(
         _name(node, index), layer, convert(match), carry, lengths, bool(layout), tuple(node.input), tuple(node.output)
     )
-
-
-def _constant(node: Any, tensors: Mapping[str, Any], name: str) -> bool:
-    """Whether an input that a caller may give is a constant of the model."""
-    index = INPUTS.index(name)
-    return index < len(node.input) and node.input[index] in tensors
 
 
 def _entries(node: Any, tensors: Mapping[str, Any], path: str) -> list[Entry]:
     """The weights of a node, one set a direction, with the two biases apart."""
     entries = []
     for name in ("W", "R", "B", "P"):
-        array = _array(tensors, node, name)
+        array = input_of(node, tensors, name)
         if array is None:
             continue
-        directions = 2 if _attributes(node).get("direction") == b"bidirectional" else 1
+        directions = 2 if attributes_of(node).get("direction") == b"bidirectional" else 1
         if array.ndim < 2 or array.shape[0] != directions:
             fail(f"{name} of node {node.name!r}", f"of {directions} directions, its first axis", array)
         for k in range(directions):
@@ -201,75 +159,10 @@ def _entries(node: Any, tensors: Mapping[str, Any], path: str) -> list[Entry]:
     return entries
 
 
-def _attributes(node: Any) -> dict[str, Any]:
-    from onnx import helper
-
-    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
-
-
-def _layer(node: Any, tensors: Mapping[str, Any]) -> tuple[Layer, int]:
-    """The layer that a node's attributes describe, and its layout."""
-    given = _attributes(node)
-    for name in given:
-        if name not in KNOWN:
-            fail(f"node {node.name!r}", f"a {node.op_type} of opset 22", f"the attribute {name!r}")
-    direction = given.get("direction", b"forward").decode()
-    if direction not in ("forward", "reverse", "bidirectional"):
-        fail("direction", "forward, reverse or bidirectional", repr(direction))
-    if "R" not in INPUTS[: len(node.input)] or (recurrent := _array(tensors, node, "R")) is None:
-        fail(f"node {node.name!r}", "with its inputs X, W and R", f"{list(node.input)}")
-    size = given.get("hidden_size", recurrent.shape[-1])
-    if recurrent.ndim != 3 or size < 1 or recurrent.shape[1:] != (GATES[node.op_type] * size, size):
-        fail(
-            f"R of node {node.name!r}", f"of shape [directions, {GATES[node.op_type]} H, H] with H = {size}", recurrent
-        )
-    options: dict[str, Any] = {"use_bias": _array(tensors, node, "B") is not None}
-    if node.op_type == "LSTM":
-        options["coupled"] = bool(given.get("input_forget", 0))
-        options["peepholes"] = _array(tensors, node, "P") is not None
-    if node.op_type == "GRU":
-        options["reset_after"] = bool(given.get("linear_before_reset", 0))
-    ways = 2 if direction == "bidirectional" else 1
-    cells = [make_cell(KINDS[node.op_type], size, options | f) for f in _functions(node, given, ways)]
-    layout = given.get("layout", 0)
-    if layout not in (0, 1):
-        fail("layout", "0 or 1", layout)
-    if direction == "bidirectional":
-        return bidirectional(*cells), layout
-    return reverse(cells[0]) if direction == "reverse" else cells[0], layout
-
-
-def _functions(node: Any, given: Mapping[str, Any], ways: int) -> list[dict[str, Any]]:
-    """The activations of each direction. alpha and beta stand in the order of the functions that take one."""
-    options = FUNCTION_NAMES[node.op_type]
-    names = [n.decode() for n in given.get("activations", ())] or list(DEFAULT_FUNCTIONS[node.op_type]) * ways
-    if len(names) != len(options) * ways:
-        fail("activations", f"{len(options)} a direction", names)
-    spelled = {name.lower(): name for name in FUNCTIONS}
-    for name in names:
-        if name.lower() not in spelled:
-            fail("activations", f"out of {tuple(FUNCTIONS)}", repr(name))
-    alphas, betas = list(given.get("activation_alpha", ())), list(given.get("activation_beta", ()))
-    clip = given.get("clip")
-    if clip is not None and not clip > 0:
-        fail("clip", "a positive number", clip)
-    functions = []
-    for name, option in zip(names, options * ways, strict=True):
-        name = spelled[name.lower()]
-        alpha = alphas.pop(0) if FUNCTIONS[name][1] is not None and alphas else None
-        beta = betas.pop(0) if FUNCTIONS[name][2] is not None and betas else None
-        bound = None if option == "output_activation" else clip  # clip bounds the gates, not the cell on its way out
-        functions.append(named(name, alpha, beta, bound))
-    for name, left in (("activation_alpha", alphas), ("activation_beta", betas)):
-        if left:
-            fail(name, "one number for each activation that takes one", f"{len(left)} too many")
-    return [dict(zip(options, functions[k * len(options) :], strict=False)) for k in range(ways)]
-
-
 def _carry(node: Any, tensors: Mapping[str, Any], layer: Layer, layout: int) -> Carry | None:
     """Constant initial states as the layer's carry; zeros stand in for one of two that is absent."""
     states: dict[str, Any] = {
-        n: _array(tensors, node, n) for n in ("initial_h", "initial_c") if _constant(node, tensors, n)
+        n: input_of(node, tensors, n) for n in ("initial_h", "initial_c") if is_constant(node, tensors, n)
     }
     if not states:
         return None

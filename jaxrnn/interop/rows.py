@@ -242,3 +242,8 @@ ROWS = (
 )
 
 LIBRARIES = tuple(dict.fromkeys(row.library for row in ROWS))
+
+
+def named(library: str, name: str) -> Row:
+    """The row of one cell class."""
+    return next(row for row in ROWS if (row.library, row.name) == (library, name))

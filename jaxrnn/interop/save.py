@@ -15,7 +15,7 @@ from jaxrnn.errors import fail, nearest
 from jaxrnn.interop import arithmetic, cudnn
 from jaxrnn.interop.express import check_expressible, options_of
 from jaxrnn.interop.files import write, writer_of
-from jaxrnn.interop.match import Place, cells_of, path_of
+from jaxrnn.interop.places import Place, cells_of, path_of
 from jaxrnn.interop.rows import LIBRARIES, ROWS, Row
 from jaxrnn.layer import Layer, check_params
 from jaxrnn.typing import Params

@@ -9,7 +9,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypedDict
+from typing import Any, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from jaxrnn.constraints import CONSTRAINTS
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import fail, nearest
+from jaxrnn.interop import arithmetic, rows
 from jaxrnn.keras.dropout import drop_inputs, gate_dropout, input_masks, project_each
 from jaxrnn.keras.identifiers import get, get_dtypes
 from jaxrnn.keras.initializers import draw, get_initializer
@@ -61,10 +62,9 @@ class CellOptions(TypedDict, total=False):
 
 
 class KerasCell(Weights):
-    """What the three cells share. A subclass says how Keras orders the gates and which cell of jaxrnn it is."""
+    """What the three cells share. A subclass says which cell of jaxrnn it is, and which row of conventions it has."""
 
-    gate_order: ClassVar[tuple[int, ...]]  # where the engine's gates are among Keras's
-
+    row: rows.Row  # Keras's order of gates and layout of weights
     kernel: nnx.Param
     recurrent_kernel: nnx.Param
     bias: nnx.Param | None
@@ -74,8 +74,16 @@ class KerasCell(Weights):
     dropout_rngs: Any  # the stream of masks, or None
 
     def _build(
-        self, make: Callable[..., Cell], units: int, use_bias: bool, in_features: Any, rngs: Any, given: CellOptions
+        self,
+        row: str,
+        make: Callable[..., Cell],
+        units: int,
+        use_bias: bool,
+        in_features: Any,
+        rngs: Any,
+        given: CellOptions,
     ) -> None:
+        self.row = rows.named("keras", row)
         for name in given:
             if name not in CellOptions.__annotations__:
                 hint = nearest(name, CellOptions.__annotations__)
@@ -128,16 +136,16 @@ class KerasCell(Weights):
             fail("rngs", "an nnx.Rngs with a `dropout` stream, since masks are drawn from it", rngs, "Or give `seed`.")
 
     def _draw(self, key: Array) -> dict[str, Array]:
-        G, H = len(self.gate_order), self.units
+        sizes = arithmetic.sizes_of(self.functional, self.in_features)
+        shapes = {array.name: arithmetic.shape(self.row, array, sizes) for array in self.row.arrays}
         dtype = self.functional.declare(self.in_features)["kernel"].dtype
         first, second, third = jax.random.split(key, 3)
-        kernel = draw(self.kernel_initializer, first, (self.in_features, G * H), dtype, "kernel_initializer")
-        recurrent = draw(self.recurrent_initializer, second, (H, G * H), dtype, "recurrent_initializer")
-        bias = {"bias": self._draw_bias(third, dtype)} if self.use_bias else {}
+        kernel = draw(self.kernel_initializer, first, shapes["kernel"], dtype, "kernel_initializer")
+        recurrent = draw(self.recurrent_initializer, second, shapes["recurrent_kernel"], dtype, "recurrent_initializer")
+        bias = {"bias": self._draw_bias(third, shapes["bias"], dtype)} if self.use_bias else {}
         return {"kernel": kernel, "recurrent_kernel": recurrent} | bias
 
-    def _draw_bias(self, key: Array, dtype: Any) -> Array:
-        shape = (len(self.gate_order) * self.units,)
+    def _draw_bias(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         return draw(self.bias_initializer, key, shape, dtype, "bias_initializer")
 
     @property
@@ -147,16 +155,9 @@ class KerasCell(Weights):
     @property
     def params(self) -> dict[str, Array]:
         """The parameters of `functional`, as `jaxrnn.scan` takes them."""
-        kernels = {name: self._by_gate(getattr(self, name)[...]) for name in ("kernel", "recurrent_kernel")}
-        return kernels | (self._biases(self.bias[...]) if self.bias is not None else {})
-
-    def _by_gate(self, array: Array) -> Array:
-        """Keras's `[..., G H]` as `[..., G, H]`, with the engine's order of gates."""
-        blocks = array.reshape(*array.shape[:-1], len(self.gate_order), self.units)
-        return jnp.stack([blocks[..., g, :] for g in self.gate_order], axis=-2)
-
-    def _biases(self, bias: Array) -> dict[str, Array]:
-        return {"bias": self._by_gate(bias)}
+        weights = {"kernel": self.kernel, "recurrent_kernel": self.recurrent_kernel, "bias": self.bias}
+        given = {name: weight[...] for name, weight in weights.items() if weight is not None}
+        return arithmetic.to_ours(self.row, self.functional, self.in_features, given)
 
     # ---- running
 
@@ -174,7 +175,7 @@ class KerasCell(Weights):
             inputs_key, rng = jax.random.split(self.dropout_rngs())
             if self.dropout:
                 each = self.implementation == 1 or self.recurrent_dropout > 0
-                kept = input_masks(inputs_key, self.dropout, len(self.gate_order) if each else 1, *xs.shape[1:])
+                kept = input_masks(inputs_key, self.dropout, len(self.row.gates) if each else 1, *xs.shape[1:])
                 # Gates in Keras's order, as the masks of its own cells are.
                 dropped = drop_inputs(clean(valid, xs), kept, self.dropout)
                 projected = each
@@ -182,7 +183,8 @@ class KerasCell(Weights):
         return scan(self.functional, params, xs, carry, mask=valid, reverse=reverse, rng=rng, projected=projected)
 
     def _project(self, params: Params, dropped: Array) -> Array:
-        return project_each(self.functional, params, jnp.stack([dropped[g] for g in self.gate_order]))
+        ours = jnp.stack([dropped[self.row.gates.index(gate)] for gate in self.functional.gates])
+        return project_each(self.functional, params, ours)
 
     def __call__(self, inputs: Array, states: Any, training: bool = False) -> tuple[Array, list[Array]]:
         """One step.

@@ -1,4 +1,4 @@
-"""Keras's cells: which cell of jaxrnn each is, how Keras orders its gates, and what is special about its bias."""
+"""Keras's cells: which cell of jaxrnn each is, and the forget gate's bias."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, Unpack
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.activations import get_activation
 from jaxrnn.cell import Cell
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.checks import check_flag
 from jaxrnn.keras.cell import CellOptions, KerasCell
-from jaxrnn.keras.identifiers import get_activation
 from jaxrnn.keras.initializers import draw
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.typing import Array
@@ -42,8 +42,6 @@ class LSTMCell(KerasCell):
     ((2, 4), (3, 16))
     """
 
-    gate_order = (0, 1, 2, 3)  # i, f, c, o
-
     def __init__(
         self,
         units: int,
@@ -71,11 +69,11 @@ class LSTMCell(KerasCell):
                 **common,
             )
 
-        self._build(make, units, use_bias, in_features, rngs, options)
+        self._build("LSTM", make, units, use_bias, in_features, rngs, options)
 
-    def _draw_bias(self, key: Array, dtype: Any) -> Array:
+    def _draw_bias(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         if not self.unit_forget_bias:
-            return super()._draw_bias(key, dtype)
+            return super()._draw_bias(key, shape, dtype)
         first, last = jax.random.split(key)
         parts = [
             draw(self.bias_initializer, k, (n * self.units,), dtype, "bias_initializer")
@@ -94,8 +92,6 @@ class GRUCell(KerasCell):
     >>> GRUCell(4, in_features=3, rngs=nnx.Rngs(0)).bias.shape
     (2, 12)
     """
-
-    gate_order = (1, 0, 2)  # z, r, h
 
     def __init__(
         self,
@@ -123,20 +119,8 @@ class GRUCell(KerasCell):
                 **common,
             )
 
-        self._build(make, units, use_bias, in_features, rngs, options)
-
-    def _draw_bias(self, key: Array, dtype: Any) -> Array:
-        if not self.reset_after:
-            return super()._draw_bias(key, dtype)
-        return draw(self.bias_initializer, key, (2, 3 * self.units), dtype, "bias_initializer")
-
-    def _biases(self, bias: Array) -> dict[str, Array]:
-        if not self.reset_after:
-            return super()._biases(bias)
-        inputs, recurrent = self._by_gate(bias)
-        # Only the candidate's recurrent bias stays inside the reset; those of r and z join the inputs'.
-        outside = jnp.concatenate([recurrent[:2], jnp.zeros_like(recurrent[2:])])
-        return {"bias": inputs + outside, "recurrent_bias": recurrent[2]}
+        row = "GRU" if reset_after else "GRU(reset_after=False)"
+        self._build(row, make, units, use_bias, in_features, rngs, options)
 
 
 class SimpleRNNCell(KerasCell):
@@ -147,8 +131,6 @@ class SimpleRNNCell(KerasCell):
     >>> SimpleRNNCell(4, in_features=3, rngs=nnx.Rngs(0)).recurrent_kernel.shape
     (4, 4)
     """
-
-    gate_order = (0,)
 
     def __init__(
         self,
@@ -165,4 +147,4 @@ class SimpleRNNCell(KerasCell):
         def make(units: int, **common: Any) -> Cell:
             return elman(units, activation=self.activation, **common)
 
-        self._build(make, units, use_bias, in_features, rngs, options)
+        self._build("SimpleRNN", make, units, use_bias, in_features, rngs, options)

@@ -6,10 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxrnn.activations import ACTIVATIONS, linear
 from jaxrnn.dtypes import FLOATS, check_dtype
 from jaxrnn.errors import fail, nearest
-from jaxrnn.typing import Activation
 
 POLICIES = {f"mixed_{name}": name for name in ("bfloat16", "float16")}
 
@@ -41,19 +39,6 @@ def get(identifier: Any, known: Mapping[str, Any], argument: str) -> Any:
     if made is not None and not callable(made):
         fail(argument, f"a function, or a name out of {sorted(known)}", made, kind=TypeError)
     return made() if isinstance(made, type) else made
-
-
-def get_activation(identifier: Any, argument: str) -> Activation:
-    """A function of one array; None is linear."""
-    if identifier is None:
-        return linear
-    if isinstance(identifier, str) and identifier not in ACTIVATIONS:
-        expected = f"None, a function of one array, or a name out of {sorted(ACTIVATIONS)}"
-        fail(argument, expected, repr(identifier), nearest(identifier, ACTIVATIONS))
-    made = ACTIVATIONS[identifier] if isinstance(identifier, str) else identifier
-    if not callable(made):
-        fail(argument, "None, a function of one array, or its name", made, kind=TypeError)
-    return made
 
 
 def get_dtypes(dtype: Any) -> tuple[Any, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 import jaxrnn
 from jaxrnn import interop
+from tests.promotion import default_promotion
 
 TOLERANCE = 1e-10  # float64, absolute and relative
 T, B, D, H, P = 7, 4, 3, 5, 2
@@ -64,12 +65,12 @@ def compare(
     """A JAX library's `theirs(weights, xs, carry) -> (carry, ys)` against ours: values, and every gradient."""
     xs, carry = inputs(expected)
     assert interop.load(weights, library, **load).layer == expected
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         wanted, their_pull = jax.vjp(theirs, weights, xs, carry)
     got, pull = ours(lambda w: interop.load(w, library, **load), weights, xs, carry, **(options or {}))
     close(got, wanted, "outputs")
     cotangent = cotangent_of(got)
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         gradients = their_pull(jax.tree.unflatten(jax.tree.structure(wanted), jax.tree.leaves(cotangent)))
     for name, a, b in zip(("weights", "xs", "carry"), pull(cotangent), gradients, strict=True):
         close(a, b, f"gradient of {name}")
@@ -84,5 +85,5 @@ def saved_runs(theirs: Callable[[Any, Any, Any], Any], weights: Any, layer: Any,
     saved = interop.save(layer, params, library, **save)
     assert jax.tree.structure(saved) == jax.tree.structure(weights)
     got = jaxrnn.scan(layer, params, xs, carry)
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         close(theirs(saved, xs, carry), got)

@@ -34,6 +34,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_table_and_file(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("safetensors")
     target = tmp_path / "ours.safetensors"
     assert main(["convert", str(source), str(target), "--prefix", "encoder.rnn"]) == 0
     shown = capsys.readouterr().out

@@ -13,6 +13,7 @@ from flax import linen, nnx
 import jaxrnn
 from jaxrnn import interop
 from tests.interop.compare import LENGTHS, D, H, T, close, compare, inputs, randomised, saved_runs
+from tests.promotion import default_promotion
 
 F64 = dict(param_dtype=np.float64, dtype=np.float64)
 
@@ -119,7 +120,7 @@ def test_nnx_live_both_ways_inside_a_model() -> None:
     layer, params = interop.load(model, prefix="encoder")
     assert layer == jaxrnn.bidirectional(jaxrnn.gru(H))
     xs, _ = inputs(layer)
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         wanted = model.encoder(jnp.swapaxes(xs, 0, 1))
     close(jaxrnn.scan(layer, params, xs)[1], np.swapaxes(wanted, 0, 1))
     with pytest.raises(ValueError, match="no 'decoder'"):
@@ -167,7 +168,7 @@ def test_haiku(name: str) -> None:
     make, cell = HAIKU[name]
     init, apply = haiku_run(make)
     xs, carry = inputs(cell)
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         weights = randomised(init(jax.random.key(0), xs, carry))
     compare(apply, weights, cell, "haiku")
     module = HAIKU_MODULE[name.partition("(")[0]]
@@ -178,7 +179,7 @@ def test_haiku(name: str) -> None:
     params = randomised(cell.init(jax.random.key(0), D), 5)
     saved = interop.save(cell, params, "haiku", cell=name, prefix=module)
     assert jax.tree.structure(saved) == jax.tree.structure(weights)
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         close(theirs(saved, xs, carry), jaxrnn.scan(cell, params, xs, carry))
 
 

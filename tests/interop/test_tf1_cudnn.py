@@ -12,6 +12,7 @@ import pytest
 import jaxrnn
 from jaxrnn import interop
 from tests.interop.compare import LENGTHS, B, D, H, P, T, close, cotangent_of, inputs, ours, randomised
+from tests.promotion import default_promotion
 
 CELLS: dict[str, tuple[str, dict[str, Any], Any]] = {
     "basic": ("BasicLSTMCell", {}, jaxrnn.lstm(H)),
@@ -80,17 +81,17 @@ def test_cudnn(both: bool) -> None:
         y, h_n, c_n = rnn.lstm_ref(jnp.swapaxes(xs, 0, 1), h, c, *parts, seq_lengths, D, H, 2, 0.0, both)
         return [a for k in range(len(cells)) for a in (c_n[k], h_n[k])], jnp.swapaxes(y, 0, 1)
 
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         wanted, their_pull = jax.vjp(theirs, vector, xs, carry)
     got, pull = ours(lambda v: interop.load(v, "cudnn", layer=layer), vector, xs, carry)
     close(got, wanted)
     cotangent = cotangent_of(got)
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         expected = their_pull((jax.tree.leaves(cotangent[0]), cotangent[1]))
     close(pull(cotangent), expected)
     params = interop.load(vector, "cudnn", layer=layer).params
     saved = interop.save(layer, params, "cudnn")
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         close(theirs(saved, xs, carry), wanted)
 
 

@@ -7,8 +7,7 @@ something else. They are registered, since Keras's `Bidirectional` rebuilds its 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,6 +17,7 @@ import pytest
 from flax import nnx
 
 import jaxrnn.keras
+from tests.promotion import default_promotion
 
 os.environ["KERAS_BACKEND"] = "jax"
 keras = pytest.importorskip("keras")
@@ -36,12 +36,6 @@ def tanh(x: Any) -> Any:
 @keras.saving.register_keras_serializable("tests")
 def sigmoid(x: Any) -> Any:
     return jax.nn.sigmoid(x)
-
-
-@contextmanager
-def as_keras_likes_it() -> Iterator[None]:
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        yield
 
 
 class Ours:
@@ -79,7 +73,7 @@ class Theirs:
 def pair(make: Callable[[Any], Any], shape: tuple[int, ...] = (B, T, D)) -> tuple[Any, Any]:
     """The layer that `make(builder)` describes, ours and Keras's, with the same weights; no bias is zero."""
     ours = make(Ours())
-    with as_keras_likes_it():
+    with default_promotion():
         theirs = make(Theirs())
         theirs.build(shape)
         weights = [0.5 * numbers(50 + i, *v.shape) for i, v in enumerate(theirs.weights)]
@@ -126,7 +120,7 @@ def theirs_with_gradients(layer: Any, xs: Any, states: Any, **call: Any) -> Any:
         outputs, pull = jax.vjp(run, weights, xs, states)
         return outputs, pull(cotangents(outputs))
 
-    with as_keras_likes_it():
+    with default_promotion():
         return jax.jit(program)([v.value for v in layer.trainable_variables], xs, states)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from jaxrnn.activations import ACTIVATIONS, keras2_hard_sigmoid
-from tests.keras_layers.live import as_keras_likes_it, assert_same, keras
+from tests.keras_layers.live import assert_same, keras
+from tests.promotion import default_promotion
 
 X = jnp.asarray(np.random.default_rng(0).normal(scale=3.0, size=(16, 7)))
 DEFINED = {"sparsemax", "tanh"}  # Keras's sparsemax leaves the simplex, its tanh drops float64
@@ -22,7 +23,7 @@ OURS_ALONE = {"keras2_hard_sigmoid"}
 def float64() -> Iterator[None]:
     before = keras.config.floatx()
     keras.config.set_floatx("float64")
-    with as_keras_likes_it():
+    with default_promotion():
         yield
     keras.config.set_floatx(before)
 

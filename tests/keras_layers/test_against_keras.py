@@ -16,13 +16,13 @@ from tests.keras_layers.live import (
     D,
     H,
     T,
-    as_keras_likes_it,
     assert_same,
     numbers,
     ours_with_gradients,
     pair,
     theirs_with_gradients,
 )
+from tests.promotion import default_promotion
 
 
 class Case(NamedTuple):
@@ -153,6 +153,6 @@ def test_one_step_of_a_cell(kind: str) -> None:
     y, after = ours(x, states)
     weights = [v.value for v in theirs.trainable_variables]
     rest = [v.value for v in theirs.non_trainable_variables]
-    with as_keras_likes_it():
+    with default_promotion():
         theirs_after = theirs.stateless_call(weights, rest, x, states)[0]
     assert_same((y, after), theirs_after)

@@ -15,6 +15,7 @@ from jaxrnn.keras.dropout import input_masks
 from tests.keras_layers.live import GAPS, B, D, H, T, assert_same, numbers, pair, theirs_with_gradients
 
 SEED = 11
+GATES = {"LSTMCell": "ifgo", "GRUCell": "zrn", "SimpleRNNCell": "h"}  # Keras's order, our letters
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "lstm, inputs": ("LSTM", dict(dropout=0.4)),
     "lstm, inputs, each gate": ("LSTM", dict(dropout=0.4, implementation=1)),
@@ -30,17 +31,16 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 def drawn_masks(module: Any) -> tuple[Any, Any]:
     """The masks of the module's first call, scaled and in Keras's order of gates; None where there are none."""
     cell = module.cell
-    gates = len(cell.gate_order)
+    gates = GATES[type(cell).__name__]
     inputs_key, states_key = jax.random.split(nnx.RngStream(SEED, tag="dropout")())
     inputs = states = None
     if cell.dropout:
         each = cell.implementation == 1 or cell.recurrent_dropout > 0
-        masks = input_masks(inputs_key, cell.dropout, gates if each else 1, B, D)
+        masks = input_masks(inputs_key, cell.dropout, len(gates) if each else 1, B, D)
         inputs = list(np.asarray(masks) / (1 - cell.dropout))
     if cell.recurrent_dropout:
         theta = cell.functional.theta(cell.params, (B,), jnp.float64, states_key)
-        by_engine = [theta[f"recurrent_dropout_{gate}"] for gate in cell.functional.gates]
-        states = [np.asarray(by_engine[g]) / (1 - cell.recurrent_dropout) for g in cell.gate_order]
+        states = [np.asarray(theta[f"recurrent_dropout_{gate}"]) / (1 - cell.recurrent_dropout) for gate in gates]
     return inputs, states
 
 

@@ -15,7 +15,8 @@ import jaxrnn.keras
 from jaxrnn.keras.identifiers import get
 from jaxrnn.keras.initializers import INITIALIZERS, draw, get_initializer
 from jaxrnn.regularizers import L2, REGULARIZERS
-from tests.keras_layers.live import as_keras_likes_it, assert_same, keras
+from tests.keras_layers.live import assert_same, keras
+from tests.promotion import default_promotion
 
 D, H = 40, 60
 RANDOM = sorted(
@@ -39,7 +40,7 @@ def test_every_name_of_keras_is_known() -> None:
 def test_the_same_distribution(name: str, shape: tuple[int, int]) -> None:
     """Two samples, Kolmogorov and Smirnov's test; both generators start from fixed seeds."""
     config = {"class_name": keras.initializers.get(name).__class__.__name__, "config": {"seed": 5}}
-    with as_keras_likes_it():
+    with default_promotion():
         theirs = np.asarray(keras.initializers.get(config)(shape, dtype="float32"))
     ours = drawn(name, shape)
     assert ours.shape == shape
@@ -66,7 +67,7 @@ def test_the_limits_are_those_of_the_fused_matrices() -> None:
 @pytest.mark.parametrize("bias", ["zeros", {"class_name": "Constant", "config": {"value": 0.03}}], ids=str)
 def test_the_forget_gate_starts_open(unit_forget_bias: bool, bias: Any) -> None:
     options: Any = dict(bias_initializer=bias, unit_forget_bias=unit_forget_bias)
-    with as_keras_likes_it():
+    with default_promotion():
         theirs = keras.layers.LSTM(3, dtype="float64", **options)
         theirs.build((1, 1, 2))
     ours = jaxrnn.keras.LSTM(3, in_features=2, rngs=nnx.Rngs(0), **options)
@@ -115,7 +116,7 @@ def test_a_mixed_policy(policy: str, products: str, weights: str) -> None:
     lstm = jaxrnn.keras.LSTM(3, dtype=policy, in_features=2, rngs=nnx.Rngs(0))
     theirs = keras.layers.LSTM(3, dtype=policy)
     xs = np.ones((1, 4, 2), np.float32)
-    with as_keras_likes_it():
+    with default_promotion():
         expected = theirs(xs)
     theirs_weights = [np.asarray(w.value) for w in theirs.weights]
     lstm.set_weights(theirs_weights)

@@ -11,7 +11,8 @@ import pytest
 from flax import nnx
 
 import jaxrnn.keras
-from tests.keras_layers.live import GAPS, B, D, H, T, as_keras_likes_it, assert_same, numbers, pair
+from tests.keras_layers.live import GAPS, B, D, H, T, assert_same, numbers, pair
+from tests.promotion import default_promotion
 
 MODULES: dict[str, Any] = {
     "lstm": lambda lib: lib.layer("LSTM", stateful=True, return_sequences=True, return_state=True),
@@ -30,7 +31,7 @@ def test_calls_go_on_where_the_last_one_stopped(name: str) -> None:
             theirs.reset_state()
         xs = jnp.asarray(numbers(i, B, T, D))
         mask = jnp.asarray(GAPS) if i == 1 else None
-        with as_keras_likes_it():
+        with default_promotion():
             expected = theirs(xs, mask=mask)
         assert_same(ours(xs, mask=mask), expected)
 
@@ -50,7 +51,7 @@ def test_given_states_come_before_the_kept_ones() -> None:
     states = [jnp.asarray(numbers(6 + i, B, H)) for i in range(2)]
     for given in (None, states, None):
         xs = jnp.asarray(numbers(5, B, T, D))
-        with as_keras_likes_it():
+        with default_promotion():
             expected = theirs(xs, initial_state=given)
         assert_same(ours(xs, initial_state=given), expected)
 

@@ -15,7 +15,8 @@ from flax import nnx
 import jaxrnn
 import jaxrnn.keras
 from jaxrnn import constraints, regularizers
-from tests.keras_layers.live import GAPS, B, D, H, T, as_keras_likes_it, assert_same, keras, numbers, pair
+from tests.keras_layers.live import GAPS, B, D, H, T, assert_same, keras, numbers, pair
+from tests.promotion import default_promotion
 
 REGULARIZERS: dict[str, Any] = {
     "l1": {},
@@ -49,7 +50,7 @@ def float64() -> Iterator[None]:
 def test_a_regulariser(name: str) -> None:
     w = jnp.asarray(numbers(0, 4, 6)).at[1].set(0.0)  # a row of zeros has no direction
     ours = regularizers.REGULARIZERS[name](**REGULARIZERS[name])
-    with as_keras_likes_it():
+    with default_promotion():
         theirs = getattr(keras.regularizers, name)(**REGULARIZERS[name])
         expected = theirs(w)
     assert_same(ours(w), expected, 1e-12)
@@ -60,7 +61,7 @@ def test_a_regulariser(name: str) -> None:
 def test_a_constraint(name: str) -> None:
     w = jnp.asarray(numbers(0, 4, 6)).at[:, 1].set(0.0)
     ours = constraints.CONSTRAINTS[name](**CONSTRAINTS[name])
-    with as_keras_likes_it():
+    with default_promotion():
         theirs = getattr(keras.constraints, name)(**CONSTRAINTS[name])
         expected = theirs(w)
     assert_same(ours(w), expected, 1e-12)
@@ -112,7 +113,7 @@ def test_training_beside_keras(name: str) -> None:
             penalties.append(theirs.activity_regularizer(ys) / B)
         return jnp.mean((ys - targets) ** 2) + sum(penalties)
 
-    with as_keras_likes_it():
+    with default_promotion():
         sgd = keras.optimizers.SGD(0.125, momentum=0.5)  # applies the constraints
         for _ in range(3):
             value, gradient = their_loss([v.value for v in theirs.trainable_variables])
@@ -125,7 +126,7 @@ def test_activities_count_all_outputs_by_the_batch_size() -> None:
     options: Any = dict(return_state=True, return_sequences=True, activity_regularizer="l2", kernel_regularizer="l1")
     ours, theirs = pair(lambda lib: lib.layer("LSTM", **options))
     xs = jnp.asarray(numbers(5, B, T, D))
-    with as_keras_likes_it():
+    with default_promotion():
         theirs(xs, mask=jnp.asarray(GAPS))
         expected = sum(np.asarray(loss) for loss in theirs.losses)
     ours(xs, mask=GAPS)

@@ -16,6 +16,7 @@ import pytest
 
 import jaxrnn
 from tests.peers.weights import GRADIENTS, LENGTHS, OUTPUTS, B, D, H, T, all_close, close, columns, data, run
+from tests.promotion import default_promotion
 
 os.environ["KERAS_BACKEND"] = "jax"
 keras = pytest.importorskip("keras")
@@ -79,7 +80,7 @@ def test_outputs_and_all_gradients(name: str, backend: str, ragged: bool) -> Non
     *carry_weights, ys_weight = data(22, *shapes, (T, B, H))
     lengths = LENGTHS if ragged else np.full(B, T)
     valid = np.arange(T)[:, None] < lengths
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    with default_promotion():
         layer = make(
             H,
             activation=jnp.tanh,

@@ -1,0 +1,82 @@
+"""What names and shapes alone tell of a cell: its options, its sizes, and the layer that they make."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from jaxrnn.cell import Cell
+from jaxrnn.compose import bidirectional, stack
+from jaxrnn.interop import arithmetic
+from jaxrnn.interop.express import make_cell, options_of
+from jaxrnn.interop.places import Place
+from jaxrnn.interop.rows import Row
+from jaxrnn.interop.source import Entry
+from jaxrnn.layer import Layer
+
+Cells = Mapping[Place, Mapping[str, Entry]]  # the entries of each cell, by the names that its row has
+
+
+def optional_arrays(row: Row, cells: Cells, cell: Cell | None) -> dict[str, Any]:
+    """Which optional arrays a cell has: those of a known cell, else those that are there for any cell."""
+    options = [a.when for a in row.arrays if a.when]
+    if cell is not None:
+        has = options_of(cell)
+        return {name: has[name] is not None and has[name] is not False for name in options}
+    found: dict[str, Any] = {}
+    for option in options:
+        names = [n for a in row.arrays if a.when == option for n in arithmetic.names(row, a).values()]
+        there = sum(n in arrays for arrays in cells.values() for n in arrays if n in names)
+        # One array that is not there may be lost; two are left out on purpose.
+        lost = option == "use_bias" and len(names) * len(cells) == 1
+        found[option] = bool(there) or lost
+    return found
+
+
+def sizes_by_vote(
+    row: Row, arrays: Mapping[str, Entry], has: Mapping[str, Any], cell: Cell | None
+) -> dict[str, int] | None:
+    """The sizes behind the axes, as most arrays of the cell have them."""
+    votes: dict[str, Counter[int]] = {letter: Counter() for letter in "dhrp"}
+    pairs = [
+        (array, arrays[name].shape)
+        for array in arithmetic.present(row, has)
+        for name in arithmetic.names(row, array).values()
+        if name in arrays and len(arrays[name].shape) == len(array.axes.split())
+    ]
+    projected = bool(has.get("projection"))
+    for array, shape in pairs:
+        for axis, n in zip(array.axes.split(), shape, strict=True):
+            units = {"gh": len(row.gates), "kh": len(row.gates) - 1, "h": 1}.get(axis)
+            if units and n and n % units == 0:
+                votes["h"][n // units] += 1
+            elif axis in "drp" and n:
+                votes[{"r": "p" if projected else "h"}.get(axis, axis)][n] += 1
+    sizes = {letter: counts.most_common(1)[0][0] for letter, counts in votes.items() if counts}
+    if cell is not None:
+        sizes |= {"h": cell.size, "p": cell.output_size}
+    if "h" not in sizes or (projected and "p" not in sizes):
+        return None
+    sizes["r"] = sizes["p"] = sizes["p"] if projected else sizes["h"]
+    for array, shape in pairs:
+        if array.axes[0] == "+" and shape[0] > sizes["r"]:
+            sizes.setdefault("d", shape[0] - sizes["r"])
+    return sizes
+
+
+def build(row: Row, sizes: Mapping[Place, dict[str, int]], has: Mapping[Place, Mapping[str, Any]]) -> Layer:
+    """The layer that names and shapes tell."""
+
+    def cell(place: Place) -> Cell:
+        options = dict(has[place]) | dict(row.fixed)
+        if "projection" in options:
+            options["projection"] = sizes[place]["p"] if options["projection"] else None
+        return make_cell(row.kind, sizes[place]["h"], options)
+
+    both = any(p.backward for p in sizes)
+    layers: list[Layer] = []
+    for i in range(max(p.layer for p in sizes) + 1):
+        forward = cell(Place(i))
+        layers.append(bidirectional(forward, cell(Place(i, True))) if both else forward)
+    return layers[0] if len(layers) == 1 else stack(layers)
