@@ -92,6 +92,4 @@ def _schedule(backend: str, T: int, chunk: int | str | None, rows: int, units: i
     text = f"{T} steps in {count} blocks of {size.block}" + (f" and one of {rest}" if rest else "")
     if size.segment is not None and size.segment < T:
         return f"{text}, in segments of {size.segment} that save only the carry they start from"
-    if size.sums:
-        return f"{text}; a block keeps its carries and the pre-activations of up to {size.sums} gates"
     return f"{text}; a block keeps its carries and recomputes its gates"

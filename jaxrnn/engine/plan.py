@@ -6,12 +6,7 @@ import math
 from typing import NamedTuple
 
 BLOCK = 16  # steps a block; 16 to 20 keep a block's gates in cache and its products large
-# Measured on CPU, see SPEED.md. What is small runs in one block that keeps all it can. Where H is large, products cost
-# more to make again than to keep; shorter blocks pay for the memory.
-SMALL = 2**16  # T * B * H
-WIDE = 512  # H
-WIDE_BLOCK, WIDE_SUMS = 5, 3
-ALL = 2**16  # more gates than any cell has
+SMALL = 2**16  # T * B * H up to which one block that keeps all it can is faster; measured on CPU, see SPEED.md
 
 
 class Plan(NamedTuple):
@@ -29,23 +24,22 @@ class Blocks(NamedTuple):
 
     segment: int | None
     block: int
-    sums: int = 0  # of how many gates at most the pre-activation is kept; the others are recomputed from the carries
+    keep: bool = False  # keep pre-activations too, of gates that are sums of their two parts
 
 
 def blocks(T: int, chunk: int | str | None, rows: int, size: int) -> Blocks:
     """The blocks of a sequence of T steps, `rows` batch rows and H = `size` units.
 
-    None: all of a small sequence in one block. Else the divisor of T nearest to 16 (to 5 for wide cells, which keep
-    pre-activations) that leaves no rest to run apart, else that number itself. A number: that many steps. "sqrt":
-    segments of about sqrt(T) steps that save only the carry they start from, in blocks of 16; memory then grows as the
-    square root of T, for one more forward pass. T or more: one block, which keeps all it can.
+    None: all of a small sequence in one block; else the divisor of T in 12..24 that is nearest to 16 (no rest to run
+    apart), else 16. A number: that many steps. "sqrt": segments of about sqrt(T) steps that save only the carry they
+    start from, in blocks of 16; memory then grows as the square root of T, for one more forward pass. T or more: one
+    block, which keeps all it can.
     """
     if chunk == "sqrt":
         return Blocks(BLOCK * max(1, round(math.sqrt(T) / BLOCK)), BLOCK)
     if chunk is not None:
-        return Blocks(None, int(chunk), ALL if int(chunk) >= T else 0)
+        return Blocks(None, int(chunk), int(chunk) >= T)
     if T * rows * size <= SMALL:
-        return Blocks(None, max(T, 1), ALL)
-    target, sums = (WIDE_BLOCK, WIDE_SUMS) if size >= WIDE else (BLOCK, 0)
-    near = [d for d in range(3 * target // 4, 3 * target // 2 + 1) if T % d == 0]
-    return Blocks(None, min(near, key=lambda d: abs(d - target), default=target), sums)
+        return Blocks(None, max(T, 1), True)
+    divisors = [d for d in range(12, 25) if T % d == 0]
+    return Blocks(None, min(divisors, key=lambda d: abs(d - BLOCK), default=BLOCK))
