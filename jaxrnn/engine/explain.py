@@ -10,7 +10,7 @@ from jaxrnn.cell import Cell
 from jaxrnn.checks import check_choice, check_size
 from jaxrnn.dtypes import default_float
 from jaxrnn.engine.check import check_chunk
-from jaxrnn.engine.plan import ALL, Blocks, blocks
+from jaxrnn.engine.plan import Blocks, blocks
 from jaxrnn.engine.registry import BACKENDS, choose
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
@@ -102,10 +102,8 @@ def _schedule(backend: str, T: int, chunk: int | str | None, rows: int, units: i
     text = f"{T} steps in {count} blocks of {size.block}" + (f" and one of {rest}" if rest else "")
     if size.segment is not None and size.segment < T:
         return f"{text}, in segments of {size.segment} that save only the carry they start from"
-    if size.sums == ALL:
+    if size.keep:
         return f"{text}; a block keeps its carries and its pre-activations"
-    if size.sums:
-        return f"{text}; a block keeps its carries and the pre-activations of up to {size.sums} gates"
     return f"{text}; a block keeps its carries and recomputes its gates"
 
 

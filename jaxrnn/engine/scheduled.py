@@ -62,8 +62,9 @@ def run(job: Job) -> tuple[Carry, Any]:
         steps = Step(x, at.valid, at.reset, noise | at.per_step)
         one = Step(x, *jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), tuple(steps)[1:]))
         twins = find_twins(cell, kernels, job.rows, carry, one)
-        steps = steps._replace(x=_project(job, clean(at.valid, at.x), twins[: size.sums]))
-        program = Program(cell, plan.reverse, job.dtype, plan.carries, twins, twins[: size.sums])
+        kept = twins if size.keep else ()
+        steps = steps._replace(x=_project(job, clean(at.valid, at.x), kept))
+        program = Program(cell, plan.reverse, job.dtype, plan.carries, twins, kept)
         return _loop(program, kernels, job.rows, carry, steps)
 
     keep = jax.checkpoint_policies.save_only_these_names(KEPT)

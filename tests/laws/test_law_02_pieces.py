@@ -135,7 +135,7 @@ def test_sqrt_with_segments_of_several_blocks(direction: str) -> None:
 
 
 @pytest.mark.parametrize(("steps", "batch"), [(1, (2,)), (63, ()), (97, (2,))])
-@pytest.mark.parametrize("sums", [0, 3])
+@pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize(
     "row",
     [
@@ -145,12 +145,12 @@ def test_sqrt_with_segments_of_several_blocks(direction: str) -> None:
     ],
 )
 def test_default_blocks_are_the_reference(
-    row: str, sums: int, steps: int, batch: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    row: str, small: bool, steps: int, batch: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One step, a length with a divisor near 16, and a prime; recomputing pre-activations, and keeping some."""
-    monkeypatch.setattr(plan, "SMALL", 0)
-    monkeypatch.setattr(plan, "WIDE", 0 if sums else 10**9)
-    assert blocks(97, None, 2, 5) == (None, 5 if sums else 16, sums)
+    """One step, a length with a divisor near 16, and a prime; in blocks, and in long ones that keep pre-activations."""
+    if not small:
+        monkeypatch.setattr(plan, "SMALL", 0)
+    assert blocks(97, None, 2, 5) == ((None, 64, True) if small else (None, 16, False))
     args, weights = programs.without_reset(arrays(row, steps, batch)), cotangents(row, steps, batch)
 
     def program(args: Any, backend: str) -> Any:
