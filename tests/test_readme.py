@@ -36,6 +36,19 @@ def test_the_memory_table_is_the_measured_one() -> None:
         assert memory_row(name, cell, 4 * T * B * H) in README
 
 
+def test_the_benchmark_is_the_recorded_one() -> None:
+    """Every line of the training tables."""
+    from jaxrnn.bench.report import to_markdown
+    from jaxrnn.bench.tables import read_records
+
+    for name in ("lstm", "gru", "elman"):
+        text = to_markdown(read_records([ROOT / f"configs/results/bench_{name}.json"]))
+        training = text.split(f"**{name}: training step, ms**")[1].split("\n- ")[0]
+        lines = [line for line in training.splitlines() if line.startswith("|")]
+        assert len(lines) > 8
+        assert [line for line in lines if line not in README] == []
+
+
 def memory_row(name: str, cell: dict[str, Any], unit: int) -> str:
     """A line of the table: units of T * B * H floats, and the ratio to the plain scan."""
     used = [cell[backend] for backend in ("scheduled", "native")]

@@ -8,8 +8,8 @@ from typing import Any
 from jaxrnn.bench.tables import FASTEST, Cell, Row, Table, make_tables
 
 LEGEND = (
-    "Medians over rounds; in brackets the ratio to the first column, pair by pair in each round: above 1 the first "
-    "column is faster (or smaller). Bold: the best of a row. Cases are B, T, D, H."
+    "Medians over rounds; in brackets the ratio to the first line, pair by pair in each round: above 1 the first "
+    "line is faster (or smaller). Bold: the best of a column. Means are geometric. Cases are B, T, D, H."
 )
 
 
@@ -47,14 +47,10 @@ def print_tables(record: dict[str, Any], console: Any) -> None:
         drawn = Drawn(title=escape(table.title), title_justify="left")
         for number, word in enumerate(head):
             drawn.add_column(escape(word), justify="right" if number else "left", overflow="fold")
-        for line, row in zip(body, [*table.rows, None], strict=False):
-            best = row.best if row is not None else None
-            names = [None, *table.columns]
-            styled = [
-                f"[bold green]{escape(text)}[/]" if n < len(names) and best and names[n] == best else escape(text)
-                for n, text in enumerate(line)
-            ]
-            drawn.add_row(*styled)
+        best = [None, *(row.best for row in table.rows), None]
+        for line in body:
+            won = [name is not None and name == line[0] for name in best]
+            drawn.add_row(*(f"[bold green]{escape(t)}[/]" if w else escape(t) for t, w in zip(line, won, strict=False)))
         console.print(drawn)
         for note in table.notes:
             console.print(escape(note), style="dim")
@@ -63,7 +59,7 @@ def print_tables(record: dict[str, Any], console: Any) -> None:
 
 
 def _grid(table: Table, bold: str) -> list[list[str]]:
-    """Head, one line a case, and the geometric means."""
+    """Head, one line a contestant, and one for the fastest peer: many libraries, few cases."""
     peers = table.columns[1:]
     means = {name: table.mean(name) for name in (*peers, FASTEST)}
     judged = any(row.peer is not None for row in table.rows)
@@ -77,8 +73,8 @@ def _grid(table: Table, bold: str) -> list[list[str]]:
     if len(table.rows) > 1 and any(mean is not None for mean in means.values()):
         columns = [*peers, *([FASTEST] if judged else [])]
         texts = ["" if (mean := means[name]) is None else f"{mean:.2f}" for name in columns]
-        grid.append(["geometric mean of ratios", "", *texts])
-    return grid
+        grid.append(["mean ratio", "", *texts])
+    return [list(line) for line in zip(*grid, strict=True)]
 
 
 def _text(cell: Cell) -> str:
