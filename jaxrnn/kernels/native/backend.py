@@ -18,8 +18,8 @@ from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
 from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.errors import fail
-from jaxrnn.kernels.native import calls, library, primitives, row
-from jaxrnn.kernels.native.calls import Operands, Spec
+from jaxrnn.kernels.native import arrays, library, primitives, row
+from jaxrnn.kernels.native.arrays import Operands, Spec
 from jaxrnn.kernels.native.primitives import Form
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Declined
@@ -56,7 +56,7 @@ def _declines(cell: Cell, dtype: str) -> str | None:
 @lru_cache(maxsize=256)
 def _reason(cell: Cell, signature: Signature) -> str | None:
     try:
-        calls.check(cell, signature)
+        arrays.check(cell, signature)
     except Declined as reason:
         return str(reason)
     except (TypeError, ValueError, IndexError) as error:  # of a user's equations
@@ -139,7 +139,7 @@ def _saves(cell: Cell, signature: Signature, chunk: int | str | None, T: int, N:
     """
     if chunk is not None:
         return isinstance(chunk, int) and chunk >= T
-    if len(cell.gates) < 4 or not calls.findings(cell, signature).fused:
+    if len(cell.gates) < 4 or not arrays.findings(cell, signature).fused:
         return False
     numbers = T * N * sum(p.outputs for p in row.products(cell, signature))
     return numbers * np.dtype(signature.dtype).itemsize <= SAVED_BYTES
@@ -170,7 +170,7 @@ def _call_jvp(spec: Spec, primals: Any, tangents: Any) -> Any:
         i for i, t in enumerate(tangent_leaves) if not isinstance(t, SymbolicZero) and t.dtype != jax.dtypes.float0
     )
     results = primitives.forward.bind(*leaves, form=Form(spec, tree, keep=True))
-    visible = len(results) - len(calls.kept(spec, operands))
+    visible = len(results) - len(arrays.kept(spec, operands))
     ys = results[len(spec.signature.carry)]  # may show a state, which is then not kept a second time
     kept = (*results[visible:], ys)
     form = Form(spec, tree, live=live)

@@ -23,8 +23,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxrnn.engine import scheduled
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.sequence import Job, Steps
-from jaxrnn.kernels.native import calls, library
-from jaxrnn.kernels.native.calls import Operands, Prepared, Roles, Spec
+from jaxrnn.kernels.native import arrays, calls, library
+from jaxrnn.kernels.native.arrays import Operands, Roles, Spec
+from jaxrnn.kernels.native.call import Prepared
 from jaxrnn.step import Rows
 
 
@@ -66,7 +67,7 @@ class Form(NamedTuple):
 def _slow_forward(*leaves: Any, form: Form) -> list[Any]:
     spec, operands = form.spec, form.operands(leaves)
     results = jax.tree.leaves(_scheduled(spec, operands))
-    kept = calls.forward_results(spec, operands, form.keep)[len(results) :]
+    kept = arrays.forward_results(spec, operands, form.keep)[len(results) :]
     return results + [jnp.zeros(a.shape, spec.signature.dtype) for a in kept]  # read by native calls only
 
 
@@ -79,7 +80,7 @@ def _slow_linear(*leaves: Any, form: Form) -> list[Any]:
 
 def _slow_backward(*leaves: Any, form: Form) -> list[Any]:
     primals = leaves[: form.tree.num_leaves]
-    count = len(calls.forward_results(form.spec, form.operands(primals), False))
+    count = len(arrays.forward_results(form.spec, form.operands(primals), False))
 
     def run(*live: Any) -> Any:
         moved = dict(zip(form.live, live, strict=True))
@@ -138,7 +139,7 @@ def _lower_backward(ctx: Any, *leaves: Any, form: Form) -> Any:
     operands, fields = form.operands(ctx.avals_in), form.fields()
     prepared = calls.prepare_backward(form.spec, operands, form.live_fields())
     results = _native(ctx, leaves, prepared, jnp.dtype(form.spec.signature.dtype))
-    places = list(calls.backward_results(form.spec, operands, form.live_fields()))
+    places = list(arrays.backward_results(form.spec, operands, form.live_fields()))
     return [results[places.index(fields[i])] for i in form.live]
 
 
@@ -196,11 +197,11 @@ def _like(avals: Any, shape: tuple[int, ...], form: Form) -> Any:
 
 
 def _forward_shapes(avals: Any, form: Form) -> list[Any]:
-    return [a.shape for a in calls.forward_results(form.spec, form.operands(avals), form.keep)]
+    return [a.shape for a in arrays.forward_results(form.spec, form.operands(avals), form.keep)]
 
 
 def _linear_shapes(avals: Any, form: Form) -> list[Any]:
-    return [a.shape for a in calls.forward_results(form.spec, form.operands(avals), False)]
+    return [a.shape for a in arrays.forward_results(form.spec, form.operands(avals), False)]
 
 
 def _backward_shapes(avals: Any, form: Form) -> list[Any]:
@@ -260,8 +261,8 @@ def _unfold(x: Any, role: str, size: int) -> Any:
 def _all_roles(primitive: Primitive, form: Form) -> tuple[list[str], list[str]]:
     """Where the rows are in all operands and in all results."""
     own, spec = form.roles(), form.spec
-    shapes = [r.role for r in calls.forward_results(spec, _placeholder(form), False)]
-    kept = [r.role for r in calls.kept(spec, _placeholder(form))]
+    shapes = [r.role for r in arrays.forward_results(spec, _placeholder(form), False)]
+    kept = [r.role for r in arrays.kept(spec, _placeholder(form))]
     live = [own[i] for i in form.live]
     if primitive is forward:
         return own, [*shapes, *(kept if form.keep else ())]

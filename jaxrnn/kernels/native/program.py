@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrnn.kernels.native.vectors import Graph
+from jaxrnn.kernels.native.vectors import Graph, Value
 
 LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
 ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS = range(4)
@@ -42,6 +42,19 @@ class Store(NamedTuple):
     node: int
     length: int
     last: bool = False  # overwrites what the stage may still load
+
+
+def stores(name: Any, value: Value, *, last: bool = False) -> list[Store]:
+    """All vectors of a value, one behind the other."""
+    length = value.length or 1
+    return [Store(name, i * length, int(n), length, last) for i, n in enumerate(value.nodes.reshape(-1))]
+
+
+def added(graph: Graph, name: Any, value: Value) -> list[Store]:
+    """Add a value to the sum in an array."""
+    total = graph.load(name, value.shape)
+    nodes = [graph.apply("add", int(a), int(b)) for a, b in zip(total.nodes.flat, value.nodes.flat, strict=True)]
+    return stores(name, Value(np.array(nodes).reshape(value.nodes.shape), value.length), last=True)
 
 
 @dataclass

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.cell import Cell
-from jaxrnn.kernels.native.vectors import Graph, Node, Value
+from jaxrnn.kernels.native.vectors import Declined, Graph, Node, Value
 from jaxrnn.step import Products, Rows, Step, advance
 from jaxrnn.typing import Array
 
@@ -32,6 +32,14 @@ class Product(NamedTuple):
     @property
     def outputs(self) -> int:
         return int(np.prod(self.shape))
+
+    def first_column(self, cell: Cell) -> int:
+        """The first column of its gates within the kernel."""
+        if self.picked is None:
+            return 0
+        if self.picked != tuple(range(self.picked[0], self.picked[0] + len(self.picked))):
+            raise Declined(f"a product with gates {[cell.gates[i] for i in self.picked]}, which are no neighbours")
+        return self.picked[0] * cell.size
 
 
 class Signature(NamedTuple):
@@ -148,7 +156,7 @@ def _trace(function: Any, *arguments: Any) -> Any:
 def evaluate(graph: Graph, traced: Any, *arguments: Any) -> Any:
     """A traced function on values of the graph; trees of `Value` in and out."""
     closed, _, results = traced
-    flat = jax.tree.leaves(arguments, is_leaf=_is_value)
+    flat = jax.tree.leaves(arguments, is_leaf=is_value)
     return jax.tree.unflatten(jax.tree.structure(results), graph.interpret(closed.jaxpr, closed.consts, flat))
 
 
@@ -156,6 +164,39 @@ def loads(graph: Graph, name: str, tree: Any) -> Any:
     """A tree of arrays in memory, each known by `(name, its place in the tree)`."""
     leaves, treedef = jax.tree.flatten(tree)
     return jax.tree.unflatten(treedef, [graph.load((name, i), leaf.shape) for i, leaf in enumerate(leaves)])
+
+
+def load_inputs(graph: Graph, shapes: Inputs) -> Inputs:
+    """The inputs of a step, known by field and place."""
+    return Inputs(*(loads(graph, name, tree) for name, tree in zip(shapes._fields, shapes, strict=True)))
+
+
+def load_values(graph: Graph, cell: Cell, signature: Signature) -> list[Value]:
+    """What came of the products."""
+    return [graph.load(("values", k), p.shape) for k, p in enumerate(products(cell, signature))]
+
+
+def load_cotangents(graph: Graph, cell: Cell, signature: Signature) -> dict[str, Any]:
+    """The cotangents of the forward graph's results."""
+    carry = cell.carry_type(*(jax.ShapeDtypeStruct(s, jnp.float32) for s in signature.carry))
+    result = {
+        "multiplied": [graph.load(("ct_multiplied", k), (p.inputs,)) for k, p in enumerate(products(cell, signature))],
+        "carry": loads(graph, "ct_carry", carry),
+        "y": graph.load(("ct_y", 0), (cell.output_size,)),
+    }
+    return result | {"carries": loads(graph, "ct_carries", carry)} if signature.carries else result
+
+
+def reached(graph: Graph, tree: Any) -> set[int]:
+    """All nodes that these values rest on."""
+    todo = [int(n) for v in jax.tree.leaves(tree, is_leaf=is_value) for n in v.nodes.reshape(-1)]
+    seen: set[int] = set()
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo += graph.nodes[node].inputs
+    return seen
 
 
 def sums_only(graph: Graph, x: Value, value: Value, roots: set[int]) -> bool:
@@ -205,5 +246,5 @@ def _kernel_shapes(cell: Cell, signature: Signature) -> dict[str, Any]:
     }
 
 
-def _is_value(node: Any) -> bool:
+def is_value(node: Any) -> bool:
     return isinstance(node, Value)

@@ -1,0 +1,161 @@
+"""The arrays of a call: what goes in, what comes out, and how its rows and steps are cut."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxrnn.cell import Cell
+from jaxrnn.kernels.native import library, row
+from jaxrnn.kernels.native.row import Signature
+from jaxrnn.kernels.native.vectors import Graph
+
+BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
+
+
+class Operands(NamedTuple):
+    """The arrays of a call, rows `[N]` for the batch axes. None where there is nothing."""
+
+    xs: Any  # [T, N, D], or [T, N, G, H] projected
+    kernel: Any  # [D, G, H]; None when projected
+    bias: Any  # [G, H]
+    kernels: dict[str, Any]  # the recurrent ones
+    carry: Any  # [N, C] each
+    theta: dict[str, Any]  # [N, ...]
+    start: Any  # like carry
+    floats: dict[str, Any]  # [T, N, ...]
+    flags: dict[str, Any]
+    valid: Any  # [T, N]
+    reset: Any
+
+
+class Roles(NamedTuple):
+    """Where each field of `Operands` has its rows."""
+
+    xs: str = "step"
+    kernel: str = "shared"
+    bias: str = "shared"
+    kernels: str = "shared"
+    carry: str = "row"
+    theta: str = "row"
+    start: str = "row"
+    floats: str = "step"
+    flags: str = "step"
+    valid: str = "step"
+    reset: str = "step"
+
+
+class Spec(NamedTuple):
+    """The static part of a call."""
+
+    cell: Cell
+    signature: Signature
+    projected: bool
+    reverse: bool
+    block: int | None  # steps, where the caller settled it
+    saved: bool  # keep the results of all products for the backward call, rather than multiply again
+
+
+class Array(NamedTuple):
+    """A result of a call: its name in the tables, shape, dtype and role."""
+
+    name: Any
+    shape: tuple[int, ...]
+    role: str
+
+
+class Sizes(NamedTuple):
+    """T steps, N rows in `groups`, `block` steps at a time."""
+
+    T: int
+    N: int
+    groups: int
+    block: int
+
+    @property
+    def rows(self) -> int:
+        return -(-self.N // self.groups)
+
+
+def sizes(spec: Spec, operands: Operands) -> Sizes:
+    """How a call is cut. Little work is not worth a second thread."""
+    T, N = operands.xs.shape[:2]
+    work = 2 * T * N * sum(p.inputs * p.outputs for p in row.products(spec.cell, spec.signature))
+    groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
+    block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // groups)))
+    return Sizes(T, N, groups, max(1, min(block, T)))
+
+
+class Findings(NamedTuple):
+    """What the equations of a step allow."""
+
+    fused: bool  # projection and first product enter as their sum only: one array holds both
+    shown: int | None  # the state that is the output as well: it is kept once
+
+
+@lru_cache(maxsize=512)
+def findings(cell: Cell, signature: Signature) -> Findings:
+    """Read them off the forward graph."""
+    graph = Graph(frozenset(library.OPERATIONS))
+    given, values = row.load_inputs(graph, row.inputs(cell, signature)), row.load_values(graph, cell, signature)
+    out = row.evaluate(graph, row.trace_forward(cell, signature), given, values)
+    roots = {int(n) for v in jax.tree.leaves(out, is_leaf=row.is_value) for n in v.nodes.reshape(-1)}
+    shown = [i for i, v in enumerate(out["carry"]) if np.array_equal(v.nodes, out["y"].nodes)]
+    fused = bool(values) and row.sums_only(graph, given.x, values[0], roots)
+    return Findings(fused, shown[0] if shown else None)
+
+
+def check(cell: Cell, signature: Signature) -> None:
+    """Raise `Declined` where the equations have something that vector programs lack."""
+    for product in row.products(cell, signature):
+        product.first_column(cell)
+    graph = Graph(frozenset(library.OPERATIONS))
+    given, values = row.load_inputs(graph, row.inputs(cell, signature)), row.load_values(graph, cell, signature)
+    row.evaluate(graph, row.trace_forward(cell, signature), given, values)
+    row.evaluate(graph, row.trace_backward(cell, signature), given, values, row.load_cotangents(graph, cell, signature))
+
+
+def forward_results(spec: Spec, operands: Operands, keep: bool) -> list[Array]:
+    """What the forward call returns: the final carry, outputs, and what the backward call needs."""
+    cell, (T, N) = spec.cell, operands.xs.shape[:2]
+    results = [Array(("final", i), (N, *shape), "row") for i, shape in enumerate(spec.signature.carry)]
+    results.append(Array(("y", 0), (T, N, cell.output_size), "step"))
+    if spec.signature.carries:
+        results += [Array(("carries", i), (T, N, *shape), "step") for i, shape in enumerate(spec.signature.carry)]
+    return results + kept(spec, operands) if keep else results
+
+
+def kept(spec: Spec, operands: Operands) -> list[Array]:
+    """What the forward call returns for the backward call alone: carries before every step, results of products."""
+    cell, (T, N) = spec.cell, operands.xs.shape[:2]
+    shown = findings(cell, spec.signature).shown
+    before = enumerate(spec.signature.carry)
+    arrays = [Array(("before", i), (T, N, *shape), "step") for i, shape in before if i != shown]
+    if spec.saved:
+        products = enumerate(row.products(spec.cell, spec.signature))
+        arrays += [Array(("saved", k), (T, N, *p.shape), "step") for k, p in products]
+    return arrays
+
+
+def backward_results(spec: Spec, operands: Operands, live: frozenset[str]) -> dict[tuple[str, int], Array]:
+    """Cotangents, by field of `Operands` and place in it. `live`: the fields asked for, where they cost a product."""
+    signature = spec.signature
+    T, N = operands.xs.shape[:2]
+    real = lambda arrays: [i for i, (_, _, dtype) in enumerate(arrays) if dtype != "bool"]  # noqa: E731
+    shapes: dict[tuple[str, int], tuple[int, ...]] = {}
+    for i, shape in enumerate(signature.carry):
+        shapes["carry", i] = (N, *shape)
+        if signature.resets:
+            shapes["start", i] = (N, *shape)
+    for i in real(signature.theta):
+        shapes["theta", i] = (N, *signature.theta[i][1])
+    for place, i in enumerate(real(signature.per_step)):
+        shapes["floats", place] = (T, N, *signature.per_step[i][1])
+    for field in ("xs", "kernel", "bias", "kernels"):
+        if field in live:
+            shapes |= {(field, i): a.shape for i, a in enumerate(jax.tree.leaves(getattr(operands, field)))}
+    roles = Roles()._asdict()
+    return {key: Array((f"d{key[0]}", key[1]), shape, roles[key[0]]) for key, shape in shapes.items()}

@@ -1,0 +1,180 @@
+"""A call's tables with the arrays that both directions have, and the actions made of them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxrnn.kernels.native import library, row
+from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
+from jaxrnn.kernels.native.program import Encoded, Slot, Tables, stores
+from jaxrnn.kernels.native.vectors import Graph, Value
+
+
+class Prepared(NamedTuple):
+    """A call ready to be lowered."""
+
+    encoded: Encoded
+    results: tuple[tuple[int, ...], ...]  # shapes
+
+
+class Call:
+    """A call's tables with the arrays that both directions have."""
+
+    def __init__(
+        self, spec: Spec, size: Sizes, operands: Operands, results: list[Array], *, back: bool = False
+    ) -> None:
+        self.spec, self.size, self.operands, self.results = spec, size, operands, results
+        self.graph = Graph(frozenset(library.OPERATIONS))
+        self.products = row.products(spec.cell, spec.signature)
+        self.fused, self.shown = findings(spec.cell, spec.signature)
+        self.width = len(spec.cell.gates) * spec.cell.size
+        itemsize = np.dtype(spec.signature.dtype).itemsize
+        self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows, size.block)
+        self.buffers = 0
+        for field, tree in zip(Operands._fields, operands, strict=True):
+            for i, leaf in enumerate(jax.tree.leaves(tree)):
+                self._buffer(("xs" if field == "xs" else field, i), leaf.shape, getattr(Roles(), field), leaf.dtype)
+        if spec.projected:
+            self.tables.numbers["x", 0] = self.tables.numbers["xs", 0]
+        if back:
+            carry = spec.signature.carry
+            T, N = operands.xs.shape[:2]
+            for a in kept(spec, operands):
+                self._buffer(a.name, a.shape, a.role)
+            self._buffer(("ys", 0), (T, N, spec.cell.output_size), "step")
+            if self.shown is not None:  # the output of the step before, or the carry that was passed
+                slots, numbers = self.tables.slots, self.tables.numbers
+                earlier, edge = (-1, T - 1) if spec.reverse else (1, 0)
+                ys = slots[numbers["ys", 0]]._replace(earlier=earlier, edge=edge, origin=numbers["carry", self.shown])
+                self.tables.place(("before", self.shown), ys)
+            for i, shape in enumerate(carry):
+                self._buffer(("ct_final", i), (N, *shape), "row")
+            self._buffer(("ct_y", 0), (T, N, spec.cell.output_size), "step")
+            if spec.signature.carries:
+                for i, shape in enumerate(carry):
+                    self._buffer(("ct_carries", i), (T, N, *shape), "step")
+        for a in results:
+            self._buffer(a.name, a.shape, "sum" if a.role == "shared" else a.role)
+        for k, p in enumerate(self.products):
+            self.tables.local(("multiplied", k), p.inputs, every_step=back)
+            if back and spec.saved:
+                self.tables.numbers["net" if k == 0 and self.fused else "values", k] = self.tables.numbers["saved", k]
+            elif not (k == 0 and self.fused):
+                self.tables.local(("values", k), p.outputs, every_step=back)
+            if back:
+                self.tables.local(("dvalues", k), p.outputs)
+                self.tables.local(("ct_multiplied", k), p.inputs, every_step=False)
+        if self.fused:
+            if not (back and spec.saved):
+                self.tables.local(("net", 0), self.width)
+        elif not spec.projected:
+            self.tables.local(("x", 0), self.width)
+        if not spec.projected:
+            self.tables.local(("inputs", 0), operands.xs.shape[-1])
+
+    def _buffer(self, name: Any, shape: tuple[int, ...], role: str, dtype: Any = None) -> None:
+        number, self.buffers = self.buffers, self.buffers + 1
+        boolean = dtype == np.bool_
+        if role == "sum":
+            self.tables.sum(name, number, shape)
+            return
+        lead = {"step": 2, "row": 1, "shared": 0}[role]
+        width = int(np.prod(shape[lead:], dtype=int))
+        steps = shape[1] * width if role == "step" else 0
+        self.tables.place(name, Slot(number, 0, 0, steps, 0 if role == "shared" else width, 0, boolean))
+
+    def inputs(self) -> row.Inputs:
+        """The inputs of a step; x is the sum with the first product where that is all the equations need."""
+        given = row.load_inputs(self.graph, row.inputs(self.spec.cell, self.spec.signature))
+        shape = (len(self.spec.cell.gates), self.spec.cell.size)
+        return given._replace(x=self.graph.load(("net", 0), shape)) if self.fused else given
+
+    def values(self) -> list[Value]:
+        values = row.load_values(self.graph, self.spec.cell, self.spec.signature)
+        return [self.graph.fill(self.products[0].shape, 0.0), *values[1:]] if self.fused else values
+
+    def gather(self) -> list[tuple[int, ...]]:
+        """Copy a block's inputs, so that its rows lie behind each other."""
+        value = self.graph.load(("xs", 0), (self.operands.xs.shape[-1],))
+        return self.tables.stages(self.graph, [stores(("inputs", 0), value)])[0]
+
+    def projection(self, *, at_once: bool) -> list[tuple[int, ...]]:
+        """A block's inputs times the kernel, to `net` or x. Projected inputs are there already."""
+        numbers, tables = self.tables.numbers, self.tables
+        if self.spec.projected:
+            if not (self.fused and at_once):
+                return []
+            value = self.graph.load(("x", 0), (len(self.spec.cell.gates), self.spec.cell.size))
+            return tables.stages(self.graph, [stores(("net", 0), value)])[0]
+        D = self.operands.xs.shape[-1]
+        pack = tables.pack(tables.slots[numbers["kernel", 0]].buffer, 0, self.width, D, self.width)
+        bias = None if self.operands.bias is None else ("bias", 0)
+        return [*self.gather(), tables.product(("inputs", 0), pack, ("net" if self.fused else "x", 0), bias)]
+
+    def product(self, k: int) -> tuple[int, ...]:
+        """The k-th product of a step, or of a block of steps."""
+        first, pack = self._pack(k, transposed=False)
+        if k or not self.fused:
+            return self.tables.product(first, pack, ("values", k))
+        start = ("x", 0) if self.spec.projected and not self._opens else ("net", 0)
+        return self.tables.product(first, pack, ("net", 0), start)
+
+    def product_transposed(self, k: int) -> tuple[int, ...]:
+        _, pack = self._pack(k, transposed=True)
+        return self.tables.product(("dvalues", k), pack, ("ct_multiplied", k))
+
+    @property
+    def _opens(self) -> bool:
+        """Whether this is the backward call, which goes the other way through time."""
+        return ("dcarry", 0) in self.tables.numbers
+
+    def _pack(self, k: int, *, transposed: bool) -> tuple[Any, int]:
+        p = self.products[k]
+        number, first, stride = self._columns(k)
+        shape = (p.outputs, p.inputs) if transposed else (p.inputs, p.outputs)
+        pack = self.tables.pack(self.tables.slots[number].buffer, first, stride, *shape, transposed=transposed)
+        return ("multiplied", k), pack
+
+    def _columns(self, k: int) -> tuple[int, int, int]:
+        """The slot of a product's kernel, its first column there, and the kernel's width."""
+        p = self.products[k]
+        names = sorted(self.operands.kernels)
+        whole = self.operands.kernels[p.kernel].shape
+        return (
+            self.tables.numbers["kernels", names.index(p.kernel)],
+            p.first_column(self.spec.cell),
+            int(np.prod(whole[1:])),
+        )
+
+    def gradients(self, live: frozenset[str]) -> list[tuple[int, ...]]:
+        """After a block: gradients of its inputs and of all kernels."""
+        tables, spec, actions = self.tables, self.spec, []
+        if not spec.projected:
+            D = self.operands.xs.shape[-1]
+            if "kernel" in live:
+                actions.append(tables.accumulate(("inputs", 0), ("dx", 0), ("dkernel", 0), D, self.width))
+            if "bias" in live:
+                actions.append(tables.sum_rows(("dx", 0), ("dbias", 0), self.width))
+            if "xs" in live:  # in the place of the inputs, which are of no more use
+                buffer = tables.slots[tables.numbers["kernel", 0]].buffer
+                pack = tables.pack(buffer, 0, self.width, self.width, D, transposed=True)
+                actions.append(tables.product(("dx", 0), pack, ("inputs", 0)))
+                value = self.graph.load(("inputs", 0), (D,))
+                actions += tables.stages(self.graph, [stores(("dxs", 0), value)])[0]
+        if "kernels" in live:
+            names = sorted(self.operands.kernels)
+            for k, p in enumerate(self.products):
+                _, first, stride = self._columns(k)
+                whole = tables.slots[tables.numbers["dkernels", names.index(p.kernel)]]
+                out = ("dkernels of", k)
+                tables.place(out, whole._replace(offset=first, row_stride=stride))
+                actions.append(tables.accumulate(("multiplied", k), ("dvalues", k), out, p.inputs, p.outputs))
+        return actions
+
+    def finish(self) -> Prepared:
+        size, reverse = self.size, self.spec.reverse != self._opens
+        encoded = self.tables.encode(size.T, size.groups, size.N, size.block, reverse, self.buffers)
+        return Prepared(encoded, tuple(a.shape for a in self.results))
