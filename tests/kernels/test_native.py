@@ -108,6 +108,10 @@ FUNCTIONS = {
 }
 
 
+if jax.__version_info__ >= (0, 11):  # its derivative there works on bits, and is declined
+    del FUNCTIONS["erf"]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name: str, dtype: Any) -> None:

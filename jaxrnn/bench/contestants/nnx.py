@@ -47,9 +47,12 @@ class Library(ByLayer):
         from flax import nnx
 
         make = {"lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell, "elman": nnx.SimpleCell}[case.cell]
-        dtypes = dict(dtype=storage(case), param_dtype=storage(case))
+        # The weights are replaced below; the usual orthogonal ones cannot be drawn in bfloat16.
+        options = dict(
+            dtype=storage(case), param_dtype=storage(case), recurrent_kernel_init=nnx.initializers.zeros_init()
+        )
         inputs = weights["dense_i"]["kernel"].shape[0]
-        graph, state = nnx.split(nnx.eval_shape(lambda: make(inputs, case.H, rngs=nnx.Rngs(0), **dtypes)))
+        graph, state = nnx.split(nnx.eval_shape(lambda: make(inputs, case.H, rngs=nnx.Rngs(0), **options)))
         nnx.replace_by_pure_dict(state, jax.tree.map(lambda a: a, weights))
         return nnx.merge(graph, state)
 
