@@ -27,16 +27,19 @@ class Linear:
         _, push = jax.linearize(one_step, *primals)
         closed, shape = jax.make_jaxpr(push, return_shape=True)(*primals)
         known = {i: c for i, c in enumerate(closed.consts) if any(c is s for s in shared)}
-        treedef = jax.tree.structure(shape)
+        treedef, count, constants = jax.tree.structure(shape), len(closed.consts), closed.consts
+        # Without the constants: they belong to the trace that is open here, and end with it.
+        bare = ClosedJaxpr(closed.jaxpr, [0.0] * count).jaxpr
+        del closed
 
         def call(residuals: list[Array], *tangents: Any) -> Any:
             own = iter(residuals)
-            consts = [known[i] if i in known else next(own) for i in range(len(closed.consts))]
-            flat = jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, consts))(*jax.tree.leaves(tangents))
+            consts = [known[i] if i in known else next(own) for i in range(count)]
+            flat = jaxpr_as_fun(ClosedJaxpr(bare, consts))(*jax.tree.leaves(tangents))
             return jax.tree.unflatten(treedef, flat)
 
         self.call = call
-        return [c for i, c in enumerate(closed.consts) if i not in known]
+        return [c for i, c in enumerate(constants) if i not in known]
 
     def loop(
         self,
