@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.cell import Cell
 from jaxrnn.engine import scheduled
+from jaxrnn.engine.linear import live
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
@@ -84,9 +84,9 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     batch = jax.tree.leaves(carry)[0].shape[:-1]
     T, N = steps.t.shape[0], int(np.prod(batch, dtype=int))
     xs = clean(steps.valid, steps.x)
-    projected = plan.projected or not jnp.issubdtype(xs.dtype, jnp.floating) or "kernel" not in params
+    projected = plan.projected or not jnp.issubdtype(xs.dtype, jnp.floating)
     if projected and not plan.projected:
-        xs = cell.project(params, xs)
+        xs = cell.projection_of(params, xs)
     noise = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng)
     per_step = noise | steps.per_step
     row_form = lambda a: a.reshape(N, *a.shape[len(batch) :])  # noqa: E731
@@ -165,16 +165,13 @@ def _call(spec: Spec, operands: Operands) -> tuple[Carry, Any]:
 def _call_jvp(spec: Spec, primals: Any, tangents: Any) -> Any:
     (operands,), (moved,) = primals, tangents
     leaves, tree = jax.tree.flatten(operands)
-    tangent_leaves = jax.tree.leaves(moved, is_leaf=lambda t: isinstance(t, SymbolicZero))
-    live = tuple(
-        i for i, t in enumerate(tangent_leaves) if not isinstance(t, SymbolicZero) and t.dtype != jax.dtypes.float0
-    )
+    tangents_given = live(moved)
     results = primitives.forward.bind(*leaves, form=Form(spec, tree, keep=True))
     visible = len(results) - len(arrays.kept(spec, operands))
     ys = results[len(spec.signature.carry)]  # may show a state, which is then not kept a second time
     kept = (*results[visible:], ys)
-    form = Form(spec, tree, live=live)
-    derivative = primitives.linear.bind(*leaves, *kept, *(tangent_leaves[i] for i in live), form=form)
+    form = Form(spec, tree, live=tangents_given.where)
+    derivative = primitives.linear.bind(*leaves, *kept, *tangents_given.values, form=form)
     return _packed(spec, operands, results), _packed(spec, operands, derivative)
 
 

@@ -36,7 +36,7 @@ class Call:
         self.buffers = 0
         for field, tree in zip(Operands._fields, operands, strict=True):
             for i, leaf in enumerate(jax.tree.leaves(tree)):
-                self._buffer(("xs" if field == "xs" else field, i), leaf.shape, getattr(Roles(), field), leaf.dtype)
+                self._buffer((field, i), leaf.shape, getattr(Roles(), field), leaf.dtype)
         if spec.projected:
             self.tables.numbers["x", 0] = self.tables.numbers["xs", 0]
         if back:

@@ -239,11 +239,8 @@ def _values(cell: Cell, signature: Signature) -> list[Any]:
 
 
 def _kernel_shapes(cell: Cell, signature: Signature) -> dict[str, Any]:
-    declared = cell.declare(1)
-    roles = dict(cell.parameters)
-    return {
-        n: jax.ShapeDtypeStruct(p.shape, signature.dtype) for n, p in declared.items() if roles[n].role == "recurrent"
-    }
+    recurrent = {n: p for n, p in cell.declare(1).items() if p.role == "recurrent"}
+    return {n: jax.ShapeDtypeStruct(p.shape, signature.dtype) for n, p in recurrent.items()}
 
 
 def is_value(node: Any) -> bool:

@@ -123,7 +123,7 @@ class Graph:
         inner = params.get("jaxpr") or params.get("call_jaxpr")
         if inner is not None and hasattr(inner, "jaxpr"):  # jit, custom_jvp_call, ...: inlined
             return self.interpret(inner.jaxpr, inner.consts, inputs)
-        if name in ("optimization_barrier",):
+        if name == "optimization_barrier":
             return inputs
         if name == "split":
             return _split(inputs[0], params["sizes"], params["axis"])
