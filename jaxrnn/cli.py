@@ -1,4 +1,4 @@
-"""The command line: `jaxrnn train | sample | evaluate | convert | bench | cells`. Arguments are read here, no more."""
+"""The command line: arguments are read here, and nothing is computed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -22,6 +22,9 @@ EXAMPLES = """examples:
   jaxrnn evaluate runs/char_lm              its validation loss
   jaxrnn sample runs/char_lm                write with the model you trained
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
+  jaxrnn translate runs/translation "this is a book ."
+  jaxrnn ask runs/babi "mary is in the garden ." "where is mary ?"
+  jaxrnn results runs/*                     finished runs side by side
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
 """
@@ -64,8 +67,26 @@ def make_parser() -> argparse.ArgumentParser:
     sample.add_argument("--length", type=int, default=500, help="characters to write (default: 500)")
     sample.add_argument("--seed", type=int, default=0, help="equal seeds write equal texts (default: 0)")
 
-    evaluate = commands.add_parser("evaluate", help="validation figures of a trained model", allow_abbrev=False)
+    translate = commands.add_parser("translate", help="translate with a trained model", allow_abbrev=False)
+    translate.add_argument("run", metavar="RUN", help=MODEL)
+    translate.add_argument("text", nargs="*", metavar="SENTENCE", help="(default: lines of the standard input)")
+    translate.add_argument("--beam", type=int, default=5, metavar="WIDTH", help="of the search; 1: greedy (default: 5)")
+
+    ask = commands.add_parser("ask", help="ask a trained model about a story", allow_abbrev=False)
+    ask.add_argument("run", metavar="RUN", help=MODEL)
+    ask.add_argument(
+        "sentences",
+        nargs="*",
+        metavar="SENTENCE",
+        help="the story; what ends in a question mark is answered (default: lines of the standard input)",
+    )
+
+    evaluate = commands.add_parser("evaluate", help="figures of a trained model on held-out data", allow_abbrev=False)
     evaluate.add_argument("run", metavar="RUN", help=MODEL)
+    evaluate.add_argument("--split", metavar="SPLIT", help="such as validation or test (default: all there are)")
+
+    results = commands.add_parser("results", help="finished runs side by side, as Markdown", allow_abbrev=False)
+    results.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a result.json")
 
     _add_bench(commands)
     _add_convert(commands)
@@ -156,13 +177,63 @@ def sample(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _lines(given: Sequence[str], what: str) -> Iterator[str]:
+    """Lines from the command line, or from the standard input as they are typed."""
+    if not given and sys.stdin.isatty():
+        print(f"{what}, a line each; Ctrl-D ends", file=sys.stderr)
+    return (line.strip() for line in (given or sys.stdin) if line.strip())
+
+
+def translate(arguments: argparse.Namespace) -> int:
+    """`jaxrnn translate`."""
+    from jaxrnn.tasks.models import load_model
+    from jaxrnn.train import Translator
+
+    experiment, params = load_model(arguments.run)
+    if not isinstance(experiment.task, Translator):
+        raise ValueError(f"{arguments.run}: a model of the task {experiment.name} does not translate")
+    for line in _lines(arguments.text, "sentences to translate"):
+        print(experiment.task.translate(params, line, arguments.beam), flush=True)
+    return 0
+
+
+def ask(arguments: argparse.Namespace) -> int:
+    """`jaxrnn ask`: a line with a question mark is a question about the lines before it."""
+    from jaxrnn.tasks.models import load_model
+    from jaxrnn.train import Answerer
+
+    experiment, params = load_model(arguments.run)
+    if not isinstance(experiment.task, Answerer):
+        raise ValueError(f"{arguments.run}: a model of the task {experiment.name} answers no questions")
+    story: list[str] = []
+    for line in _lines(arguments.sentences, "a story and questions about it"):
+        if line.endswith("?"):
+            answers = experiment.task.answer(params, story, line)
+            print("  ".join(f"{answer} ({p:.0%})" for answer, p in answers.items()), flush=True)
+        else:
+            story.append(line)
+    return 0
+
+
 def evaluate(arguments: argparse.Namespace) -> int:
     """`jaxrnn evaluate`."""
     from jaxrnn.tasks.models import load_model
 
     experiment, params = load_model(arguments.run)
-    for name, value in experiment.task.evaluate(params, jax.device_put).items():
-        print(f"validation {name}: {value:.4f}")
+    splits = experiment.task.splits
+    if arguments.split not in (None, *splits):
+        raise ValueError(f"--split: expected one of {', '.join(splits)}, got {arguments.split!r}")
+    for split in [arguments.split] if arguments.split else splits:
+        for name, value in experiment.task.evaluate(params, jax.device_put, split).items():
+            print(f"{split} {name}: {value:.4f}")
+    return 0
+
+
+def results(arguments: argparse.Namespace) -> int:
+    """`jaxrnn results`."""
+    from jaxrnn.train import read_results, to_table
+
+    print(to_table(read_results(arguments.runs)))
     return 0
 
 
@@ -223,7 +294,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, rest = make_parser().parse_known_args(argv)
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "sample": sample,
+        "translate": translate,
+        "ask": ask,
         "evaluate": evaluate,
+        "results": results,
         "bench": bench,
         "convert": convert,
         "cells": cells,

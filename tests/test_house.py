@@ -17,7 +17,7 @@ LEVELS = {
     "cells": 1,
     "engine kernels": 2,
     "compose": 3,
-    "nnx linen flax_common interop": 4,
+    "nnx linen flax_common interop decode": 4,
     "train keras": 5,
     "tasks bench": 6,
     "cli __main__": 7,

@@ -75,6 +75,8 @@ class CharLM:
     model: ModelOptions
     data: DataOptions
     unit = "characters"
+    headline = "validation loss"
+    splits = ("validation",)
 
     @cached_property
     def _text(self) -> np.ndarray:
@@ -146,7 +148,7 @@ class CharLM:
         total, count, carry = self._total(params, carry, batch, rng)
         return total / count.astype(total.dtype), (carry, {})
 
-    def evaluate(self, params: Params, place: Callable[[Batch], Batch]) -> dict[str, float]:
+    def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
         """Mean loss of all validation text, read in streams as in training, each from the initial carry."""
         streams = Streams(self.symbols[1], self.data.streams, self.data.length)
         carry, total, count = place(self.initial_carry(params)), 0.0, 0

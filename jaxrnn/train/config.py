@@ -37,6 +37,7 @@ class Experiment:
     task: Task
     optimizer: OptimizerOptions
     loop: LoopOptions
+    published: str = ""  # what others report for the same, as text; decides nothing
 
     def as_dict(self) -> dict[str, Any]:
         """Every option by section and key, as a configuration file holds them."""
@@ -81,6 +82,7 @@ def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, ty
         ConfigError: For an unknown task, an unknown or mistyped key, a value of the wrong type or out of range.
     """
     content = _read_yaml(path)
+    published = str(content.pop("published", ""))
     name = content.get("task")
     if not isinstance(name, str) or name not in tasks:
         raise ConfigError(f"{path}: task: got {name!r}. {_suggest(str(name), tasks)}")
@@ -106,7 +108,7 @@ def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, ty
     except (jsonargparse.ArgumentError, ValueError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
     optimizer, loop = parts.pop("optimizer"), parts.pop("loop")
-    return Experiment(name, values.seed, tasks[name](**parts), optimizer, loop)
+    return Experiment(name, values.seed, tasks[name](**parts), optimizer, loop, published)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

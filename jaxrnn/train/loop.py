@@ -42,6 +42,7 @@ class Progress:
     waited: int = 0  # validations since the best
     window: list[dict[str, float]] = field(default_factory=list)  # figures of the steps since the last line
     seconds: float = 0.0  # of training, over all lives of the run
+    cpu_seconds: float = 0.0  # of all cores
     finished: str | None = None  # why the run ended
 
     def judge(self, step: int, loss: float) -> bool:
@@ -99,10 +100,12 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
         console.print(f"resuming after step {number}" if number else "no checkpoint to go on from: starting anew")
 
     step = make_step(task, optimizer, shardings)
-    earlier, start = progress.seconds, time.monotonic()
+    earlier, start = (progress.seconds, progress.cpu_seconds), (time.monotonic(), time.process_time())
 
     def save(metrics: MetricsFile) -> None:
-        progress.data, progress.seconds = batches.get_state(), earlier + time.monotonic() - start
+        progress.data = batches.get_state()
+        progress.seconds = earlier[0] + time.monotonic() - start[0]
+        progress.cpu_seconds = earlier[1] + time.process_time() - start[1]
         metrics.sync()  # before the checkpoint: no line up to its step may be missing beside it
         checkpoints.save(number, state, asdict(progress), progress.best_step)
 

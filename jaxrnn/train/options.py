@@ -16,27 +16,43 @@ def check(ok: bool, name: str, expected: str, got: object) -> None:
 
 @dataclass(frozen=True)
 class OptimizerOptions:
-    """AdamW with linear warm-up, cosine decay to zero and clipping by the global norm.
+    """The optimizer, its learning rate over the run, and clipping by the global norm.
 
     Args:
+        name: adamw (Loshchilov & Hutter 2019), or sgd, plain, as language models of the LSTM's great years used it.
         learning_rate: The peak, reached after the warm-up.
         warmup: Steps of linear warm-up to the peak.
-        beta1: Decay of the gradient's running mean.
-        beta2: Decay of the squared gradient's running mean.
-        weight_decay: Decoupled decay of the kernels; biases have none.
+        schedule: After the warm-up: cosine (to zero at the last step), constant, or staircase (see the next three).
+        hold: Of a staircase: steps before the first stair, warm-up included.
+        stair: Of a staircase: steps from one stair to the next.
+        decay: Of a staircase: each stair multiplies the learning rate by this.
+        beta1: Of adamw: decay of the gradient's running mean.
+        beta2: Of adamw: decay of the squared gradient's running mean.
+        weight_decay: Decay of the kernels, decoupled from the gradient; biases have none.
         clip_norm: Gradients of a larger global norm are scaled down to it.
     """
 
+    name: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 2e-3
     warmup: int = 100
+    schedule: Literal["cosine", "constant", "staircase"] = "cosine"
+    hold: int = 0
+    stair: int = 1
+    decay: float = 0.5
     beta1: float = 0.9
     beta2: float = 0.99
     weight_decay: float = 0.0
     clip_norm: float = 1.0
 
     def __post_init__(self) -> None:
+        check(self.name in ("adamw", "sgd"), "optimizer.name", "'adamw' or 'sgd'", self.name)
         check(0 < self.learning_rate < float("inf"), "optimizer.learning_rate", "a positive number", self.learning_rate)
         check(self.warmup >= 0, "optimizer.warmup", "0 or more steps", self.warmup)
+        schedules = ("cosine", "constant", "staircase")
+        check(self.schedule in schedules, "optimizer.schedule", f"one of {schedules}", self.schedule)
+        check(self.hold >= 0, "optimizer.hold", "0 or more steps", self.hold)
+        check(self.stair >= 1, "optimizer.stair", "1 or more steps", self.stair)
+        check(0 < self.decay <= 1, "optimizer.decay", "a factor in (0, 1]", self.decay)
         check(0 <= self.beta1 < 1, "optimizer.beta1", "a number in [0, 1)", self.beta1)
         check(0 <= self.beta2 < 1, "optimizer.beta2", "a number in [0, 1)", self.beta2)
         check(0 <= self.weight_decay < float("inf"), "optimizer.weight_decay", "0 or more", self.weight_decay)

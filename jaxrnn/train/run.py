@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import shlex
+import shutil
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +18,7 @@ import jax.numpy as jnp
 import yaml
 from rich.console import Console
 
+import jaxrnn
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.loop import Progress, abstract_state, fit
@@ -55,7 +58,8 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
             )
         if path.exists():
             stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-            changed = sorted(_differences(wanted, stored))
+            stored.get("data", {}).update({"path": wanted["data"]["path"]} if "path" in wanted.get("data", {}) else {})
+            changed = sorted(_differences(wanted, stored))  # where the data lies may change, what it is may not
             if changed:
                 raise RunError(
                     f"{folder} holds a run with other options: {'; '.join(changed)}. "
@@ -102,14 +106,25 @@ def run(experiment: Experiment, folder: Path, resume: bool, stop: StopRequest) -
 def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, console: Console) -> None:
     """Write what a finished run leaves beside its checkpoints; result.json is the last, the sign that all is there."""
     learning_curve(read_metrics(folder / "metrics.jsonl"), folder.name, folder / "learning_curve.png")
-    console.print(experiment.task.show(best_params(experiment, folder), folder, experiment.seed))
+    params = best_params(experiment, folder)
+    console.print(experiment.task.show(params, folder, experiment.seed))
+    figures: dict[str, float] = {}
+    for split in experiment.task.splits:
+        found = experiment.task.evaluate(params, jax.device_put, split)
+        console.print(f"{split}: " + "  ".join(f"{name} {value:.4f}" for name, value in found.items()))
+        figures |= {f"{split} {name}": value for name, value in found.items()}
     result = {
         "command": shlex.join(["jaxrnn", *sys.argv[1:]]),
+        "commit": _commit(),
         "finished": progress.finished,
         "steps": step,
         "best_step": progress.best_step,
         "best_validation_loss": progress.best_loss,
+        "headline": experiment.task.headline,
+        "figures": figures,
+        "published": experiment.published,
         "seconds": round(progress.seconds, 1),
+        "cpu_seconds": round(progress.cpu_seconds, 1),
         "seed": experiment.seed,
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {os.cpu_count()} CPU cores",
         "versions": {"python": platform.python_version()}
@@ -117,6 +132,15 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
     }
     write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
     console.print(f"{folder} holds learning_curve.png, metrics.jsonl, {RESULT}, the checkpoints and the samples")
+
+
+def _commit() -> str:
+    """The commit that the package is of, or its version where it isn't in a checkout; "+" where there are changes."""
+    root = Path(jaxrnn.__file__).parent.parent
+    git = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=10"]
+    inside = (root / ".git").exists() and shutil.which("git")
+    found = subprocess.run(git, capture_output=True, text=True).stdout.strip() if inside else ""
+    return found or jaxrnn.__version__
 
 
 def best_params(experiment: Experiment, folder: Path) -> Params:

@@ -6,7 +6,7 @@ devices and knows nothing else about either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -36,6 +36,8 @@ class Task(Protocol):
     """One application. A frozen dataclass of its options: equal options give equal batches, parameters and losses."""
 
     unit: str  # what the speed counts, for example "characters"
+    headline: str  # the figure that sums up a run, such as "test perplexity": a split and one of its figures
+    splits: tuple[str, ...]  # held-out data, "validation" first; the others are looked at once, when a run has ended
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters."""
@@ -54,7 +56,7 @@ class Task(Protocol):
     ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
         """The training loss (a scalar), the carry for the next batch, and further scalars to record."""
 
-    def evaluate(self, params: Params, place: Callable[[Batch], Batch]) -> dict[str, float]:
+    def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
         """Figures on held-out data; the lowest `loss` is the best. `place` puts a host batch on the devices."""
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
@@ -63,7 +65,23 @@ class Task(Protocol):
 
 @runtime_checkable
 class TextTask(Task, Protocol):
-    """A task whose model writes text."""
+    """A task whose model writes text: `jaxrnn sample`."""
 
     def sample(self, params: Params, prompt: str, length: int, temperature: float, seed: int) -> Iterator[str]:
         """Yield the text that follows a prompt, piece by piece."""
+
+
+@runtime_checkable
+class Translator(Task, Protocol):
+    """A task whose model translates: `jaxrnn translate`."""
+
+    def translate(self, params: Params, text: str, beam: int) -> str:
+        """One sentence in the other language, by beam search of a width (1: greedy)."""
+
+
+@runtime_checkable
+class Answerer(Task, Protocol):
+    """A task whose model answers questions about a story: `jaxrnn ask`."""
+
+    def answer(self, params: Params, story: Sequence[str], question: str) -> dict[str, float]:
+        """The likeliest answers with their probabilities, the best first."""

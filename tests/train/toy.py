@@ -49,6 +49,8 @@ class Toy:
 
     data: ToyOptions
     unit = "points"
+    headline = "test loss"
+    splits = ("validation", "test")
 
     def init(self, key):
         return {"kernel": jax.random.normal(key, (3,)), "bias": jnp.zeros(())}
@@ -69,7 +71,7 @@ class Toy:
         loss = jnp.mean(error**2) + jnp.sqrt(jnp.where(batch["steep"][0], still, 1.0)) - 1.0
         return loss, ((0.1 * jax.lax.stop_gradient(error),), {"bias": params["bias"]})
 
-    def evaluate(self, params, place):
+    def evaluate(self, params, place, split="validation"):
         batch = place(Counter(ToyOptions(self.data.rows)).__next__())
         return {"loss": float(jnp.mean((batch["x"] @ params["kernel"] + params["bias"] - batch["y"]) ** 2))}
 

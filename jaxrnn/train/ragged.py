@@ -1,0 +1,106 @@
+"""Sequences of different lengths in batches: like beside like, so that little is padding, in few shapes.
+
+Position and order of an endless run are three numbers (seed, epoch, batch), so a resumed run reads what an unbroken one
+would have. The shapes are few because a batch's length is rounded up to a multiple: each shape is a compilation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxrnn.train.options import check
+from jaxrnn.train.task import Batch
+
+EMPTY = -1  # in place of a row's index: the row has no sequence, its length is 0
+
+
+class Padded(NamedTuple):
+    """Sequences side by side; rows first."""
+
+    values: np.ndarray  # [B, T, ...]: beyond a row's length, zeros
+    lengths: np.ndarray  # int32 [B]
+
+
+def pad(sequences: Sequence[np.ndarray], rows: np.ndarray, multiple: int = 8) -> Padded:
+    """The sequences with the indices `rows`, padded to their greatest length, rounded up to a multiple.
+
+    >>> pad([np.array([5, 6, 7]), np.array([8])], np.array([1, 0, EMPTY]), multiple=2)._asdict()["values"].tolist()
+    [[8, 0, 0, 0], [5, 6, 7, 0], [0, 0, 0, 0]]
+    """
+    lengths = np.array([0 if row == EMPTY else len(sequences[row]) for row in rows], np.int32)
+    longest = max(-(-int(lengths.max(initial=0)) // multiple) * multiple, multiple)
+    first = np.asarray(sequences[0])
+    values = np.zeros((len(rows), longest, *first.shape[1:]), first.dtype)
+    for target, row, length in zip(values, rows, lengths, strict=True):
+        if length:
+            target[:length] = sequences[row]
+    return Padded(values, lengths)
+
+
+def in_order(lengths: np.ndarray, rows: int) -> Iterator[np.ndarray]:
+    """Every sequence once, the shortest first, `rows` indices at a time; the last batch is filled up with EMPTY."""
+    order = np.argsort(lengths, kind="stable")
+    for start in range(0, len(order), rows):
+        yield _filled(order[start : start + rows], rows)
+
+
+class ByLength:
+    """Endless batches of sequences of similar length, every sequence once an epoch, in an order drawn anew each epoch.
+
+    Args:
+        lengths: Length of each sequence, [N]: what is near each other in it comes together.
+        rows: B, the rows of a batch. The last batch of an epoch is filled up with EMPTY rows.
+        seed: Of the order.
+        collate: Makes a batch of the indices [B] of its rows.
+        pool: Batches that are sorted together: a larger pool pads less and mixes less.
+
+    Raises:
+        ValueError: If there is no sequence, or `rows` or `pool` is less than one.
+    """
+
+    def __init__(
+        self, lengths: np.ndarray, rows: int, seed: int, collate: Callable[[np.ndarray], Batch], pool: int = 50
+    ) -> None:
+        check(len(lengths) >= 1, "lengths", "one sequence or more", "none")
+        check(rows >= 1, "rows", "1 or more", rows)
+        check(pool >= 1, "pool", "1 or more", pool)
+        self._lengths, self._rows, self._seed, self._collate, self._pool = lengths, rows, seed, collate, pool
+        self.batches = -(-len(lengths) // rows)  # an epoch
+        self._epoch = self._batch = 0
+        self._order: tuple[int, list[np.ndarray]] | None = None
+
+    def get_state(self) -> dict[str, int]:
+        """The position of the next batch."""
+        return {"epoch": self._epoch, "batch": self._batch}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Go to a position that `get_state` gave."""
+        self._epoch, self._batch = state["epoch"], state["batch"]
+
+    def __iter__(self) -> ByLength:
+        return self
+
+    def __next__(self) -> Any:
+        batch = self._collate(self._epoch_order()[self._batch])
+        self._batch += 1
+        if self._batch == self.batches:
+            self._epoch, self._batch = self._epoch + 1, 0
+        return batch
+
+    def _epoch_order(self) -> list[np.ndarray]:
+        """The batches of the present epoch."""
+        if self._order is None or self._order[0] != self._epoch:
+            draw = np.random.default_rng((self._seed, self._epoch))
+            shuffled, size = draw.permutation(len(self._lengths)), self._rows * self._pool
+            pools = [shuffled[start : start + size] for start in range(0, len(shuffled), size)]
+            ordered = np.concatenate([pool[np.argsort(self._lengths[pool], kind="stable")] for pool in pools])
+            batches = [_filled(ordered[i : i + self._rows], self._rows) for i in range(0, len(ordered), self._rows)]
+            self._order = self._epoch, [batches[i] for i in draw.permutation(len(batches))]
+        return self._order[1]
+
+
+def _filled(indices: np.ndarray, rows: int) -> np.ndarray:
+    return np.concatenate([indices, np.full(rows - len(indices), EMPTY, indices.dtype)])

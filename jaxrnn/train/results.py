@@ -1,0 +1,44 @@
+"""Finished runs side by side: what each reached, beside what others report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxrnn.errors import fail
+
+NEEDED = ("command", "headline", "figures", "seconds", "cpu_seconds", "seed", "device")
+
+
+def read_results(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """The records of finished runs: files, or folders of runs with a result.json.
+
+    Raises:
+        ValueError: If there is none, or it isn't one.
+    """
+    records = []
+    for path in paths:
+        file = path / "result.json" if path.is_dir() else path
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            missing = [key for key in NEEDED if key not in record]
+        except (OSError, ValueError, TypeError) as error:
+            fail("RUN", "a finished run's folder, or its result.json", f"{str(path)!r} ({error})")
+        if missing:
+            fail("RUN", "a finished run's result.json", f"{str(path)!r}, which lacks {', '.join(missing)}")
+        records.append(record)
+    return records
+
+
+def to_table(records: Sequence[dict[str, Any]]) -> str:
+    """A Markdown table, one run a row."""
+    rows = [("command", "figure", "", "published", "seconds (of CPU)", "seed"), ("---",) * 6]
+    for record in records:
+        figure = record["figures"][record["headline"]]
+        seconds = f"{record['seconds']:.0f} ({record['cpu_seconds']:.0f})"
+        shown = f"{figure:.4g}" if abs(figure) >= 10 else f"{figure:.4f}"
+        published = record.get("published", "")
+        rows.append((f"`{record['command']}`", record["headline"], shown, published, seconds, str(record["seed"])))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
