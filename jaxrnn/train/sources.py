@@ -52,7 +52,6 @@ def _folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def _archive(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Reads tar archives to their end, where the checksum stands."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for inside in archive.namelist():
@@ -64,6 +63,8 @@ def _archive(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             stream = tar.extractfile(member)
             if stream is not None and Path(member.name).name.removesuffix(".gz") in names:
                 yield _unpacked(Path(member.name).name, stream.read())
+        while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+            pass  # to the end of the file, where its checksum stands
 
 
 def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
