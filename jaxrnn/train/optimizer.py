@@ -34,6 +34,6 @@ def make_optimizer(options: OptimizerOptions, steps: int) -> optax.GradientTrans
         return jax.tree_util.tree_map_with_path(lambda path, _: str(path[-1].key).endswith("kernel"), params)
 
     rate, clip = learning_rate(options, steps), optax.clip_by_global_norm(options.clip_norm)
-    decay = optax.add_decayed_weights(options.weight_decay, kernels)
+    decay = optax.add_decayed_weights(options.weight_decay, kernels) if options.weight_decay else optax.identity()
     scale = optax.scale_by_adam(options.beta1, options.beta2) if options.name == "adamw" else optax.identity()
     return optax.chain(clip, scale, decay, optax.scale_by_learning_rate(rate))
