@@ -19,6 +19,7 @@ import yaml
 from rich.console import Console
 
 import jaxrnn
+from jaxrnn.train.averaging import averaged
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.loop import Progress, abstract_state, fit
@@ -144,7 +145,7 @@ def _commit() -> str:
 
 
 def best_params(experiment: Experiment, folder: Path) -> Params:
-    """The parameters of a run's best checkpoint, on the default device.
+    """The parameters (or their mean, where it has begun) of a run's best checkpoint, on the default device.
 
     Raises:
         RunError: If the run has no undamaged checkpoint.
@@ -154,4 +155,4 @@ def best_params(experiment: Experiment, folder: Path) -> Params:
     if found is None:
         raise RunError(f"{folder} has no undamaged checkpoint yet")
     # Through the host: bound to no mesh, they mix with any other array without another compilation.
-    return jax.tree.map(jnp.asarray, jax.device_get(found.state.params))
+    return jax.tree.map(jnp.asarray, jax.device_get(averaged(found.state.opt_state, found.state.params)))
