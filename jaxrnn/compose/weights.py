@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -46,16 +44,12 @@ def weight_drop(params: Params, rng: PRNGKeyArray, rate: float) -> Params:
     check_key(rng, "rng")
     check_rate(rate, "rate")
     leaves, tree = jax.tree_util.tree_flatten_with_path(params)
-    if not any(_recurrent(path) for path, _ in leaves):
+    recurrent = [index for index, (path, _) in enumerate(leaves) if path[-1] == jax.tree_util.DictKey(RECURRENT)]
+    if not recurrent:
         fail("params", f"a dict with an entry {RECURRENT!r}, at any depth", params)
-
-    def drop(index: int, kernel: Any) -> Any:
-        keep = jax.random.bernoulli(jax.random.fold_in(rng, index), 1 - rate, kernel.shape)
-        return jnp.where(keep, kernel / (1 - rate), jnp.zeros_like(kernel))
-
-    dropped = [drop(index, leaf) if _recurrent(path) else leaf for index, (path, leaf) in enumerate(leaves)]
-    return jax.tree.unflatten(tree, dropped)
-
-
-def _recurrent(path: tuple[Any, ...]) -> bool:
-    return path[-1] == jax.tree_util.DictKey(RECURRENT)
+    arrays = [leaf for _, leaf in leaves]
+    for key, index in zip(jax.random.split(rng, len(recurrent)), recurrent, strict=True):
+        kernel = arrays[index]
+        keep = jax.random.bernoulli(key, 1 - rate, kernel.shape)
+        arrays[index] = jnp.where(keep, kernel / (1 - rate), jnp.zeros_like(kernel))
+    return jax.tree.unflatten(tree, arrays)
