@@ -171,7 +171,7 @@ class WordLM(LanguageModel):
     ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
         """The loss summed over a chunk's words, mean over its rows; recorded is its mean in nats a word.
 
-        Learning rates and clipping norms of the papers since Zaremba 2014 are those of a gradient summed over time.
+        So it is in Zaremba's code: to a gradient of the sum over time belong his learning rates and clipping norms.
         """
         options = self.regularization
         words, inputs, weights, hidden, output = (None,) * 5 if rng is None else jax.random.split(rng, 5)
@@ -191,7 +191,7 @@ class WordLM(LanguageModel):
 
     def figures(self, loss: float) -> dict[str, float]:
         """The loss in nats a word, and the perplexity."""
-        return {"loss": loss, "perplexity": math.exp(loss)}
+        return {"loss": loss, "perplexity": math.exp(loss) if loss < 700 else math.inf}
 
     def held_out(self, split: str) -> Streams:
         """The test text is one stream, so that no word but the first is predicted without what went before."""
