@@ -21,6 +21,7 @@ import numpy as np
 import optax
 
 import jaxrnn
+from jaxrnn.decode import stream
 from jaxrnn.train.options import check
 from jaxrnn.train.sources import read_source
 from jaxrnn.train.streams import Chunk, Streams
@@ -181,24 +182,19 @@ class LanguageModel(abc.ABC):
     def _generate(
         self, params: Params, symbols: list[int], length: int, temperature: float, key: jax.Array
     ) -> Iterator[str]:
-        carry = self.layer.initial_carry((), params["rnn"])
+        carry, before, step = self.layer.initial_carry((), params["rnn"]), symbols[-1], partial(self._step, params)
         for symbol in symbols[:-1]:
-            carry, _ = self._next(params, carry, jnp.int32(symbol), temperature, key)
-        before = symbols[-1]
-        for time in range(length):
-            carry, drawn = self._next(params, carry, jnp.int32(before), temperature, jax.random.fold_in(key, time))
-            yield self.piece(int(drawn), before)
-            before = int(drawn)
+            carry, _ = step(carry, jnp.int32(symbol))
+        if length:
+            for drawn in map(int, stream(step, carry, before, key, length=length, temperature=temperature)):
+                yield self.piece(drawn, before)
+                before = drawn
 
     @partial(jax.jit, static_argnums=0)
-    def _next(
-        self, params: Params, carry: Carry, symbol: jax.Array, temperature: jax.Array, key: jax.Array
-    ) -> tuple[Carry, jax.Array]:
-        """Read one symbol, draw the next."""
+    def _step(self, params: Params, carry: Carry, symbol: jax.Array) -> tuple[Carry, jax.Array]:
+        """Read one symbol; the logits [V] of the next."""
         carry, y = self.layer.step(params["rnn"], carry, jnp.asarray(self.embed(params, symbol)))
-        logits = self.logits(params, y)
-        drawn = jax.random.categorical(key, logits / jnp.where(temperature > 0, temperature, 1.0))
-        return carry, jnp.where(temperature > 0, drawn, logits.argmax()).astype(jnp.int32)
+        return carry, self.logits(params, y)
 
     def write_sample(self, params: Params, folder: Path, prompt: str, length: int, seed: int) -> str:
         """Some text after a prompt, at temperature 0.8, in sample.txt."""
