@@ -69,11 +69,13 @@ def query_reduction(carry, x, recur, theta):  # recur is not called: the gates s
 class AttentiveReader:
     """A query-reduction network: at every hop the sentences turn the question into one that is easier to answer.
 
-    x[s] = sum over words w of p[w] * E[w]                      a sentence: embeddings E, weighted by position
-    z[s], g[s] = sigmoid, tanh of [x[s] q[s], x[s], q[s]] W + b     how much it matters, and what it makes of q
-    h[s] = (1 - z[s]) h[s-1] + z[s] g[s]                        read forward, and by other W and b backward
-    q[s] <- h forward [s] + h backward [s]                      the next hop's question; at first that of the text
-    p(answer) = softmax(h[S] W + b)                             the last hop reads forward only
+    x[s] = sum over words w of p[w] * E[w]        a sentence: embeddings E, weighted by position
+    v[s] = [x[s] * q[s], x[s], q[s]]              q: at first the question, encoded as a sentence is
+    z[s] = sigmoid(v[s] W_z + b_z)                how much the sentence matters to the question
+    g[s] = tanh(v[s] W_g + b_g)                   what it makes of the question
+    h[s] = (1 - z[s]) h[s-1] + z[s] g[s]          read forward and, with other W and b, backward
+    q[s] <- forward h[s] + backward h[s]          the question of the next hop
+    p(answer) = softmax(h[S] W + b)               the last hop reads forward only
 
     The gates are its attention: a sentence's share in a state is its z, times the 1 - z of all sentences read since.
     Seo, Min, Farhadi & Hajishirzi, Query-reduction networks for question answering, ICLR 2017 (arXiv:1606.04582), with

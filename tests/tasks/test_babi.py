@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from itertools import islice, pairwise
 
 import jax
@@ -15,6 +16,7 @@ from jaxrnn.tasks import Babi
 from jaxrnn.tasks.babi import DataOptions, ModelOptions
 from jaxrnn.tasks.babi_pictures import PUBLISHED, table
 from jaxrnn.tasks.babi_stories import NAMES, hold_out, parse, read_questions, tokenize
+from jaxrnn.tasks.models import load_model, shipped
 from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions, StopRequest, run
 from jaxrnn.train.metrics import read_metrics
 from tests import oracle
@@ -358,3 +360,13 @@ def test_table_and_pictures_stand_beside_published_figures():
         "LSTM, Weston 2015": 49.2,  # printed: 49
         "MemN2N, Sukhbaatar 2015": 87.6,  # printed: an error of 12.4
     }
+
+
+def test_the_shipped_model_answers():
+    experiment, params = load_model("babi")
+    ask = partial(experiment.task.answer, params)
+    story = ["Mary got the milk.", "Mary went to the garden.", "John is in the office."]
+    assert next(iter(ask(story, "Where is Mary?"))) == "garden"
+    assert next(iter(ask(story, "Is John in the office?"))) == "yes"
+    assert next(iter(ask(story, "What is Mary carrying?"))) == "milk"
+    assert sum(path.stat().st_size for path in shipped()["babi"].iterdir()) < 300_000
