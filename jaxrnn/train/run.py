@@ -50,7 +50,8 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
     Raises:
         RunError: If the folder is not empty and `resume` is not asked for, or if its experiment is another one.
     """
-    wanted = experiment.as_dict()
+    text = yaml.safe_dump(experiment.as_dict(), sort_keys=False)
+    wanted = yaml.safe_load(text)  # as it is read again: a tuple is a list then
     path = folder / CONFIG
     if folder.exists() and any(folder.iterdir()):
         if not resume:
@@ -70,7 +71,7 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         if (folder / "checkpoints").exists():
             raise RunError(f"{folder} has checkpoints but no {CONFIG}: it cannot be resumed")
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, yaml.safe_dump(wanted, sort_keys=False))
+    write_atomically(path, text)
 
 
 def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "") -> list[str]:
