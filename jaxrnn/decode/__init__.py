@@ -3,6 +3,7 @@
 A decoder is a step function, `step(carry, token) -> (carry, logits)`: `greedy`, `sample`, `stream` and `beam` run any.
 """
 
+from jaxrnn.decode.attend import Attend as Attend
 from jaxrnn.decode.attend import AttendAfter as AttendAfter
 from jaxrnn.decode.attend import AttendBefore as AttendBefore
 from jaxrnn.decode.attend import AttendCarry as AttendCarry
