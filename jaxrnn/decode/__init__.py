@@ -3,16 +3,15 @@
 A decoder is a step function, `step(carry, token) -> (carry, logits)`: `greedy`, `sample`, `stream` and `beam` run any.
 """
 
-from jaxrnn.decode.attend import AttendAfter as AttendAfter
-from jaxrnn.decode.attend import AttendBefore as AttendBefore
+from jaxrnn.decode.attend import Attend as Attend
 from jaxrnn.decode.attend import AttendCarry as AttendCarry
 from jaxrnn.decode.attend import Attended as Attended
-from jaxrnn.decode.attend import attend_after as attend_after
-from jaxrnn.decode.attend import attend_before as attend_before
+from jaxrnn.decode.attend_after import AttendAfter as AttendAfter
+from jaxrnn.decode.attend_after import attend_after as attend_after
+from jaxrnn.decode.attend_before import AttendBefore as AttendBefore
+from jaxrnn.decode.attend_before import attend_before as attend_before
 from jaxrnn.decode.attention import Attention as Attention
 from jaxrnn.decode.attention import Memory as Memory
-from jaxrnn.decode.attention import bahdanau as bahdanau
-from jaxrnn.decode.attention import luong as luong
 from jaxrnn.decode.beam import Hypotheses as Hypotheses
 from jaxrnn.decode.beam import beam as beam
 from jaxrnn.decode.logits import filter_logits as filter_logits
@@ -20,3 +19,5 @@ from jaxrnn.decode.sampling import Decoded as Decoded
 from jaxrnn.decode.sampling import greedy as greedy
 from jaxrnn.decode.sampling import sample as sample
 from jaxrnn.decode.sampling import stream as stream
+from jaxrnn.decode.scores import bahdanau as bahdanau
+from jaxrnn.decode.scores import luong as luong

@@ -56,8 +56,8 @@ def beam(
 
     Args:
         step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. It runs under `vmap` over the
-            beam: what it closes over, such as an attention's memory, is shared and never copied. Arrays that
-            `functools.partial` binds to it may change without another compilation.
+            beam: what it closes over, such as an attention's memory, is shared and never copied. It is
+            compiled once: bind by `functools.partial` what changes, such as parameters.
         carry: the carry before the first step: any pytree of arrays with the batch axes first.
         start: the first token to read, one or `[*B]`.
         width: K.

@@ -31,8 +31,8 @@ def greedy(step: Step, carry: Carry, start: Any, *, length: int, end: int | None
     """The likeliest token at each step: y[t] = argmax p(. | y[< t]); among equals the lowest.
 
     Args:
-        step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. Arrays that `functools.partial`
-            binds to it may change without another compilation.
+        step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. It is compiled once:
+            bind by `functools.partial` what changes, such as parameters; what it closes over is read when it compiles.
         carry: the carry before the first step: any pytree of arrays with the batch axes first.
         start: the first token to read, one or `[*B]`.
         length: at most so many tokens are written.

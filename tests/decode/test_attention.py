@@ -300,6 +300,12 @@ MEMORY = luong().memory({"kernel": np.ones((M, H))}, values())
         ("xs", lambda: DECODERS["before"].scan({}, np.ones((T, 2, D)), (), MEMORY)),
         ("xs", lambda: DECODERS["before"].scan({}, np.ones((T, B), int), (), MEMORY)),
         ("lengths", lambda: DECODERS["before"].scan({}, np.ones((T, B, D)), (), MEMORY, lengths=np.array([9, 1, 1]))),
+        ("start_step", lambda: DECODERS["before"].scan({}, np.ones((T, B, D)), (), MEMORY, start_step=-1)),
+        ("x", lambda: DECODERS["before"].step({}, AttendCarry((), np.ones((B, H))), np.ones((2, D)), MEMORY)),
+        ("x", lambda: DECODERS["after"].step({}, (), np.ones((B,), int), MEMORY)),
+        ("memory", lambda: DECODERS["after"].step({}, (), np.ones((B, D)), None)),
+        ("carry", lambda: DECODERS["before"].step({}, (), np.ones((B, D)), MEMORY)),
+        ("carry", lambda: DECODERS["feeding"].step({}, (), np.ones((B, D)), MEMORY)),
         ("params", lambda: DECODERS["before"].scan({}, np.ones((T, B, D)), AttendCarry((), np.ones((B, H))), MEMORY)),
     ],
 )

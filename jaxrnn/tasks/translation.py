@@ -1,0 +1,235 @@
+"""Translation: an encoder and a decoder, with or without attention, from one language into another.
+
+    loss = -log p(target | source) a word, END counted;    BLEU (Papineni et al. 2002) as sacrebleu counts it
+
+Sequence to sequence: Sutskever et al. 2014 (arXiv:1409.3215). The model is in `jaxrnn.tasks.encoder_decoder`. Text:
+small_parallel_enja, English and Japanese, which ships with the package, or a folder of files such as Multi30k.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.decode import beam, greedy
+from jaxrnn.tasks.alignment import alignment_svg
+from jaxrnn.tasks.encoder_decoder import EncoderDecoder
+from jaxrnn.tasks.parallel_text import DataOptions, Pairs, ParallelText, to_batch
+from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
+from jaxrnn.train.options import check
+from jaxrnn.train.task import Batch, Carry, Params
+
+BEAM, LENGTH_PENALTY = 5, 0.6
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The network.
+
+    Args:
+        attention: bahdanau (additive, before the step), luong (multiplicative, after it) or none.
+        cell: gru or lstm.
+        embedding: Features of a word.
+        hidden: Units of the decoder, and of the encoder in each direction.
+        dropout: Rate at embeddings and before the readout, while training.
+        label_smoothing: Share of the target that is spread over all words, while training.
+    """
+
+    attention: Literal["none", "bahdanau", "luong"] = "bahdanau"
+    cell: Literal["gru", "lstm"] = "gru"
+    embedding: int = 256
+    hidden: int = 256
+    dropout: float = 0.3
+    label_smoothing: float = 0.1
+
+    def __post_init__(self) -> None:
+        attentions = ("none", "bahdanau", "luong")
+        check(self.attention in attentions, "model.attention", f"one of {attentions}", self.attention)
+        check(self.cell in ("gru", "lstm"), "model.cell", "'gru' or 'lstm'", self.cell)
+        check(self.embedding >= 1, "model.embedding", "1 or more", self.embedding)
+        check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
+        check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
+        check(0 <= self.label_smoothing < 1, "model.label_smoothing", "a share in [0, 1)", self.label_smoothing)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """The task: sentence pairs; losses in nats a target word, END counted."""
+
+    model: ModelOptions
+    data: DataOptions
+    unit = "words"
+    headline = "test BLEU"
+    splits = ("validation", "test")
+
+    @cached_property
+    def text(self) -> ParallelText:
+        """The sentences of both languages."""
+        return ParallelText(self.data)
+
+    @property
+    def words(self) -> Vocabulary:
+        """The words that a translation may use."""
+        return self.text.vocabularies[1]
+
+    @cached_property
+    def network(self) -> EncoderDecoder:
+        """The model for these vocabularies."""
+        source, target = map(len, self.text.vocabularies)
+        m = self.model
+        return EncoderDecoder(m.attention, m.cell, m.embedding, m.hidden, m.dropout, source, target)
+
+    def init(self, key: jax.Array) -> Params:
+        """Fresh parameters."""
+        return self.network.init(key)
+
+    def initial_carry(self, params: Params) -> Carry:
+        """Nothing is handed from batch to batch."""
+        return ()
+
+    def batches(self) -> ByLength:
+        """The training pairs; in a batch, targets of nearly one length, since the readout costs most."""
+        source, target = self.text.encoded("training")
+        lengths = np.array([(self.data.longest + 1) * len(t) + len(s) for s, t in zip(source, target, strict=True)])
+        return ByLength(lengths, self.data.batch, seed=0, collate=partial(to_batch, source, target))
+
+    def count(self, batch: Pairs) -> int:
+        """Target words, END counted."""
+        return int(batch.target_lengths.sum())
+
+    def _logits(self, params: Params, batch: Pairs, rng: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        """Logits [T, B, V] of each target word after those before it; and where the decoder looked, [T, B, S]."""
+        source, source_lengths, target, target_lengths = map(jnp.asarray, batch)
+        encoder_rng, decoder_rng = (None, None) if rng is None else jax.random.split(rng)
+        encoded = self.network.encode(params, source, source_lengths, encoder_rng)
+        start = jnp.full_like(target[:, :1], self.words.number(START))
+        before = jnp.concatenate([start, target[:, :-1]], 1)
+        return self.network.logits(params, encoded, before, target_lengths, decoder_rng)
+
+    def _total(self, params: Params, batch: Pairs, rng: jax.Array | None, smoothing: float) -> jax.Array:
+        """Summed loss of a batch."""
+        logits, _ = self._logits(params, batch, rng)
+        total = jax.nn.logsumexp(logits, axis=-1)
+        wanted = jnp.take_along_axis(logits, batch.target.T[..., None], -1)[..., 0]
+        if smoothing:
+            wanted = (1 - smoothing) * wanted + smoothing * logits.mean(-1)
+        valid = jnp.arange(total.shape[0], dtype=jnp.int32)[:, None] < batch.target_lengths[None]
+        return jnp.sum(total - wanted, where=valid)
+
+    def loss(
+        self, params: Params, carry: Carry, batch: Pairs, rng: jax.Array | None
+    ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
+        """Mean loss of a batch, towards smoothed labels."""
+        total = self._total(params, batch, rng, self.model.label_smoothing)
+        return total / batch.target_lengths.sum().astype(total.dtype), (carry, {})
+
+    def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
+        """Loss and perplexity; for the test sentences BLEU too, of greedy translations and of a beam of five."""
+        source, target = self.text.encoded(split)
+        lengths, total = np.array([len(t) for t in target]), 0.0
+        for rows in in_order(lengths, self.data.batch):
+            total += self._evaluate_batch(params, place(to_batch(source, target, rows))).item()
+        loss = total / int(lengths.sum())
+        figures = {"loss": loss, "perplexity": math.exp(min(loss, 700))}
+        if split == "test":
+            references = self.text.sentences(split)[1]
+            figures["BLEU"] = bleu(self.translations(params, source, 1, place), references)[0]
+            figures["BLEU_beam"] = bleu(self.translations(params, source, BEAM, place), references)[0]
+        return figures
+
+    @partial(jax.jit, static_argnums=0)
+    def _evaluate_batch(self, params: Params, batch: Pairs) -> jax.Array:
+        return self._total(params, batch, None, 0.0)
+
+    def translations(
+        self,
+        params: Params,
+        source: Sequence[np.ndarray],
+        beam: int = 1,
+        place: Callable[[Batch], Batch] = jax.device_put,
+    ) -> list[list[str]]:
+        """Translations of encoded sentences, by beam search of a width (1: greedy)."""
+        found: list[list[str]] = [[]] * len(source)
+        for rows in in_order(np.array([len(s) for s in source]), self.data.batch):
+            tokens, lengths = jax.device_get(self._translate(params, *place(pad(source, rows)), beam))
+            for column, row in enumerate(rows[rows >= 0]):
+                found[row] = self.words.decode(tokens[: lengths[column], column])
+        return found
+
+    @partial(jax.jit, static_argnums=(0, 4))
+    def _translate(
+        self, params: Params, source: jax.Array, lengths: jax.Array, width: int
+    ) -> tuple[jax.Array, jax.Array]:
+        """Words [longest, B] and how many of them count [B]."""
+        encoded = self.network.encode(params, source, lengths)
+        step = partial(self.network.step, params, encoded.memory)
+        start = jnp.full(lengths.shape, self.words.number(START), jnp.int32)
+        limits: dict[str, Any] = {"length": self.data.longest, "end": self.words.number(END)}
+        if width == 1:
+            best = greedy(step, encoded.carry, start, **limits)
+            return best.tokens, best.lengths
+        some = beam(step, encoded.carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
+        return some.tokens[..., 0], some.lengths[..., 0]
+
+    def translate(self, params: Params, text: str, beam: int = BEAM) -> str:
+        """One sentence in the other language, words separated by spaces.
+
+        Raises:
+            ValueError: If the text has no word, or the beam no width.
+        """
+        check(bool(text.split()), "text", "a sentence", repr(text))
+        check(beam >= 1, "beam", "1 or more", beam)
+        source = self.text.vocabularies[0].encode(self.text.words(text))
+        return " ".join(self.translations(params, [source], beam)[0])
+
+    def align(self, params: Params, text: str) -> tuple[list[str], list[str], np.ndarray]:
+        """A sentence, its greedy translation with END, and the attention's weights [T, S]."""
+        source = self.text.words(text)
+        target = [*self.translate(params, text, 1).split(), END]
+        pair = to_batch([self.text.vocabularies[0].encode(source)], [self.words.encode(target)], np.array([0]))
+        _, weights = jax.jit(self._logits)(params, pair)
+        return source, target, np.asarray(weights)[: len(target), 0, : len(source)]
+
+    def show(self, params: Params, folder: Path, seed: int) -> str:
+        """Some test sentences with their translations, in translations.txt; where one looked, in attention.svg."""
+        sources, targets = self.text.sentences("test")
+        chosen = np.random.default_rng(seed).choice(len(sources), min(8, len(sources)), replace=False)
+        encoded = self.text.encoded("test")[0]
+        found = self.translations(params, [encoded[i] for i in chosen])
+        blocks = [
+            "\n".join(
+                (
+                    f"source     {' '.join(sources[i])}",
+                    f"reference  {' '.join(targets[i])}",
+                    f"model      {' '.join(t)}",
+                )
+            )
+            for i, t in zip(chosen, found, strict=True)
+        ]
+        text = "\n\n".join(blocks)
+        signature = bleu(found, [targets[i] for i in chosen])[1]
+        (folder / "translations.txt").write_text(
+            f"{text}\n\nBLEU of this run: sacrebleu {signature}\n", encoding="utf-8"
+        )
+        if self.model.attention != "none":
+            (folder / "attention.svg").write_text(
+                alignment_svg(*self.align(params, " ".join(sources[chosen[0]]))), "utf-8"
+            )
+        return text
+
+
+def bleu(found: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> tuple[float, str]:
+    """Corpus BLEU in percent of tokenised sentences, and sacrebleu's signature of how it is counted (Post 2018)."""
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU(tokenize="none", force=True)  # forced: it warns where text looks tokenised, as ours is
+    score = metric.corpus_score([" ".join(s) for s in found], [[" ".join(s) for s in references]])
+    return float(score.score), str(metric.get_signature())
