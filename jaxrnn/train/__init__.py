@@ -27,6 +27,7 @@ from jaxrnn.train.task import Answerer as Answerer
 from jaxrnn.train.task import Task as Task
 from jaxrnn.train.task import TextTask as TextTask
 from jaxrnn.train.task import Translator as Translator
+from jaxrnn.train.task import Writer as Writer
 from jaxrnn.train.vocabulary import END as END
 from jaxrnn.train.vocabulary import START as START
 from jaxrnn.train.vocabulary import UNKNOWN as UNKNOWN

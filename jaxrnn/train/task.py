@@ -88,3 +88,11 @@ class Answerer(Task, Protocol):
 
     def answer(self, params: Params, story: Sequence[str], question: str) -> dict[str, float]:
         """The likeliest answers with their probabilities, the best first."""
+
+
+@runtime_checkable
+class Writer(Task, Protocol):
+    """A task whose model writes by hand: `jaxrnn write`."""
+
+    def write(self, params: Params, text: str, path: Path, bias: float, seed: int) -> str:
+        """Draw a text into a picture (.svg, .png, or .gif, a film); the larger the bias, the neater. Says what came."""
