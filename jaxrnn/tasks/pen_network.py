@@ -114,7 +114,8 @@ class PenNetwork:
         """All layers on one point or on many."""
         kernel, bias = params["readout"]["kernel"], params["readout"]["bias"]
         xs = xs.astype(kernel.dtype)
-        seen, shown = None, ()
+        seen: Windowed | None = None
+        shown: tuple[jax.Array, ...] = ()
         if memory is None or by_window is None:
             first, y = by_cell(self.cell, params["layer_0"], xs, carry[0])
         else:
