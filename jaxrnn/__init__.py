@@ -21,6 +21,7 @@ from jaxrnn.compose import recurrent_dropout as recurrent_dropout
 from jaxrnn.compose import residual as residual
 from jaxrnn.compose import reverse as reverse
 from jaxrnn.compose import stack as stack
+from jaxrnn.compose import weight_drop as weight_drop
 from jaxrnn.compose import zoneout as zoneout
 from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan

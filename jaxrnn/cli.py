@@ -23,7 +23,7 @@ EXAMPLES = """examples:
   jaxrnn sample runs/char_lm                write with the model you trained
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
   jaxrnn translate runs/translation "this is a book ."
-  jaxrnn ask runs/babi "mary is in the garden ." "where is mary ?"
+  jaxrnn ask babi "mary went to the garden ." "where is mary ?"
   jaxrnn results runs/*                     finished runs side by side
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
@@ -64,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     sample.add_argument("run", metavar="RUN", help=MODEL)
     sample.add_argument("--prompt", default="", help="what the text goes on from (default: the start of a line)")
     sample.add_argument("--temperature", type=float, default=0.8, help="0 always takes the likeliest (default: 0.8)")
-    sample.add_argument("--length", type=int, default=500, help="characters to write (default: 500)")
+    sample.add_argument("--length", type=int, default=500, help="characters (or words) to write (default: 500)")
     sample.add_argument("--seed", type=int, default=0, help="equal seeds write equal texts (default: 0)")
 
     translate = commands.add_parser("translate", help="translate with a trained model", allow_abbrev=False)

@@ -37,6 +37,20 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Uniform:
+    """Entries drawn uniformly within [-scale, scale); equal by value, unlike `jax.nn.initializers.uniform`.
+
+    >>> Uniform(0.1) == Uniform(0.1)
+    True
+    """
+
+    scale: float
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype=float) -> Array:
+        return jax.random.uniform(key, shape, dtype, -self.scale, self.scale)
+
+
+@dataclass(frozen=True)
 class PerGate:
     """Initialise an array with a gate axis (the last but one) gate by gate, each with a key of its own.
 

@@ -1,6 +1,6 @@
 """Every notebook runs from top to bottom, and is committed with the outputs of such a run.
 
-Those that train do so for some steps only where JAXRNN_SMALL is set, as here; committed outputs are of a full run.
+Those that train do so for some steps only where JAXRNN_SMALL is set, as here; committed are the outputs of a full run.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from jaxrnn.compose.bidirectional import Bidirectional, BidirectionalCarry, bidi
 from jaxrnn.compose.noise import recurrent_dropout, zoneout
 from jaxrnn.compose.reverse import Reverse, reverse
 from jaxrnn.compose.stack import Stack, stack
+from jaxrnn.compose.weights import weight_drop
 from jaxrnn.compose.wrappers import highway, input_dropout, residual
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "residual",
     "reverse",
     "stack",
+    "weight_drop",
     "zoneout",
 ]

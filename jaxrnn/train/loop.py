@@ -17,6 +17,7 @@ from typing import Any
 import jax
 from rich.console import Console
 
+from jaxrnn.train.averaging import averaged, begin_average
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.metrics import MetricsFile
@@ -138,10 +139,12 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
                 progress.window = []
             improved = False
             if last or number % options.validate_every == 0:
-                figures = task.evaluate(state.params, partial(place, mesh=mesh))
+                figures = task.evaluate(averaged(state.opt_state, state.params), partial(place, mesh=mesh))
                 metrics.write({"step": number, **{f"validation_{name}": _json(v) for name, v in figures.items()}})
                 improved = progress.judge(number, figures["loss"])
                 display.line(f"step {number}: validation " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items()))
+                if 0 < experiment.optimizer.averaging <= progress.waited:
+                    state = state._replace(opt_state=begin_average(state.opt_state))
                 if last:
                     progress.finished = "all steps done"
                 elif progress.waited >= options.patience:

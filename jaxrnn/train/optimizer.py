@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrnn.train.averaging import with_average
 from jaxrnn.train.options import OptimizerOptions
 
 
@@ -28,12 +29,13 @@ def learning_rate(options: OptimizerOptions, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(options: OptimizerOptions, steps: int) -> optax.GradientTransformation:
-    """The optimizer behind a global-norm clip; only kernels are decayed."""
+    """The optimizer behind a global-norm clip, with the mean of its parameters on request; only kernels are decayed."""
 
     def kernels(params):
         return jax.tree_util.tree_map_with_path(lambda path, _: str(path[-1].key).endswith("kernel"), params)
 
     rate, clip = learning_rate(options, steps), optax.clip_by_global_norm(options.clip_norm)
-    decay = optax.add_decayed_weights(options.weight_decay, kernels)
+    decay = optax.add_decayed_weights(options.weight_decay, kernels) if options.weight_decay else optax.identity()
     scale = optax.scale_by_adam(options.beta1, options.beta2) if options.name == "adamw" else optax.identity()
-    return optax.chain(clip, scale, decay, optax.scale_by_learning_rate(rate))
+    optimizer = optax.chain(clip, scale, decay, optax.scale_by_learning_rate(rate))
+    return with_average(optimizer) if options.averaging else optimizer

@@ -30,6 +30,8 @@ class OptimizerOptions:
         beta2: Of adamw: decay of the squared gradient's running mean.
         weight_decay: Decay of the kernels, decoupled from the gradient; biases have none.
         clip_norm: Gradients of a larger global norm are scaled down to it.
+        averaging: Of NT-ASGD (Merity 2017): after so many validations in a row without a new best, begin the mean of
+            the parameters after each step, and validate, sample and keep that mean from then on. 0: never.
     """
 
     name: Literal["adamw", "sgd"] = "adamw"
@@ -43,6 +45,7 @@ class OptimizerOptions:
     beta2: float = 0.99
     weight_decay: float = 0.0
     clip_norm: float = 1.0
+    averaging: int = 0
 
     def __post_init__(self) -> None:
         check(self.name in ("adamw", "sgd"), "optimizer.name", "'adamw' or 'sgd'", self.name)
@@ -57,6 +60,7 @@ class OptimizerOptions:
         check(0 <= self.beta2 < 1, "optimizer.beta2", "a number in [0, 1)", self.beta2)
         check(0 <= self.weight_decay < float("inf"), "optimizer.weight_decay", "0 or more", self.weight_decay)
         check(self.clip_norm > 0, "optimizer.clip_norm", "a positive number (.inf for no clipping)", self.clip_norm)
+        check(self.averaging >= 0, "optimizer.averaging", "0 or more validations", self.averaging)
 
 
 @dataclass(frozen=True)

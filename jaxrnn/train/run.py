@@ -19,6 +19,7 @@ import yaml
 from rich.console import Console
 
 import jaxrnn
+from jaxrnn.train.averaging import averaged
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.loop import Progress, abstract_state, fit
@@ -49,7 +50,8 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
     Raises:
         RunError: If the folder is not empty and `resume` is not asked for, or if its experiment is another one.
     """
-    wanted = experiment.as_dict()
+    text = yaml.safe_dump(experiment.as_dict(), sort_keys=False)
+    wanted = yaml.safe_load(text)  # as it is read again: a tuple is a list then
     path = folder / CONFIG
     if folder.exists() and any(folder.iterdir()):
         if not resume:
@@ -69,7 +71,7 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         if (folder / "checkpoints").exists():
             raise RunError(f"{folder} has checkpoints but no {CONFIG}: it cannot be resumed")
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, yaml.safe_dump(wanted, sort_keys=False))
+    write_atomically(path, text)
 
 
 def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "") -> list[str]:
@@ -144,7 +146,7 @@ def _commit() -> str:
 
 
 def best_params(experiment: Experiment, folder: Path) -> Params:
-    """The parameters of a run's best checkpoint, on the default device.
+    """The parameters (or their mean, where it has begun) of a run's best checkpoint, on the default device.
 
     Raises:
         RunError: If the run has no undamaged checkpoint.
@@ -154,4 +156,4 @@ def best_params(experiment: Experiment, folder: Path) -> Params:
     if found is None:
         raise RunError(f"{folder} has no undamaged checkpoint yet")
     # Through the host: bound to no mesh, they mix with any other array without another compilation.
-    return jax.tree.map(jnp.asarray, jax.device_get(found.state.params))
+    return jax.tree.map(jnp.asarray, jax.device_get(averaged(found.state.opt_state, found.state.params)))

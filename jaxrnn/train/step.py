@@ -69,8 +69,9 @@ def state_shardings(state: TrainState, mesh: Mesh) -> TrainState:
 def make_step(task: Task, optimizer: optax.GradientTransformation, shardings: TrainState) -> Callable[..., Any]:
     """The compiled step `(state, batch) -> (state, outcome)`; the given state's memory is reused.
 
-    `outcome` is a dict of scalars: loss, grad_norm, finite, skipped, skipped_in_a_row and the task's own. Where loss,
-    gradient or new carry is not finite, parameters, optimizer state and carry stay those of before.
+    `outcome` is a dict of scalars: loss, grad_norm, finite, skipped, skipped_in_a_row and the task's own, of which a
+    `loss` takes the place of what was differentiated. Where that, gradient or new carry is not finite, parameters,
+    optimizer state and carry stay those of before.
     """
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -101,6 +102,6 @@ def make_step(task: Task, optimizer: optax.GradientTransformation, shardings: Tr
             "skipped": state.skipped,
             "skipped_in_a_row": state.skipped_in_a_row,
         }
-        return state, metrics | outcome
+        return state, outcome | metrics
 
     return jax.jit(step, donate_argnums=0, out_shardings=(shardings, None))

@@ -54,7 +54,10 @@ class Task(Protocol):
     def loss(
         self, params: Params, carry: Carry, batch: Batch, rng: jax.Array | None
     ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
-        """The training loss (a scalar), the carry for the next batch, and further scalars to record."""
+        """What training lowers (a scalar), the carry for the next batch, and further scalars to record.
+
+        A `loss` among these is recorded in place of the first, where that one is scaled or has penalties in it.
+        """
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
         """Figures on held-out data; the lowest `loss` is the best. `place` puts a host batch on the devices."""

@@ -16,7 +16,7 @@ from jaxrnn.train.loop import abstract_state, fit
 from jaxrnn.train.metrics import read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
 from jaxrnn.train.step import init_state, make_mesh, make_step, place, state_shardings
-from tests.train.toy import experiment
+from tests.train.toy import Toy, experiment
 
 
 def stored(folder, exp):
@@ -59,6 +59,25 @@ def test_equals_a_plain_loop(tmp_path, console, stop):
     np.testing.assert_allclose([line["loss"] for line in lines], losses, rtol=1e-5)
     for a, b in zip(jax.tree.leaves(stored(tmp_path, exp)[1].params), jax.tree.leaves(params), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_a_task_may_record_another_loss_than_it_lowers(tmp_path, console, stop, monkeypatch):
+    exp, loss = experiment({"steps": 1, "log_every": 1}), Toy.loss
+
+    def scaled(task, *arguments):
+        value, (carry, figures) = loss(task, *arguments)
+        return 10 * value, (carry, figures | {"loss": value})
+
+    monkeypatch.setattr(Toy, "loss", scaled)
+    fit(exp, tmp_path, console, stop)
+    monkeypatch.undo()
+    start = init_state(exp.task, make_optimizer(exp.optimizer, 1), exp.seed)
+    rng = jax.random.fold_in(jax.random.wrap_key_data(start.key), 0)
+    arguments = start.carry, next(exp.task.batches()), rng
+    expected, slopes = jax.value_and_grad(lambda p: exp.task.loss(p, *arguments)[0])(start.params)
+    line = read_metrics(tmp_path / "metrics.jsonl")[0]
+    np.testing.assert_allclose(line["loss"], expected, rtol=1e-5)
+    np.testing.assert_allclose(line["grad_norm"], 10 * optax.tree.norm(slopes), rtol=1e-5)
 
 
 def parts(exp):

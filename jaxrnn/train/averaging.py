@@ -1,0 +1,57 @@
+"""The mean of the parameters over the last part of a run: averaged SGD, which a validation sets off.
+
+Polyak & Juditsky, Acceleration of stochastic approximation by averaging, SIAM J. Control and Optimization 30(4), 1992.
+NT-ASGD, the non-monotonic trigger: Merity, Keskar & Socher 2017 (arXiv:1708.02182), algorithm 1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxrnn.train.task import Params
+
+
+class AverageState(NamedTuple):
+    """State of an optimizer `with_average`."""
+
+    inner: optax.OptState
+    mean: Params  # of the parameters after each update since the average began; zeros before
+    iterates: jax.Array  # int32: how many those are; -1 before the average begins
+
+
+def with_average(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The same updates, and beside them the mean of the parameters that they lead to, once `begin_average` was called.
+
+    mean[n] = mean[n-1] + (params[n] - mean[n-1]) / n
+    """
+
+    def init(params):
+        return AverageState(optimizer.init(params), jax.tree.map(jnp.zeros_like, params), jnp.int32(-1))
+
+    def update(grads, state, params=None):
+        updates, inner = optimizer.update(grads, state.inner, params)
+        n = jnp.where(state.iterates < 0, -1, state.iterates + 1)
+
+        def add(mean, new):
+            return jnp.where(n < 0, mean, mean + (new - mean) / jnp.maximum(n, 1).astype(mean.dtype))
+
+        mean = jax.tree.map(add, state.mean, optax.apply_updates(params, updates))
+        return updates, AverageState(inner, mean, n)
+
+    return optax.GradientTransformation(init, update)
+
+
+def begin_average(state: optax.OptState) -> optax.OptState:
+    """The state from which on parameters are averaged; where there is nothing to begin, the same state."""
+    if not isinstance(state, AverageState) or state.iterates >= 0:
+        return state
+    return state._replace(iterates=jax.device_put(jnp.zeros_like(state.iterates), state.iterates.sharding))
+
+
+def averaged(state: optax.OptState, params: Params) -> Params:
+    """The mean, where one has begun; else `params` as they are."""
+    return state.mean if isinstance(state, AverageState) and state.iterates > 0 else params
