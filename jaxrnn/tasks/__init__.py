@@ -2,5 +2,8 @@
 
 from jaxrnn.tasks.adding import Adding as Adding
 from jaxrnn.tasks.char_lm import CharLM as CharLM
+from jaxrnn.tasks.memory_policy import MemoryPolicy as MemoryPolicy
+from jaxrnn.tasks.reber import Reber as Reber
+from jaxrnn.tasks.timing import Timing as Timing
 
-TASKS = {"char_lm": CharLM, "adding": Adding}
+TASKS = {"char_lm": CharLM, "adding": Adding, "reber": Reber, "timing": Timing, "memory_policy": MemoryPolicy}
