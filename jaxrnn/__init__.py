@@ -1,5 +1,6 @@
 """jaxrnn: recurrent networks in JAX. Pure cells, one engine, thin Flax modules."""
 
+from jaxrnn import decode as decode
 from jaxrnn import interop as interop
 from jaxrnn import keras as keras
 from jaxrnn import linen as linen

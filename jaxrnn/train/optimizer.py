@@ -15,7 +15,7 @@ def learning_rate(options: OptimizerOptions, steps: int) -> optax.Schedule:
 
     def staircase(update):  # counted from the end of the warm-up
         stairs = jnp.maximum(update + warmup - options.hold, -1) // options.stair + 1
-        return peak * options.decay ** jnp.asarray(stairs, float)
+        return peak * jnp.power(options.decay, stairs)
 
     after = {
         "cosine": optax.cosine_decay_schedule(peak, steps - warmup),

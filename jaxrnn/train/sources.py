@@ -7,6 +7,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jaxrnn.errors import fail
@@ -15,45 +16,61 @@ DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, 
 
 
 def read_source(path: str | Path, name: str, where: str) -> bytes:
-    """The content of one file of a data set, unpacked.
+    """The content of one file of a data set; see `read_sources`."""
+    return read_sources(path, [name], where)[name]
+
+
+def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str, bytes]:
+    """The contents of files of a data set, unpacked, by name.
 
     Args:
         path: A folder, or a zip or tar archive. Folders inside it are searched.
-        name: The file's name, such as "ptb.train.txt"; a file of that name with .gz behind is unpacked.
+        names: The files' names, such as "ptb.train.txt"; a file of such a name with .gz behind is unpacked.
         where: Where a user gets the data, for the error.
 
     Raises:
-        ValueError: If there is no such file, or the archive is damaged; the message says where to get it.
+        ValueError: If one is missing, or the archive is damaged; the message says where to get it.
     """
-    path, names = Path(path).expanduser(), (name, f"{name}.gz")
-    expected = f"a folder or archive with the file {name}"
+    path = Path(path).expanduser()
+    expected = f"a folder or archive with the file{'s'[: len(names) > 1]} {', '.join(names)}"
     if not path.exists():
         fail("data.path", expected, f"{str(path)!r}, which does not exist", where)
     try:
-        content = _find(path, names)
+        found = dict(_folder(path, names) if path.is_dir() else _archive(path, names))
     except DAMAGED as error:
         fail("data.path", expected, f"{str(path)!r}, which cannot be read ({error})", where)
-    if content is None:
-        fail("data.path", expected, f"{str(path)!r}, which has none", where)
-    return content
+    missing = [name for name in names if name not in found]
+    if missing:
+        fail("data.path", expected, f"{str(path)!r}, which has no {', '.join(missing)}", where)
+    return found
 
 
-def _find(path: Path, names: tuple[str, str]) -> bytes | None:
-    """The first file of one of the names."""
-    if path.is_dir():
-        found = sorted(file for n in names for file in path.rglob(n))
-        return _unpacked(found[0].name, found[0].read_bytes()) if found else None
+def _folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    for file in sorted(path.rglob("*")):
+        if file.name.removesuffix(".gz") in names:
+            yield _unpacked(file.name, file.read_bytes())
+
+
+def _archive(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.namelist() if Path(m).name in names]
-            return _unpacked(members[0], archive.read(members[0])) if members else None
+            for inside in archive.namelist():
+                if Path(inside).name.removesuffix(".gz") in names:
+                    yield _unpacked(Path(inside).name, archive.read(inside))
+        return
     with tarfile.open(path) as tar:
         for member in tar:
-            stream = tar.extractfile(member) if Path(member.name).name in names else None
-            if stream is not None:
-                return _unpacked(member.name, stream.read())
-    return None
+            stream = tar.extractfile(member)
+            if stream is not None and Path(member.name).name.removesuffix(".gz") in names:
+                yield _unpacked(Path(member.name).name, stream.read())
+        while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+            pass  # to the end of the file, where its checksum stands
 
 
-def _unpacked(name: str, content: bytes) -> bytes:
-    return gzip.decompress(content) if name.endswith(".gz") else content
+def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
+    """Name and content without .gz."""
+    if not name.endswith(".gz"):
+        return name, content
+    if not content:
+        raise EOFError("an empty .gz file")
+    return name.removesuffix(".gz"), gzip.decompress(content)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -70,6 +71,6 @@ class Vocabulary:
         """The numbers of tokens, int32."""
         return np.array([self.number(token) for token in tokens], np.int32)
 
-    def decode(self, numbers: Iterable[int]) -> list[str]:
+    def decode(self, numbers: Iterable[SupportsIndex]) -> list[str]:
         """The tokens of numbers."""
-        return [self.tokens[int(number)] for number in numbers]
+        return [self.tokens[number] for number in numbers]

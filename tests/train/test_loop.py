@@ -6,11 +6,12 @@ import json
 import signal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from jaxrnn.train import Checkpoints, NonFiniteError
+from jaxrnn.train import Checkpoints, NonFiniteError, OptimizerOptions
 from jaxrnn.train.loop import abstract_state, fit
 from jaxrnn.train.metrics import read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
@@ -211,3 +212,23 @@ def test_learning_rate_warms_up_then_follows_a_cosine():
 def test_rows_must_divide_by_devices():
     with pytest.raises(ValueError, match=r"batch of 7 rows.*8 devices"):
         place({"x": np.zeros((7, 2))}, make_mesh(jax.devices()[:1] * 8))
+
+
+@pytest.mark.parametrize("warmup", [0, 3])
+def test_staircase(warmup):
+    """Zaremba's: the peak for some epochs, then a factor an epoch."""
+    options = OptimizerOptions(name="sgd", learning_rate=1.0, warmup=warmup, schedule="staircase", hold=8, stair=4)
+    rate = learning_rate(options, 20)
+    rise = [(n + 1) / (warmup + 1) for n in range(warmup)]
+    expected = rise + [1.0] * (8 - warmup) + [0.5] * 4 + [0.25] * 4 + [0.125] * 4
+    np.testing.assert_allclose([rate(n) for n in range(20)], expected, rtol=1e-6)
+
+
+def test_sgd_is_the_clipped_gradient_times_the_rate():
+    options = OptimizerOptions(name="sgd", learning_rate=0.5, warmup=0, schedule="constant", clip_norm=1.0)
+    optimizer = make_optimizer(options, 10)
+    params = {"kernel": jnp.array([3.0, 1.0]), "bias": jnp.array([2.0])}
+    gradient = {"kernel": jnp.array([3.0, 0.0]), "bias": jnp.array([4.0])}  # of norm 5
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    np.testing.assert_allclose(updates["kernel"], [-0.3, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(updates["bias"], [-0.4], rtol=1e-6)

@@ -1,0 +1,215 @@
+"""One sequence a row: the likeliest token at each step, or a draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.tree_util import Partial
+
+from jaxrnn.checks import check_key
+from jaxrnn.decode.logits import check_choices, filter_logits
+from jaxrnn.decode.stepper import Step, check_decoder, log_probabilities
+from jaxrnn.dtypes import default_float
+from jaxrnn.typing import Array, Carry, PRNGKeyArray
+
+
+class Decoded(NamedTuple):
+    """One sequence a row."""
+
+    tokens: Array  # int32 [length, *B]; from a row's end on, `end`
+    lengths: Array  # int32 [*B], tokens before `end`
+    log_probability: Array  # [*B], under the step's own distribution; that of `end` is counted
+
+
+def greedy(step: Step, carry: Carry, start: Any, *, length: int, end: int | None = None) -> Decoded:
+    """The likeliest token at each step: y[t] = argmax p(. | y[< t]); among equals the lowest.
+
+    Args:
+        step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. Arrays that `functools.partial`
+            binds to it may change without another compilation.
+        carry: the carry before the first step: any pytree of arrays with the batch axes first.
+        start: the first token to read, one or `[*B]`.
+        length: at most so many tokens are written.
+        end: the token that ends a row; None for none. Decoding stops when all rows have ended.
+
+    Returns:
+        `Decoded(tokens [length, *B], lengths [*B], log_probability [*B])`.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit; the message names it.
+
+    >>> import functools, jax, jaxrnn
+    >>> from jaxrnn.decode import greedy
+    >>> cell = jaxrnn.gru(7)  # its seven outputs are the logits here; a model would put a readout on top
+    >>> step = functools.partial(cell.step, cell.init(jax.random.key(0), inputs=7))
+    >>> found = greedy(step, cell.initial_carry((3,)), jax.numpy.arange(3), length=5)
+    >>> found.tokens.shape, found.lengths.tolist()
+    ((5, 3), [5, 5, 5])
+    """
+    step, carry, start, stop = check_decoder(step, carry, start, length, end)
+    return _decode(step, carry, start, stop, Partial(_likeliest), length)
+
+
+def sample(
+    step: Step,
+    carry: Carry,
+    start: Any,
+    key: PRNGKeyArray,
+    *,
+    length: int,
+    end: int | None = None,
+    temperature: Any = 1.0,
+    top_k: int | None = None,
+    top_p: Any = None,
+) -> Decoded:
+    """Draw each token from p(. | y[< t]), as `filter_logits` shapes it.
+
+    The draw of row b at time t comes from `fold_in(fold_in(key, b), t)`: it does not depend on the other rows, on their
+    number, or on `length`. With several batch axes b counts rows in C order.
+
+    Args:
+        step, carry, start, length, end: as for `greedy`.
+        key: a PRNG key.
+        temperature, top_k, top_p: as for `filter_logits`; temperature 0 is `greedy`.
+
+    Returns:
+        `Decoded(tokens [length, *B], lengths [*B], log_probability [*B])`; the probability is the step's own, at
+        temperature 1 and with all tokens.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit; the message names it.
+
+    >>> import jax, jaxrnn
+    >>> from jaxrnn.decode import sample
+    >>> step = lambda carry, token: (carry, jax.numpy.zeros((*token.shape, 2)))  # a fair coin
+    >>> found = sample(step, (), jax.numpy.zeros(1000, int), jax.random.key(0), length=10, end=1)
+    >>> 0.8 < found.lengths.mean() < 1.2  # heads before the first tails
+    Array(True, dtype=bool)
+    """
+    step, carry, start, stop = check_decoder(step, carry, start, length, end)
+    return _decode(step, carry, start, stop, _drawing(start, key, temperature, top_k, top_p), length)
+
+
+def stream(
+    step: Step,
+    carry: Carry,
+    start: Any,
+    key: PRNGKeyArray,
+    *,
+    length: int | None = None,
+    end: int | None = None,
+    temperature: Any = 1.0,
+    top_k: int | None = None,
+    top_p: Any = None,
+) -> Iterator[Array]:
+    """The tokens of `sample` for the same key, as they are drawn.
+
+    Args:
+        step, carry, start, key, end, temperature, top_k, top_p: as for `sample`.
+        length: at most so many tokens; None goes on until all rows have ended.
+
+    Yields:
+        int32 `[*B]` a step, until all rows have ended; the `end` of the longest is not among them.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit; the message names it.
+
+    >>> import jax, jaxrnn
+    >>> from jaxrnn.decode import stream
+    >>> step = lambda carry, token: (carry, jax.nn.one_hot(token + 1, 5) * 100)  # counts
+    >>> [int(token) for token in stream(step, (), 0, jax.random.key(0), end=4)]
+    [1, 2, 3]
+    """
+    step, carry, start, stop = check_decoder(step, carry, start, length, end)
+    choose = _drawing(start, key, temperature, top_k, top_p)
+
+    def tokens() -> Iterator[Array]:
+        state = _first(carry, start)
+        while length is None or int(state.time) < length:
+            state = _advance_jitted(step, choose, stop, state)
+            if end is not None and bool(state.ended.all()):
+                return
+            yield state.token
+
+    return tokens()
+
+
+class _State(NamedTuple):
+    """Between two steps of all rows."""
+
+    time: Array
+    carry: Carry
+    token: Array  # [*B], the last one written
+    ended: Array  # bool [*B]
+    lengths: Array
+    log_probability: Array
+
+
+def _first(carry: Carry, start: Array, dtype: Any = jnp.float32) -> _State:
+    zeros = jnp.zeros(start.shape, jnp.int32)
+    return _State(jnp.int32(0), carry, start, zeros != 0, zeros, zeros.astype(dtype))
+
+
+def _advance(step: Step, choose: Callable[[Array, Array], Array], end: Array, state: _State) -> _State:
+    """Read a token, write the next."""
+    carry, logits = step(state.carry, state.token)
+    token = jnp.where(state.ended, end, choose(state.time, logits))
+    gain = jnp.take_along_axis(log_probabilities(logits), token[..., None], -1)[..., 0]
+    gain = jnp.where(state.ended, jnp.zeros_like(gain), gain).astype(state.log_probability.dtype)
+    ended = state.ended | (token == end)
+    lengths = state.lengths + jnp.where(ended, 0, 1).astype(jnp.int32)
+    return _State(state.time + 1, carry, token, ended, lengths, state.log_probability + gain)
+
+
+_advance_jitted = jax.jit(_advance)
+
+
+@partial(jax.jit, static_argnums=5)
+def _decode(step: Step, carry: Carry, start: Array, end: Array, choose: Any, length: int) -> Decoded:
+    """Steps until `length` or until all rows have ended."""
+
+    def advance(loop: tuple[_State, Array]) -> tuple[_State, Array]:
+        state, tokens = loop
+        new = _advance(step, choose, end, state)
+        return new, lax.dynamic_update_index_in_dim(tokens, new.token, state.time, 0)
+
+    def going(loop: tuple[_State, Array]) -> Array:
+        state, _ = loop
+        return (state.time < length) & ~state.ended.all()
+
+    dtype = jax.eval_shape(lambda: log_probabilities(step(carry, start)[1])).dtype
+    tokens = jnp.broadcast_to(end, (length, *start.shape))
+    state, tokens = lax.while_loop(going, advance, (_first(carry, start, dtype), tokens))
+    return Decoded(tokens, state.lengths, state.log_probability)
+
+
+def _likeliest(_: Array, logits: Array) -> Array:
+    return logits.argmax(-1).astype(jnp.int32)
+
+
+def _drawing(start: Array, key: Any, temperature: Any, top_k: Any, top_p: Any) -> Partial:
+    """`choose` for `_advance`: the key, temperature and nucleus are arguments of its program."""
+    check_key(key, "key")
+    check_choices(temperature, top_k, top_p)
+    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(start.size, dtype=jnp.uint32))
+    numbers = {"temperature": temperature} | ({} if top_p is None else {"top_p": top_p})
+    return Partial(_Draw(top_k), keys, {name: jnp.asarray(v, default_float()) for name, v in numbers.items()})
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Draws of all rows at one time; equal by value, so that equal calls share a compilation."""
+
+    top_k: int | None
+
+    def __call__(self, keys: Array, numbers: dict[str, Array], time: Array, logits: Array) -> Array:
+        filtered = filter_logits(logits, top_k=self.top_k, **numbers)
+        rows = filtered.reshape(keys.shape[0], filtered.shape[-1])
+        drawn = jax.vmap(jax.random.categorical)(jax.vmap(jax.random.fold_in, (0, None))(keys, time), rows)
+        return drawn.reshape(filtered.shape[:-1]).astype(jnp.int32)

@@ -1,0 +1,58 @@
+"""Records of runs: what a finished run writes, and the table of them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from jaxrnn.train import StopRequest, read_results, run, to_table
+from tests.train.toy import experiment
+
+
+@pytest.fixture
+def folder(tmp_path):
+    assert run(experiment(), tmp_path / "toy", False, StopRequest()) == 0
+    return tmp_path / "toy"
+
+
+def test_a_record_has_the_figures_of_every_split(folder):
+    record = json.loads((folder / "result.json").read_text())
+    assert set(record["figures"]) == {"validation loss", "test loss"}
+    assert record["figures"]["validation loss"] == pytest.approx(record["best_validation_loss"])
+    assert record["commit"]
+    assert record["cpu_seconds"] > 0
+
+
+def test_table(folder, tmp_path):
+    record = json.loads((folder / "result.json").read_text()) | {
+        "command": "jaxrnn train x",
+        "figures": {"test perplexity": 116.04, "test loss": 4.754},
+        "headline": "test perplexity",
+        "published": "114.5",
+        "seconds": 1800.4,
+        "cpu_seconds": 3500.6,
+    }
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    (tmp_path / "b.json").write_text(json.dumps(record | {"headline": "test loss"}))
+    lines = to_table(read_results([tmp_path / "a.json", tmp_path / "b.json", folder])).splitlines()
+    assert lines[0] == "| command | figure |  | published | seconds (of CPU) | seed |"
+    assert lines[2] == "| `jaxrnn train x` | test perplexity | 116 | 114.5 | 1800 (3501) | 0 |"
+    assert "| test loss | 4.7540 |" in lines[3]
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file"),
+        ("{", "`RUN` must be a finished run's folder, or its result.json, got"),
+        ('{"command": ""}', "which lacks headline, figures, seconds, cpu_seconds, seed, device"),
+    ],
+)
+def test_what_is_no_record(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "result.json").write_text(content)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_results([tmp_path])
