@@ -16,6 +16,7 @@ from functools import cached_property, partial
 from importlib import resources
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -30,25 +31,30 @@ from jaxrnn.train.task import Batch, Carry, Params
 # A one-hot input switches on a single row of the first kernel: its fan-in is one, not the size of the vocabulary.
 one_row = jax.nn.initializers.normal(1.5)
 
+CELLS: dict[str, Callable[..., jaxrnn.Cell]] = {"lstm": jaxrnn.lstm, "gru": jaxrnn.gru}
+
 
 @dataclass(frozen=True)
 class ModelOptions:
     """The network.
 
     Args:
-        layers: LSTMs on top of each other.
+        layers: LSTMs (or cells of another kind) on top of each other.
         hidden: Units of each.
         dropout: Rate between the layers and before the readout, while training.
+        cell: The kind: lstm or gru.
     """
 
     layers: int = 2
     hidden: int = 256
     dropout: float = 0.0
+    cell: Literal["lstm", "gru"] = "lstm"
 
     def __post_init__(self) -> None:
         check(self.layers >= 1, "model.layers", "1 or more", self.layers)
         check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
         check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
+        check(self.cell in CELLS, "model.cell", f"one of {', '.join(CELLS)}", self.cell)
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,9 @@ class CharLM:
     @cached_property
     def layer(self) -> jaxrnn.Layer:
         """The recurrent part."""
-        first = jaxrnn.lstm(self.model.hidden, kernel_init=one_row)
-        others = [jaxrnn.lstm(self.model.hidden)] * (self.model.layers - 1)
+        cell = CELLS[self.model.cell]
+        first = cell(self.model.hidden, kernel_init=one_row)
+        others = [cell(self.model.hidden)] * (self.model.layers - 1)
         return jaxrnn.stack([first, *others], dropout=self.model.dropout)
 
     def init(self, key: jax.Array) -> Params:
