@@ -73,6 +73,12 @@ def test_evaluate_equals_numpy():
     np.testing.assert_allclose([found[name] for name in ("loss", "streams", "spikes")], answer, rtol=1e-10)
 
 
+def test_the_output_starts_at_the_rate_of_spikes():
+    bias = TASK.init(jax.random.key(0))["readout"]["bias"]
+    rate = draw(np.random.default_rng(0), 200, DataOptions(shortest=3, extra=2, length=400)).targets.mean()
+    np.testing.assert_allclose(1 / np.exp(-bias[0]), rate, rtol=0.02)  # its odds, as for any rare event
+
+
 def test_streams_without_a_spike_count_as_right_where_none_is_told():
     task = Timing(Network("elman", hidden=1), DataOptions(shortest=9, extra=0, length=3, rows=2))
     params = jax.tree.map(np.zeros_like, jax.device_get(task.init(jax.random.key(0))))
