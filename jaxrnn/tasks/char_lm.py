@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ import numpy as np
 import jaxrnn
 from jaxrnn.tasks.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language_model import LanguageModel, affine, dropout, penn_treebank, shakespeare
+from jaxrnn.tasks.network import CELLS
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk
 from jaxrnn.train.task import Carry, Params
@@ -36,19 +38,22 @@ class ModelOptions:
     """The network.
 
     Args:
-        layers: LSTMs on top of each other.
+        layers: LSTMs (or cells of another kind) on top of each other.
         hidden: Units of each.
         dropout: Rate between the layers and before the readout, while training.
+        cell: The kind: lstm or gru.
     """
 
     layers: int = 2
     hidden: int = 256
     dropout: float = 0.0
+    cell: Literal["lstm", "gru"] = "lstm"
 
     def __post_init__(self) -> None:
         check(self.layers >= 1, "model.layers", "1 or more", self.layers)
         check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
         check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
+        check(self.cell in ("lstm", "gru"), "model.cell", "'lstm' or 'gru'", self.cell)
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,9 @@ class CharLM(LanguageModel):
     @cached_property
     def layer(self) -> jaxrnn.Layer:
         """The recurrent part."""
-        first = jaxrnn.lstm(self.model.hidden, kernel_init=one_row)
-        others = [jaxrnn.lstm(self.model.hidden)] * (self.model.layers - 1)
+        cell = CELLS[self.model.cell]
+        first = cell(self.model.hidden, kernel_init=one_row)
+        others = [cell(self.model.hidden)] * (self.model.layers - 1)
         return jaxrnn.stack([first, *others], dropout=self.model.dropout)
 
     def init(self, key: jax.Array) -> Params:

@@ -15,7 +15,6 @@ where E holds the embeddings of the target words too (Press & Wolf 2017, arXiv:1
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,9 +23,8 @@ import jax.numpy as jnp
 
 import jaxrnn
 from jaxrnn.decode import Attend, AttendBefore, Attended, attend_after, attend_before, bahdanau, luong
+from jaxrnn.tasks.network import CELLS
 from jaxrnn.train.task import Carry, Params
-
-CELLS: dict[str, Callable[..., jaxrnn.Cell]] = {"gru": jaxrnn.gru, "lstm": jaxrnn.lstm}
 
 
 class Encoded(NamedTuple):
