@@ -23,7 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
-from jaxrnn.tasks.network import Network, readout
+from jaxrnn.tasks.dense import dense
+from jaxrnn.tasks.network import Network
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -107,7 +108,7 @@ class Adding:
         """The output [B] after each sequence's last step."""
         xs = jnp.moveaxis(jnp.asarray(batch.inputs), 0, 1)  # [T, B, 2]
         carry, _ = jaxrnn.scan(self.model.layer, params["rnn"], xs, lengths=batch.lengths)
-        return readout(params, carry.h)[:, 0]
+        return dense(params["readout"], carry.h)[:, 0]
 
     def loss(
         self, params: Params, carry: Carry, batch: Sums, rng: jax.Array | None

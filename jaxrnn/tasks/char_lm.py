@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
+from jaxrnn.tasks.dense import dense, dense_init, dropout
 from jaxrnn.tasks.language_model import DataOptions as DataOptions
-from jaxrnn.tasks.language_model import LanguageModel, affine, dropout, penn_treebank, shakespeare
+from jaxrnn.tasks.language_model import LanguageModel, penn_treebank, shakespeare
 from jaxrnn.tasks.network import CELLS
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk
@@ -109,11 +109,9 @@ class CharLM(LanguageModel):
     def init(self, key: jax.Array) -> Params:
         """Parameters {"rnn": ..., "readout": {"kernel": [H, V], "bias": [V]}}."""
         rnn, readout = jax.random.split(key)
-        shape = (self.layer.output_size, len(self.vocabulary))
-        kernel = jax.nn.initializers.glorot_uniform()(readout, shape)
         return {
             "rnn": self.layer.init(rnn, inputs=len(self.vocabulary)),
-            "readout": {"kernel": kernel, "bias": jnp.zeros(shape[1])},
+            "readout": dense_init(readout, self.layer.output_size, len(self.vocabulary)),
         }
 
     def embed(self, params: Params, symbols: ArrayLike) -> ArrayLike:
@@ -122,7 +120,7 @@ class CharLM(LanguageModel):
 
     def logits(self, params: Params, ys: jax.Array) -> jax.Array:
         """Logits [..., V] of the stack's outputs [..., H]."""
-        return affine(params["readout"]["kernel"], params["readout"]["bias"], ys)
+        return dense(params["readout"], ys)
 
     def loss(
         self, params: Params, carry: Carry, batch: Chunk, rng: jax.Array | None

@@ -65,14 +65,6 @@ def penn_treebank(path: str) -> list[list[str]]:
     return [[line.strip() for line in text.splitlines()] for text in files]
 
 
-def dropout(rng: jax.Array | None, xs: jax.Array, rate: float, locked: bool = False) -> jax.Array:
-    """Drop entries of xs [T, *B, H]; `locked` drops the same ones at all times (Gal & Ghahramani 2016)."""
-    if rng is None or rate == 0:
-        return xs
-    keep = jax.random.bernoulli(rng, 1 - rate, xs.shape[1:] if locked else xs.shape)
-    return jnp.where(jnp.broadcast_to(keep, xs.shape), xs / (1 - rate), jnp.zeros_like(xs))
-
-
 def valid_steps(batch: Chunk) -> jax.Array:
     """bool [B, T]: the pairs of a chunk that count."""
     return jnp.arange(batch.inputs.shape[1], dtype=jnp.int32)[None] < jnp.asarray(batch.lengths)[:, None]
@@ -201,9 +193,3 @@ class LanguageModel(abc.ABC):
         text = prompt + "".join(self.sample(params, prompt, length, temperature=0.8, seed=seed))
         (folder / "sample.txt").write_text(text + "\n", encoding="utf-8")
         return text
-
-
-def affine(kernel: jax.Array, bias: jax.Array, ys: jax.Array) -> jax.Array:
-    """ys kernel + bias, [..., V]."""
-    products = ys @ kernel
-    return products + jnp.broadcast_to(bias, products.shape)

@@ -27,7 +27,8 @@ from jax import lax
 
 import jaxrnn
 from jaxrnn.tasks import t_maze
-from jaxrnn.tasks.network import Network, readout
+from jaxrnn.tasks.dense import dense
+from jaxrnn.tasks.network import Network
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -135,7 +136,7 @@ class MemoryPolicy:
         """Carry after a packed sequence [T, B, ...], and at each step log pi [T, B, 4] and the value [T, B]."""
         resets = resets if self.policy.memory else jnp.ones_like(resets)
         memory, ys = jaxrnn.scan(self.model.layer, params["rnn"], observations, memory, resets=resets)
-        outputs = readout(params, ys)
+        outputs = dense(params["readout"], ys)
         return memory, jax.nn.log_softmax(outputs[..., :4]), outputs[..., 4]
 
     def rollout(self, params: Params, walk: Walk, batch: Chance) -> tuple[Walk, Steps]:

@@ -11,9 +11,9 @@ from functools import cached_property, partial
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 
 import jaxrnn
+from jaxrnn.tasks.dense import dense_init
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Params
 
@@ -54,14 +54,4 @@ class Network:
     def init(self, key: jax.Array, inputs: int, outputs: int) -> Params:
         """Parameters {"rnn": ..., "readout": {"kernel": [H, O], "bias": [O]}}."""
         rnn, readout = jax.random.split(key)
-        kernel = jax.nn.initializers.glorot_uniform()(readout, (self.hidden, outputs))
-        return {
-            "rnn": self.layer.init(rnn, inputs=inputs),
-            "readout": {"kernel": kernel, "bias": jnp.zeros(outputs)},
-        }
-
-
-def readout(params: Params, ys: jax.Array) -> jax.Array:
-    """Outputs [..., O] of the layer's outputs [..., H]."""
-    outputs = ys @ params["readout"]["kernel"]
-    return outputs + jnp.broadcast_to(params["readout"]["bias"], outputs.shape)
+        return {"rnn": self.layer.init(rnn, inputs=inputs), "readout": dense_init(readout, self.hidden, outputs)}

@@ -24,7 +24,8 @@ import numpy as np
 import optax
 
 import jaxrnn
-from jaxrnn.tasks.network import Network, readout
+from jaxrnn.tasks.dense import dense
+from jaxrnn.tasks.network import Network
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.ragged import pad
@@ -121,7 +122,7 @@ class Reber:
     def logits(self, params: Params, inputs: np.ndarray | jax.Array, lengths: np.ndarray | jax.Array) -> jax.Array:
         """Logits [B, T, V] of the symbol after each input."""
         _, ys = jaxrnn.scan(self.model.layer, params["rnn"], jnp.asarray(inputs).T, lengths=lengths)
-        return jnp.moveaxis(readout(params, ys), 0, 1)
+        return jnp.moveaxis(dense(params["readout"], ys), 0, 1)
 
     def loss(
         self, params: Params, carry: Carry, batch: Strings, rng: jax.Array | None

@@ -24,7 +24,8 @@ import numpy as np
 import optax
 
 import jaxrnn
-from jaxrnn.tasks.network import Network, readout
+from jaxrnn.tasks.dense import dense
+from jaxrnn.tasks.network import Network
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -107,7 +108,7 @@ class Timing:
         """Logits [B, T] of a spike at each step."""
         xs = jnp.asarray(inputs).T[..., None]  # [T, B, 1]
         _, ys = jaxrnn.scan(self.model.layer, params["rnn"], xs)
-        return readout(params, ys)[..., 0].T
+        return dense(params["readout"], ys)[..., 0].T
 
     def loss(
         self, params: Params, carry: Carry, batch: Spikes, rng: jax.Array | None
