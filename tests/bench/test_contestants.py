@@ -62,7 +62,10 @@ def library(name: str) -> Any:
 
 
 @pytest.mark.usefixtures("as_in_a_worker")
-@pytest.mark.parametrize("name", DECLINES)
+QUICK = ("auto", "lax.scan", "flax.nnx", "torch")  # ours, and one of each kind; the others take long to compile
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in DECLINES])
 def test_what_takes_part_agrees_with_the_truth(name: str) -> None:
     lib = library(name)
     for label, case in CASES.items():
