@@ -28,6 +28,7 @@ CASES = {
     "gru, bfloat16": Case("gru", 3, 7, 5, 4, dtype="bfloat16"),
     "gru, projected": Case("gru", 3, 7, 5, 4, projected=True),
 }
+QUICK = ("auto", "lax.scan", "flax.nnx", "torch")  # ours, and one of each kind; the others take long to compile
 DECLINES = {
     "auto": set(),
     "lax.scan": {"lstm, two layers, both ways", "gru, both ways"},
@@ -62,9 +63,6 @@ def library(name: str) -> Any:
 
 
 @pytest.mark.usefixtures("as_in_a_worker")
-QUICK = ("auto", "lax.scan", "flax.nnx", "torch")  # ours, and one of each kind; the others take long to compile
-
-
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in DECLINES])
 def test_what_takes_part_agrees_with_the_truth(name: str) -> None:
     lib = library(name)
