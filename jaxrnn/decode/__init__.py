@@ -1,5 +1,6 @@
 """Decoding and attention: from logits to sequences, and from a decoder's state to what it looks at.
 
+Beside them what handwriting needs: mixture densities as a readout, and Graves's window that reads along a text.
 A decoder is a step function, `step(carry, token) -> (carry, logits)`: `greedy`, `sample`, `stream` and `beam` run any.
 """
 
@@ -15,9 +16,16 @@ from jaxrnn.decode.attention import Memory as Memory
 from jaxrnn.decode.beam import Hypotheses as Hypotheses
 from jaxrnn.decode.beam import beam as beam
 from jaxrnn.decode.logits import filter_logits as filter_logits
+from jaxrnn.decode.mixture import Mixture as Mixture
+from jaxrnn.decode.mixture import MixtureDensity as MixtureDensity
+from jaxrnn.decode.mixture import mixture_density as mixture_density
 from jaxrnn.decode.sampling import Decoded as Decoded
 from jaxrnn.decode.sampling import greedy as greedy
 from jaxrnn.decode.sampling import sample as sample
 from jaxrnn.decode.sampling import stream as stream
 from jaxrnn.decode.scores import bahdanau as bahdanau
 from jaxrnn.decode.scores import luong as luong
+from jaxrnn.decode.window import Window as Window
+from jaxrnn.decode.window import WindowCarry as WindowCarry
+from jaxrnn.decode.window import Windowed as Windowed
+from jaxrnn.decode.window import window as window
