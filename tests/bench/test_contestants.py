@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,8 @@ CASES = {
     "gru, bfloat16": Case("gru", 3, 7, 5, 4, dtype="bfloat16"),
     "gru, projected": Case("gru", 3, 7, 5, 4, projected=True),
 }
+os.environ["KERAS_BACKEND"] = "jax"  # before anything imports Keras
+
 QUICK = ("auto", "lax.scan", "flax.nnx", "torch")  # ours, and one of each kind; the others take long to compile
 DECLINES = {
     "auto": set(),
