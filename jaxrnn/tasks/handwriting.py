@@ -17,12 +17,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.engine.masks import valid_steps
 from jaxrnn.errors import fail
-from jaxrnn.tasks.pen import save, save_drawing, sheet_figure, to_svg, window_figure
+from jaxrnn.tasks.pen import save_drawing, sheet_figure, to_svg, window_figure
 from jaxrnn.tasks.pen_network import PenNetwork
 from jaxrnn.tasks.strokes import DataOptions, Drawings, Strokes
 from jaxrnn.train import ByLength, in_order
 from jaxrnn.train.options import check
+from jaxrnn.train.plots import save_figure
 from jaxrnn.train.run import write_atomically
 from jaxrnn.train.task import Batch, Carry, Params
 
@@ -127,7 +129,7 @@ class Handwriting:
         xs = points.swapaxes(0, 1)
         carry = self.network.initial_carry(len(lengths), memory)
         _, outputs = self.network.scan(params, xs, carry, memory, predicted)
-        valid = jnp.arange(len(xs), dtype=predicted.dtype)[:, None] < predicted[None]
+        valid = valid_steps(len(xs), predicted, None)
         targets = jnp.where(valid[..., None], jnp.roll(xs, -1, 0), 0)
         logs = self.network.density.log_density(self.network.density.split(outputs), targets)
         return jnp.sum(logs, 0, where=valid)
@@ -232,11 +234,11 @@ class Handwriting:
         texts, columns = (list(SENTENCES), 1) if self.model.text else ([""] * SAMPLES, 1 if self.data.path else 4)
         found, weights, reached = self.draw(params, texts, BIAS if self.model.text else 0.0, seed)
         write_atomically(folder / "samples.svg", to_svg(found[:SAMPLES], columns))
-        save(sheet_figure(found[:SAMPLES], columns), folder / "samples.png")
+        save_figure(sheet_figure(found[:SAMPLES], columns), folder / "samples.png")
         said = f"{len(found)} drawings, the first {SAMPLES} of them in samples.svg and samples.png"
         if not self.model.text:
             return said
-        save(window_figure(found[0], weights[0], texts[0]), folder / "window.png")
+        save_figure(window_figure(found[0], weights[0], texts[0]), folder / "window.png")
         primed, _, _ = self.draw(params, texts[:4], BIAS, seed, like=seed)
         write_atomically(folder / "primed.svg", to_svg(primed))
         missed = [text for text, end in zip(texts, reached, strict=True) if not end]

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
 
+from jaxrnn.train.plots import save_figure, save_image
 from jaxrnn.train.run import write_atomically
 
 INK = "#1a2a6c"
@@ -92,16 +93,8 @@ def window_figure(drawing: np.ndarray, weights: np.ndarray, text: str) -> Figure
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """As PNG."""
-    FigureCanvasAgg(figure)
-    figure.savefig(path, format="png", dpi=100)
-
-
 def save_gif(drawing: np.ndarray, path: Path, width: int = 900) -> None:
     """A film of the pen, eight seconds and a rest."""
-    from PIL import Image, ImageDraw  # comes with matplotlib
-
     places = np.cumsum(drawing[:, :2], 0, dtype=np.float64)
     low, size = places.min(0), np.maximum(np.ptp(places, 0), 1e-9)
     margin = 0.1 * size.min() + 0.02 * size.max()
@@ -116,7 +109,7 @@ def save_gif(drawing: np.ndarray, path: Path, width: int = 900) -> None:
         if n % every == 0 or n == len(places) - 1:
             frames.append(paper.resize(half))
     times = [100] * (len(frames) - 1) + [2000]
-    frames[0].save(path, format="GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
+    save_image(frames[0], path, save_all=True, append_images=frames[1:], duration=times, loop=0)
 
 
 def save_drawing(drawing: np.ndarray, path: Path) -> None:
@@ -126,4 +119,4 @@ def save_drawing(drawing: np.ndarray, path: Path) -> None:
     elif path.suffix == ".gif":
         save_gif(drawing, path)
     else:
-        save(sheet_figure([drawing]), path)
+        save_figure(sheet_figure([drawing]), path)

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import jaxrnn
 from jaxrnn.decode import MixtureDensity, Window, Windowed, mixture_density, window
 from jaxrnn.decode.attention import Memory
+from jaxrnn.tasks.dense import dense, dense_init
 from jaxrnn.train.task import Carry, Params
 
 
@@ -66,9 +67,7 @@ class PenNetwork:
             params = {"layer_0": self.cell.init(first, inputs=3)}
         for n, key in enumerate(others, 1):
             params[f"layer_{n}"] = self.cell.init(key, inputs=3 + self.hidden + characters)
-        shape = (self.layers * self.hidden, self.density.size)
-        kernel = jax.nn.initializers.glorot_uniform()(readout, shape)
-        return params | {"readout": {"kernel": kernel, "bias": jnp.zeros(shape[1])}}
+        return params | {"readout": dense_init(readout, self.layers * self.hidden, self.density.size)}
 
     def memory(self, text: jax.Array, lengths: jax.Array) -> Memory | None:
         """Texts [B, S] of the given lengths for the window, if there is one."""
@@ -112,8 +111,7 @@ class PenNetwork:
         by_cell: Callable[..., Any],
     ) -> tuple[Carry, jax.Array, Windowed | None]:
         """All layers on one point or on many."""
-        kernel, bias = params["readout"]["kernel"], params["readout"]["bias"]
-        xs = xs.astype(kernel.dtype)
+        xs = xs.astype(params["readout"]["kernel"].dtype)
         seen: Windowed | None = None
         shown: tuple[jax.Array, ...] = ()
         if memory is None or by_window is None:
@@ -127,8 +125,7 @@ class PenNetwork:
             after, y = by_cell(self.cell, params[f"layer_{n}"], inputs, carry[n])
             carries.append(after)
             ys.append(y)
-        outputs = jnp.concatenate(ys, -1) @ kernel
-        return tuple(carries), outputs + jnp.broadcast_to(bias, outputs.shape), seen
+        return tuple(carries), dense(params["readout"], jnp.concatenate(ys, -1)), seen
 
     @partial(jax.jit, static_argnums=(0, 8))
     def draw(
