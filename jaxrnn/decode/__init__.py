@@ -14,6 +14,12 @@ from jaxrnn.decode.attention import Attention as Attention
 from jaxrnn.decode.attention import Memory as Memory
 from jaxrnn.decode.beam import Hypotheses as Hypotheses
 from jaxrnn.decode.beam import beam as beam
+from jaxrnn.decode.glimpse import Filters as Filters
+from jaxrnn.decode.glimpse import Window as Window
+from jaxrnn.decode.glimpse import filterbank as filterbank
+from jaxrnn.decode.glimpse import read as read
+from jaxrnn.decode.glimpse import window as window
+from jaxrnn.decode.glimpse import write as write
 from jaxrnn.decode.logits import filter_logits as filter_logits
 from jaxrnn.decode.sampling import Decoded as Decoded
 from jaxrnn.decode.sampling import greedy as greedy
