@@ -88,3 +88,11 @@ class Answerer(Task, Protocol):
 
     def answer(self, params: Params, story: Sequence[str], question: str) -> dict[str, float]:
         """The likeliest answers with their probabilities, the best first."""
+
+
+@runtime_checkable
+class Painter(Task, Protocol):
+    """A task whose model paints pictures: `jaxrnn draw`."""
+
+    def draw(self, params: Params, path: Path, count: int, seed: int) -> None:
+        """So many pictures in one file, .png or .gif."""
