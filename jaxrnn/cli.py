@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -23,7 +24,7 @@ EXAMPLES = """examples:
   jaxrnn sample runs/char_lm                write with the model you trained
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
   jaxrnn translate runs/translation "this is a book ."
-  jaxrnn ask runs/babi "mary is in the garden ." "where is mary ?"
+  jaxrnn ask babi "mary went to the garden ." "where is mary ?"
   jaxrnn results runs/*                     finished runs side by side
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
@@ -64,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     sample.add_argument("run", metavar="RUN", help=MODEL)
     sample.add_argument("--prompt", default="", help="what the text goes on from (default: the start of a line)")
     sample.add_argument("--temperature", type=float, default=0.8, help="0 always takes the likeliest (default: 0.8)")
-    sample.add_argument("--length", type=int, default=500, help="characters to write (default: 500)")
+    sample.add_argument("--length", type=int, default=500, help="characters (or words) to write (default: 500)")
     sample.add_argument("--seed", type=int, default=0, help="equal seeds write equal texts (default: 0)")
 
     translate = commands.add_parser("translate", help="translate with a trained model", allow_abbrev=False)
@@ -159,17 +160,22 @@ def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
     return run(experiment, arguments.run or Path("runs") / path.stem, arguments.resume, stop)
 
 
+def _load(run: str, kind: type, otherwise: str) -> tuple[Any, Any]:
+    """The task, which must be of a kind, and the parameters of a trained model."""
+    from jaxrnn.tasks.models import load_model
+
+    experiment, params = load_model(run)
+    if not isinstance(experiment.task, kind):
+        raise ValueError(f"{run}: a model of the task {experiment.name} {otherwise}")
+    return experiment.task, params
+
+
 def sample(arguments: argparse.Namespace) -> int:
     """`jaxrnn sample`: characters appear as they are drawn."""
-    from jaxrnn.tasks.models import load_model
     from jaxrnn.train import TextTask
 
-    experiment, params = load_model(arguments.run)
-    if not isinstance(experiment.task, TextTask):
-        raise ValueError(f"{arguments.run}: a model of the task {experiment.name} writes no text")
-    characters = experiment.task.sample(
-        params, arguments.prompt, arguments.length, arguments.temperature, arguments.seed
-    )
+    task, params = _load(arguments.run, TextTask, "writes no text")
+    characters = task.sample(params, arguments.prompt, arguments.length, arguments.temperature, arguments.seed)
     print(arguments.prompt, end="", flush=True)
     for character in characters:
         print(character, end="", flush=True)
@@ -186,29 +192,23 @@ def _lines(given: Sequence[str], what: str) -> Iterator[str]:
 
 def translate(arguments: argparse.Namespace) -> int:
     """`jaxrnn translate`."""
-    from jaxrnn.tasks.models import load_model
     from jaxrnn.train import Translator
 
-    experiment, params = load_model(arguments.run)
-    if not isinstance(experiment.task, Translator):
-        raise ValueError(f"{arguments.run}: a model of the task {experiment.name} does not translate")
+    task, params = _load(arguments.run, Translator, "does not translate")
     for line in _lines(arguments.text, "sentences to translate"):
-        print(experiment.task.translate(params, line, arguments.beam), flush=True)
+        print(task.translate(params, line, arguments.beam), flush=True)
     return 0
 
 
 def ask(arguments: argparse.Namespace) -> int:
     """`jaxrnn ask`: a line with a question mark is a question about the lines before it."""
-    from jaxrnn.tasks.models import load_model
     from jaxrnn.train import Answerer
 
-    experiment, params = load_model(arguments.run)
-    if not isinstance(experiment.task, Answerer):
-        raise ValueError(f"{arguments.run}: a model of the task {experiment.name} answers no questions")
+    task, params = _load(arguments.run, Answerer, "answers no questions")
     story: list[str] = []
     for line in _lines(arguments.sentences, "a story and questions about it"):
         if line.endswith("?"):
-            answers = experiment.task.answer(params, story, line)
+            answers = task.answer(params, story, line)
             print("  ".join(f"{answer} ({p:.0%})" for answer, p in answers.items()), flush=True)
         else:
             story.append(line)

@@ -202,11 +202,11 @@ from jaxrnn.cli import main
 for missing in sys.argv[1:]:
     for name in [name for name in sys.modules if name.split(".")[:2] in (["jaxrnn", "train"], ["jaxrnn", "tasks"])]:
         del sys.modules[name]
-    kept, sys.modules[missing] = sys.modules.get(missing), None
+    kept = {name: module for name, module in sys.modules.items() if (name + ".").startswith(missing + ".")}
+    sys.modules |= dict.fromkeys([missing, *kept])
     print(main(["train", "char_lm"]), main(["sample", "char_lm"]))
     del sys.modules[missing]
-    if kept is not None:
-        sys.modules[missing] = kept
+    sys.modules |= kept
 """
     extra = ["jsonargparse", "orbax.checkpoint", "rich.console", "matplotlib", "yaml"]
     env = os.environ | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1])}

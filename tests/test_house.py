@@ -73,6 +73,7 @@ BLOCKED = [
     "yaml",
     "rich",
     "matplotlib",
+    "sacrebleu",
     "jaxtyping",
     "beartype",
     "torch",

@@ -13,10 +13,15 @@ import pytest
 from nbclient import NotebookClient
 
 PEERS = {"02_from_torch_to_onnx": ("torch", "onnx", "onnxruntime")}  # what a notebook needs beyond ours
+LONG = ("02_from_torch_to_onnx", "04_translation_attention")
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=pytest.mark.slow) if p.stem in LONG else p for p in NOTEBOOKS],
+    ids=lambda p: p.stem,
+)
 def test_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for peer in PEERS.get(path.stem, ()):
         pytest.importorskip(peer)

@@ -6,7 +6,9 @@ Each has `step`, for decoding, and `scan`, for training on given inputs; both gi
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -106,20 +108,33 @@ class Attend(abc.ABC):
         Raises:
             TypeError, ValueError: an argument does not fit; the message names it.
         """
-        xs, valid = check_sequence(xs, memory, lengths)
-        check_time(start_step, "start_step")
+        return scan_steps(partial(self.step, params), xs, carry, memory, lengths, rng, start_step)
 
-        def step(carry: Carry, now: tuple[Array, Array, Array | None]) -> tuple[Carry, Attended]:
-            x, t, valid = now
-            new, attended = self.step(params, guard(valid, carry), x, memory, rng=rng, step=t)
-            if valid is None:
-                return new, attended
-            return select(valid, new, carry), select(valid, attended, jax.tree.map(jnp.zeros_like, attended))
 
-        t = jnp.arange(xs.shape[0], dtype=jnp.int32) + jnp.asarray(start_step, jnp.int32)
-        # Scores are computed again on the way back. Kept, they take T x S x A numbers a row: at T = S = 48 a gradient
-        # then needs twelve times the memory, and more time.
-        return jax.lax.scan(jax.checkpoint(step, prevent_cse=False), carry, (xs, t, valid))
+def scan_steps(
+    step: Callable[..., tuple[Carry, Any]],
+    xs: ArrayLike,
+    carry: Carry,
+    memory: Memory,
+    lengths: ArrayLike | None,
+    rng: PRNGKeyArray | None,
+    start_step: Any,
+) -> tuple[Carry, Any]:
+    """The `scan` of any decoder that has a `step(carry, x, memory, rng=, step=)`, saving carries alone."""
+    xs, valid = check_sequence(xs, memory, lengths)
+    check_time(start_step, "start_step")
+
+    def advance(carry: Carry, now: tuple[Array, Array, Array | None]) -> tuple[Carry, Any]:
+        x, t, valid = now
+        new, outputs = step(guard(valid, carry), x, memory, rng=rng, step=t)
+        if valid is None:
+            return new, outputs
+        return select(valid, new, carry), select(valid, outputs, jax.tree.map(jnp.zeros_like, outputs))
+
+    t = jnp.arange(xs.shape[0], dtype=jnp.int32) + jnp.asarray(start_step, jnp.int32)
+    # Scores are computed again on the way back. Kept, they take T x S x A numbers a row: at T = S = 48 a gradient
+    # then needs twelve times the memory, and more time.
+    return jax.lax.scan(jax.checkpoint(advance, prevent_cse=False), carry, (xs, t, valid))
 
 
 def check_parts(cell: Any, attention: Any) -> None:

@@ -99,24 +99,8 @@ class Attention(abc.ABC):
             TypeError, ValueError: an argument does not fit; the message names it.
         """
         self._check(params)
-        if not isinstance(values, (jax.Array, np.ndarray)) or not is_float(values.dtype):
-            fail("values", "a floating array [*B, S, M]", values, kind=TypeError)
-        if values.ndim < 2:
-            fail("values", "of shape [*B, S, M]", values)
         sizes = self.sizes(params)
-        if sizes is not None and values.shape[-1] != sizes[1]:
-            fail("values", f"of shape [*B, S, M] with M = {sizes[1]}, as params have it", values)
-        batch, positions = values.shape[:-2], values.shape[-2]
-        if lengths is not None and mask is not None:
-            fail("mask", "None where lengths are given", mask)
-        if mask is not None and (getattr(mask, "shape", None) != values.shape[:-1] or mask.dtype != jnp.bool_):
-            fail("mask", f"bool of shape [*B, S] = {values.shape[:-1]}", mask)
-        lengths = check_lengths(lengths, positions, batch, inputs="values")
-        if lengths is not None:
-            place = jnp.arange(positions, dtype=lengths.dtype)
-            mask = place.reshape(*(1,) * len(batch), positions) < lengths[..., None]
-        mask = jnp.ones(values.shape[:-1], bool) if mask is None else jnp.asarray(mask)
-        values = clean(mask, jnp.asarray(values))
+        values, mask = clean_memory(values, None if sizes is None else sizes[1], lengths, mask)
         return Memory(values, self.keys(params, values), mask)
 
     def __call__(self, params: Params, query: ArrayLike, memory: Memory) -> tuple[Array, Array]:
@@ -154,6 +138,29 @@ class Attention(abc.ABC):
     def _check(self, params: Any) -> None:
         for name in self.declare(*(self.sizes(params) or (1, 1))):
             entry(params, name)
+
+
+def clean_memory(
+    values: ArrayLike, size: int | None, lengths: ArrayLike | None, mask: ArrayLike | None
+) -> tuple[Array, Array]:
+    """Checked values `[*B, S, M]` of a memory, zero at invalid positions, and the mask `[*B, S]` of the valid ones."""
+    if not isinstance(values, (jax.Array, np.ndarray)) or not is_float(values.dtype):
+        fail("values", "a floating array [*B, S, M]", values, kind=TypeError)
+    if values.ndim < 2:
+        fail("values", "of shape [*B, S, M]", values)
+    if size is not None and values.shape[-1] != size:
+        fail("values", f"of shape [*B, S, M] with M = {size}, as params have it", values)
+    batch, positions = values.shape[:-2], values.shape[-2]
+    if lengths is not None and mask is not None:
+        fail("mask", "None where lengths are given", mask)
+    if mask is not None and (getattr(mask, "shape", None) != values.shape[:-1] or mask.dtype != jnp.bool_):
+        fail("mask", f"bool of shape [*B, S] = {values.shape[:-1]}", mask)
+    lengths = check_lengths(lengths, positions, batch, inputs="values")
+    if lengths is not None:
+        place = jnp.arange(positions, dtype=lengths.dtype)
+        mask = place.reshape(*(1,) * len(batch), positions) < lengths[..., None]
+    mask = jnp.ones(values.shape[:-1], bool) if mask is None else jnp.asarray(mask)
+    return clean(mask, jnp.asarray(values)), mask
 
 
 def lead(array: Array, ndim: int) -> Array:

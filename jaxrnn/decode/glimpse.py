@@ -22,7 +22,7 @@ PARAMETERS = 5
 LIMIT = 2 * float(np.log(1000))  # of the logarithms: beyond a deviation of 1/1000 or of 1000 pixels nothing changes
 
 
-class Window(NamedTuple):
+class Place(NamedTuple):
     """Where a grid of N x N filters lies; pixels are counted from 1, as in the paper. Arrays `[*B]`."""
 
     x: Array  # its centre, across
@@ -33,20 +33,20 @@ class Window(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """The filters of a window; each row sums to one."""
+    """The filters of a grid; each row sums to one."""
 
     x: Array  # [*B, N, width]
     y: Array  # [*B, N, height]
     intensity: Array  # [*B]
 
 
-def window(parameters: Float[ArrayLike, "*B 5"], size: int, image: tuple[int, int]) -> Window:
-    """The window that five numbers describe: (x, y, log variance, log stride, log intensity).
+def place(parameters: Float[ArrayLike, "*B 5"], size: int, image: tuple[int, int]) -> Place:
+    """Where the grid lies that five numbers describe: (x, y, log variance, log stride, log intensity).
 
     x' = (width + 1) / 2 (x + 1),    y' = (height + 1) / 2 (y + 1)
     stride' = (max(height, width) - 1) / (N - 1) exp(log stride)
 
-    so that five zeros are a window over the whole picture with filters one pixel wide.
+    so that five zeros are a grid over the whole picture with filters one pixel wide.
 
     Args:
         parameters: `[*B, 5]`; logarithms are clipped where a float32 would overflow.
@@ -54,14 +54,14 @@ def window(parameters: Float[ArrayLike, "*B 5"], size: int, image: tuple[int, in
         image: (height, width) in pixels.
 
     Returns:
-        The Window, arrays `[*B]`.
+        The Place, arrays `[*B]`.
 
     Raises:
         TypeError, ValueError: an argument does not fit; the message names it.
 
     >>> import jax.numpy as jnp
-    >>> place = window(jnp.zeros(5), size=3, image=(9, 5))
-    >>> float(place.x), float(place.y), float(place.stride)
+    >>> whole = place(jnp.zeros(5), size=3, image=(9, 5))
+    >>> float(whole.x), float(whole.y), float(whole.stride)
     (3.0, 5.0, 4.0)
     """
     _check_array(parameters, "parameters", f"[*B, {PARAMETERS}]")
@@ -76,11 +76,11 @@ def window(parameters: Float[ArrayLike, "*B 5"], size: int, image: tuple[int, in
     x, y, *logarithms = jnp.moveaxis(jnp.asarray(parameters), -1, 0)
     variance, stride, intensity = (jnp.exp(jnp.clip(value, -LIMIT, LIMIT)) for value in logarithms)
     widest = (max(height, width) - 1) / max(size - 1, 1)  # a single filter has no neighbour
-    return Window((width + 1) / 2 * (x + 1), (height + 1) / 2 * (y + 1), variance, widest * stride, intensity)
+    return Place((width + 1) / 2 * (x + 1), (height + 1) / 2 * (y + 1), variance, widest * stride, intensity)
 
 
 def filterbank(parameters: Float[ArrayLike, "*B 5"], size: int, image: tuple[int, int]) -> Filters:
-    """The Gaussian filters of a window, one row a filter.
+    """The Gaussian filters of a grid, one row a filter.
 
     F_x[i, a] = exp(-(a - mu[i])^2 / (2 variance)) / Z[i],    mu[i] = x' + (i - N / 2 - 1 / 2) stride'
 
@@ -88,7 +88,7 @@ def filterbank(parameters: Float[ArrayLike, "*B 5"], size: int, image: tuple[int
     then sees the border.
 
     Args:
-        parameters: `[*B, 5]`, see `window`.
+        parameters: `[*B, 5]`, see `place`.
         size: N, the filters across and down.
         image: (height, width) in pixels.
 
@@ -104,8 +104,8 @@ def filterbank(parameters: Float[ArrayLike, "*B 5"], size: int, image: tuple[int
     >>> bool(jnp.allclose(filters.x, jnp.eye(4)))
     True
     """
-    place = window(parameters, size, image)
-    stride, variance = place.stride[..., None], place.variance[..., None, None]
+    at = place(parameters, size, image)
+    stride, variance = at.stride[..., None], at.variance[..., None, None]
 
     def along(centre: Array, pixels: int) -> Array:
         means = centre[..., None] + stride * _row(np.arange(1, size + 1) - size / 2 - 0.5, stride)
@@ -113,7 +113,7 @@ def filterbank(parameters: Float[ArrayLike, "*B 5"], size: int, image: tuple[int
         # A softmax is this very normalisation, and has no 0 / 0 far from the picture.
         return jax.nn.softmax(-distance * distance / (2 * variance))
 
-    return Filters(along(place.x, image[1]), along(place.y, image[0]), place.intensity)
+    return Filters(along(at.x, image[1]), along(at.y, image[0]), at.intensity)
 
 
 def read(filters: Filters, image: Float[ArrayLike, "*B height width"]) -> Float[Array, "*B N N"]:
@@ -181,7 +181,7 @@ def _check_array(array: Any, argument: str, axes: str) -> None:
         fail(argument, f"a floating array {axes}", array, kind=TypeError)
 
 
-def _check_shape(array: Array, argument: str, filters: Filters, *last: int) -> None:
+def _check_shape(array: ArrayLike, argument: str, filters: Filters, *last: int) -> None:
     expected = (*filters.intensity.shape, *last)
     if array.shape != expected:
         fail(argument, f"of shape {expected}, as the filters have it", array)

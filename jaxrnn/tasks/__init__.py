@@ -1,9 +1,23 @@
 """The applications, by the name that a configuration's `task` gives."""
 
+from jaxrnn.tasks.adding import Adding as Adding
 from jaxrnn.tasks.babi import Babi as Babi
 from jaxrnn.tasks.char_lm import CharLM as CharLM
 from jaxrnn.tasks.draw import Draw as Draw
+from jaxrnn.tasks.memory_policy import MemoryPolicy as MemoryPolicy
+from jaxrnn.tasks.reber import Reber as Reber
+from jaxrnn.tasks.timing import Timing as Timing
 from jaxrnn.tasks.translation import Translation as Translation
 from jaxrnn.tasks.word_lm import WordLM as WordLM
 
-TASKS = {"char_lm": CharLM, "word_lm": WordLM, "translation": Translation, "babi": Babi, "draw": Draw}
+TASKS = {
+    "char_lm": CharLM,
+    "word_lm": WordLM,
+    "translation": Translation,
+    "babi": Babi,
+    "adding": Adding,
+    "reber": Reber,
+    "timing": Timing,
+    "memory_policy": MemoryPolicy,
+    "draw": Draw,
+}

@@ -21,11 +21,12 @@ import numpy as np
 import optax
 
 from jaxrnn.errors import fail, nearest
-from jaxrnn.tasks.babi_pictures import accuracy_figure, attention_figure, save, table
+from jaxrnn.tasks.babi_pictures import accuracy_figure, attention_figure, table
 from jaxrnn.tasks.babi_readers import AttentiveReader, LSTMReader
 from jaxrnn.tasks.babi_stories import Question, Questions, hold_out, passages, read_questions, sentences, tokenize
 from jaxrnn.train import EMPTY, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
+from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Batch, Carry, Params
 
 NO_WORD = ""  # number 0, which fills sentences up
@@ -92,9 +93,10 @@ class Babi:
     def questions(self) -> dict[str, list[Question]]:
         """The questions of each split, task by task."""
         found: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
+        read = _read(self.data.path, self.data.tasks)
         for task in self.data.tasks:
-            train, validation = hold_out(_read(self.data.path, task, "train"))
-            test = [question for story in _read(self.data.path, task, "test") for question in story]
+            train, validation = hold_out(read[task, "train"])
+            test = [question for story in read[task, "test"] for question in story]
             for split, questions in zip(found, (train, validation, test), strict=True):
                 if not questions:
                     fail("data.path", "files with stories enough for every split", f"qa{task}, whose {split} is empty")
@@ -224,12 +226,12 @@ class Babi:
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """The test accuracies beside others', also as accuracy.png; a look at a story, attention.png."""
         figures = self.evaluate(params, jax.device_put, "test")
-        save(accuracy_figure(figures), folder / "accuracy.png")
+        save_figure(accuracy_figure(figures), folder / "accuracy.png")
         if isinstance(self.reader, AttentiveReader):
             example = max(self.questions["test"], key=lambda q: (len(q.story) <= 10, len(q.story), -q.task))
             story, question = [" ".join(words) for words in example.story], " ".join(example.question)
             weights, answers = self.attention(params, story, question), self.answer(params, story, question)
-            save(
+            save_figure(
                 attention_figure(weights, self.reader.passes, story, f"{question}? {next(iter(answers))}"),
                 folder / "attention.png",
             )
@@ -237,6 +239,6 @@ class Babi:
 
 
 @cache
-def _read(path: str, task: int, split: str) -> list[list[Question]]:
+def _read(path: str, tasks: tuple[int, ...]) -> dict[tuple[int, str], list[list[Question]]]:
     """Parsed once a process."""
-    return read_questions(path, task, split)
+    return read_questions(path, tasks)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from jaxrnn.tasks.babi_stories import NAMES
@@ -67,14 +65,6 @@ def attention_figure(gates: np.ndarray, passes: Sequence[tuple[int, str]], story
     axes.set_xticks(range(len(passes)), [f"hop {hop + 1}\n{way}" for hop, way in passes])
     axes.set_title(title, fontsize=10)
     return figure
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a picture, all of it or nothing."""
-    FigureCanvasAgg(figure)
-    temporary = path.with_suffix(".tmp")
-    figure.savefig(temporary, format="png", dpi=100)
-    temporary.replace(path)
 
 
 def _tasks(figures: Mapping[str, float]) -> list[int]:

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 
 import jaxrnn
 from jaxrnn.tasks.babi_stories import Passage, Sentences
+from jaxrnn.tasks.dense import dense, dense_init, dropout
 from jaxrnn.train.task import Params
 from jaxrnn.typing import ArrayLike
 
-glorot = jax.nn.initializers.glorot_uniform()
 # A word switches on a single row of a kernel: its fan-in is one, not the size of the vocabulary.
 one_row = jax.nn.initializers.normal(0.5)
 embedding = jax.nn.initializers.normal(0.1)
@@ -43,12 +43,15 @@ class LSTMReader:
     def init(self, key: jax.Array) -> Params:
         """Parameters {"rnn": ..., "readout": {"kernel": [H, A], "bias": [A]}}."""
         rnn, readout = jax.random.split(key)
-        return {"rnn": self.cell.init(rnn, inputs=self.words), "readout": _dense(readout, self.hidden, self.answers)}
+        return {
+            "rnn": self.cell.init(rnn, inputs=self.words),
+            "readout": dense_init(readout, self.hidden, self.answers),
+        }
 
     def logits(self, params: Params, text: Passage, rng: jax.Array | None) -> jax.Array:
         """Of the answers, [B, A]; dropout where a key is given."""
         carry, _ = jaxrnn.scan(self.cell, params["rnn"], jnp.asarray(text.words).T, lengths=text.lengths)
-        return _apply(params["readout"], _dropout(carry.h, self.dropout, rng))
+        return dense(params["readout"], dropout(rng, carry.h, self.dropout))
 
 
 class Reduced(NamedTuple):
@@ -107,7 +110,7 @@ class AttentiveReader:
         params: Params = {"embedding": embedding(words, (self.words, self.hidden))}
         for (hop, way), one in zip(self.passes, keys, strict=True):
             params.setdefault(f"hop_{hop}", {})[way] = self.cell.init(one, inputs=3 * self.hidden)
-        return params | {"readout": _dense(readout, self.hidden, self.answers)}
+        return params | {"readout": dense_init(readout, self.hidden, self.answers)}
 
     def logits(self, params: Params, text: Sentences, rng: jax.Array | None) -> jax.Array:
         """Of the answers, [B, A]; dropout where a key is given."""
@@ -116,7 +119,7 @@ class AttentiveReader:
     @partial(jax.jit, static_argnums=0)
     def read(self, params: Params, text: Sentences, rng: jax.Array | None) -> tuple[jax.Array, jax.Array]:
         """Logits of the answers [B, A], and how far each sentence opened the gates, mean over units [passes, B, S]."""
-        drop = [partial(_dropout, rate=self.dropout, rng=key) for key in _split(rng, self.hops + 2)]
+        drop = [partial(dropout, key, rate=self.dropout) for key in _split(rng, self.hops + 2)]
         x = drop[0](bag(params["embedding"], text.story, text.words)).swapaxes(0, 1)  # [S, B, H]
         q = drop[1](bag(params["embedding"], text.question, text.question_words))
         q, h, gates = jnp.broadcast_to(q, x.shape), {}, []
@@ -129,7 +132,7 @@ class AttentiveReader:
             gates.append(jax.nn.sigmoid(net[:, :, 0]).mean(-1).T)
             if way == "backward":
                 q = drop[2 + hop](h["forward"] + h["backward"])
-        return _apply(params["readout"], drop[-1](carry.h)), jnp.stack(gates)
+        return dense(params["readout"], drop[-1](carry.h)), jnp.stack(gates)
 
 
 def bag(table: jax.Array, words: ArrayLike, lengths: ArrayLike) -> jax.Array:
@@ -149,21 +152,6 @@ def bag(table: jax.Array, words: ArrayLike, lengths: ArrayLike) -> jax.Array:
     )
     unit = jnp.arange(1, table.shape[-1] + 1, dtype=table.dtype) / table.shape[-1]
     return plain - tilted * jnp.broadcast_to(unit, tilted.shape)
-
-
-def _dense(key: jax.Array, inputs: int, outputs: int) -> Params:
-    return {"kernel": glorot(key, (inputs, outputs)), "bias": jnp.zeros(outputs)}
-
-
-def _apply(params: Params, x: jax.Array) -> jax.Array:
-    y = x @ params["kernel"]
-    return y + jnp.broadcast_to(params["bias"], y.shape)
-
-
-def _dropout(x: jax.Array, rate: float, rng: jax.Array | None) -> jax.Array:
-    if rng is None or not rate:
-        return x
-    return jnp.where(jax.random.bernoulli(rng, 1 - rate, x.shape), x / (1 - rate), 0)
 
 
 def _split(rng: jax.Array | None, count: int) -> list[jax.Array | None]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrnn.errors import fail
-from jaxrnn.train import EMPTY, pad, read_source
+from jaxrnn.train import EMPTY, pad, read_sources
 
 NAMES = (
     "single-supporting-fact",
@@ -114,10 +114,15 @@ def parse(text: str, task: int) -> list[list[Question]]:
     return stories
 
 
-def read_questions(path: str, task: int, split: str) -> list[list[Question]]:
-    """The questions of a task by story; `split` is "train" or "test", an empty path the data of the package."""
+def read_questions(path: str, tasks: Sequence[int]) -> dict[tuple[int, str], list[list[Question]]]:
+    """The questions by story of each task and split, "train" or "test"; an empty path: the data of the package.
+
+    All files are read at once, since an archive is unpacked from its beginning for each reading.
+    """
     source = path or str(resources.files("jaxrnn.tasks") / "data/babi_en.tar.xz")
-    return parse(read_source(source, f"qa{task}_{NAMES[task - 1]}_{split}.txt", WHERE).decode(), task)
+    names = {(task, split): f"qa{task}_{NAMES[task - 1]}_{split}.txt" for task in tasks for split in ("train", "test")}
+    texts = read_sources(source, list(names.values()), WHERE)
+    return {(task, split): parse(texts[name].decode(), task) for (task, split), name in names.items()}
 
 
 def hold_out(stories: list[list[Question]]) -> tuple[list[Question], list[Question]]:

@@ -14,14 +14,16 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
+from jaxrnn.tasks.dense import dense, dense_init, dropout
 from jaxrnn.tasks.language_model import DataOptions as DataOptions
-from jaxrnn.tasks.language_model import LanguageModel, affine, dropout, penn_treebank, shakespeare
+from jaxrnn.tasks.language_model import LanguageModel, penn_treebank, shakespeare
+from jaxrnn.tasks.network import CELLS
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk
 from jaxrnn.train.task import Carry, Params
@@ -36,19 +38,22 @@ class ModelOptions:
     """The network.
 
     Args:
-        layers: LSTMs on top of each other.
+        layers: LSTMs (or cells of another kind) on top of each other.
         hidden: Units of each.
         dropout: Rate between the layers and before the readout, while training.
+        cell: The kind: lstm or gru.
     """
 
     layers: int = 2
     hidden: int = 256
     dropout: float = 0.0
+    cell: Literal["lstm", "gru"] = "lstm"
 
     def __post_init__(self) -> None:
         check(self.layers >= 1, "model.layers", "1 or more", self.layers)
         check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
         check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
+        check(self.cell in ("lstm", "gru"), "model.cell", "'lstm' or 'gru'", self.cell)
 
 
 @dataclass(frozen=True)
@@ -96,18 +101,17 @@ class CharLM(LanguageModel):
     @cached_property
     def layer(self) -> jaxrnn.Layer:
         """The recurrent part."""
-        first = jaxrnn.lstm(self.model.hidden, kernel_init=one_row)
-        others = [jaxrnn.lstm(self.model.hidden)] * (self.model.layers - 1)
+        cell = CELLS[self.model.cell]
+        first = cell(self.model.hidden, kernel_init=one_row)
+        others = [cell(self.model.hidden)] * (self.model.layers - 1)
         return jaxrnn.stack([first, *others], dropout=self.model.dropout)
 
     def init(self, key: jax.Array) -> Params:
         """Parameters {"rnn": ..., "readout": {"kernel": [H, V], "bias": [V]}}."""
         rnn, readout = jax.random.split(key)
-        shape = (self.layer.output_size, len(self.vocabulary))
-        kernel = jax.nn.initializers.glorot_uniform()(readout, shape)
         return {
             "rnn": self.layer.init(rnn, inputs=len(self.vocabulary)),
-            "readout": {"kernel": kernel, "bias": jnp.zeros(shape[1])},
+            "readout": dense_init(readout, self.layer.output_size, len(self.vocabulary)),
         }
 
     def embed(self, params: Params, symbols: ArrayLike) -> ArrayLike:
@@ -116,7 +120,7 @@ class CharLM(LanguageModel):
 
     def logits(self, params: Params, ys: jax.Array) -> jax.Array:
         """Logits [..., V] of the stack's outputs [..., H]."""
-        return affine(params["readout"]["kernel"], params["readout"]["bias"], ys)
+        return dense(params["readout"], ys)
 
     def loss(
         self, params: Params, carry: Carry, batch: Chunk, rng: jax.Array | None

@@ -129,12 +129,12 @@ class Draw:
     def draw(self, params: Params, path: Path, count: int, seed: int) -> None:
         """Paint pictures from nothing: a GIF that moves, or a PNG with a row for each picture, a column a glimpse.
 
-        The write window is a red box, whose line is as wide as the filters are.
+        A red box shows where it paints; its line is as wide as the filters are.
 
         Raises:
             ValueError: If the file's suffix is neither .gif nor .png, or the count is less than one.
         """
-        check(path.suffix in (".gif", ".png"), "out", "a file .gif or .png", str(path))
+        check(path.suffix in (".gif", ".png"), "out", "a file .gif or .png", repr(str(path)))
         check(count >= 1, "count", "1 or more", count)
         check(0 <= seed < 2**32, "seed", "an integer in [0, 2**32)", seed)
         glimpses = self._imagined(params, count, jax.random.key(seed))

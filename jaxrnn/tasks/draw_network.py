@@ -5,7 +5,7 @@ See `jaxrnn.tasks.draw` for the equations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -15,15 +15,14 @@ import jax.numpy as jnp
 import optax
 
 import jaxrnn
-from jaxrnn.decode import filterbank, read, write
-from jaxrnn.decode.glimpse import PARAMETERS
-from jaxrnn.tasks.language_model import affine
+from jaxrnn.decode import glimpse
+from jaxrnn.tasks.dense import dense, dense_init
 from jaxrnn.tasks.mnist import SIDE
+from jaxrnn.tasks.network import CELLS
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Params
 from jaxrnn.typing import ArrayLike
 
-CELLS: dict[str, Callable[..., jaxrnn.Cell]] = {"lstm": jaxrnn.lstm, "gru": jaxrnn.gru, "elman": jaxrnn.elman}
 SHAPE = (SIDE, SIDE)
 DARK = -2.0  # the canvas at first, a logit: one pixel in eight of MNIST is white
 LOG_VARIANCE = 2.0  # of the filters at first: wide enough that those of a coarse grid overlap
@@ -35,7 +34,7 @@ class ModelOptions:
 
     Args:
         glimpses: T, the steps of a picture.
-        cell: Of encoder and decoder: lstm, gru or elman.
+        cell: Of encoder and decoder.
         hidden: Units of each.
         latent: Z, numbers that the encoder tells the decoder at each step.
         attention: Read and write patches; otherwise the whole picture.
@@ -44,7 +43,7 @@ class ModelOptions:
     """
 
     glimpses: int = 16
-    cell: Literal["lstm", "gru", "elman"] = "lstm"
+    cell: Literal["elman", "lstm_1997", "lstm", "lstm_peepholes", "gru"] = "lstm"
     hidden: int = 256
     latent: int = 100
     attention: bool = True
@@ -54,7 +53,7 @@ class ModelOptions:
     def __post_init__(self) -> None:
         for name in ("glimpses", "hidden", "latent", "read", "write"):
             check(getattr(self, name) >= 1, f"model.{name}", "1 or more", getattr(self, name))
-        check(self.cell in CELLS, "model.cell", f"one of {tuple(CELLS)}", self.cell)
+        check(self.cell in CELLS, "model.cell", f"one of {', '.join(CELLS)}", self.cell)
 
 
 class State(NamedTuple):
@@ -66,7 +65,7 @@ class State(NamedTuple):
 
 
 class Glimpses(NamedTuple):
-    """What the steps leave behind; windows are parameters of `jaxrnn.decode.window`, None without attention."""
+    """What the steps leave behind; places are parameters of `jaxrnn.decode.glimpse.place`, None without attention."""
 
     canvas: jax.Array  # logits [T, B, 28, 28], after each step
     write: Any  # [T, B, 5]
@@ -89,22 +88,17 @@ class DrawNetwork:
         """Parameters: canvas [28, 28], the cells encoder and decoder, and kernel and bias of latent, read and write."""
         m, pixels = self.options, SIDE * SIDE
         keys = jax.random.split(key, 5)
-        glorot = jax.nn.initializers.glorot_uniform()
-
-        def linear(key: jax.Array, outputs: int) -> Params:
-            return {"kernel": glorot(key, (m.hidden, outputs)), "bias": jnp.zeros(outputs)}
-
         params = {
             "canvas": jnp.full(SHAPE, DARK),
             "encoder": self.cell.init(keys[0], inputs=m.hidden + 2 * (m.read**2 if m.attention else pixels)),
             "decoder": self.cell.init(keys[1], inputs=m.latent),
-            "latent": linear(keys[2], 2 * m.latent),
-            "write": linear(keys[3], m.write**2 if m.attention else pixels),
+            "latent": dense_init(keys[2], m.hidden, 2 * m.latent),
+            "write": dense_init(keys[3], m.hidden, m.write**2 if m.attention else pixels),
         }
         if m.attention:
-            window = jnp.zeros(PARAMETERS).at[2].set(LOG_VARIANCE)
-            for name, key in zip(("read_window", "write_window"), jax.random.split(keys[4]), strict=True):
-                params[name] = linear(key, PARAMETERS) | {"bias": window}
+            place = jnp.zeros(glimpse.PARAMETERS).at[2].set(LOG_VARIANCE)
+            for name, key in zip(("read_place", "write_place"), jax.random.split(keys[4]), strict=True):
+                params[name] = dense_init(key, m.hidden, glimpse.PARAMETERS) | {"bias": place}
         return params
 
     def noise(self, rng: jax.Array, rows: int, dtype: Any) -> jax.Array:
@@ -117,25 +111,25 @@ class DrawNetwork:
         return State(canvas, *(self.cell.initial_carry((rows,), params[name]) for name in ("encoder", "decoder")))
 
     def _read(self, params: Params, state: State, pixels: ArrayLike) -> tuple[jax.Array, jax.Array | None]:
-        """What the encoder sees of a picture [B, 28, 28] and of what it lacks: [B, 2 N^2]; and the window."""
+        """What the encoder sees of a picture [B, 28, 28] and of what it lacks: [B, 2 N^2]; and the place."""
         images = [pixels, pixels - jax.nn.sigmoid(state.canvas)]
         if not self.options.attention:
             return _side_by_side(images), None
-        window = affine(**params["read_window"], ys=state.decoder.h)
-        filters = filterbank(window, self.options.read, SHAPE)
-        return _side_by_side([read(filters, image) for image in images]), window
+        place = dense(params["read_place"], state.decoder.h)
+        filters = glimpse.filterbank(place, self.options.read, SHAPE)
+        return _side_by_side([glimpse.read(filters, image) for image in images]), place
 
     def _paint(self, params: Params, state: State, z: ArrayLike) -> tuple[State, jax.Array | None]:
-        """The step of the decoder that latent values [B, Z] lead to; and the window."""
+        """The step of the decoder that latent values [B, Z] lead to; and the place."""
         decoder, h = self.cell.step(params["decoder"], state.decoder, z)
-        window: jax.Array | None = None
-        strokes = affine(**params["write"], ys=h)
+        place: jax.Array | None = None
+        strokes = dense(params["write"], h)
         if self.options.attention:
-            window = affine(**params["write_window"], ys=h)
+            place = dense(params["write_place"], h)
             patch = strokes.reshape(len(z), self.options.write, self.options.write)
-            strokes = write(filterbank(window, self.options.write, SHAPE), patch)
+            strokes = glimpse.write(glimpse.filterbank(place, self.options.write, SHAPE), patch)
         canvas = state.canvas + strokes.reshape(state.canvas.shape)
-        return state._replace(canvas=canvas, decoder=decoder), window
+        return state._replace(canvas=canvas, decoder=decoder), place
 
     def copy(self, params: Params, pixels: ArrayLike, noise: ArrayLike) -> tuple[jax.Array, Glimpses]:
         """Paint what the encoder sees.
@@ -149,11 +143,11 @@ class DrawNetwork:
             The last canvas, logits `[B, 28, 28]`, and all glimpses.
         """
 
-        def step(state: State, noise: ArrayLike) -> tuple[State, Glimpses]:
+        def step(state: State, noise: Any) -> tuple[State, Glimpses]:
             seen, look = self._read(params, state, pixels)
             inputs = jnp.concatenate([seen, state.decoder.h], -1)
             encoder, h = self.cell.step(params["encoder"], state.encoder, inputs)
-            mean, log_deviation = jnp.split(affine(**params["latent"], ys=h), 2, -1)
+            mean, log_deviation = jnp.split(dense(params["latent"], h), 2, -1)
             deviation = jnp.exp(log_deviation)
             kl = ((mean**2 + deviation**2 - 1) / 2 - log_deviation).sum(-1)
             state, pen = self._paint(params, state._replace(encoder=encoder), mean + deviation * noise)
@@ -165,7 +159,7 @@ class DrawNetwork:
     def imagine(self, params: Params, z: ArrayLike) -> Glimpses:
         """Paint from latent values [T, B, Z], such as draws from a standard normal distribution."""
 
-        def step(state: State, z: ArrayLike) -> tuple[State, Glimpses]:
+        def step(state: State, z: Any) -> tuple[State, Glimpses]:
             state, pen = self._paint(params, state, z)
             return state, Glimpses(state.canvas, pen)
 

@@ -15,7 +15,6 @@ where E holds the embeddings of the target words too (Press & Wolf 2017, arXiv:1
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,9 +23,9 @@ import jax.numpy as jnp
 
 import jaxrnn
 from jaxrnn.decode import Attend, AttendBefore, Attended, attend_after, attend_before, bahdanau, luong
+from jaxrnn.tasks.dense import dense, dense_init, dropout
+from jaxrnn.tasks.network import CELLS
 from jaxrnn.train.task import Carry, Params
-
-CELLS: dict[str, Callable[..., jaxrnn.Cell]] = {"gru": jaxrnn.gru, "lstm": jaxrnn.lstm}
 
 
 class Encoded(NamedTuple):
@@ -83,17 +82,17 @@ class EncoderDecoder:
                 "bias": jnp.zeros(self.target),
             },
             "encoder": self.encoder.init(keys["encoder"], inputs=E),
-            "bridge": {name: _dense_init(k, 2 * H, H) for name, k in zip(fields, bridges, strict=True)},
+            "bridge": {name: dense_init(k, 2 * H, H) for name, k in zip(fields, bridges, strict=True)},
             "decoder": inside,
-            "readout": _dense_init(keys["readout"], features, E),
+            "readout": dense_init(keys["readout"], features, E),
         }
 
     def encode(self, params: Params, source: jax.Array, lengths: jax.Array, rng: jax.Array | None = None) -> Encoded:
         """Read sentences [B, S]."""
-        xs = self._dropped(params["source"]["embedding"][source.T], rng)  # [S, B, E]
+        xs = dropout(rng, params["source"]["embedding"][source.T], self.dropout)  # [S, B, E]
         last, hs = jaxrnn.scan(self.encoder, params["encoder"], xs, lengths=lengths)
         joined = jax.tree.map(lambda f, b: jnp.concatenate([f, b], -1), last.forward, last.backward)
-        carry = type(joined)(*(jnp.tanh(_dense(params["bridge"][n], a)) for n, a in joined._asdict().items()))
+        carry = type(joined)(*(jnp.tanh(dense(params["bridge"][n], a)) for n, a in joined._asdict().items()))
         decoder = self.decoder
         if not isinstance(decoder, Attend):
             return Encoded(carry, joined.h)
@@ -107,7 +106,10 @@ class EncoderDecoder:
     ) -> tuple[jax.Array, jax.Array]:
         """What may follow each word of given sentences [B, T]: logits [T, B, V]; and where it looked, [T, B, S]."""
         embed_rng, readout_rng = (None, None) if rng is None else jax.random.split(rng)
-        xs, decoder = self._dropped(params["target"]["embedding"][words.T], embed_rng), self.decoder  # [T, B, E]
+        xs, decoder = (
+            dropout(embed_rng, params["target"]["embedding"][words.T], self.dropout),
+            self.decoder,
+        )  # [T, B, E]
         if isinstance(decoder, Attend):
             _, seen = decoder.scan(params["decoder"], xs, encoded.carry, encoded.memory, lengths=lengths)
         else:
@@ -129,20 +131,6 @@ class EncoderDecoder:
 
     def _readout(self, params: Params, seen: Attended, x: jax.Array, rng: jax.Array | None) -> jax.Array:
         context = [] if self.attention == "luong" else [seen.context]
-        features = jnp.tanh(_dense(params["readout"], jnp.concatenate([seen.output, *context, x], -1)))
-        logits = self._dropped(features, rng) @ params["target"]["embedding"].T
+        features = jnp.tanh(dense(params["readout"], jnp.concatenate([seen.output, *context, x], -1)))
+        logits = dropout(rng, features, self.dropout) @ params["target"]["embedding"].T
         return logits + jnp.broadcast_to(params["target"]["bias"], logits.shape)
-
-    def _dropped(self, x: jax.Array, rng: jax.Array | None) -> jax.Array:
-        if rng is None or self.dropout == 0:
-            return x
-        return jnp.where(jax.random.bernoulli(rng, 1 - self.dropout, x.shape), x / (1 - self.dropout), 0)
-
-
-def _dense_init(key: jax.Array, inputs: int, outputs: int) -> Params:
-    return {"kernel": jax.nn.initializers.glorot_uniform()(key, (inputs, outputs)), "bias": jnp.zeros(outputs)}
-
-
-def _dense(params: Params, x: jax.Array) -> jax.Array:
-    y = x @ params["kernel"]
-    return y + jnp.broadcast_to(params["bias"], y.shape)

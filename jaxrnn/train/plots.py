@@ -1,4 +1,4 @@
-"""The learning curve of a run as a picture."""
+"""Pictures: the learning curve of a run, and how any figure is written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 
 def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
@@ -14,7 +15,6 @@ def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
     training = [(line["step"], line["loss"]) for line in lines if line.get("loss") is not None]
     validation = [(line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     if training:
         axes.plot(*zip(*training, strict=True), color="tab:blue", linewidth=1, alpha=0.8, label="training")
@@ -33,6 +33,19 @@ def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
     axes.grid(alpha=0.3)
     if training or validation:
         axes.legend()
+    save_figure(figure, path, dpi=120)
+
+
+def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
+    """Write a picture as PNG, all of it or nothing."""
+    FigureCanvasAgg(figure)
     temporary = path.with_suffix(".tmp")
-    figure.savefig(temporary, format="png", dpi=120)
+    figure.savefig(temporary, format="png", dpi=dpi)
+    temporary.replace(path)
+
+
+def save_image(image: Image.Image, path: Path, **options: Any) -> None:
+    """Write an image, or a film of several, in the format that the suffix says: all of it or nothing."""
+    temporary = path.with_suffix(".tmp")
+    image.save(temporary, format=path.suffix.removeprefix("."), **options)
     temporary.replace(path)

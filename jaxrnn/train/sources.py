@@ -32,17 +32,21 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
         ValueError: If one is missing, or the archive is damaged; the message says where to get it.
     """
     path = Path(path).expanduser()
-    expected = f"a folder or archive with the file{'s'[: len(names) > 1]} {', '.join(names)}"
     if not path.exists():
-        fail("data.path", expected, f"{str(path)!r}, which does not exist", where)
+        fail("data.path", _with(names), f"{str(path)!r}, which does not exist", where)
     try:
         found = dict(_folder(path, names) if path.is_dir() else _archive(path, names))
     except DAMAGED as error:
-        fail("data.path", expected, f"{str(path)!r}, which cannot be read ({error})", where)
+        fail("data.path", _with(names), f"{str(path)!r}, which cannot be read ({error})", where)
     missing = [name for name in names if name not in found]
     if missing:
-        fail("data.path", expected, f"{str(path)!r}, which has no {', '.join(missing)}", where)
+        fail("data.path", _with(missing), f"{str(path)!r}, which has no {missing[0]}", where)
     return found
+
+
+def _with(names: Sequence[str]) -> str:
+    """What is expected, for a message: a data set may have forty files."""
+    return f"a folder or archive with the file {names[0]}" + (f" and {len(names) - 1} more" if names[1:] else "")
 
 
 def _folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -14,6 +14,7 @@ import jaxrnn
 from jaxrnn.cli import main
 
 
+@pytest.mark.slow
 def test_two_contestants_from_end_to_end(tmp_path: Path) -> None:
     """Real processes: the numbers arrive on the terminal, in the record, in the picture, and in the report of it."""
     pytest.importorskip("haiku")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,9 @@ CASES = {
     "gru, bfloat16": Case("gru", 3, 7, 5, 4, dtype="bfloat16"),
     "gru, projected": Case("gru", 3, 7, 5, 4, projected=True),
 }
+os.environ["KERAS_BACKEND"] = "jax"  # before anything imports Keras
+
+QUICK = ("auto", "lax.scan", "flax.nnx", "torch")  # ours, and one of each kind; the others take long to compile
 DECLINES = {
     "auto": set(),
     "lax.scan": {"lstm, two layers, both ways", "gru, both ways"},
@@ -62,7 +66,7 @@ def library(name: str) -> Any:
 
 
 @pytest.mark.usefixtures("as_in_a_worker")
-@pytest.mark.parametrize("name", DECLINES)
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in DECLINES])
 def test_what_takes_part_agrees_with_the_truth(name: str) -> None:
     lib = library(name)
     for label, case in CASES.items():

@@ -1,4 +1,4 @@
-"""DRAW's filters against loops in NumPy: windows, filters, reading, writing, and their gradients."""
+"""DRAW's filters against loops in NumPy: places, filters, reading, writing, and their gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrnn.decode import Filters, filterbank, read, window, write
+from jaxrnn.decode.glimpse import Filters, filterbank, place, read, write
 
 # (N, height, width): more filters than pixels, one filter, one pixel, a picture that is not square
 SIZES = [(3, 7, 5), (1, 6, 4), (5, 4, 9), (2, 1, 1), (4, 4, 4)]
@@ -70,11 +70,11 @@ def test_what_is_written_with_one_filter_a_pixel_is_what_was_read(size):
     np.testing.assert_allclose(write(filters, read(filters, image)), image, atol=1e-12)
 
 
-def test_a_window_slides_and_zooms_as_its_numbers_say():
+def test_a_grid_slides_and_zooms_as_its_numbers_say():
     """A third of the picture's width apart, around pixel (row 4, column 7) of 9 by 9: by the paper's units."""
     parameters = jnp.array([7 / 5 - 1, 4 / 5 - 1, -9.0, np.log(1 / 4), 0.0])
-    place = window(parameters, 3, (9, 9))
-    np.testing.assert_allclose([place.x, place.y, place.stride, place.intensity], [7, 4, 1, 1], rtol=1e-12)
+    at = place(parameters, 3, (9, 9))
+    np.testing.assert_allclose([at.x, at.y, at.stride, at.intensity], [7, 4, 1, 1], rtol=1e-12)
     image = np.arange(81.0).reshape(9, 9)
     np.testing.assert_allclose(read(filterbank(parameters, 3, (9, 9)), image), image[2:5, 5:8], atol=1e-9)
 

@@ -23,6 +23,7 @@ from tests import oracle
 from tests.promotion import default_promotion
 
 READERS = ("lstm", "attentive")
+READ = read_questions("", range(1, 21))
 BY_HAND = """1 Mary moved to the bathroom.
 2 Where is Mary? \tbathroom\t1
 3 John got the milk there.
@@ -63,7 +64,7 @@ def test_what_is_no_story_is_quoted(text):
 def test_every_task_has_its_questions(task):
     """Counted in another way: a question is a line with a tab, a story a line that starts with 1."""
     for split in ("train", "test"):
-        stories = read_questions("", task, split)
+        stories = READ[task, split]
         assert sum(map(len, stories)) == 1000
         assert all(q.task == task and q.question and q.answer for story in stories for q in story)
         assert all(len(a.story) <= len(b.story) for story in stories for a, b in pairwise(story))
@@ -71,7 +72,7 @@ def test_every_task_has_its_questions(task):
 
 def test_no_story_is_split_between_training_and_validation():
     for task in (1, 18, 20):
-        stories = read_questions("", task, "train")
+        stories = READ[task, "train"]
         train, validation = hold_out(stories)
         assert [*train, *validation] == [q for story in stories for q in story]
         assert 80 <= len(validation) <= 100

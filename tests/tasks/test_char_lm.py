@@ -163,3 +163,17 @@ def test_compiled_once():
     for chunk in chunks:
         _, (carry, _) = step(params(), carry, chunk, jax.random.key(0))
     assert step._cache_size() == 1
+
+
+def test_a_gru_reads_as_in_numpy():
+    task = CharLM(ModelOptions(layers=1, hidden=7, cell="gru"), DataOptions(streams=8, length=5))
+    params = task.init(jax.random.key(1))
+    chunk = next(task.batches())
+    weights, carry, losses = jax.tree.map(np.asarray, params), (np.zeros((8, 7)),), []
+    for time in range(5):
+        carry, y = oracle.gru(weights["rnn"]["layer_0"], carry, np.eye(65)[chunk.inputs[:, time]])
+        logs = log_softmax(y @ weights["readout"]["kernel"] + weights["readout"]["bias"])
+        losses.append(-logs[np.arange(8), chunk.targets[:, time]])
+    np.testing.assert_allclose(
+        task.loss(params, task.initial_carry(params), chunk, None)[0], np.mean(losses), rtol=1e-12
+    )

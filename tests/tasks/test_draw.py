@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxrnn.decode import window
+from jaxrnn.decode.glimpse import place
 from jaxrnn.tasks import Draw
 from jaxrnn.tasks.draw import DataOptions, ModelOptions, Pictures
 from jaxrnn.tasks.draw_pictures import GAP, RED, ZOOM, panel
@@ -54,16 +54,16 @@ def linear(params, h):
 
 
 def numpy_picture(task, params, pixels, noise):
-    """One picture, [28, 28] with noise [T, Z]: reconstruction, kl [T], canvases, windows, latent values."""
+    """One picture, [28, 28] with noise [T, Z]: reconstruction, kl [T], canvases, places, latent values."""
     m, equations = task.model, getattr(oracle, task.model.cell)
     names = ("c", "h") if m.cell == "lstm" else ("h",)
     encoder, decoder = (tuple(params[part][f"initial_{n}"] for n in names) for part in ("encoder", "decoder"))
-    canvas, kl, canvases, windows, latent = params["canvas"], [], [], [], []
+    canvas, kl, canvases, places, latent = params["canvas"], [], [], [], []
     for eps in noise:
         missing = pixels - oracle.sigmoid(canvas)
         seen, look, pen = [pixels, missing], None, None
         if m.attention:
-            look = linear(params["read_window"], decoder[-1])
+            look = linear(params["read_place"], decoder[-1])
             x, y, intensity = filters(look, m.read, 28, 28)
             seen = [intensity * y @ image @ x.T for image in seen]
         inputs = np.concatenate([*map(np.ravel, seen), decoder[-1]])
@@ -74,16 +74,16 @@ def numpy_picture(task, params, pixels, noise):
         decoder, h = equations(params["decoder"], decoder, latent[-1])
         patch = linear(params["write"], h)
         if m.attention:
-            pen = linear(params["write_window"], h)
+            pen = linear(params["write_place"], h)
             x, y, intensity = filters(pen, m.write, 28, 28)
             canvas = canvas + y.T @ patch.reshape(m.write, m.write) @ x / intensity
         else:
             canvas = canvas + patch.reshape(28, 28)
         canvases.append(canvas)
-        windows.append((look, pen))
+        places.append((look, pen))
     p = oracle.sigmoid(canvas)
     reconstruction = -(pixels * np.log(p) + (1 - pixels) * np.log(1 - p)).sum()
-    return reconstruction, np.array(kl), np.array(canvases), windows, np.array(latent)
+    return reconstruction, np.array(kl), np.array(canvases), places, np.array(latent)
 
 
 def as_numpy(params):
@@ -183,8 +183,8 @@ def test_evaluate_equals_numpy_on_every_picture():
     totals = np.zeros(2)
     for number, rows in enumerate([[0, 1], [2]]):
         noise = jax.random.normal(jax.random.key(number), (3, 2, Z))
-        for place, row in enumerate(rows):
-            reconstruction, kl, *_ = numpy_picture(task, as_numpy(params), pixels[row], noise[:, place])
+        for column, row in enumerate(rows):
+            reconstruction, kl, *_ = numpy_picture(task, as_numpy(params), pixels[row], noise[:, column])
             totals += [reconstruction, kl.sum()]
     found = task.evaluate(params, jax.device_put, "test")
     np.testing.assert_allclose([found["reconstruction"], found["kl"]], totals / 3, rtol=1e-11)
@@ -288,11 +288,11 @@ def test_a_strip_has_a_row_a_picture_and_a_column_a_glimpse(attention, tmp_path)
 
 def test_the_box_lies_around_the_filters():
     """Three filters, one pixel apart, around pixel (row 5, column 20), counted from 1."""
-    place = window(jnp.array([20 / 14.5 - 1, 5 / 14.5 - 1, -5.0, np.log(2 / 27), 0.0]), 3, (28, 28))
-    rows, columns = np.nonzero((np.asarray(panel(np.zeros((28, 28)), place, 3)) == RED).all(-1))
+    at = place(jnp.array([20 / 14.5 - 1, 5 / 14.5 - 1, -5.0, np.log(2 / 27), 0.0]), 3, (28, 28))
+    rows, columns = np.nonzero((np.asarray(panel(np.zeros((28, 28)), at, 3)) == RED).all(-1))
     assert {int(row) // ZOOM + 1 for row in rows} == {4, 5, 6}
     assert {int(column) // ZOOM + 1 for column in columns} == {19, 20, 21}
-    far = window(jnp.array([1e9, -1e9, 0.0, 99.0, 0.0]), 3, (28, 28))
+    far = place(jnp.array([1e9, -1e9, 0.0, 99.0, 0.0]), 3, (28, 28))
     assert panel(np.zeros((28, 28)), far, 3).size == (28 * ZOOM,) * 2
 
 
@@ -301,7 +301,10 @@ def test_the_box_lies_around_the_filters():
     ("call", "message"),
     [
         (lambda: ModelOptions(glimpses=0), "`model.glimpses` must be 1 or more, got 0"),
-        (lambda: ModelOptions(cell="transformer"), "`model.cell` must be one of ('lstm', 'gru', 'elman'), got"),
+        (
+            lambda: ModelOptions(cell="transformer"),
+            "`model.cell` must be one of elman, lstm_1997, lstm, lstm_peepholes, gru, got",
+        ),
         (lambda: DataOptions(rows=0), "`data.rows` must be 1 or more, got 0"),
         (lambda: parse(b"", "file"), "`data.path` must be images of 28 x 28 in the idx format, got another content"),
         (

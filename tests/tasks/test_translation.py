@@ -227,6 +227,7 @@ def test_evaluate_sums_over_all_pairs(corpus: Path) -> None:
     assert found.keys() == {"loss", "perplexity", "BLEU", "BLEU_beam"}
 
 
+@pytest.mark.slow
 def test_it_learns_to_count_backwards(corpus: Path, tmp_path: Path) -> None:
     """A few hundred steps on ninety pairs: the loss falls, and what it writes is right."""
     task = make(corpus, hidden=32, embedding=16, dropout=0.1)

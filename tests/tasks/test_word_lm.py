@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxrnn.tasks import CharLM, WordLM, char_lm
-from jaxrnn.tasks.language_model import dropout
+from jaxrnn.tasks.dense import dropout
 from jaxrnn.tasks.word_lm import DataOptions, ModelOptions, RegularizationOptions
 from jaxrnn.train.streams import Chunk
 from tests import oracle
