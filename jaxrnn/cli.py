@@ -25,6 +25,8 @@ EXAMPLES = """examples:
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
   jaxrnn translate runs/translation "this is a book ."
   jaxrnn ask babi "mary went to the garden ." "where is mary ?"
+  jaxrnn write runs/handwriting_synthesis "any sentence" --out sentence.svg
+  jaxrnn draw runs/draw --out digits.gif
   jaxrnn results runs/*                     finished runs side by side
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
@@ -38,6 +40,8 @@ BENCH_EXAMPLES = """examples:
   jaxrnn bench --report bench.json more.json                records as Markdown
 """
 MODEL = "a run's folder, or the name of a model that ships with the package"
+PICTURE = "a picture, .svg or .png, or a film of the pen, .gif (default: writing.svg)"
+FILM = "a film, .gif, or every glimpse in one picture, .png (default: drawing.gif)"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -61,6 +65,24 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
     train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 
+    _add_models(commands)
+
+    evaluate = commands.add_parser("evaluate", help="figures of a trained model on held-out data", allow_abbrev=False)
+    evaluate.add_argument("run", metavar="RUN", help=MODEL)
+    evaluate.add_argument("--split", metavar="SPLIT", help="such as validation or test (default: all there are)")
+
+    results = commands.add_parser("results", help="finished runs side by side, as Markdown", allow_abbrev=False)
+    results.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a result.json")
+
+    _add_bench(commands)
+    _add_convert(commands)
+    commands.add_parser("cells", help="list the collection of cells", allow_abbrev=False)
+    parser.set_defaults(help=False, train_help=train.format_help)
+    return parser
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What a trained model does for a person."""
     sample = commands.add_parser("sample", help="write text with a trained model", allow_abbrev=False)
     sample.add_argument("run", metavar="RUN", help=MODEL)
     sample.add_argument("--prompt", default="", help="what the text goes on from (default: the start of a line)")
@@ -82,18 +104,18 @@ def make_parser() -> argparse.ArgumentParser:
         help="the story; what ends in a question mark is answered (default: lines of the standard input)",
     )
 
-    evaluate = commands.add_parser("evaluate", help="figures of a trained model on held-out data", allow_abbrev=False)
-    evaluate.add_argument("run", metavar="RUN", help=MODEL)
-    evaluate.add_argument("--split", metavar="SPLIT", help="such as validation or test (default: all there are)")
+    write = commands.add_parser("write", help="write by hand with a trained model", allow_abbrev=False)
+    write.add_argument("run", metavar="RUN", help=MODEL)
+    write.add_argument("text", metavar="TEXT", nargs="?", default="", help="(none: a model without texts draws freely)")
+    write.add_argument("--out", type=Path, default=Path("writing.svg"), metavar="FILE", help=PICTURE)
+    write.add_argument("--bias", type=float, default=1.0, help="the larger, the neater; 0 as in life (default: 1)")
+    write.add_argument("--seed", type=int, default=0, help="another seed, another hand (default: 0)")
 
-    results = commands.add_parser("results", help="finished runs side by side, as Markdown", allow_abbrev=False)
-    results.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a result.json")
-
-    _add_bench(commands)
-    _add_convert(commands)
-    commands.add_parser("cells", help="list the collection of cells", allow_abbrev=False)
-    parser.set_defaults(help=False, train_help=train.format_help)
-    return parser
+    draw = commands.add_parser("draw", help="paint pictures with a trained model", allow_abbrev=False)
+    draw.add_argument("run", metavar="RUN", help=MODEL)
+    draw.add_argument("--out", type=Path, default=Path("drawing.gif"), metavar="FILE", help=FILM)
+    draw.add_argument("--count", type=int, default=25, help="how many (default: 25)")
+    draw.add_argument("--seed", type=int, default=0, help="another seed, other pictures (default: 0)")
 
 
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -215,6 +237,25 @@ def ask(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def write(arguments: argparse.Namespace) -> int:
+    """`jaxrnn write`."""
+    from jaxrnn.train import Writer
+
+    task, params = _load(arguments.run, Writer, "does not write by hand")
+    print(task.write(params, arguments.text, arguments.out, arguments.bias, arguments.seed))
+    return 0
+
+
+def draw(arguments: argparse.Namespace) -> int:
+    """`jaxrnn draw`."""
+    from jaxrnn.train import Painter
+
+    task, params = _load(arguments.run, Painter, "paints no pictures")
+    task.draw(params, arguments.out, arguments.count, arguments.seed)
+    print(f"{arguments.count} pictures in {arguments.out}")
+    return 0
+
+
 def evaluate(arguments: argparse.Namespace) -> int:
     """`jaxrnn evaluate`."""
     from jaxrnn.tasks.models import load_model
@@ -296,6 +337,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "sample": sample,
         "translate": translate,
         "ask": ask,
+        "write": write,
+        "draw": draw,
         "evaluate": evaluate,
         "results": results,
         "bench": bench,

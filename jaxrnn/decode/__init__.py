@@ -1,9 +1,11 @@
 """Decoding and attention: from logits to sequences, and from a decoder's state to what it looks at.
 
-Beside them what handwriting needs: mixture densities as a readout, and Graves's window that reads along a text.
+Beside them what handwriting and drawing need: mixture densities as a readout, Graves's window that reads along a text,
+and `glimpse`, the filters by which DRAW reads and paints a patch of a picture.
 A decoder is a step function, `step(carry, token) -> (carry, logits)`: `greedy`, `sample`, `stream` and `beam` run any.
 """
 
+from jaxrnn.decode import glimpse as glimpse
 from jaxrnn.decode.attend import Attend as Attend
 from jaxrnn.decode.attend import AttendCarry as AttendCarry
 from jaxrnn.decode.attend import Attended as Attended

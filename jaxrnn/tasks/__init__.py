@@ -3,6 +3,7 @@
 from jaxrnn.tasks.adding import Adding as Adding
 from jaxrnn.tasks.babi import Babi as Babi
 from jaxrnn.tasks.char_lm import CharLM as CharLM
+from jaxrnn.tasks.draw import Draw as Draw
 from jaxrnn.tasks.handwriting import Handwriting as Handwriting
 from jaxrnn.tasks.memory_policy import MemoryPolicy as MemoryPolicy
 from jaxrnn.tasks.reber import Reber as Reber
@@ -19,5 +20,6 @@ TASKS = {
     "reber": Reber,
     "timing": Timing,
     "memory_policy": MemoryPolicy,
+    "draw": Draw,
     "handwriting": Handwriting,
 }

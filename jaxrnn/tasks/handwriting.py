@@ -222,7 +222,9 @@ class Handwriting:
         Raises:
             ValueError: If the model cannot write the text, or nothing can be saved under that name.
         """
-        check(path.suffix in (".svg", ".png", ".gif"), "path", "a name that ends in .svg, .png or .gif", repr(str(path)))
+        check(
+            path.suffix in (".svg", ".png", ".gif"), "path", "a name that ends in .svg, .png or .gif", repr(str(path))
+        )
         (drawing,), _, (reached,) = self.draw(params, [text], bias, seed)
         save_drawing(drawing, path)
         ends = "" if not text else ", all of the text" if reached else ", but the text was not written to its end"

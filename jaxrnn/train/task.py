@@ -96,3 +96,11 @@ class Writer(Task, Protocol):
 
     def write(self, params: Params, text: str, path: Path, bias: float, seed: int) -> str:
         """Draw a text into a picture (.svg, .png, or .gif, a film); the larger the bias, the neater. Says what came."""
+
+
+@runtime_checkable
+class Painter(Task, Protocol):
+    """A task whose model paints pictures: `jaxrnn draw`."""
+
+    def draw(self, params: Params, path: Path, count: int, seed: int) -> None:
+        """So many pictures in one file, .png or .gif."""
