@@ -1,4 +1,4 @@
-"""The commands that take text from a person: which lines reach the model, and what is printed of its answers."""
+"""The commands for a person: what of the arguments reaches the model, and what is printed of its answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.train.toy import Toy, ToyOptions, experiment
 
 
 class Backwards(Toy):
-    """Translates by turning words round; answers with the last word of the story."""
+    """Translates by turning words round; answers with the last word of the story; writes and paints its arguments."""
 
     def translate(self, params, text, beam):
         return f"{' '.join(reversed(text.split()))} ({params}, beam {beam})"
@@ -22,6 +22,12 @@ class Backwards(Toy):
     def answer(self, params, story, question):
         last = story[-1].split()[-2] if story else "nobody knows"
         return {last: 0.75, question.split()[0]: 0.25}
+
+    def write(self, params, text, path, bias, seed):
+        return f"{text!r} ({params}, bias {bias}, seed {seed}) in {path}"
+
+    def draw(self, params, path, count, seed):
+        path.write_text(f"{count} by {params}, seed {seed}")
 
 
 @pytest.fixture
@@ -61,11 +67,23 @@ def test_a_question_is_about_the_lines_before_it(run):
     assert run("ask", "speaks", "who ?")[1] == "nobody knows (75%)  who (25%)\n"
 
 
+def test_write_and_draw_into_files(run, tmp_path):
+    assert run("write", "speaks", "a text", "--out", "a.gif", "--bias", "0.5", "--seed", "3")[1] == (
+        "'a text' (weights, bias 0.5, seed 3) in a.gif\n"
+    )
+    assert run("write", "speaks")[1] == "'' (weights, bias 1.0, seed 0) in writing.svg\n"
+    path = tmp_path / "b.png"
+    assert run("draw", "speaks", "--out", str(path), "--count", "2", "--seed", "7")[1] == f"2 pictures in {path}\n"
+    assert path.read_text() == "2 by weights, seed 7"
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
         (["translate", "counts", "a"], "counts: a model of the task toy does not translate"),
         (["ask", "counts", "a ?"], "counts: a model of the task toy answers no questions"),
+        (["write", "counts", "a"], "counts: a model of the task toy does not write by hand"),
+        (["draw", "counts"], "counts: a model of the task toy paints no pictures"),
         (["evaluate", "counts", "--split", "training"], "--split: expected one of validation, test, got 'training'"),
         (["results", "nowhere"], "`RUN` must be a finished run's folder, or its result.json, got 'nowhere'"),
     ],
