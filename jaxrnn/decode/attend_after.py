@@ -15,13 +15,10 @@ from jaxrnn.decode.attend import (
     Attended,
     check_carry,
     check_parts,
-    check_sequence,
-    check_step,
-    initial,
-    joined,
     zeros,
 )
 from jaxrnn.decode.attention import Attention, Memory
+from jaxrnn.decode.reader import check_input, clean_inputs, initial, joined
 from jaxrnn.dtypes import default_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
@@ -67,7 +64,7 @@ class AttendAfter(Attend):
         step: Any = 0,
     ) -> tuple[Carry, Attended]:
         """Step, then attend by the output; see `Cell.step`."""
-        before, seen = carry, check_step(x, memory)
+        before, seen = carry, check_input(x, memory)
         if self.input_feeding:
             before, seen = check_carry(carry).cell, joined(seen, carry.output)
         cell, y = self.cell.step(entry(params, "cell"), before, seen, rng=rng, step=step)
@@ -85,10 +82,10 @@ class AttendAfter(Attend):
         rng: PRNGKeyArray | None = None,
         start_step: Any = 0,
     ) -> tuple[Carry, Attended]:
-        """All steps of given inputs; see `Attend.scan`. Without input feeding the cell runs in the engine."""
+        """All steps of given inputs; see `Reader.scan`. Without input feeding the cell runs in the engine."""
         if self.input_feeding:
             return super().scan(params, xs, carry, memory, lengths=lengths, rng=rng, start_step=start_step)
-        xs, valid = check_sequence(xs, memory, lengths)
+        xs, valid = clean_inputs(xs, memory, lengths)
         cell = entry(params, "cell")
         carry, ys = scan(self.cell, cell, xs, carry, lengths=lengths, rng=rng, start_step=start_step)
         attended = self._attend(params, ys, memory)

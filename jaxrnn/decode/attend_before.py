@@ -14,12 +14,10 @@ from jaxrnn.decode.attend import (
     Attended,
     check_carry,
     check_parts,
-    check_step,
-    initial,
-    joined,
     zeros,
 )
 from jaxrnn.decode.attention import Attention, Memory
+from jaxrnn.decode.reader import check_input, initial, joined
 from jaxrnn.layer import Layer, entry
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
 
@@ -61,7 +59,7 @@ class AttendBefore(Attend):
         step: Any = 0,
     ) -> tuple[AttendCarry, Attended]:
         """Attend by the previous output, then step on the input and the context; see `Cell.step`."""
-        x, carry = check_step(x, memory), check_carry(carry)
+        x, carry = check_input(x, memory), check_carry(carry)
         context, weights = self.attention(entry(params, "attention"), carry.output, memory)
         seen = joined(x, context)
         cell, y = self.cell.step(entry(params, "cell"), carry.cell, seen, rng=rng, step=step)

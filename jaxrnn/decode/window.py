@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.checks import check_key, check_number, check_size
-from jaxrnn.decode.attend import check_step, initial, joined, scan_steps
 from jaxrnn.decode.attention import Memory, clean_memory, glorot
+from jaxrnn.decode.reader import Reader, check_input, initial, joined
 from jaxrnn.dtypes import default_float
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, entry
@@ -36,10 +36,9 @@ class Windowed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Window:
-    """Made by `window`: static and hashable, without arrays."""
+class Window(Reader):
+    """Made by `window`."""
 
-    cell: Layer
     components: int
     stride: float
 
@@ -95,7 +94,7 @@ class Window:
         step: Any = 0,
     ) -> tuple[WindowCarry, Windowed]:
         """Step on the input and what the window showed before, then move the window; `rng`, `step`: see `Cell.step`."""
-        x = check_step(x, memory)
+        x = check_input(x, memory)
         if not isinstance(carry, WindowCarry):
             fail("carry", "a WindowCarry, as `window.initial_carry` returns", carry, kind=TypeError)
         cell, y = self.cell.step(entry(params, "cell"), carry.cell, joined(x, carry.context), rng=rng, step=step)
@@ -115,40 +114,6 @@ class Window:
         context = jnp.einsum("...s,...sm->...m", seen, memory.values.astype(seen.dtype))
         carry = WindowCarry(cell, position, context.astype(carry.context.dtype))
         return carry, Windowed(y, context, seen, phi(end)[..., 0])
-
-    def scan(
-        self,
-        params: Params,
-        xs: Float[ArrayLike, "T *B D"],
-        carry: WindowCarry,
-        memory: Memory,
-        *,
-        lengths: Integer[ArrayLike, "*B"] | None = None,
-        rng: PRNGKeyArray | None = None,
-        start_step: Any = 0,
-    ) -> tuple[WindowCarry, Windowed]:
-        """All steps of given inputs; equal to T calls of `step`. What a step computes is not kept for the gradient.
-
-        Args:
-            params: as `init` returns them.
-            xs: inputs `[T, *B, D]`.
-            carry: the carry before the first step.
-            memory: what `memory` has prepared.
-            lengths: integers `[*B]`: the first so many steps of a row count. The others hold the carry and put out
-                zeros, and nothing in them reaches any result or gradient.
-            rng, start_step: as for `jaxrnn.scan`.
-
-        Returns:
-            `(carry, Windowed [T, ...])`.
-
-        Raises:
-            TypeError, ValueError: an argument does not fit; the message names it.
-        """
-
-        def step(carry: WindowCarry, x: Array, memory: Memory, **noise: Any) -> tuple[WindowCarry, Windowed]:
-            return self.step(params, carry, x, memory, **noise)
-
-        return scan_steps(step, xs, carry, memory, lengths, rng, start_step)
 
 
 def window(cell: Layer, components: int, stride: float = 0.05) -> Window:

@@ -1,0 +1,123 @@
+"""What every cell has that reads a memory while it steps: by attention, or through a window.
+
+Each has `step`, for decoding, and `scan`, for training on given inputs; both give the same numbers.
+"""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.checks import check_time
+from jaxrnn.decode.attention import Memory
+from jaxrnn.dtypes import is_float
+from jaxrnn.engine.check import check_lengths
+from jaxrnn.engine.masks import clean, valid_steps
+from jaxrnn.errors import fail
+from jaxrnn.layer import Layer, entry
+from jaxrnn.step import guard, select
+from jaxrnn.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
+
+
+@dataclass(frozen=True)
+class Reader(abc.ABC):
+    """A cell that reads a memory: static and hashable, without arrays."""
+
+    cell: Layer
+
+    @abc.abstractmethod
+    def init(self, key: PRNGKeyArray, *, inputs: int, memory: int) -> dict[str, Any]:
+        """Draw all parameters, for D input features and M features of a memory."""
+
+    @abc.abstractmethod
+    def step(
+        self,
+        params: Params,
+        carry: Any,
+        x: Float[ArrayLike, "*B D"],
+        memory: Memory,
+        *,
+        rng: PRNGKeyArray | None = None,
+        step: Any = 0,
+    ) -> tuple[Any, Any]:
+        """One step; `rng` and `step` as for `Cell.step`."""
+
+    def scan(
+        self,
+        params: Params,
+        xs: Float[ArrayLike, "T *B D"],
+        carry: Any,
+        memory: Memory,
+        *,
+        lengths: Integer[ArrayLike, "*B"] | None = None,
+        rng: PRNGKeyArray | None = None,
+        start_step: Any = 0,
+    ) -> tuple[Any, Any]:
+        """All steps of given inputs (teacher forcing); equal to T calls of `step`.
+
+        Args:
+            params: as `init` returns them.
+            xs: inputs `[T, *B, D]`.
+            carry: the carry before the first step.
+            memory: what `memory` has prepared.
+            lengths: integers `[*B]`: the first so many steps of a row count. The others hold the carry and put out
+                zeros, and nothing in them reaches any result or gradient.
+            rng, start_step: as for `jaxrnn.scan`.
+
+        Returns:
+            `(carry, outputs [T, ...])`, outputs as `step` has them.
+
+        Raises:
+            TypeError, ValueError: an argument does not fit; the message names it.
+        """
+        xs, valid = clean_inputs(xs, memory, lengths)
+        check_time(start_step, "start_step")
+
+        def advance(carry: Carry, now: tuple[Array, Array, Array | None]) -> tuple[Carry, Any]:
+            x, t, valid = now
+            new, outputs = self.step(params, guard(valid, carry), x, memory, rng=rng, step=t)
+            if valid is None:
+                return new, outputs
+            return select(valid, new, carry), select(valid, outputs, jax.tree.map(jnp.zeros_like, outputs))
+
+        t = jnp.arange(xs.shape[0], dtype=jnp.int32) + jnp.asarray(start_step, jnp.int32)
+        # Scores are computed again on the way back. Kept, they take T x S x A numbers a row: at T = S = 48 a gradient
+        # then needs twelve times the memory, and more time.
+        return jax.lax.scan(jax.checkpoint(advance, prevent_cse=False), carry, (xs, t, valid))
+
+
+def check_input(x: Any, memory: Any, argument: str = "x", time: str = "") -> Array:
+    """The input of one step, or of all when there is a time axis, with the memory's batch axes."""
+    if not isinstance(memory, Memory):
+        fail("memory", "a Memory, as the `memory` method returns", memory, kind=TypeError)
+    batch, axes = memory.mask.shape[:-1], f"[{time}*B, D]"
+    if not isinstance(x, (jax.Array, np.ndarray)) or not is_float(x.dtype):
+        fail(argument, f"a floating array {axes}", x, kind=TypeError)
+    first = 1 if time else 0
+    if x.ndim != len(batch) + 1 + first or x.shape[first:-1] != batch:
+        fail(argument, f"of shape {axes} with *B = {batch} as the memory has it", x)
+    return jnp.asarray(x)
+
+
+def clean_inputs(xs: Any, memory: Any, lengths: Any) -> tuple[Array, Array | None]:
+    """xs `[T, *B, D]` with zeros at invalid steps, and which are valid."""
+    xs = check_input(xs, memory, "xs", "T, ")
+    valid = valid_steps(xs.shape[0], check_lengths(lengths, xs.shape[0], memory.mask.shape[:-1]), None)
+    return clean(valid, xs), valid
+
+
+def initial(cell: Layer, batch: tuple[int, ...], params: Params | None, given: Carry | None) -> Carry:
+    """The cell's carry before the first step: the given one, or its own."""
+    if given is not None:
+        return cell.pack(given, "cell")
+    return cell.initial_carry(batch, None if params is None else entry(params, "cell"))
+
+
+def joined(a: Array, b: Array) -> Array:
+    """Features side by side, in the dtype of the first."""
+    return jnp.concatenate([a, b.astype(a.dtype)], -1)
