@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
   jaxrnn translate runs/translation "this is a book ."
   jaxrnn ask babi "mary went to the garden ." "where is mary ?"
+  jaxrnn caption runs/captioning picture.png
   jaxrnn write runs/handwriting_synthesis "any sentence" --out sentence.svg
   jaxrnn draw runs/draw --out digits.gif
   jaxrnn results runs/*                     finished runs side by side
@@ -103,6 +104,11 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="SENTENCE",
         help="the story; what ends in a question mark is answered (default: lines of the standard input)",
     )
+
+    caption = commands.add_parser("caption", help="say what pictures show with a trained model", allow_abbrev=False)
+    caption.add_argument("run", metavar="RUN", help=MODEL)
+    caption.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="a file, such as a PNG or JPEG")
+    caption.add_argument("--beam", type=int, default=5, metavar="WIDTH", help="of the search; 1: greedy (default: 5)")
 
     write = commands.add_parser("write", help="write by hand with a trained model", allow_abbrev=False)
     write.add_argument("run", metavar="RUN", help=MODEL)
@@ -237,6 +243,16 @@ def ask(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def caption(arguments: argparse.Namespace) -> int:
+    """`jaxrnn caption`."""
+    from jaxrnn.train import Captioner
+
+    task, params = _load(arguments.run, Captioner, "captions no pictures")
+    for picture in arguments.pictures:
+        print(task.caption(params, picture, arguments.beam), flush=True)
+    return 0
+
+
 def write(arguments: argparse.Namespace) -> int:
     """`jaxrnn write`."""
     from jaxrnn.train import Writer
@@ -337,6 +353,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "sample": sample,
         "translate": translate,
         "ask": ask,
+        "caption": caption,
         "write": write,
         "draw": draw,
         "evaluate": evaluate,

@@ -23,6 +23,9 @@ class Backwards(Toy):
         last = story[-1].split()[-2] if story else "nobody knows"
         return {last: 0.75, question.split()[0]: 0.25}
 
+    def caption(self, params, picture, beam):
+        return f"{picture} ({params}, beam {beam})"
+
     def write(self, params, text, path, bias, seed):
         return f"{text!r} ({params}, bias {bias}, seed {seed}) in {path}"
 
@@ -67,6 +70,11 @@ def test_a_question_is_about_the_lines_before_it(run):
     assert run("ask", "speaks", "who ?")[1] == "nobody knows (75%)  who (25%)\n"
 
 
+def test_caption_some_pictures(run):
+    code, out, _ = run("caption", "speaks", "a.png", "b.jpg", "--beam", "1")
+    assert (code, out) == (0, "a.png (weights, beam 1)\nb.jpg (weights, beam 1)\n")
+
+
 def test_write_and_draw_into_files(run, tmp_path):
     assert run("write", "speaks", "a text", "--out", "a.gif", "--bias", "0.5", "--seed", "3")[1] == (
         "'a text' (weights, bias 0.5, seed 3) in a.gif\n"
@@ -82,6 +90,7 @@ def test_write_and_draw_into_files(run, tmp_path):
     [
         (["translate", "counts", "a"], "counts: a model of the task toy does not translate"),
         (["ask", "counts", "a ?"], "counts: a model of the task toy answers no questions"),
+        (["caption", "counts", "a.png"], "counts: a model of the task toy captions no pictures"),
         (["write", "counts", "a"], "counts: a model of the task toy does not write by hand"),
         (["draw", "counts"], "counts: a model of the task toy paints no pictures"),
         (["evaluate", "counts", "--split", "training"], "--split: expected one of validation, test, got 'training'"),

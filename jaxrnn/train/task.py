@@ -91,6 +91,14 @@ class Answerer(Task, Protocol):
 
 
 @runtime_checkable
+class Captioner(Task, Protocol):
+    """A task whose model says what a picture shows: `jaxrnn caption`."""
+
+    def caption(self, params: Params, picture: Path, beam: int) -> str:
+        """What the picture in a file shows, by beam search of a width (1: greedy)."""
+
+
+@runtime_checkable
 class Writer(Task, Protocol):
     """A task whose model writes by hand: `jaxrnn write`."""
 
