@@ -2,6 +2,7 @@
 
 from jaxrnn.tasks.adding import Adding as Adding
 from jaxrnn.tasks.babi import Babi as Babi
+from jaxrnn.tasks.captioning import Captioning as Captioning
 from jaxrnn.tasks.char_lm import CharLM as CharLM
 from jaxrnn.tasks.memory_policy import MemoryPolicy as MemoryPolicy
 from jaxrnn.tasks.reber import Reber as Reber
@@ -14,6 +15,7 @@ TASKS = {
     "word_lm": WordLM,
     "translation": Translation,
     "babi": Babi,
+    "captioning": Captioning,
     "adding": Adding,
     "reber": Reber,
     "timing": Timing,
