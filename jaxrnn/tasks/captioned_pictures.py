@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -126,7 +126,7 @@ def split_of(name: str) -> str:
     return {0: "test", 1: "validation"}.get(zlib.crc32(name.encode()) % 10, "training")
 
 
-def read_picture(source: str | Path | BinaryIO) -> np.ndarray:
+def read_picture(source: str | Path | io.BytesIO) -> np.ndarray:
     """A picture of any size and format that Pillow reads, on white where it is transparent, as uint8 [64, 64, 3].
 
     Raises:
