@@ -2,6 +2,7 @@
 
 from jaxrnn.tasks.adding import Adding as Adding
 from jaxrnn.tasks.babi import Babi as Babi
+from jaxrnn.tasks.captioning import Captioning as Captioning
 from jaxrnn.tasks.char_lm import CharLM as CharLM
 from jaxrnn.tasks.draw import Draw as Draw
 from jaxrnn.tasks.handwriting import Handwriting as Handwriting
@@ -16,6 +17,7 @@ TASKS = {
     "word_lm": WordLM,
     "translation": Translation,
     "babi": Babi,
+    "captioning": Captioning,
     "adding": Adding,
     "reber": Reber,
     "timing": Timing,
