@@ -24,6 +24,7 @@ from jaxrnn.train.sources import read_source as read_source
 from jaxrnn.train.sources import read_sources as read_sources
 from jaxrnn.train.streams import Streams as Streams
 from jaxrnn.train.task import Answerer as Answerer
+from jaxrnn.train.task import Captioner as Captioner
 from jaxrnn.train.task import Task as Task
 from jaxrnn.train.task import TextTask as TextTask
 from jaxrnn.train.task import Translator as Translator

@@ -88,3 +88,11 @@ class Answerer(Task, Protocol):
 
     def answer(self, params: Params, story: Sequence[str], question: str) -> dict[str, float]:
         """The likeliest answers with their probabilities, the best first."""
+
+
+@runtime_checkable
+class Captioner(Task, Protocol):
+    """A task whose model says what pictures show: `jaxrnn caption`."""
+
+    def caption(self, params: Params, picture_path: str | Path, beam: int) -> str:
+        """What a picture file shows, by beam search of a width (1: greedy)."""
