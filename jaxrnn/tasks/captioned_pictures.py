@@ -25,8 +25,8 @@ from jaxrnn.train.options import check
 SIZE = 64  # of a picture, in pixels
 SHEET = 40  # pictures in a row of the sheet of emoji
 WHERE = (
-    "Flickr8k is for research only: https://www.kaggle.com/datasets/adityajn105/flickr8k has it as captions.txt and a "
-    "folder Images. Any pictures will do beside a captions.csv with the columns image and caption."
+    "Flickr8k is for research only: https://www.kaggle.com/datasets/adityajn105/flickr8k has it, with its captions.csv "
+    "named captions.txt. Any pictures will do beside a captions.csv with the columns image and caption."
 )
 
 
@@ -142,11 +142,7 @@ def read_picture(source: str | Path | io.BytesIO) -> np.ndarray:
         fail("picture", "a picture, such as a PNG or JPEG file", f"{name!r} ({error})")
     ground = Image.new("RGBA", picture.size, "white")
     ground.alpha_composite(picture)
-    return np.array(ground.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BOX if _shrinks(ground) else None))
-
-
-def _shrinks(picture: Image.Image) -> bool:
-    return min(picture.size) > SIZE
+    return np.array(ground.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR))
 
 
 @cache

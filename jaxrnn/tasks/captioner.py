@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Captioner:
+class CaptionNetwork:
     """The network, as pure functions of its parameters. Pictures are rows of 64 x 64 colours, captions of numbers."""
 
     attention: str  # none or soft

@@ -23,9 +23,9 @@ from jaxrnn.decode import beam, greedy
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.tasks.caption_scores import nearest, scores
 from jaxrnn.tasks.captioned_pictures import Captioned, CaptionedPictures, DataOptions, read_picture
-from jaxrnn.tasks.captioner import Captioner, moved
+from jaxrnn.tasks.captioner import GRID, CaptionNetwork, moved
 from jaxrnn.tasks.captioning_pictures import attention_figure, captions_figure
-from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order
+from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Batch, Carry, Params
@@ -82,10 +82,10 @@ class Captioning:
         return self.pictures.vocabulary
 
     @cached_property
-    def network(self) -> Captioner:
+    def network(self) -> CaptionNetwork:
         """The model for this vocabulary."""
         m = self.model
-        return Captioner(m.attention, m.channels, m.embedding, m.hidden, m.dropout, len(self.words))
+        return CaptionNetwork(m.attention, m.channels, m.embedding, m.hidden, m.dropout, len(self.words))
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters."""
@@ -208,10 +208,9 @@ class Captioning:
         """
         check(self.model.attention == "soft", "model.attention", "'soft'", self.model.attention)
         said = [*self.captions(params, [picture], 1)[0], END]
-        batch = Captioned(picture[None], self.words.encode(said)[None], np.array([len(said)], np.int32))
-        _, weights = jax.jit(self._logits)(params, batch)
-        grid = math.isqrt(weights.shape[-1])
-        return said, np.asarray(weights)[:, 0].reshape(-1, grid, grid)
+        one = pad([self.words.encode(said)], np.array([0]), self.data.longest + 1)  # one shape for all captions
+        _, weights = jax.jit(self._logits)(params, Captioned(picture[None], *one))
+        return said, np.asarray(weights)[: len(said), 0].reshape(-1, GRID, GRID)
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """Test pictures with their captions in captions.png; with attention, some word by word in attention.png."""
