@@ -438,7 +438,8 @@ def test_flickr8k() -> None:
 # ---------------------------------------------------------------- training
 
 
-@pytest.mark.parametrize("attention", [pytest.param("none", marks=pytest.mark.slow), "soft"])
+@pytest.mark.slow
+@pytest.mark.parametrize("attention", ["none", "soft"])
 def test_training_learns_stops_and_resumes(attention: str, tmp_path: Path) -> None:
     """On a few emoji: the loss falls, a run in two pieces writes what an unbroken one does, and pictures are left."""
     data = DataOptions(at_least=1, batch=8, longest=4)

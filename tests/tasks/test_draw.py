@@ -247,6 +247,7 @@ class StopAfter(StopRequest):
         return self.looks < 0
 
 
+@pytest.mark.slow
 def test_training_learns_stops_and_resumes(tmp_path):
     """The bound falls, a run in two pieces writes what an unbroken one does, and pictures are left."""
     task = small(glimpses=4, rows=16, hidden=16)
