@@ -20,7 +20,7 @@ import numpy as np
 from jaxrnn.errors import fail
 from jaxrnn.tasks.pen import save_drawing, sheet_figure, to_svg, window_figure
 from jaxrnn.tasks.pen_network import PenNetwork
-from jaxrnn.tasks.strokes import DataOptions, Drawings, Strokes
+from jaxrnn.tasks.strokes import IAM, IAM_WHERE, DataOptions, Drawings, Strokes
 from jaxrnn.train import ByLength, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
@@ -87,13 +87,11 @@ class Handwriting:
     headline = "validation nats_per_sequence"
     splits = ("validation",)
 
-    def __post_init__(self) -> None:
-        if self.model.text and not self.data.path:
-            fail("model.text", "false for Omniglot's drawings, which have no text", "true", "Give data.path")
-
     @cached_property
     def drawings(self) -> Drawings:
         """The data."""
+        if self.model.text and not self.data.path:
+            fail("data.path", f"a folder or archive with {IAM}: Omniglot's drawings have no text", "none", IAM_WHERE)
         return Drawings(self.data)
 
     @cached_property
@@ -222,9 +220,7 @@ class Handwriting:
         Raises:
             ValueError: If the model cannot write the text, or nothing can be saved under that name.
         """
-        check(
-            path.suffix in (".svg", ".png", ".gif"), "path", "a name that ends in .svg, .png or .gif", repr(str(path))
-        )
+        check(path.suffix in (".svg", ".png", ".gif"), "out", "a file .svg, .png or .gif", repr(str(path)))
         (drawing,), _, (reached,) = self.draw(params, [text], bias, seed)
         save_drawing(drawing, path)
         ends = "" if not text else ", all of the text" if reached else ", but the text was not written to its end"
