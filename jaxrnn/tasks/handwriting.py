@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.errors import fail
 from jaxrnn.tasks.pen import save_drawing, sheet_figure, to_svg, window_figure
 from jaxrnn.tasks.pen_network import PenNetwork
@@ -126,8 +127,8 @@ class Handwriting:
         xs = points.swapaxes(0, 1)
         carry = self.network.initial_carry(len(lengths), memory)
         _, outputs = self.network.scan(params, xs, carry, memory, predicted)
-        valid = jnp.arange(len(xs), dtype=predicted.dtype)[:, None] < predicted[None]
-        targets = jnp.where(valid[..., None], jnp.roll(xs, -1, 0), 0)
+        valid = valid_steps(len(xs), predicted, None)
+        targets = clean(valid, jnp.roll(xs, -1, 0))
         logs = self.network.density.log_density(self.network.density.split(outputs), targets)
         return jnp.sum(logs, 0, where=valid)
 

@@ -17,10 +17,9 @@ from jaxrnn.tasks.babi import DataOptions, ModelOptions
 from jaxrnn.tasks.babi_pictures import PUBLISHED, table
 from jaxrnn.tasks.babi_stories import NAMES, hold_out, parse, read_questions, tokenize
 from jaxrnn.tasks.models import load_model, shipped
-from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions, StopRequest, run
-from jaxrnn.train.metrics import read_metrics
+from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
-from tests.promotion import default_promotion
+from tests.tasks.resuming import run_in_two_pieces
 
 READERS = ("lstm", "attentive")
 READ = read_questions("", range(1, 21))
@@ -307,18 +306,6 @@ def test_dropout_changes_with_the_key_and_is_absent_without_one(reader):
     assert losses[0] == small(reader).loss(params, (), batch, None)[0]
 
 
-class StopAfter(StopRequest):
-    """A stop request that comes after so many looks at it, and no signal."""
-
-    def __init__(self, looks):
-        self.looks, self.signal = looks, None
-
-    @property
-    def requested(self):
-        self.looks -= 1
-        return self.looks < 0
-
-
 @pytest.mark.parametrize("reader", READERS)
 def test_training_learns_stops_and_resumes(reader, tmp_path):
     """The loss falls, a run in two pieces writes what an unbroken one does, and what is left shows the test figures."""
@@ -326,12 +313,7 @@ def test_training_learns_stops_and_resumes(reader, tmp_path):
     task.__dict__["questions"] = {split: questions[:100] for split, questions in task.questions.items()}
     loop = LoopOptions(steps=60, log_every=10, validate_every=30, checkpoint_every=20)
     experiment = Experiment("babi", 0, task, OptimizerOptions(learning_rate=1e-2, warmup=5), loop)
-    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
-    with default_promotion(), jax.enable_x64(False):
-        for folder, resume, looks in ((whole, False, 999), (pieces, False, 25), (pieces, True, 999)):
-            assert run(experiment, folder, resume, StopAfter(looks)) == 0
-    assert (whole / "metrics.jsonl").read_bytes() == (pieces / "metrics.jsonl").read_bytes()
-    losses = [line["loss"] for line in read_metrics(whole / "metrics.jsonl") if "loss" in line]
+    pieces, losses = run_in_two_pieces(experiment, tmp_path, looks=25)
     assert losses[-1] < losses[0] - 0.2
     figures = json.loads((pieces / "result.json").read_text())["figures"]
     assert figures["test accuracy"] == figures["test qa15"]

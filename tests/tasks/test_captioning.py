@@ -23,11 +23,9 @@ from jaxrnn.tasks.caption_scores import nearest, scores
 from jaxrnn.tasks.captioned_pictures import Captioned, CaptionedPictures, DataOptions, read_picture, split_of
 from jaxrnn.tasks.captioner import SHIFT, ZOOM, moved
 from jaxrnn.tasks.captioning import LENGTH_PENALTY, ModelOptions
-from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions, run
-from jaxrnn.train.metrics import read_metrics
+from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
-from tests.promotion import default_promotion
-from tests.tasks.test_babi import StopAfter
+from tests.tasks.resuming import run_in_two_pieces
 
 M, E, H, LONGEST = 4, 6, 5, 7
 PHOTOGRAPHS = Path(__file__).parents[2].parent / "shared/data/image_captioning/flickr8k_first1000.zip"
@@ -449,12 +447,7 @@ def test_training_learns_stops_and_resumes(attention: str, tmp_path: Path) -> No
     }
     loop = LoopOptions(steps=16, log_every=4, validate_every=8, checkpoint_every=8)
     experiment = Experiment("captioning", 0, task, OptimizerOptions(learning_rate=1e-2, warmup=2), loop)
-    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
-    with default_promotion(), jax.enable_x64(False):
-        for folder, resume, looks in ((whole, False, 999), (pieces, False, 10), (pieces, True, 999)):
-            assert run(experiment, folder, resume, StopAfter(looks)) == 0
-    assert (whole / "metrics.jsonl").read_bytes() == (pieces / "metrics.jsonl").read_bytes()
-    losses = [line["loss"] for line in read_metrics(whole / "metrics.jsonl") if "loss" in line]
+    pieces, losses = run_in_two_pieces(experiment, tmp_path, looks=10)
     assert losses[-1] < losses[0] - 0.5
     assert {"test BLEU2", "test nearest_chrF"} <= json.loads((pieces / "result.json").read_text())["figures"].keys()
     assert (pieces / "captions.png").stat().st_size > 10_000

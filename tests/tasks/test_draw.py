@@ -20,11 +20,10 @@ from jaxrnn.tasks import Draw
 from jaxrnn.tasks.draw import DataOptions, ModelOptions, Pictures
 from jaxrnn.tasks.draw_pictures import GAP, RED, ZOOM, panel
 from jaxrnn.tasks.mnist import binarise, digits, parse
-from jaxrnn.train import Experiment, LoopOptions, OptimizerOptions, StopRequest, run
-from jaxrnn.train.metrics import read_metrics
+from jaxrnn.train import Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.decode.test_glimpse import reference as filters
-from tests.promotion import default_promotion
+from tests.tasks.resuming import run_in_two_pieces
 
 H, Z, PIXELS = 5, 3, 28 * 28
 SAMPLE = Path(__file__).parents[2] / "jaxrnn/tasks/data/mnist/t10k-images-idx3-ubyte.gz"
@@ -235,18 +234,6 @@ def test_every_picture_once_an_epoch_and_the_position_can_be_stored():
     jax.tree.map(np.testing.assert_array_equal, next(batches), next(again))
 
 
-class StopAfter(StopRequest):
-    """A stop request that comes after so many looks at it, and no signal."""
-
-    def __init__(self, looks):
-        self.looks, self.signal = looks, None
-
-    @property
-    def requested(self):
-        self.looks -= 1
-        return self.looks < 0
-
-
 @pytest.mark.slow
 def test_training_learns_stops_and_resumes(tmp_path):
     """The bound falls, a run in two pieces writes what an unbroken one does, and pictures are left."""
@@ -254,12 +241,7 @@ def test_training_learns_stops_and_resumes(tmp_path):
     task.__dict__["pictures"] = {split: bits[:50] for split, bits in task.pictures.items()}
     loop = LoopOptions(steps=40, log_every=10, validate_every=20, checkpoint_every=20)
     experiment = Experiment("draw", 0, task, OptimizerOptions(learning_rate=1e-2, warmup=5), loop)
-    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
-    with default_promotion(), jax.enable_x64(False):
-        for folder, resume, looks in ((whole, False, 999), (pieces, False, 25), (pieces, True, 999)):
-            assert run(experiment, folder, resume, StopAfter(looks)) == 0
-    assert (whole / "metrics.jsonl").read_bytes() == (pieces / "metrics.jsonl").read_bytes()
-    losses = [line["loss"] for line in read_metrics(whole / "metrics.jsonl") if "loss" in line]
+    pieces, losses = run_in_two_pieces(experiment, tmp_path, looks=25)
     assert losses[-1] < losses[0] - 20
     figures = json.loads((pieces / "result.json").read_text())["figures"]
     assert figures["test loss"] == figures["test reconstruction"] + figures["test kl"]
