@@ -6,6 +6,7 @@ from jaxrnn.tasks.captioning import Captioning as Captioning
 from jaxrnn.tasks.char_lm import CharLM as CharLM
 from jaxrnn.tasks.draw import Draw as Draw
 from jaxrnn.tasks.handwriting import Handwriting as Handwriting
+from jaxrnn.tasks.lip_reading import LipReading as LipReading
 from jaxrnn.tasks.memory_policy import MemoryPolicy as MemoryPolicy
 from jaxrnn.tasks.reber import Reber as Reber
 from jaxrnn.tasks.timing import Timing as Timing
@@ -18,6 +19,7 @@ TASKS = {
     "translation": Translation,
     "babi": Babi,
     "captioning": Captioning,
+    "lip_reading": LipReading,
     "adding": Adding,
     "reber": Reber,
     "timing": Timing,

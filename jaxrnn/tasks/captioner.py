@@ -23,11 +23,10 @@ import jax.numpy as jnp
 
 import jaxrnn
 from jaxrnn.decode import AttendBefore, Attended, attend_before, bahdanau
-from jaxrnn.tasks.dense import dense, dense_init, dropout
+from jaxrnn.tasks.dense import dense, dense_init, dropout, layer_norm
 from jaxrnn.train.task import Carry, Params
 
 GRID = 8  # the cells of the feature map in each direction
-EPSILON = 1e-5
 SHIFT, ZOOM = 4.0, 0.15  # greatest change of a picture in training: pixels in each direction, and in scale
 he = jax.nn.initializers.he_normal()
 
@@ -103,7 +102,7 @@ class CaptionNetwork:
             xs = jax.lax.conv_general_dilated(
                 xs, layer["kernel"], (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
             )
-            xs = jax.nn.relu(_normalized(xs, layer["scale"], layer["bias"]))
+            xs = jax.nn.relu(layer_norm(layer, xs, (1, 2, 3)))  # of a picture, over all its places together
         return xs.reshape(len(xs), GRID * GRID, self.channels)
 
     def see(self, params: Params, pictures: jax.Array, rng: jax.Array | None = None) -> Seen:
@@ -161,11 +160,3 @@ def moved(rng: jax.Array, pictures: jax.Array) -> jax.Array:
         return jax.image.scale_and_translate(picture, picture.shape, (0, 1), zoom, offset, "linear", antialias=False)
 
     return jax.vmap(move)(pictures, zooms, shifts)
-
-
-def _normalized(xs: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:
-    """Layer normalisation of each picture's features [B, *S, M] (Ba et al. 2016), over all its places together."""
-    axes = tuple(range(1, xs.ndim))
-    xs = xs - xs.mean(axes, keepdims=True)
-    xs = xs * jax.lax.rsqrt(jnp.square(xs).mean(axes, keepdims=True) + EPSILON)
-    return xs * jnp.broadcast_to(scale, xs.shape) + jnp.broadcast_to(bias, xs.shape)

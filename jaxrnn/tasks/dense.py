@@ -1,4 +1,4 @@
-"""What stands around the recurrence in every task: a dense layer, and dropout."""
+"""What stands around the recurrence in every task: a dense layer, dropout, and layer normalisation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxrnn.train.task import Params
 
+EPSILON = 1e-5
 glorot = jax.nn.initializers.glorot_uniform()
 
 
@@ -27,3 +28,10 @@ def dropout(rng: jax.Array | None, xs: jax.Array, rate: float, locked: bool = Fa
         return xs
     keep = jax.random.bernoulli(rng, 1 - rate, xs.shape[1:] if locked else xs.shape)
     return jnp.where(jnp.broadcast_to(keep, xs.shape), xs / (1 - rate), jnp.zeros_like(xs))
+
+
+def layer_norm(params: Params, xs: jax.Array, axes: tuple[int, ...] = (-1,)) -> jax.Array:
+    """xs of mean 0 and variance 1 over some axes, then scaled and moved feature by feature (Ba et al. 2016)."""
+    xs = xs - xs.mean(axes, keepdims=True)
+    xs = xs * jax.lax.rsqrt(jnp.square(xs).mean(axes, keepdims=True) + EPSILON)
+    return xs * jnp.broadcast_to(params["scale"], xs.shape) + jnp.broadcast_to(params["bias"], xs.shape)

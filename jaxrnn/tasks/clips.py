@@ -1,0 +1,155 @@
+"""Clips with sentences: one speaker of GRID (Cooke et al. 2006), or moving digits; and batches of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageSequence
+
+from jaxrnn.errors import fail
+from jaxrnn.tasks.moving_digits import moving_digits
+from jaxrnn.train import EMPTY, END, START, UNKNOWN, Vocabulary, pad, read_source, read_sources
+from jaxrnn.train.options import check
+
+HEIGHT, WIDTH = 32, 48  # of a frame, in pixels
+ROWS, COLUMNS = 15, 5  # frames in the mosaic that a clip of GRID is kept as
+TRANSCRIPTS = "transcripts.json"
+VALIDATES = 16  # one in so many of the clips that aren't held out
+WHERE = (
+    "GRID is at https://zenodo.org/records/3625687. Each clip is expected as one grey picture NAME.jpg, its 75 frames "
+    f"of {WIDTH} x {HEIGHT} pixels around the mouth in {ROWS} rows of {COLUMNS}, beside a {TRANSCRIPTS} that gives "
+    '{"NAME": {"text": "six words", ...}, ...}.'
+)
+
+
+class Spoken(NamedTuple):
+    """A batch of clips with a sentence each; rows first."""
+
+    frames: np.ndarray  # uint8 [B, T, 32, 48], grey
+    words: np.ndarray  # int32 [B, L]
+    lengths: np.ndarray  # int32 [B], words; 0 where a row holds no clip
+
+
+class Clips(NamedTuple):
+    """All clips of a split."""
+
+    names: list[str]
+    frames: np.ndarray  # uint8 [N, T, 32, 48]
+    sentences: list[tuple[str, ...]]  # words
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The clips.
+
+    Args:
+        path: A folder or archive with GRID's clips. Empty: moving digits, which are made here.
+        batch: B, the clips of a batch.
+        seed: Of their order.
+    """
+
+    path: str = ""
+    batch: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check(self.batch >= 1, "data.batch", "1 or more", self.batch)
+        check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
+
+
+@dataclass(frozen=True)
+class SpokenClips:
+    """The clips of each split, and their words as numbers."""
+
+    options: DataOptions
+
+    @cached_property
+    def splits(self) -> dict[str, Clips]:
+        """By name: training, validation and test."""
+        found = _grid(self.options.path) if self.options.path else _digits()
+        for split, clips in found.items():
+            if not clips.names:
+                fail("data.path", "clips enough for every split", f"none for {split}", WHERE)
+        return found
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words of the training sentences."""
+        return Vocabulary.of(self.splits["training"].sentences, special=(UNKNOWN, START, END))
+
+    def pairs(self, split: str, end: bool) -> tuple[np.ndarray, Callable[[np.ndarray], Spoken]]:
+        """Lengths of a split's sentences, with END where they shall have it, and the batch of given indices."""
+        clips = self.splits[split]
+        encoded = [self.vocabulary.encode([*sentence, END] if end else sentence) for sentence in clips.sentences]
+
+        def collate(rows: np.ndarray) -> Spoken:
+            frames = clips.frames[rows]
+            frames[rows == EMPTY] = 0
+            return Spoken(frames, *pad(encoded, rows))
+
+        return np.array([len(sentence) for sentence in encoded]), collate
+
+
+def read_clip(path: str | Path) -> np.ndarray:
+    """A film (such as a GIF), or a mosaic as GRID's clips are kept: uint8 [T, 32, 48].
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    try:
+        with Image.open(path) as file:
+            frames = [np.array(frame.convert("L")) for frame in ImageSequence.Iterator(file)]
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        fail("clip", "a film, such as a GIF file, or a mosaic of frames", f"{str(path)!r} ({error})")
+    first = frames[0].shape
+    if len(frames) == 1 and first == (ROWS * HEIGHT, COLUMNS * WIDTH):
+        return _cut(frames[0])
+    expected = f"frames of {WIDTH} x {HEIGHT} pixels, or one mosaic of {COLUMNS * WIDTH} x {ROWS * HEIGHT}"
+    check(first == (HEIGHT, WIDTH), "clip", expected, f"{first[1]} x {first[0]} in {path}")
+    return np.stack(frames)
+
+
+def _cut(mosaic: np.ndarray) -> np.ndarray:
+    """The frames of a mosaic, row by row."""
+    return mosaic.reshape(ROWS, HEIGHT, COLUMNS, WIDTH).swapaxes(1, 2).reshape(-1, HEIGHT, WIDTH)
+
+
+@cache
+def _digits() -> dict[str, Clips]:
+    """Of moving digits; each split has digits of its own, in other hands."""
+    return {
+        split: Clips(*moving_digits(split, count, HEIGHT, WIDTH))
+        for split, count in (("training", 2000), ("validation", 200), ("test", 200))
+    }
+
+
+@cache
+def _grid(path: str) -> dict[str, Clips]:
+    """Held out are the clips that data/grid/held_out.txt names; the speaker is the same in all splits."""
+    held = (resources.files("jaxrnn.tasks") / "data/grid/held_out.txt").read_text("utf-8").split()
+    try:
+        spoken = {name: tuple(entry["text"].split()) for name, entry in json.loads(_transcripts(path)).items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        fail("data.path", f"a {TRANSCRIPTS} that gives each clip's text", f"another one ({error!r})", WHERE)
+    pictures = read_sources(path, [f"{name}.jpg" for name in spoken], WHERE)
+    found: dict[str, tuple[list, list, list]] = {split: ([], [], []) for split in ("training", "validation", "test")}
+    for name, sentence in sorted(spoken.items()):
+        validates = zlib.crc32(name.encode()) % VALIDATES == 0
+        split = "test" if name in held else "validation" if validates else "training"
+        frames = read_clip(io.BytesIO(pictures[f"{name}.jpg"]))
+        for parts, part in zip(found[split], (name, frames, sentence), strict=True):
+            parts.append(part)
+    return {split: Clips(names, np.array(frames, np.uint8), said) for split, (names, frames, said) in found.items()}
+
+
+def _transcripts(path: str) -> bytes:
+    return read_source(path, TRANSCRIPTS, WHERE)

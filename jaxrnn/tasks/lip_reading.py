@@ -1,0 +1,293 @@
+"""Lip reading: what a mouth says, word by word, from its pictures alone.
+
+    ctc         loss = -log sum over alignments of p(alignment | clip), a sentence
+    attention   loss = -log p(sentence | clip), END counted, and a share of CTC's (Kim et al. 2017)
+
+Neither is told when a word is said, nor how many there are. The model is in `jaxrnn.tasks.lip_network`, the clips are
+in `jaxrnn.tasks.clips`: GRID, or digits that move through the picture, which ship with the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxrnn.decode import beam, greedy
+from jaxrnn.engine.masks import valid_steps
+from jaxrnn.tasks.clips import DataOptions, Spoken, SpokenClips, read_clip
+from jaxrnn.tasks.lip_network import LipNetwork
+from jaxrnn.tasks.lip_pictures import alignment_figure, film
+from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order, pad
+from jaxrnn.train.options import check
+from jaxrnn.train.plots import save_figure
+from jaxrnn.train.task import Batch, Carry, Params
+
+BEAM, LENGTH_PENALTY = 5, 0.6
+BLANK = START  # CTC has no use for the one, and the decoder that attends has none for the other
+LONGEST = 16  # words that a decoder says at most
+SHIFT, TURN, SPEED, CONTRAST = 2, 4.0, 0.15, 0.3  # greatest changes in training: pixels, frames, and shares
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The network.
+
+    Args:
+        decoder: ctc, or attention.
+        ctc: Of a decoder that attends: CTC's share of the loss, which shows the encoder early what is said when.
+        patch: Features of a patch of 4 x 4 pixels.
+        features: Features of a frame.
+        hidden: Units of each GRU.
+        layers: GRUs on top of each other, in each direction.
+        embedding: Features of a word, for the decoder that attends.
+        dropout: Rate at the features of frames, between and after the GRUs, and at embeddings, while training.
+        mirror: Show half of the clips from the other side, while training. Not where a sentence says left or right.
+    """
+
+    decoder: Literal["ctc", "attention"] = "ctc"
+    ctc: float = 0.3
+    patch: int = 32
+    features: int = 128
+    hidden: int = 128
+    layers: int = 1
+    embedding: int = 64
+    dropout: float = 0.3
+    mirror: bool = False
+
+    def __post_init__(self) -> None:
+        check(self.decoder in ("ctc", "attention"), "model.decoder", "'ctc' or 'attention'", self.decoder)
+        check(0 <= self.ctc < 1, "model.ctc", "a share in [0, 1)", self.ctc)
+        for name in ("patch", "features", "hidden", "layers", "embedding"):
+            check(getattr(self, name) >= 1, f"model.{name}", "1 or more", getattr(self, name))
+        check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
+
+
+@dataclass(frozen=True)
+class LipReading:
+    """The task: clips with sentences; losses in nats a sentence, word error as jiwer counts it."""
+
+    model: ModelOptions
+    data: DataOptions
+    unit = "clips"
+    headline = "test word_error"
+    splits = ("validation", "test")
+
+    @cached_property
+    def clips(self) -> SpokenClips:
+        """The clips of each split with their sentences."""
+        return SpokenClips(self.data)
+
+    @property
+    def words(self) -> Vocabulary:
+        """The words that may be said."""
+        return self.clips.vocabulary
+
+    @property
+    def attends(self) -> bool:
+        """Whether the decoder is not CTC's."""
+        return self.model.decoder == "attention"
+
+    @cached_property
+    def network(self) -> LipNetwork:
+        """The model for this vocabulary."""
+        m = self.model
+        sizes = (m.patch, m.features, m.hidden, m.layers, m.embedding, m.dropout)
+        return LipNetwork(self.attends, *sizes, len(self.words))
+
+    def init(self, key: jax.Array) -> Params:
+        """Fresh parameters."""
+        return self.network.init(key)
+
+    def initial_carry(self, params: Params) -> Carry:
+        """Nothing is handed from batch to batch."""
+        return ()
+
+    def batches(self) -> ByLength:
+        """The training clips."""
+        lengths, collate = self.clips.pairs("training", self.attends)
+        return ByLength(np.zeros(len(lengths)), self.data.batch, self.data.seed, collate, pool=1)
+
+    def count(self, batch: Spoken) -> int:
+        """Clips of a batch."""
+        return int((batch.lengths > 0).sum())
+
+    def _read(self, params: Params, frames: np.ndarray | jax.Array, rng: jax.Array | None = None) -> jax.Array:
+        """Features [T, B, 2 H] of clips."""
+        move_rng, read_rng = (None, None) if rng is None else jax.random.split(rng)
+        xs = standardised(jnp.asarray(frames).astype(params["norm"]["bias"].dtype))
+        if move_rng is not None:
+            xs = changed(move_rng, xs, self.model.mirror)
+        return self.network.read(params, xs, read_rng)
+
+    def _total(self, params: Params, batch: Spoken, rng: jax.Array | None) -> jax.Array:
+        """Summed loss of a batch."""
+        read_rng, write_rng = (None, None) if rng is None else jax.random.split(rng)
+        hs = self._read(params, batch.frames, read_rng)
+        words, lengths = jnp.asarray(batch.words), jnp.asarray(batch.lengths)
+        if not self.attends:
+            return self._ctc(params, hs, words, lengths)
+        logits, _ = self._attend(params, hs, words, lengths, write_rng)
+        wanted = jnp.take_along_axis(logits, words.T[..., None], -1)[..., 0]
+        valid = valid_steps(len(logits), lengths, None)
+        total = jnp.sum(jax.nn.logsumexp(logits, axis=-1) - wanted, where=valid)
+        if rng is None or not self.model.ctc:
+            return total
+        spoken = self._ctc(params, hs, words, jnp.maximum(lengths - 1, 0))  # without END
+        return (1 - self.model.ctc) * total + self.model.ctc * spoken
+
+    def _ctc(self, params: Params, hs: jax.Array, words: jax.Array, lengths: jax.Array) -> jax.Array:
+        """Summed CTC loss of a batch."""
+        logits = self.network.spot(params, hs).swapaxes(0, 1)
+        beyond = 1 - valid_steps(words.shape[1], lengths, None).T.astype(logits.dtype)
+        frames = jnp.zeros(logits.shape[:2], logits.dtype)  # all of them count
+        losses = optax.ctc_loss(logits, frames, words, beyond, blank_id=self.words.number(BLANK))
+        return jnp.sum(losses, where=lengths > 0)
+
+    def _attend(
+        self, params: Params, hs: jax.Array, words: jax.Array, lengths: jax.Array, rng: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Logits [L, B, V] of each word after those before it; and where the decoder looked, [L, B, T]."""
+        start = jnp.full_like(words[:, :1], self.words.number(START))
+        return self.network.logits(params, hs, jnp.concatenate([start, words[:, :-1]], 1), lengths, rng)
+
+    def loss(
+        self, params: Params, carry: Carry, batch: Spoken, rng: jax.Array | None
+    ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
+        """Mean loss of a batch; with a key, clips are moved, hurried, and lit differently."""
+        total = self._total(params, batch, rng)
+        return total / (batch.lengths > 0).sum().astype(total.dtype), (carry, {})
+
+    def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
+        """Loss a sentence, and word error in per cent: of greedy sentences, and of a beam's where a decoder attends."""
+        lengths, collate = self.clips.pairs(split, self.attends)
+        batches = [place(collate(rows)) for rows in in_order(np.zeros(len(lengths)), self.data.batch)]
+        loss = sum(self._evaluate_batch(params, batch).item() for batch in batches) / len(lengths)
+        wanted = self.clips.splits[split].sentences
+        figures = {"loss": loss}
+        for name, width in (("word_error", 1), ("word_error_beam", BEAM))[: 1 + (self.attends and split == "test")]:
+            said = [s for batch in batches for s in self._sentences(params, batch.frames, width)]
+            figures[name] = word_error(said[: len(wanted)], wanted)
+        return figures
+
+    @partial(jax.jit, static_argnums=0)
+    def _evaluate_batch(self, params: Params, batch: Spoken) -> jax.Array:
+        return self._total(params, batch, None)
+
+    def _sentences(self, params: Params, frames: np.ndarray | jax.Array, width: int = 1) -> list[list[str]]:
+        """What is said in clips [B, T, 32, 48], by beam search of a width where the decoder attends."""
+        if not self.attends:
+            best = np.asarray(self._spot(params, frames)).argmax(-1).T
+            return [self.words.decode(collapsed(row, self.words.number(BLANK))) for row in best]
+        tokens, lengths = jax.device_get(self._write(params, frames, width))
+        return [self.words.decode(tokens[:length, n]) for n, length in enumerate(lengths)]
+
+    @partial(jax.jit, static_argnums=0)
+    def _spot(self, params: Params, frames: jax.Array) -> jax.Array:
+        """Probability of each word at each frame, [T, B, V]."""
+        return jax.nn.softmax(self.network.spot(params, self._read(params, frames)))
+
+    @partial(jax.jit, static_argnums=(0, 3))
+    def _write(self, params: Params, frames: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
+        """Words [LONGEST, B] and how many of them count [B]."""
+        carry, memory = self.network.attend(params, self._read(params, frames))
+        step = partial(self.network.step, params, memory)
+        start = jnp.full(len(frames), self.words.number(START), jnp.int32)
+        limits: dict[str, Any] = {"length": LONGEST, "end": self.words.number(END)}
+        if width == 1:
+            best = greedy(step, carry, start, **limits)
+            return best.tokens, best.lengths
+        some = beam(step, carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
+        return some.tokens[..., 0], some.lengths[..., 0]
+
+    def caption(self, params: Params, picture: Path, beam: int = BEAM) -> str:
+        """What is said in a clip's file, words separated by spaces; CTC takes the likeliest word at every frame.
+
+        Raises:
+            ValueError: If the file is no clip, or the beam has no width.
+        """
+        check(beam >= 1, "beam", "1 or more", beam)
+        return " ".join(self._sentences(params, read_clip(picture)[None], beam)[0])
+
+    def align(self, params: Params, frames: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """What is said in a clip [T, 32, 48], and when: a row a word, [L, T].
+
+        With CTC a word's probability at each frame; with attention, where the decoder looked before it, END too.
+        """
+        said = self._sentences(params, frames[None])[0]
+        if not self.attends:
+            chances = np.asarray(self._spot(params, frames[None]))[:, 0]
+            return said, chances[:, [self.words.number(word) for word in said]].T
+        said = [*said, END]
+        words, lengths = pad([self.words.encode(said)], np.array([0]), LONGEST + 1)  # one shape for all sentences
+        _, weights = self._look(params, frames[None], words, lengths)
+        return said, np.asarray(weights)[: len(said), 0]
+
+    @partial(jax.jit, static_argnums=0)
+    def _look(self, params: Params, frames: jax.Array, words: jax.Array, lengths: jax.Array) -> Any:
+        return self._attend(params, self._read(params, frames), jnp.asarray(words), jnp.asarray(lengths))
+
+    def show(self, params: Params, folder: Path, seed: int) -> str:
+        """What was understood in some test clips; when, in alignment.png; the first of them as clip.gif."""
+        clips = self.clips.splits["test"]
+        chosen = np.random.default_rng(seed).choice(len(clips.names), min(8, len(clips.names)), replace=False)
+        film(clips.frames[chosen[0]], folder / "clip.gif")
+        looks = [(clips.frames[n], *self.align(params, clips.frames[n])) for n in chosen[:3]]
+        save_figure(alignment_figure(looks, [clips.sentences[n] for n in chosen[:3]]), folder / "alignment.png")
+        found = self._sentences(params, clips.frames[chosen])
+        pairs = zip(found, (clips.sentences[n] for n in chosen), strict=True)
+        return "\n".join(f"{' '.join(ours)}   (said: {' '.join(theirs)})" for ours, theirs in pairs)
+
+
+def word_error(found: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> float:
+    """Words put in, left out and replaced, in per cent of the words that were said."""
+    import jiwer
+
+    return 100 * float(jiwer.wer([" ".join(s) for s in wanted], [" ".join(s) for s in found]))
+
+
+def collapsed(path: np.ndarray, blank: int) -> np.ndarray:
+    """What CTC's path [T] says: repeats are one, blanks are none.
+
+    >>> collapsed(np.array([1, 5, 5, 1, 5, 7, 7, 1]), blank=1).tolist()
+    [5, 5, 7]
+    """
+    kept = path[np.flatnonzero(np.diff(path, prepend=-1))]
+    return kept[kept != blank]
+
+
+def standardised(clips: jax.Array) -> jax.Array:
+    """Each clip [B, T, Y, X] with mean 0 and variance 1 over all its pixels."""
+    axes = (1, 2, 3)
+    clips = clips - clips.mean(axes, keepdims=True)
+    return clips * jax.lax.rsqrt(jnp.square(clips).mean(axes, keepdims=True) + 1)  # grey values: 1 is next to nothing
+
+
+def changed(rng: jax.Array, clips: jax.Array, mirror: bool) -> jax.Array:
+    """Each clip [B, T, Y, X] moved by some pixels, earlier or later, hurried or slowed, and lit differently."""
+    keys = jax.random.split(rng, 5)
+    rows, frames, height, width = clips.shape
+    corners = jax.random.randint(keys[0], (rows, 2), 0, 2 * SHIFT + 1)
+    turns, speeds = (
+        jax.random.uniform(k, (rows, 1), clips.dtype, low, high)
+        for k, low, high in ((keys[1], -TURN, TURN), (keys[2], 1 - SPEED, 1 + SPEED))
+    )
+    middle = (frames - 1) / 2
+    times = middle + turns + speeds * (jnp.arange(frames, dtype=clips.dtype) - middle)[None]
+    times = jnp.clip(jnp.round(times), 0, frames - 1).astype(jnp.int32)
+    lights = jax.random.uniform(keys[3], (rows, 1, 1, 1), clips.dtype, 1 - CONTRAST, 1 + CONTRAST)
+    flips = jax.random.bernoulli(keys[4], 0.5 if mirror else 0.0, (rows, 1, 1, 1))
+    clips = jnp.where(flips, clips[..., ::-1], clips) * lights
+    padded = jnp.pad(clips, ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")
+
+    def cut(clip: jax.Array, corner: jax.Array, when: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice(clip, (0, corner[0], corner[1]), (frames, height, width))[when]
+
+    return jax.vmap(cut)(padded, corners, times)
