@@ -11,6 +11,7 @@ from jaxrnn.tasks.memory_policy import MemoryPolicy as MemoryPolicy
 from jaxrnn.tasks.reber import Reber as Reber
 from jaxrnn.tasks.timing import Timing as Timing
 from jaxrnn.tasks.translation import Translation as Translation
+from jaxrnn.tasks.video_captioning import VideoCaptioning as VideoCaptioning
 from jaxrnn.tasks.word_lm import WordLM as WordLM
 
 TASKS = {
@@ -20,6 +21,7 @@ TASKS = {
     "babi": Babi,
     "captioning": Captioning,
     "lip_reading": LipReading,
+    "video_captioning": VideoCaptioning,
     "adding": Adding,
     "reber": Reber,
     "timing": Timing,

@@ -1,12 +1,10 @@
-"""How good captions are, and what the nearest picture's caption would score."""
+"""How good captions are, and which of some views is the nearest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-
-BLOCK = 4  # pixels, in each direction, that are one in the search for the nearest picture
 
 
 def scores(found: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> dict[str, float]:
@@ -26,14 +24,7 @@ def scores(found: Sequence[Sequence[str]], references: Sequence[Sequence[Sequenc
     return {"BLEU2": float(bleu.score), "chrF": float(CHRF().corpus_score(captions, streams).score)}
 
 
-def nearest(pictures: Sequence[np.ndarray], among: Sequence[np.ndarray]) -> np.ndarray:
-    """For each picture the index of the one that is most like it: by the least squares of means over 4 x 4 pixels."""
-
-    def coarse(some: Sequence[np.ndarray]) -> np.ndarray:
-        pixels = np.asarray(some, np.float64)
-        rows, columns = pixels.shape[1] // BLOCK, pixels.shape[2] // BLOCK
-        return pixels.reshape(len(pixels), rows, BLOCK, columns, BLOCK, 3).mean((2, 4)).reshape(len(pixels), -1)
-
-    ours, theirs = coarse(pictures), coarse(among)
+def nearest(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """For each row of features [N, K] the index of the row of [M, K] at the least distance."""
     distances = (theirs**2).sum(1)[None] - 2 * ours @ theirs.T  # less |ours|^2, which is the same for all
     return distances.argmin(1)

@@ -1,25 +1,23 @@
-"""Pictures with captions: emoji with their names, which ship with the package, and Flickr8k; and batches of them."""
+"""Pictures with captions: emoji with their names, which ship with the package, and Flickr8k."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import re
 import warnings
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from jaxrnn.errors import fail
-from jaxrnn.train import END, START, UNKNOWN, Vocabulary, pad, read_source, read_sources
+from jaxrnn.tasks.described import Descriptions, Example, by_split, words
+from jaxrnn.train import read_source, read_sources
 from jaxrnn.train.options import check
 
 SIZE = 64  # of a picture, in pixels
@@ -28,21 +26,6 @@ WHERE = (
     "Flickr8k is for research only: https://www.kaggle.com/datasets/adityajn105/flickr8k has it, with its captions.csv "
     "named captions.txt. Any pictures will do beside a captions.csv with the columns image and caption."
 )
-
-
-class Captioned(NamedTuple):
-    """A batch of pictures with a caption each; rows first."""
-
-    pictures: np.ndarray  # uint8 [B, 64, 64, 3], colours
-    words: np.ndarray  # int32 [B, T], END behind each caption
-    lengths: np.ndarray  # int32 [B], END counted; 0 where a row holds no caption
-
-
-class Example(NamedTuple):
-    """A picture and all that is said about it."""
-
-    picture: np.ndarray  # uint8 [64, 64, 3]
-    captions: tuple[tuple[str, ...], ...]  # words
 
 
 @dataclass(frozen=True)
@@ -70,60 +53,10 @@ class DataOptions:
             check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
 
 
-@dataclass(frozen=True)
-class CaptionedPictures:
-    """The examples of each split, and their words as numbers."""
-
-    options: DataOptions
-
-    @cached_property
-    def examples(self) -> dict[str, list[Example]]:
-        """By split: training, validation and test."""
-        found = _emoji() if self.options.set == "emoji" else _photographs(self.options.path)
-        for split, examples in found.items():
-            if not examples:
-                fail("data.path", "pictures enough for every split", f"none for {split}")
-        return found
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The words of the training captions."""
-        captions = (caption for example in self.examples["training"] for caption in example.captions)
-        return Vocabulary.of(captions, special=(UNKNOWN, START, END), at_least=self.options.at_least)
-
-    def pairs(self, split: str) -> tuple[np.ndarray, Callable[[np.ndarray], Captioned]]:
-        """Lengths of a split's captions, END counted, and the batch with given indices of captions."""
-        examples, longest = self.examples[split], self.options.longest if split == "training" else None
-        pictures = np.array([example.picture for example in examples])
-        owner = np.array([n for n, example in enumerate(examples) for _ in example.captions])
-        captions = [
-            self.vocabulary.encode([*caption[:longest], END]) for example in examples for caption in example.captions
-        ]
-
-        def collate(rows: np.ndarray) -> Captioned:
-            chosen = pictures[owner[rows]]
-            chosen[rows < 0] = 0
-            return Captioned(chosen, *pad(captions, rows, multiple=4))
-
-        return np.array([len(caption) for caption in captions]), collate
-
-
-def words(caption: str) -> tuple[str, ...]:
-    """Lower case and without punctuation, as captions are scored in the field.
-
-    >>> words("A man's T-shirt: red, white.")
-    ('a', "man's", 't-shirt', 'red', 'white')
-    """
-    return tuple(re.findall(r"\w+(?:[-'\u2019]\w+)*", caption.lower()))
-
-
-def split_of(name: str) -> str:
-    """The split of all pictures of a name: about a tenth is for validation, a tenth for the test.
-
-    >>> [split_of(name) for name in ("1F600", "1F40D", "1F33E")]
-    ['training', 'training', 'training']
-    """
-    return {0: "test", 1: "validation"}.get(zlib.crc32(name.encode()) % 10, "training")
+def captioned_pictures(options: DataOptions) -> Descriptions:
+    """The pictures, uint8 [64, 64, 3] each, with their captions."""
+    found = _emoji() if options.set == "emoji" else _photographs(options.path)
+    return Descriptions(found, options.at_least, options.longest)
 
 
 def read_picture(source: str | Path | io.BytesIO) -> np.ndarray:
@@ -153,10 +86,8 @@ def _emoji() -> dict[str, list[Example]]:
         sheet = np.array(file.convert("RGB"))
     tiles = sheet.reshape(-1, SIZE, SHEET, SIZE, 3).swapaxes(1, 2).reshape(-1, SIZE, SIZE, 3)
     entries = json.loads(read_source(folder, "captions.json", WHERE))
-    found: dict[str, list[Example]] = {"training": [], "validation": [], "test": []}
-    for tile, entry in zip(tiles, entries, strict=False):  # the last row of the sheet isn't full
-        found[split_of(entry["base"])].append(Example(tile, (words(entry["caption"]),)))
-    return found
+    pairs = zip(tiles, entries, strict=False)  # the last row of the sheet isn't full
+    return by_split([(entry["base"], Example(tile, (words(entry["caption"]),))) for tile, entry in pairs])
 
 
 @cache
@@ -173,7 +104,6 @@ def _photographs(path: str) -> dict[str, list[Example]]:
     if not captions:
         fail("data.path", "a captions.csv that has lines", "an empty one", WHERE)
     contents = read_sources(path, list(captions), WHERE)
-    found: dict[str, list[Example]] = {"training": [], "validation": [], "test": []}
-    for name, said in captions.items():
-        found[split_of(name)].append(Example(read_picture(io.BytesIO(contents[name])), tuple(said)))
-    return found
+    return by_split(
+        [(name, Example(read_picture(io.BytesIO(contents[name])), tuple(said))) for name, said in captions.items()]
+    )

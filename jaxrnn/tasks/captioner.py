@@ -16,7 +16,7 @@ where E holds the embeddings of the words too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,18 +24,12 @@ import jax.numpy as jnp
 import jaxrnn
 from jaxrnn.decode import AttendBefore, Attended, attend_before, bahdanau
 from jaxrnn.tasks.dense import dense, dense_init, dropout, layer_norm
+from jaxrnn.tasks.describer import Seen
 from jaxrnn.train.task import Carry, Params
 
 GRID = 8  # the cells of the feature map in each direction
 SHIFT, ZOOM = 4.0, 0.15  # greatest change of a picture in training: pixels in each direction, and in scale
 he = jax.nn.initializers.he_normal()
-
-
-class Seen(NamedTuple):
-    """What the decoder starts from."""
-
-    carry: Carry
-    memory: Any  # what is attended to; () without attention
 
 
 @dataclass(frozen=True)

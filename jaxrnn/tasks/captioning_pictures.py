@@ -9,17 +9,22 @@ import numpy as np
 from matplotlib.figure import Figure
 
 COLUMNS = 6  # of the grid
+WIDTH = 11.4  # inches
 
 
-def captions_figure(pictures: Sequence[np.ndarray], ours: Sequence[str], theirs: Sequence[str]) -> Figure:
+def captions_figure(
+    pictures: Sequence[np.ndarray], ours: Sequence[str], theirs: Sequence[str], columns: int = COLUMNS
+) -> Figure:
     """Pictures in a grid, the model's caption under each, the given one below it in grey."""
-    rows = -(-len(pictures) // COLUMNS)
-    figure = Figure(figsize=(1.9 * COLUMNS, 2.1 * rows), layout="constrained")
+    rows, across = -(-len(pictures) // columns), WIDTH / columns
+    figure = Figure(figsize=(WIDTH, 2.1 * rows), layout="constrained")
     for n, (picture, our, their) in enumerate(zip(pictures, ours, theirs, strict=True)):
-        axes = figure.add_subplot(rows, COLUMNS, n + 1)
-        axes.imshow(picture)
+        axes = figure.add_subplot(rows, columns, n + 1)
+        axes.imshow(picture, cmap="gray")
         axes.axis("off")
-        lines = [textwrap.fill(textwrap.shorten(text, 66, placeholder=" ..."), 24) for text in (our or "-", their)]
+        line = int(24 * across / 1.9)  # characters
+        shorter = (textwrap.shorten(text, 2 * line + 18, placeholder=" ...") for text in (our or "-", their))
+        lines = [textwrap.fill(text, line) for text in shorter]
         axes.text(0.5, -0.04, lines[0], transform=axes.transAxes, ha="center", va="top", fontsize=9)
         below = -0.04 - 0.13 * (1 + lines[0].count("\n"))
         axes.text(0.5, below, lines[1], transform=axes.transAxes, ha="center", va="top", fontsize=8, color="0.5")

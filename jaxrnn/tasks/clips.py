@@ -99,22 +99,23 @@ class SpokenClips:
         return np.array([len(sentence) for sentence in encoded]), collate
 
 
-def read_clip(path: str | Path) -> np.ndarray:
+def read_clip(source: str | Path | io.BytesIO) -> np.ndarray:
     """A film (such as a GIF), or a mosaic as GRID's clips are kept: uint8 [T, 32, 48].
 
     Raises:
         ValueError: If it is neither.
     """
+    name = repr(str(source)) if isinstance(source, str | Path) else "a damaged one"
     try:
-        with Image.open(path) as file:
+        with Image.open(source) as file:
             frames = [np.array(frame.convert("L")) for frame in ImageSequence.Iterator(file)]
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        fail("clip", "a film, such as a GIF file, or a mosaic of frames", f"{str(path)!r} ({error})")
+        fail("clip", "a film, such as a GIF file, or a mosaic of frames", f"{name} ({error})")
     first = frames[0].shape
     if len(frames) == 1 and first == (ROWS * HEIGHT, COLUMNS * WIDTH):
         return _cut(frames[0])
     expected = f"frames of {WIDTH} x {HEIGHT} pixels, or one mosaic of {COLUMNS * WIDTH} x {ROWS * HEIGHT}"
-    check(first == (HEIGHT, WIDTH), "clip", expected, f"{first[1]} x {first[0]} in {path}")
+    check(first == (HEIGHT, WIDTH), "clip", expected, f"{first[1]} x {first[0]} in {name}")
     return np.stack(frames)
 
 
@@ -136,8 +137,9 @@ def _digits() -> dict[str, Clips]:
 def _grid(path: str) -> dict[str, Clips]:
     """Held out are the clips that data/grid/held_out.txt names; the speaker is the same in all splits."""
     held = (resources.files("jaxrnn.tasks") / "data/grid/held_out.txt").read_text("utf-8").split()
+    transcripts = read_source(path, TRANSCRIPTS, WHERE)
     try:
-        spoken = {name: tuple(entry["text"].split()) for name, entry in json.loads(_transcripts(path)).items()}
+        spoken = {name: tuple(entry["text"].split()) for name, entry in json.loads(transcripts).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         fail("data.path", f"a {TRANSCRIPTS} that gives each clip's text", f"another one ({error!r})", WHERE)
     pictures = read_sources(path, [f"{name}.jpg" for name in spoken], WHERE)
@@ -149,7 +151,3 @@ def _grid(path: str) -> dict[str, Clips]:
         for parts, part in zip(found[split], (name, frames, sentence), strict=True):
             parts.append(part)
     return {split: Clips(names, np.array(frames, np.uint8), said) for split, (names, frames, said) in found.items()}
-
-
-def _transcripts(path: str) -> bytes:
-    return read_source(path, TRANSCRIPTS, WHERE)

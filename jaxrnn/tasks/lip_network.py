@@ -122,7 +122,7 @@ def _blocks(xs: jax.Array, size: int) -> jax.Array:
 
 
 def _windows(xs: jax.Array) -> jax.Array:
-    """Each place with those to its right, below, and both: [..., Y, X, C] to [..., Y, X, 4 C]; zeros beyond the edge."""
+    """Each place with those to its right, below, and both, [..., Y, X, 4 C]; beyond the edge are zeros."""
     *_, height, width, _ = xs.shape
     padded = jnp.pad(xs, [(0, 0)] * (xs.ndim - 3) + [(0, 1), (0, 1), (0, 0)])
     shifted = [padded[..., y : y + height, x : x + width, :] for y in (0, 1) for x in (0, 1)]

@@ -25,7 +25,7 @@ from jaxrnn.engine.masks import valid_steps
 from jaxrnn.tasks.clips import DataOptions, Spoken, SpokenClips, read_clip
 from jaxrnn.tasks.lip_network import LipNetwork
 from jaxrnn.tasks.lip_pictures import alignment_figure, film
-from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order, pad
+from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Batch, Carry, Params
@@ -146,7 +146,7 @@ class LipReading:
     def _ctc(self, params: Params, hs: jax.Array, words: jax.Array, lengths: jax.Array) -> jax.Array:
         """Summed CTC loss of a batch."""
         logits = self.network.spot(params, hs).swapaxes(0, 1)
-        beyond = 1 - valid_steps(words.shape[1], lengths, None).T.astype(logits.dtype)
+        beyond = (jnp.arange(words.shape[1]) >= lengths[:, None]).astype(logits.dtype)
         frames = jnp.zeros(logits.shape[:2], logits.dtype)  # all of them count
         losses = optax.ctc_loss(logits, frames, words, beyond, blank_id=self.words.number(BLANK))
         return jnp.sum(losses, where=lengths > 0)

@@ -20,9 +20,11 @@ from PIL import Image
 from jaxrnn.decode import Attend
 from jaxrnn.tasks import Captioning
 from jaxrnn.tasks.caption_scores import nearest, scores
-from jaxrnn.tasks.captioned_pictures import Captioned, CaptionedPictures, DataOptions, read_picture, split_of
+from jaxrnn.tasks.captioned_pictures import DataOptions, captioned_pictures, read_picture
 from jaxrnn.tasks.captioner import SHIFT, ZOOM, moved
-from jaxrnn.tasks.captioning import LENGTH_PENALTY, ModelOptions
+from jaxrnn.tasks.captioning import ModelOptions
+from jaxrnn.tasks.described import Described, Descriptions, split_of
+from jaxrnn.tasks.describer import LENGTH_PENALTY
 from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces
@@ -122,7 +124,7 @@ def loss_of(task: Captioning, p: Any, picture: Any, words: Any, barred: bool = F
 @pytest.mark.parametrize("attention", KINDS)
 def test_loss_equals_numpy_on_ragged_captions(photographs: Path, attention: str) -> None:
     task = make(photographs, attention)
-    p, (lengths, collate) = weights(task), task.pictures.pairs("training")
+    p, (lengths, collate) = weights(task), task.descriptions.pairs("training")
     batch = collate(np.array([0, 1, -1, int(lengths.argmin())]))
     assert batch.lengths[2] == 0
     assert len(set(batch.lengths)) == 3
@@ -135,7 +137,7 @@ def test_loss_equals_numpy_on_ragged_captions(photographs: Path, attention: str)
     np.testing.assert_allclose(loss, total / batch.lengths.sum(), rtol=1e-10)
     # What is written in the padding, or shown where there is no caption, changes nothing.
     batch.words[np.arange(batch.words.shape[1]) >= batch.lengths[:, None]] = 1
-    batch.pictures[2] = np.random.default_rng(0).integers(0, 256, batch.pictures[2].shape)
+    batch.views[2] = np.random.default_rng(0).integers(0, 256, batch.views[2].shape)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), step(p, batch), (loss, gradient))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
@@ -143,7 +145,7 @@ def test_loss_equals_numpy_on_ragged_captions(photographs: Path, attention: str)
 @pytest.mark.parametrize("attention", KINDS)
 def test_captions_equal_numpy(photographs: Path, attention: str) -> None:
     task = make(photographs, attention)
-    p, pictures = weights(task), [example.picture for example in task.pictures.examples["test"]]
+    p, pictures = weights(task), [example.view for example in task.descriptions.examples["test"]]
     p["words"]["bias"] = p["words"]["bias"].at[jnp.array([0, 1])].set(9.0)  # <unk> and <s> would be likeliest
     narrow, wide = task.captions(p, pictures, 1), task.captions(p, pictures, 3)
     assert len(pictures) % 4  # the last batch isn't full
@@ -180,9 +182,9 @@ def test_look_is_where_the_decoder_looked(photographs: Path) -> None:
 def test_one_picture_with_one_word(photographs: Path) -> None:
     task = make(photographs)
     assert isinstance(task.network.decoder, Attend)
-    p, (_, collate) = weights(task), task.pictures.pairs("training")
+    p, (_, collate) = weights(task), task.descriptions.pairs("training")
     pictures, words, _ = collate(np.array([7]))
-    batch = Captioned(pictures, words[:, :1], np.array([1], np.int32))
+    batch = Described(pictures, words[:, :1], np.array([1], np.int32))
     np.testing.assert_allclose(
         task.loss(p, (), batch, None)[0], loss_of(task, p, pictures[0], words[0, :1]), rtol=1e-10
     )
@@ -192,14 +194,14 @@ def test_evaluate_sums_over_all_captions(photographs: Path) -> None:
     task = make(photographs, "none")
     p = weights(task)
     for split in task.splits:
-        examples = task.pictures.examples[split]
-        pairs = [(e.picture, task.words.encode([*c, END])) for e in examples for c in e.captions]
+        examples = task.descriptions.examples[split]
+        pairs = [(e.view, task.words.encode([*c, END])) for e in examples for c in e.captions]
         found = task.evaluate(p, jax.device_put, split)
         expected = sum(loss_of(task, p, *pair) for pair in pairs) / sum(len(words) for _, words in pairs)
         np.testing.assert_allclose(found["loss"], expected, rtol=1e-10)
         np.testing.assert_allclose(found["perplexity"], np.exp(expected), rtol=1e-10)
     references = [e.captions for e in examples]
-    ours = scores(task.captions(p, [e.picture for e in examples]), references)
+    ours = scores(task.captions(p, [e.view for e in examples]), references)
     # All pictures of a colour are nearest to one another, and the first caption of each is right.
     np.testing.assert_allclose([found["nearest_BLEU2"], found["nearest_chrF"]], 100)
     assert {name: found[name] for name in ours} == ours
@@ -208,9 +210,9 @@ def test_evaluate_sums_over_all_captions(photographs: Path) -> None:
 
 def test_a_blind_model_sees_no_picture(photographs: Path) -> None:
     task = make(photographs, blind=True)
-    p, (_, collate) = weights(task), task.pictures.pairs("training")
+    p, (_, collate) = weights(task), task.descriptions.pairs("training")
     batch = collate(np.array([3, 9]))
-    white = batch._replace(pictures=np.full_like(batch.pictures, 255))
+    white = batch._replace(views=np.full_like(batch.views, 255))
     assert task.loss(p, (), batch, None)[0] == task.loss(p, (), white, None)[0] != 0
     seeing = make(photographs)
     assert seeing.loss(p, (), batch, None)[0] != task.loss(p, (), batch, None)[0]
@@ -292,21 +294,24 @@ def test_chrf_by_hand() -> None:
 
 def test_the_nearest_picture_by_exhaustive_search() -> None:
     draw = np.random.default_rng(0)
-    ours, theirs = (draw.integers(0, 256, (count, 8, 12, 3)).astype(np.uint8) for count in (5, 9))
+    ours, theirs = (draw.integers(0, 256, (count, 64, 64, 3)).astype(np.uint8) for count in (5, 9))
 
     def coarse(picture: Any) -> Any:
-        return np.array([[picture[i : i + 4, j : j + 4].mean((0, 1)) for j in (0, 4, 8)] for i in (0, 4)])
+        return np.array(
+            [[picture[i : i + 4, j : j + 4].mean((0, 1)) for j in range(0, 64, 4)] for i in range(0, 64, 4)]
+        )
 
     expected = [np.argmin([((coarse(a) - coarse(b)) ** 2).sum() for b in theirs]) for a in ours]
-    assert nearest(list(ours), list(theirs)).tolist() == expected
+    task = Captioning(ModelOptions(), DataOptions())
+    assert nearest(task.coarse(ours), task.coarse(theirs)).tolist() == expected
 
 
 # ---------------------------------------------------------------- the pictures
 
 
 @cache
-def emoji() -> CaptionedPictures:
-    return CaptionedPictures(DataOptions())
+def emoji() -> Descriptions:
+    return captioned_pictures(DataOptions())
 
 
 def test_the_emoji_of_the_package() -> None:
@@ -316,7 +321,7 @@ def test_the_emoji_of_the_package() -> None:
         "validation": 145,
         "test": 174,
     }
-    named = {" ".join(e.captions[0]): e.picture for found in examples.values() for e in found}
+    named = {" ".join(e.captions[0]): e.view for found in examples.values() for e in found}
     for name, colour in (
         ("red square", (221, 46, 68)),
         ("blue circle", (85, 172, 238)),
@@ -346,7 +351,7 @@ def test_every_training_caption_once_an_epoch_and_from_any_position(photographs:
     task = make(photographs)
     batches = task.batches()
     epoch = [next(batches) for _ in range(batches.batches)]
-    count = sum(len(e.captions) for e in task.pictures.examples["training"])
+    count = sum(len(e.captions) for e in task.descriptions.examples["training"])
     assert sum(int((batch.lengths > 0).sum()) for batch in epoch) == count
     for batch in epoch:
         for picture, words, length in zip(*batch, strict=True):
@@ -381,7 +386,7 @@ def test_pictures_of_any_size_and_kind(tmp_path: Path) -> None:
 def test_caption_of_a_file(photographs: Path, tmp_path: Path) -> None:
     task = make(photographs)
     p = weights(task)
-    picture = task.pictures.examples["test"][0].picture
+    picture = task.descriptions.examples["test"][0].view
     Image.fromarray(picture).save(tmp_path / "x.png")
     for width in (1, 3):
         assert task.caption(p, tmp_path / "x.png", width) == " ".join(task.captions(p, [picture], width)[0])
@@ -399,7 +404,7 @@ def test_caption_of_a_file(photographs: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("unchecked")
 def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     def examples(path: Path | str) -> Any:
-        return CaptionedPictures(DataOptions(set="flickr8k", path=str(path))).examples
+        return captioned_pictures(DataOptions(set="flickr8k", path=str(path))).examples
 
     with pytest.raises(ValueError, match=r"`data\.path` must be a folder or archive .* got none\. Flickr8k is"):
         examples("")
@@ -415,7 +420,7 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="with an image and a caption in each line"):
         examples(tmp_path / "other.zip")
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match="pictures enough for every split"):
+    with pytest.raises(ValueError, match="examples enough for every split"):
         examples(str(tmp_path) + "/")
     with pytest.raises(ValueError, match=r"`data\.path` must be empty for the emoji"):
         DataOptions(path="somewhere")
@@ -426,7 +431,7 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not PHOTOGRAPHS.exists(), reason="Flickr8k is not here")
 def test_flickr8k() -> None:
-    pictures = CaptionedPictures(DataOptions(set="flickr8k", path=str(PHOTOGRAPHS)))
+    pictures = captioned_pictures(DataOptions(set="flickr8k", path=str(PHOTOGRAPHS)))
     assert sum(map(len, pictures.examples.values())) == 1000
     assert all(len(example.captions) == 5 for found in pictures.examples.values() for example in found)
     words = [len(caption) for found in pictures.examples.values() for example in found for caption in example.captions]
@@ -442,9 +447,8 @@ def test_training_learns_stops_and_resumes(attention: str, tmp_path: Path) -> No
     """On a few emoji: the loss falls, a run in two pieces writes what an unbroken one does, and pictures are left."""
     data = DataOptions(at_least=1, batch=8, longest=4)
     task = Captioning(ModelOptions(attention=attention, channels=8, embedding=16, hidden=16, dropout=0.1), data)
-    task.pictures.__dict__["examples"] = {
-        split: [e for e in found if len(e.captions[0]) < 4][:16] for split, found in emoji().examples.items()
-    }
+    few = {split: [e for e in found if len(e.captions[0]) < 4][:16] for split, found in emoji().examples.items()}
+    task.__dict__["descriptions"] = Descriptions(few, data.at_least, data.longest)
     loop = LoopOptions(steps=16, log_every=4, validate_every=8, checkpoint_every=8)
     experiment = Experiment("captioning", 0, task, OptimizerOptions(learning_rate=1e-2, warmup=2), loop)
     pieces, losses = run_in_two_pieces(experiment, tmp_path, looks=10)

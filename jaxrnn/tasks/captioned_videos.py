@@ -1,0 +1,85 @@
+"""Videos as features of their frames, with captions: of MSR-VTT, or of moving digits, which are made here."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from jaxrnn.errors import fail
+from jaxrnn.tasks.described import SPLITS, Descriptions, Example, by_split, words
+from jaxrnn.tasks.moving_digits import moving_digits
+from jaxrnn.train import read_source
+from jaxrnn.train.options import check
+from jaxrnn.train.sources import DAMAGED
+
+FEATURES = "msrvtt_first1000_vgg16ae128.npz"
+WHERE = (
+    f"{FEATURES} holds arrays features [videos, frames, F], caption [videos] and video_id [videos]; MSR-VTT's videos, "
+    "to compute features of, are at https://www.microsoft.com/en-us/research/publication/msr-vtt"
+)
+HEIGHT, WIDTH, BLOCK = 32, 48, 4  # of a moving digit's frame, in pixels; so many in each direction are one feature
+COUNTS = (2000, 200, 200)  # clips of moving digits in each split
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The videos.
+
+    Args:
+        path: A folder or archive with MSR-VTT's features. Empty: moving digits, which are made here.
+        at_least: Words seen less often in training are <unk>.
+        batch: B, the captions of a batch.
+        longest: Words that a caption has at most; longer ones are cut in training.
+    """
+
+    path: str = ""
+    at_least: int = 1
+    batch: int = 32
+    longest: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("at_least", "batch", "longest"):
+            check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
+
+
+def captioned_videos(options: DataOptions) -> Descriptions:
+    """The videos, float32 [T, F] each, with their captions."""
+    found = _vtt(options.path) if options.path else _digits()
+    return Descriptions(found, options.at_least, options.longest)
+
+
+def picture(video: np.ndarray) -> np.ndarray:
+    """Features [T, F] to look at: of moving digits eight frames side by side, else the features over time."""
+    rows, columns = HEIGHT // BLOCK, WIDTH // BLOCK
+    if video.shape[1] != rows * columns:
+        return video.T
+    return np.concatenate(video[::3].reshape(-1, rows, columns), 1)
+
+
+@cache
+def _digits() -> dict[str, list[Example]]:
+    """A feature is the mean of 4 x 4 pixels, from 0 to 1; digits are another hand's in each split."""
+    found = {}
+    for split, count in zip(SPLITS, COUNTS, strict=True):
+        _, clips, sentences = moving_digits(split, count, HEIGHT, WIDTH)
+        blocks = clips.reshape(*clips.shape[:2], HEIGHT // BLOCK, BLOCK, WIDTH // BLOCK, BLOCK).mean((3, 5)) / 255
+        features = blocks.reshape(*clips.shape[:2], -1).astype(np.float32)
+        found[split] = [Example(view, (said,)) for view, said in zip(features, sentences, strict=True)]
+    return found
+
+
+@cache
+def _vtt(path: str) -> dict[str, list[Example]]:
+    """One caption a video; a tenth of the videos validates, a tenth tests."""
+    try:
+        with np.load(io.BytesIO(read_source(path, FEATURES, WHERE)), allow_pickle=False) as arrays:
+            features, captions, names = (arrays[name] for name in ("features", "caption", "video_id"))
+    except (KeyError, *DAMAGED) as error:
+        fail("data.path", f"a {FEATURES} with features, caption and video_id", f"another one ({error})", WHERE)
+    if features.ndim != 3 or not len(features) == len(captions) == len(names):
+        fail("data.path", "features [videos, frames, F], a caption and a video_id each", f"{features.shape}", WHERE)
+    rows = zip(names, features.astype(np.float32), captions, strict=True)
+    return by_split([(str(name), Example(view, (words(str(said)),))) for name, view, said in rows])

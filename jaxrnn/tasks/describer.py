@@ -1,0 +1,186 @@
+"""What all tasks share that say what they see: losses, captions by beam search, and the figures of both.
+
+loss = -log p(caption | view) a word, END counted
+
+Two baselines belong to each: the captions of the nearest training views, and the perplexity of a model that sees
+nothing (`model.blind`).
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.decode import beam, greedy
+from jaxrnn.engine.masks import valid_steps
+from jaxrnn.tasks.caption_scores import nearest, scores
+from jaxrnn.tasks.described import Described, Descriptions
+from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order
+from jaxrnn.train.task import Batch, Carry, Params
+
+BEAM, LENGTH_PENALTY = 5, 0.6
+NEVER = -1e9  # a logit
+
+
+class Seen(NamedTuple):
+    """What a network that writes captions starts from."""
+
+    carry: Carry
+    memory: Any  # what is attended to; () where nothing is
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A network that sees, and writes what it saw."""
+
+    def init(self, key: jax.Array) -> Params:
+        """Fresh parameters."""
+
+    def see(self, params: Params, views: jax.Array, rng: jax.Array | None = None) -> Seen:
+        """The writer's start, before it has read a word."""
+
+    def logits(
+        self, params: Params, seen: Seen, words: jax.Array, lengths: jax.Array, rng: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """What may follow each word of given captions [B, T]: logits [T, B, V]; and where it looked, [T, B, S]."""
+
+    def step(self, params: Params, memory: Any, carry: Carry, word: jax.Array) -> tuple[Carry, jax.Array]:
+        """Read one word [B]; logits [B, V] of the next."""
+
+
+class Describer(abc.ABC):
+    """A task whose model says what it sees; a frozen dataclass with `data.batch` and `data.longest`."""
+
+    data: Any
+    unit = "words"
+    headline = "test perplexity"
+    splits = ("validation", "test")
+
+    @property
+    @abc.abstractmethod
+    def descriptions(self) -> Descriptions:
+        """The data."""
+
+    @property
+    @abc.abstractmethod
+    def network(self) -> Network:
+        """The model for this vocabulary."""
+
+    @abc.abstractmethod
+    def view(self, params: Params, views: np.ndarray | jax.Array, rng: jax.Array | None = None) -> jax.Array:
+        """Views [B, ...] as the network wants them; with a key, changed a little."""
+
+    @abc.abstractmethod
+    def coarse(self, views: np.ndarray) -> np.ndarray:
+        """Features [N, K] by which the nearest of some views [N, ...] is found."""
+
+    @property
+    def words(self) -> Vocabulary:
+        """The words that a caption may use."""
+        return self.descriptions.vocabulary
+
+    def init(self, key: jax.Array) -> Params:
+        """Fresh parameters."""
+        return self.network.init(key)
+
+    def initial_carry(self, params: Params) -> Carry:
+        """Nothing is handed from batch to batch."""
+        return ()
+
+    def batches(self) -> ByLength:
+        """The training captions, each beside what it is about."""
+        lengths, collate = self.descriptions.pairs("training")
+        return ByLength(lengths, self.data.batch, seed=0, collate=collate)
+
+    def count(self, batch: Described) -> int:
+        """Words of a batch, END counted."""
+        return int(batch.lengths.sum())
+
+    def _logits(self, params: Params, batch: Described, rng: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        """Logits [T, B, V] of each word after those before it; and where the decoder looked, [T, B, S]."""
+        view_rng, see_rng, write_rng = (None, None, None) if rng is None else jax.random.split(rng, 3)
+        words, lengths = jnp.asarray(batch.words), jnp.asarray(batch.lengths)
+        seen = self.network.see(params, self.view(params, batch.views, view_rng), see_rng)
+        start = jnp.full_like(words[:, :1], self.words.number(START))
+        return self.network.logits(params, seen, jnp.concatenate([start, words[:, :-1]], 1), lengths, write_rng)
+
+    def _total(self, params: Params, batch: Described, rng: jax.Array | None) -> jax.Array:
+        """Summed loss of a batch."""
+        logits, _ = self._logits(params, batch, rng)
+        wanted = jnp.take_along_axis(logits, jnp.asarray(batch.words).T[..., None], -1)[..., 0]
+        losses = jax.nn.logsumexp(logits, axis=-1) - wanted
+        return jnp.sum(losses, where=valid_steps(losses.shape[0], jnp.asarray(batch.lengths), None))
+
+    def loss(
+        self, params: Params, carry: Carry, batch: Described, rng: jax.Array | None
+    ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
+        """Mean loss of a batch."""
+        total = self._total(params, batch, rng)
+        return total / batch.lengths.sum().astype(total.dtype), (carry, {})
+
+    def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
+        """Loss and perplexity; in the test BLEU-2 and chrF too, of the model's captions and of the nearest views'."""
+        lengths, collate = self.descriptions.pairs(split)
+        batches = map(collate, in_order(lengths, self.data.batch))
+        loss = sum(self._evaluate_batch(params, place(batch)).item() for batch in batches) / int(lengths.sum())
+        figures = {"loss": loss, "perplexity": math.exp(min(loss, 700))}
+        if split == "test":
+            references = [example.captions for example in self.descriptions.examples[split]]
+            found = self.captions(params, self.descriptions.views(split), BEAM, place)
+            for prefix, captions in (("", found), ("nearest_", self.nearest_captions(split))):
+                figures |= {prefix + name: value for name, value in scores(captions, references).items()}
+        return figures
+
+    @partial(jax.jit, static_argnums=0)
+    def _evaluate_batch(self, params: Params, batch: Described) -> jax.Array:
+        return self._total(params, batch, None)
+
+    def captions(
+        self,
+        params: Params,
+        views: np.ndarray | Sequence[np.ndarray],
+        beam: int = BEAM,
+        place: Callable[[Batch], Batch] = jax.device_put,
+    ) -> list[list[str]]:
+        """Captions of views, by beam search of a width (1: greedy)."""
+        found: list[list[str]] = []
+        for rows in in_order(np.zeros(len(views)), self.data.batch):
+            batch = np.array([views[max(row, 0)] for row in rows])
+            tokens, lengths = jax.device_get(self._write(params, place(batch), beam))
+            found += [self.words.decode(tokens[: lengths[n], n]) for n in range((rows >= 0).sum())]
+        return found
+
+    @partial(jax.jit, static_argnums=(0, 3))
+    def _write(self, params: Params, views: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
+        """Words [longest, B] and how many of them count [B]."""
+        seen = self.network.see(params, self.view(params, views))
+        never = jnp.array([self.words.number(UNKNOWN), self.words.number(START)])
+
+        def step(carry: Carry, word: jax.Array) -> tuple[Carry, jax.Array]:
+            carry, logits = self.network.step(params, seen.memory, carry, word)
+            return carry, logits.at[..., never].set(NEVER)
+
+        start = jnp.full(len(views), self.words.number(START), jnp.int32)
+        limits: dict[str, Any] = {"length": self.data.longest, "end": self.words.number(END)}
+        if width == 1:
+            best = greedy(step, seen.carry, start, **limits)
+            return best.tokens, best.lengths
+        some = beam(step, seen.carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
+        return some.tokens[..., 0], some.lengths[..., 0]
+
+    @cached_property
+    def _training_features(self) -> np.ndarray:
+        return self.coarse(self.descriptions.views("training"))
+
+    def nearest_captions(self, split: str) -> list[Sequence[str]]:
+        """For each view of a split the first caption of the training view that is most like it."""
+        training = self.descriptions.examples["training"]
+        found = nearest(self.coarse(self.descriptions.views(split)), self._training_features)
+        return [training[n].captions[0] for n in found]
