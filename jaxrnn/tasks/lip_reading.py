@@ -146,9 +146,11 @@ class LipReading:
     def _ctc(self, params: Params, hs: jax.Array, words: jax.Array, lengths: jax.Array) -> jax.Array:
         """Summed CTC loss of a batch."""
         logits = self.network.spot(params, hs).swapaxes(0, 1)
-        beyond = (jnp.arange(words.shape[1]) >= lengths[:, None]).astype(logits.dtype)
+        places = jnp.arange(words.shape[1], dtype=lengths.dtype)
+        beyond = (places[None] >= lengths[:, None]).astype(logits.dtype)
         frames = jnp.zeros(logits.shape[:2], logits.dtype)  # all of them count
-        losses = optax.ctc_loss(logits, frames, words, beyond, blank_id=self.words.number(BLANK))
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):  # optax mixes float types
+            losses = optax.ctc_loss(logits, frames, words, beyond, blank_id=self.words.number(BLANK))
         return jnp.sum(losses, where=lengths > 0)
 
     def _attend(
