@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   jaxrnn translate runs/translation "this is a book ."
   jaxrnn ask babi "mary went to the garden ." "where is mary ?"
   jaxrnn caption runs/captioning picture.png
+  jaxrnn caption runs/lip_reading clip.gif
   jaxrnn write runs/handwriting_synthesis "any sentence" --out sentence.svg
   jaxrnn draw runs/draw --out digits.gif
   jaxrnn results runs/*                     finished runs side by side
@@ -105,9 +106,9 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="the story; what ends in a question mark is answered (default: lines of the standard input)",
     )
 
-    caption = commands.add_parser("caption", help="say what pictures show with a trained model", allow_abbrev=False)
+    caption = commands.add_parser("caption", help="say what pictures or clips show with a trained model", allow_abbrev=False)
     caption.add_argument("run", metavar="RUN", help=MODEL)
-    caption.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="a file, such as a PNG or JPEG")
+    caption.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="a file: a PNG or JPEG; for lips, a GIF")
     caption.add_argument("--beam", type=int, default=5, metavar="WIDTH", help="of the search; 1: greedy (default: 5)")
 
     write = commands.add_parser("write", help="write by hand with a trained model", allow_abbrev=False)

@@ -266,10 +266,10 @@ def collapsed(path: np.ndarray, blank: int) -> np.ndarray:
 
 
 def standardised(clips: jax.Array) -> jax.Array:
-    """Each clip [B, T, Y, X] with mean 0 and variance 1 over all its pixels."""
-    axes = (1, 2, 3)
-    clips = clips - clips.mean(axes, keepdims=True)
-    return clips * jax.lax.rsqrt(jnp.square(clips).mean(axes, keepdims=True) + 1)  # grey values: 1 is next to nothing
+    """Each clip [B, T, Y, X] less its mean frame, so that what moves is left, with variance 1 over all its pixels."""
+    clips = clips - clips.mean(1, keepdims=True)
+    variance = jnp.square(clips).mean((1, 2, 3), keepdims=True)
+    return clips * jax.lax.rsqrt(variance + 1)  # grey values: 1 is next to nothing
 
 
 def changed(rng: jax.Array, clips: jax.Array, mirror: bool) -> jax.Array:

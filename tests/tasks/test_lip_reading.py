@@ -72,7 +72,7 @@ def features(p: Any, frame: Any, before: Any) -> Any:
 
 def read(p: Any, frames: Any) -> Any:
     """Outputs [T, 2 H] of the GRUs over one clip of grey values."""
-    clip = frames.astype(float) - frames.mean()
+    clip = frames.astype(float) - frames.mean(0)
     clip = clip / np.sqrt((clip**2).mean() + 1)
     xs = [features(p, frame, clip[max(t - 1, 0)]) for t, frame in enumerate(clip)]
     for layer in ("layer_0", "layer_1"):
