@@ -106,9 +106,11 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="the story; what ends in a question mark is answered (default: lines of the standard input)",
     )
 
-    caption = commands.add_parser("caption", help="say what pictures or clips show with a trained model", allow_abbrev=False)
+    help = "say what pictures or clips show with a trained model"
+    caption = commands.add_parser("caption", help=help, allow_abbrev=False)
     caption.add_argument("run", metavar="RUN", help=MODEL)
-    caption.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="a file: a PNG or JPEG; for lips, a GIF")
+    help = "a file: a PNG or JPEG; for lips, a GIF"
+    caption.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help=help)
     caption.add_argument("--beam", type=int, default=5, metavar="WIDTH", help="of the search; 1: greedy (default: 5)")
 
     write = commands.add_parser("write", help="write by hand with a trained model", allow_abbrev=False)

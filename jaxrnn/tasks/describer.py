@@ -161,11 +161,10 @@ class Describer(abc.ABC):
     def _write(self, params: Params, views: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
         """Words [longest, B] and how many of them count [B]."""
         seen = self.network.see(params, self.view(params, views))
-        never = jnp.array([self.words.number(UNKNOWN), self.words.number(START)])
 
         def step(carry: Carry, word: jax.Array) -> tuple[Carry, jax.Array]:
             carry, logits = self.network.step(params, seen.memory, carry, word)
-            return carry, logits.at[..., never].set(NEVER)
+            return carry, self._writable(logits)
 
         start = jnp.full(len(views), self.words.number(START), jnp.int32)
         limits: dict[str, Any] = {"length": self.data.longest, "end": self.words.number(END)}
@@ -174,6 +173,18 @@ class Describer(abc.ABC):
             return best.tokens, best.lengths
         some = beam(step, seen.carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
         return some.tokens[..., 0], some.lengths[..., 0]
+
+    def _writable(self, logits: jax.Array) -> jax.Array:
+        """Log-probabilities [..., V] without <unk> and <s>, whose share goes to the words.
+
+        An unknown word is some word, and not the end: were its share given to END too, captions would be too short.
+        """
+        end = self.words.number(END)
+        barred = [self.words.number(token) for token in (UNKNOWN, START)]
+        ending = jax.nn.log_softmax(logits)[..., end]
+        words = jax.nn.log_softmax(logits.at[..., jnp.array([*barred, end])].set(NEVER))
+        words = words + jnp.broadcast_to(jnp.log1p(-jnp.exp(ending))[..., None], words.shape)
+        return jnp.maximum(words.at[..., end].set(ending), NEVER)
 
     @cached_property
     def _training_features(self) -> np.ndarray:

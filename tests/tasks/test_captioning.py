@@ -111,12 +111,22 @@ class Writer:
         return logits - np.log(np.exp(logits).sum())
 
 
+def writable(logs: Any, task: Captioning) -> Any:
+    """<unk> and <s> cannot be written: their share goes to the words, in proportion, and none to END."""
+    shares, end = np.exp(logs), task.words.number(END)
+    known = np.setdiff1d(np.arange(len(logs)), [task.words.number(UNKNOWN), task.words.number(START), end])
+    found = np.zeros(len(logs))
+    found[end], found[known] = shares[end], shares[known] / shares[known].sum() * (1 - shares[end])
+    with np.errstate(divide="ignore"):
+        return np.log(found)
+
+
 def loss_of(task: Captioning, p: Any, picture: Any, words: Any, barred: bool = False) -> float:
-    """Where `barred`, <unk> and <s> cannot be written."""
+    """Where `barred`, only what can be written counts."""
     writer, word, total = Writer(task, p, picture), task.words.number(START), 0.0
     for following in words:
         logs = writer.next(word)
-        total -= logs[following] - (np.log(np.exp(np.delete(logs, [0, 1])).sum()) if barred else 0)
+        total -= (writable(logs, task) if barred else logs)[following]
         word = following
     return total
 
@@ -152,7 +162,7 @@ def test_captions_equal_numpy(photographs: Path, attention: str) -> None:
     for picture, found, other in zip(pictures, narrow, wide, strict=True):
         writer, word, expected = Writer(task, p, picture), task.words.number(START), []
         while len(expected) < LONGEST:
-            word = 2 + int(writer.next(word)[2:].argmax())
+            word = int(writable(writer.next(word), task).argmax())
             if task.words.tokens[word] == END:
                 break
             expected.append(task.words.tokens[word])

@@ -1,0 +1,313 @@
+"""Video captioning against NumPy: losses and captions; moving digits against MNIST's own files; MSR-VTT's files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrnn.tasks import VideoCaptioning, captioned_videos
+from jaxrnn.tasks.caption_scores import scores
+from jaxrnn.tasks.captioned_videos import FEATURES, WHERE, DataOptions, picture
+from jaxrnn.tasks.described import Descriptions, Example, split_of
+from jaxrnn.tasks.describer import LENGTH_PENALTY
+from jaxrnn.tasks.moving_digits import DIGITS, moving_digits
+from jaxrnn.tasks.video_captioning import ModelOptions
+from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions
+from tests import oracle
+from tests.tasks.resuming import run_in_two_pieces
+
+F, P, E, H, LONGEST = 7, 4, 3, 5, 6
+MNIST = Path(__file__).parents[2] / "jaxrnn/tasks/data/mnist"
+VTT = Path(__file__).parents[2].parent / "shared/data/video_to_text"
+SAID = ["a man sings", "a dog runs and runs", "dog", "a man and a dog run over a hill", "the dog sings"]
+SPLITS = ("training", "validation", "test")
+DARK = 75  # noise of moving digits, of a standard deviation of 12, is below
+
+
+def make(frames: int = 5, batch: int = 4, **options: Any) -> VideoCaptioning:
+    """A small model; videos of noise with two captions, of which some are too long to train on whole."""
+    model = ModelOptions(**{"projected": P, "embedding": E, "hidden": H, "dropout": 0.0} | options)
+    task, draw = VideoCaptioning(model, DataOptions(batch=batch, longest=LONGEST)), np.random.default_rng(0)
+    examples: dict[str, list[Example]] = {split: [] for split in SPLITS}
+    for split, count in zip(SPLITS, (9, 4, 5), strict=True):
+        for n in range(count):
+            said = (SAID[n % 5], SAID[(n + 1) % 5] + " here" * (split != "training"))  # a word that training lacks
+            view = 3 * draw.normal(size=(frames, F)).astype(np.float32)
+            examples[split].append(Example(view, tuple(tuple(caption.split()) for caption in said)))
+    task.__dict__["descriptions"] = Descriptions(examples, task.data.at_least, LONGEST)
+    return task
+
+
+def weights(task: VideoCaptioning) -> Any:
+    """Parameters that are no zeros and no symmetries."""
+    shapes, draw = jax.eval_shape(task.init, jax.random.key(0)), np.random.default_rng(1)
+    return jax.tree.map(lambda leaf: jnp.asarray(draw.normal(size=leaf.shape) * 0.6), shapes)
+
+
+# ---------------------------------------------------------------- the model in NumPy
+
+
+def dense(p: Any, x: Any) -> Any:
+    return x @ p["kernel"] + p["bias"]
+
+
+class Writer:
+    """A video, seen; `next` gives the log-probabilities of the word that follows those so far."""
+
+    def __init__(self, p: Any, video: Any) -> None:
+        self.p = jax.tree.map(np.asarray, p)
+        self.first = self.second = (np.zeros(H), np.zeros(H))
+        for frame in np.asarray(video, float):
+            self.read(dense(self.p["frames"], frame), np.zeros(E))
+
+    def read(self, below: Any, above: Any) -> Any:
+        self.first, a = oracle.lstm(self.p["first"], self.first, below)
+        self.second, b = oracle.lstm(self.p["second"], self.second, np.concatenate([a, above]))
+        return b
+
+    def next(self, word: int) -> Any:
+        words = self.p["words"]
+        x = words["embedding"][word]
+        b = self.read(np.zeros(P), x)
+        logits = words["embedding"] @ np.tanh(dense(self.p["readout"], np.concatenate([b, x]))) + words["bias"]
+        return logits - np.log(np.exp(logits).sum())
+
+
+def loss_of(task: VideoCaptioning, p: Any, video: Any, words: Any, barred: bool = False) -> float:
+    """Where `barred`, <unk> and <s> cannot be written."""
+    writer, word, total = Writer(p, video), task.words.number(START), 0.0
+    for following in words:
+        logs = writer.next(word)
+        total -= logs[following] - (np.log(np.exp(np.delete(logs, [0, 1])).sum()) if barred else 0)
+        word = following
+    return total
+
+
+@pytest.mark.parametrize("frames", [5, 1])
+def test_loss_equals_numpy_on_ragged_captions(frames: int) -> None:
+    task = make(frames)
+    p, (lengths, collate) = weights(task), task.descriptions.pairs("training")
+    batch = collate(np.array([0, 1, -1, int(lengths.argmin()), int(lengths.argmax())]))
+    assert batch.lengths.tolist() == [4, 6, 0, 2, LONGEST + 1]  # END counted; the last one is cut
+    rows = zip(*batch, strict=True)
+    expected = sum(loss_of(task, p, video, words[:length]) for video, words, length in rows if length) / 19
+    assert task.count(batch) == 19
+    step = jax.jit(jax.value_and_grad(lambda p, batch: task.loss(p, (), batch, None)[0]))
+    loss, gradient = step(p, batch)
+    np.testing.assert_allclose(loss, expected, rtol=1e-10)
+    # What is written in the padding, or shown where there is no caption, changes nothing.
+    batch.words[np.arange(batch.words.shape[1]) >= batch.lengths[:, None]] = 1
+    batch.views[2] = 1e6 * np.random.default_rng(0).normal(size=batch.views[2].shape)
+    jax.tree.map(lambda *both: np.testing.assert_allclose(*both, rtol=1e-10), step(p, batch), (loss, gradient))
+    assert all(np.isfinite(leaf).all() and np.any(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+@pytest.mark.parametrize("frames", [5, 1])
+def test_captions_equal_numpy(frames: int) -> None:
+    task = make(frames)
+    p, videos = weights(task), task.descriptions.views("test")
+    p["words"]["bias"] = p["words"]["bias"].at[jnp.array([0, 1])].set(9.0)  # <unk> and <s> would be likeliest
+    narrow, wide = task.captions(p, videos, 1), task.captions(p, videos, 3)
+    assert len(set(map(tuple, narrow))) > 1
+    for video, found, other in zip(videos, narrow, wide, strict=True):  # five, in batches of four
+        writer, word, expected = Writer(p, video), task.words.number(START), []
+        while len(expected) < LONGEST:
+            word = 2 + int(writer.next(word)[2:].argmax())
+            if task.words.tokens[word] == END:
+                break
+            expected.append(task.words.tokens[word])
+        assert found == expected
+        merits = []
+        for words in (found, other):
+            ended = task.words.encode([*words, *([] if len(words) == LONGEST else [END])])
+            merits.append(-loss_of(task, p, video, ended, barred=True) / ((5 + len(words)) / 6) ** LENGTH_PENALTY)
+        assert merits[1] >= merits[0] - 1e-9
+
+
+def test_evaluate_sums_over_all_captions() -> None:
+    task = make()
+    p, trained = weights(task), task.descriptions.examples["training"]
+    for split in task.splits:
+        examples = task.descriptions.examples[split]
+        pairs = [(e.view, task.words.encode([*c, END])) for e in examples for c in e.captions]
+        assert max(len(words) for _, words in pairs) > LONGEST + 1  # none is cut
+        assert any(task.words.number(UNKNOWN) in words for _, words in pairs)
+        found = task.evaluate(p, jax.device_put, split)
+        loss = sum(loss_of(task, p, *pair) for pair in pairs) / sum(len(words) for _, words in pairs)
+        np.testing.assert_allclose([found["loss"], found["perplexity"]], [loss, math.exp(loss)], rtol=1e-10)
+    theirs = []
+    for example in examples:
+        differences = [example.view.astype(float).mean(0) - e.view.astype(float).mean(0) for e in trained]
+        theirs.append(trained[np.argmin([(d**2).sum() for d in differences])].captions[0])
+    right = [e.captions for e in examples]
+    expected = scores(task.captions(p, [e.view for e in examples]), right)
+    expected |= {f"nearest_{name}": value for name, value in scores(theirs, right).items()}
+    assert {name: value for name, value in found.items() if name not in ("loss", "perplexity")} == expected
+
+
+def test_a_blind_model_sees_a_dark_screen() -> None:
+    task = make(blind=True)
+    p, batch = weights(task), task.descriptions.pairs("training")[1](np.array([3]))
+    expected = loss_of(task, p, np.zeros((5, F)), batch.words[0, : batch.lengths[0]]) / batch.lengths[0]
+    np.testing.assert_allclose(task.loss(p, (), batch, None)[0], expected, rtol=1e-10)
+    assert abs(make().loss(p, (), batch, None)[0] - expected) > 1e-3
+
+
+def test_dropout_comes_with_the_key_alone() -> None:
+    task = make(dropout=0.5)
+    p, batch = weights(task), next(task.batches())
+    loss = jax.jit(lambda key: task.loss(p, (), batch, key)[0])
+    keyed = [loss(jax.random.key(n)).item() for n in (1, 1, 2)]
+    assert keyed[0] == keyed[1] != keyed[2]
+    np.testing.assert_allclose(task.loss(p, (), batch, None)[0], make().loss(p, (), batch, None)[0], rtol=1e-12)
+
+
+# ---------------------------------------------------------------- moving digits
+
+
+def idx(name: str, axes: int) -> Any:
+    """A file of MNIST: two zeros, 8 for bytes, the number of axes, their sizes, then the bytes."""
+    content = gzip.decompress((MNIST / f"{name}.gz").read_bytes())
+    assert content[:4] == bytes([0, 0, 8, axes])
+    sizes = [int.from_bytes(content[4 * n : 4 * n + 4], "big") for n in range(1, 1 + axes)]
+    return np.frombuffer(content[4 + 4 * axes :], np.uint8).reshape(sizes)
+
+
+def matched(frame: Any, digits: Any) -> tuple[int, Any]:
+    """Which of digits [N, 14, 14] is most like some place of a frame, and what else is seen at that place."""
+    (top, left), (bottom, right) = (edge(np.argwhere(frame > DARK), 0) for edge in (np.min, np.max))
+    tops, lefts = range(max(bottom - 13, 0), min(top, 18) + 1), range(max(right - 13, 0), min(left, 34) + 1)
+    places = np.array([frame[y : y + 14, x : x + 14] for y in tops for x in lefts], float)
+    ours, theirs = places.reshape(-1, 196), digits.reshape(-1, 196)
+    distances = (ours**2).sum(1)[:, None] + (theirs**2).sum(1)[None] - 2 * ours @ theirs.T
+    place, digit = np.unravel_index(distances.argmin(), distances.shape)
+    return int(digit), places[place] - digits[digit]
+
+
+def test_moving_digits_do_what_their_sentences_say() -> None:
+    pictures, labels = idx("t10k-images-idx3-ubyte", 3), idx("t10k-labels-idx1-ubyte", 1)
+    small = sum(pictures[:, y::2, x::2].astype(float) for y in (0, 1) for x in (0, 1)) / 4
+    for split, first, last in (("training", 0, 8000), ("validation", 8000, 9000), ("test", 9000, 10_000)):
+        names, clips, sentences = moving_digits(split, 21, 32, 48)
+        again = moving_digits(split, 21, 32, 48)
+        np.testing.assert_array_equal(clips, again[1])
+        assert (names, sentences) == again[::2]
+        assert (clips.shape, clips.dtype, len(set(names))) == ((21, 24, 32, 48), np.uint8, 21)
+        assert set(map(len, sentences)) == {3, 7, 11}  # one move, two, or three
+        for clip, words in zip(clips, sentences, strict=True):
+            lit = (clip > DARK).any((1, 2))
+            begin, moves = int(lit.argmax()), (len(words) + 1) // 4
+            assert words[3::4] == ("then",) * (moves - 1)
+            assert words[1::4] == ("moves",) * moves
+            for n, (name, way) in enumerate(zip(words[::4], words[2::4], strict=True)):
+                move = clip[begin + 8 * n :][:8][lit[begin + 8 * n :][:8]]
+                assert 6 <= len(move) <= 8
+                found, rest = matched(move[0], small)
+                assert first <= found < last  # the splits share no picture
+                assert name == DIGITS[labels[found]]
+                assert np.abs(rest).max() < DARK  # nothing but noise, and no grey value went round
+                # The middle of what is bright goes where the sentence says, and not aside.
+                begun, ended = (np.argwhere(frame > DARK).mean(0) for frame in (move[0], move[-1]))
+                down, right = ended - begun
+                assert 4 < {"up": -down, "down": down, "left": -right, "right": right}[way] < 15
+                assert abs(right if way in ("up", "down") else down) < 0.5
+            assert not lit[begin + 8 * moves :].any()
+
+
+def test_features_of_digits_are_means_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = (6, 2, 3)
+    monkeypatch.setattr(captioned_videos, "COUNTS", counts)
+    monkeypatch.setattr(captioned_videos, "_digits", captioned_videos._digits.__wrapped__)
+    examples = captioned_videos.captioned_videos(DataOptions()).examples
+    for split, count in zip(SPLITS, counts, strict=True):
+        _, clips, sentences = moving_digits(split, count, 32, 48)
+        assert [e.captions for e in examples[split]] == [(words,) for words in sentences]
+        clip, view = clips[-1].astype(int), examples[split][-1].view
+        expected = np.zeros((24, 96))
+        for t, y, x in np.ndindex(24, 8, 12):
+            block = [clip[t, 4 * y + i, 4 * x + j] for i in range(4) for j in range(4)]
+            expected[t, 12 * y + x] = sum(block) / 16 / 255
+        np.testing.assert_allclose(view, expected, rtol=1e-7)
+        # To look at: every third frame, side by side.
+        assert picture(view).tolist() == [
+            [view[3 * n, 12 * y + x] for n in range(8) for x in range(12)] for y in range(8)
+        ]
+    assert picture(np.arange(6.0).reshape(2, 3)).tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+# ---------------------------------------------------------------- files
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
+    def refused(problem: str, content: bytes = b"", hint: str = WHERE, **arrays: Any) -> None:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        (folder / FEATURES).write_bytes(content)
+        if arrays:
+            np.savez(folder / FEATURES, **arrays)
+        with pytest.raises(ValueError, match=rf"`data\.path` must be .*{problem}.*{re.escape(hint)}"):
+            captioned_videos.captioned_videos(DataOptions(path=str(folder)))
+
+    with pytest.raises(ValueError, match=rf"`data\.path` must be .*which has no {FEATURES}\. {re.escape(WHERE)}"):
+        captioned_videos.captioned_videos(DataOptions(path=str(tmp_path)))
+    features, said = np.zeros((4, 2, 3)), np.array(["a"] * 4)
+    refused("video_id", features=features, caption=said)
+    refused("Object arrays", features=features, caption=said.astype(object), video_id=said)
+    for content in (b"", b"no arrays at all", b"PK\3\4 and nothing more"):
+        refused("another one", content)
+    refused(r"\(4, 6\)", features=features.reshape(4, 6), caption=said, video_id=said)
+    refused(r"\(4, 2, 3\)", features=features, caption=said[1:], video_id=said)
+    refused(r"\(4, 2, 3\)", features=features, caption=said, video_id=said[1:])
+    refused("none for", hint="", features=features, caption=said, video_id=said)
+    for option, value in (("projected", 0), ("embedding", 0), ("hidden", 0), ("dropout", 1.0), ("dropout", -0.1)):
+        with pytest.raises(ValueError, match=f"`model.{option}` must be .*, got {value}"):
+            ModelOptions(**{option: value})
+    for option in ("at_least", "batch", "longest"):
+        with pytest.raises(ValueError, match=f"`data.{option}` must be 1 or more, got 0"):
+            DataOptions(**{option: 0})
+
+
+def test_features_of_a_file(tmp_path: Path) -> None:
+    features, said = np.random.default_rng(0).normal(size=(60, 2, 3)), [f"A man, {n} dogs!" for n in range(60)]
+    np.savez(tmp_path / FEATURES, features=features, caption=said, video_id=[f"video{n}" for n in range(60)])
+    examples = captioned_videos.captioned_videos(DataOptions(path=str(tmp_path))).examples
+    for split in SPLITS:
+        rows = [n for n in range(60) if split_of(f"video{n}") == split]
+        assert [e.captions for e in examples[split]] == [(("a", "man", str(n), "dogs"),) for n in rows]
+        np.testing.assert_array_equal([e.view for e in examples[split]], features[rows].astype(np.float32))
+
+
+@pytest.mark.skipif(not (VTT / FEATURES).exists(), reason="MSR-VTT's features are not here")
+def test_msrvtt() -> None:
+    examples = captioned_videos.captioned_videos(DataOptions(path=str(VTT))).examples
+    assert sum(map(len, examples.values())) == 1000
+    assert {example.view.shape for found in examples.values() for example in found} == {(50, 128)}
+    assert min(map(len, examples.values())) > 70
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_training_learns_stops_and_resumes(tmp_path: Path) -> None:
+    """The loss falls, a run in two pieces writes what an unbroken one does, and says what it sees of test videos."""
+    task = make(batch=8, dropout=0.1, hidden=16)
+    loop = LoopOptions(steps=16, log_every=4, validate_every=8, checkpoint_every=8)
+    experiment = Experiment("video_captioning", 0, task, OptimizerOptions(learning_rate=2e-2, warmup=2), loop)
+    pieces, losses = run_in_two_pieces(experiment, tmp_path, looks=10)
+    assert losses[-1] < losses[0] - 0.5
+    assert {"test BLEU2", "test nearest_chrF"} <= json.loads((pieces / "result.json").read_text())["figures"].keys()
+    assert (pieces / "captions.png").stat().st_size > 10_000
+    p, examples = weights(task), task.descriptions.examples["test"]
+    ours = task.captions(p, [example.view for example in examples])
+    lines = [f"{' '.join(said)}   (given: {' '.join(e.captions[0])})" for said, e in zip(ours, examples, strict=True)]
+    assert sorted(task.show(p, tmp_path, 0).split("\n")) == sorted(lines)
