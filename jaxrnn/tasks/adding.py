@@ -25,6 +25,7 @@ import numpy as np
 import jaxrnn
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.network import Network
+from jaxrnn.train.files import write_text
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -138,5 +139,5 @@ class Adding:
             f"{length} steps, sum {4 * target - 2:6.3f}, answer {4 * answer - 2:6.3f}, error {answer - target:6.3f}"
             for length, target, answer in zip(batch.lengths, batch.targets, self.predict(params, batch), strict=True)
         ]
-        (folder / "sample.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(folder / "sample.txt", "\n".join(lines) + "\n")
         return "\n".join(lines)

@@ -23,9 +23,9 @@ from jaxrnn.tasks.pen import save_drawing, sheet_figure, to_svg, window_figure
 from jaxrnn.tasks.pen_network import PenNetwork
 from jaxrnn.tasks.strokes import IAM, IAM_WHERE, DataOptions, Drawings, Strokes
 from jaxrnn.train import ByLength, in_order
+from jaxrnn.train.files import write_text
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
-from jaxrnn.train.run import write_atomically
 from jaxrnn.train.task import Batch, Carry, Params
 
 BIAS = 1.0
@@ -231,14 +231,14 @@ class Handwriting:
         """Drawings in samples.svg and samples.png; of a model that reads, where its window stood, in window.png."""
         texts, columns = (list(SENTENCES), 1) if self.model.text else ([""] * SAMPLES, 1 if self.data.path else 4)
         found, weights, reached = self.draw(params, texts, BIAS if self.model.text else 0.0, seed)
-        write_atomically(folder / "samples.svg", to_svg(found[:SAMPLES], columns))
+        write_text(folder / "samples.svg", to_svg(found[:SAMPLES], columns))
         save_figure(sheet_figure(found[:SAMPLES], columns), folder / "samples.png")
         said = f"{len(found)} drawings, the first {SAMPLES} of them in samples.svg and samples.png"
         if not self.model.text:
             return said
         save_figure(window_figure(found[0], weights[0], texts[0]), folder / "window.png")
         primed, _, _ = self.draw(params, texts[:4], BIAS, seed, like=seed)
-        write_atomically(folder / "primed.svg", to_svg(primed))
+        write_text(folder / "primed.svg", to_svg(primed))
         missed = [text for text, end in zip(texts, reached, strict=True) if not end]
         return f"{said}\nthe window reached the last character in {sum(reached)} of {len(texts)} sentences" + "".join(
             f"\nnot in: {text}" for text in missed

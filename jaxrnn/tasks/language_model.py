@@ -22,6 +22,7 @@ import optax
 
 import jaxrnn
 from jaxrnn.decode import stream
+from jaxrnn.train.files import write_text
 from jaxrnn.train.options import check
 from jaxrnn.train.sources import read_sources
 from jaxrnn.train.streams import Chunk, Streams
@@ -191,5 +192,5 @@ class LanguageModel(abc.ABC):
     def write_sample(self, params: Params, folder: Path, prompt: str, length: int, seed: int) -> str:
         """Some text after a prompt, at temperature 0.8, in sample.txt."""
         text = prompt + "".join(self.sample(params, prompt, length, temperature=0.8, seed=seed))
-        (folder / "sample.txt").write_text(text + "\n", encoding="utf-8")
+        write_text(folder / "sample.txt", text + "\n")
         return text

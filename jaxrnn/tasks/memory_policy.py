@@ -29,6 +29,7 @@ import jaxrnn
 from jaxrnn.tasks import t_maze
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.network import Network
+from jaxrnn.train.files import write_text
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -197,7 +198,7 @@ class MemoryPolicy:
         ):
             sign = {(0, 1, 1): "(sign: up) ", (1, 1, 0): "(sign: down) "}.get(tuple(seen.astype(int)), "")
             text += sign + "↑→↓←"[action] + (" right\n" if right else " wrong\n" if ended else "")
-        (folder / "sample.txt").write_text(text + "\n", encoding="utf-8")
+        write_text(folder / "sample.txt", text + "\n")
         return text
 
 

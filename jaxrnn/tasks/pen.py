@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
+from jaxrnn.train.files import write_text
 from jaxrnn.train.plots import save_figure, save_image
-from jaxrnn.train.run import write_atomically
 
 INK = "#1a2a6c"
 GIF_FRAMES = 80
@@ -115,7 +115,7 @@ def save_gif(drawing: np.ndarray, path: Path, width: int = 900) -> None:
 def save_drawing(drawing: np.ndarray, path: Path) -> None:
     """In the format that the file's ending says: .svg, .gif (a film) or .png."""
     if path.suffix == ".svg":
-        write_atomically(path, to_svg([drawing]))
+        write_text(path, to_svg([drawing]))
     elif path.suffix == ".gif":
         save_gif(drawing, path)
     else:

@@ -26,6 +26,7 @@ import optax
 import jaxrnn
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.network import Network
+from jaxrnn.train.files import write_text
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.ragged import pad
@@ -161,5 +162,5 @@ class Reber:
             symbols = jnp.array([[SYMBOLS.index(symbol) for symbol in string[:-1]]], jnp.int32)
             logits = self.logits(params, symbols, jnp.array([symbols.shape[1]], jnp.int32))
             lines += [f"string     {string}", f"prediction  {''.join(SYMBOLS[s] for s in logits[0].argmax(-1))}"]
-        (folder / "sample.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(folder / "sample.txt", "\n".join(lines) + "\n")
         return "\n".join(lines)

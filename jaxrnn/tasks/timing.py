@@ -26,6 +26,7 @@ import optax
 import jaxrnn
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.network import Network
+from jaxrnn.train.files import write_text
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -144,5 +145,5 @@ class Timing:
         for row in range(2):
             for name, spikes in (("due ", batch.targets[row]), ("told", told[row])):
                 lines.append(f"{name} {''.join('|' if spike else '.' for spike in spikes)}")
-        (folder / "sample.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(folder / "sample.txt", "\n".join(lines) + "\n")
         return "\n".join(lines)

@@ -25,6 +25,7 @@ from jaxrnn.tasks.alignment import alignment_svg
 from jaxrnn.tasks.encoder_decoder import EncoderDecoder
 from jaxrnn.tasks.parallel_text import DataOptions, Pairs, ParallelText, to_batch
 from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
+from jaxrnn.train.files import write_text
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
 
@@ -217,13 +218,10 @@ class Translation:
         ]
         text = "\n\n".join(blocks)
         signature = bleu(found, [targets[i] for i in chosen])[1]
-        (folder / "translations.txt").write_text(
-            f"{text}\n\nBLEU of this run: sacrebleu {signature}\n", encoding="utf-8"
-        )
+        write_text(folder / "translations.txt", f"{text}\n\nBLEU of this run: sacrebleu {signature}\n")
         if self.model.attention != "none":
-            (folder / "attention.svg").write_text(
-                alignment_svg(*self.align(params, " ".join(sources[chosen[0]]))), "utf-8"
-            )
+            picture = alignment_svg(*self.align(params, " ".join(sources[chosen[0]])))
+            write_text(folder / "attention.svg", picture)
         return text
 
 

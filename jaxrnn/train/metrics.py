@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from jaxrnn.train.files import write_text
+
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The complete lines of a metrics file; a last line that was cut off is left out."""
@@ -21,9 +23,7 @@ class MetricsFile:
 
     def __init__(self, path: Path, step: int) -> None:
         kept = [line for line in read_metrics(path) if line["step"] <= step]
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        temporary.replace(path)
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, line: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from jaxrnn.train.files import replacing
+
 
 def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
     """Draw training and validation loss by step from the lines of metrics.jsonl, and mark the best validation."""
@@ -39,13 +41,11 @@ def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
 def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
     """Write a picture as PNG, all of it or nothing."""
     FigureCanvasAgg(figure)
-    temporary = path.with_suffix(".tmp")
-    figure.savefig(temporary, format="png", dpi=dpi)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=dpi)
 
 
 def save_image(image: Image.Image, path: Path, **options: Any) -> None:
     """Write an image, or a film of several, in the format that the suffix says: all of it or nothing."""
-    temporary = path.with_suffix(".tmp")
-    image.save(temporary, format=path.suffix.removeprefix("."), **options)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        image.save(temporary, format=path.suffix.removeprefix("."), **options)

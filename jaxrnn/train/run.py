@@ -22,6 +22,7 @@ import jaxrnn
 from jaxrnn.train.averaging import averaged
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment
+from jaxrnn.train.files import write_text
 from jaxrnn.train.loop import Progress, abstract_state, fit
 from jaxrnn.train.metrics import read_metrics
 from jaxrnn.train.plots import learning_curve
@@ -35,13 +36,6 @@ RESULT = "result.json"
 
 class RunError(ValueError):
     """A run's folder cannot be used as asked; the message says what to do."""
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or none of it."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
@@ -71,7 +65,7 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         if (folder / "checkpoints").exists():
             raise RunError(f"{folder} has checkpoints but no {CONFIG}: it cannot be resumed")
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text)
+    write_text(path, text)
 
 
 def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "") -> list[str]:
@@ -132,7 +126,7 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in ("jax", "optax", "orbax-checkpoint")},
     }
-    write_atomically(folder / RESULT, json.dumps(result, indent=2) + "\n")
+    write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
     console.print(f"{folder} holds learning_curve.png, metrics.jsonl, {RESULT}, the checkpoints and the samples")
 
 

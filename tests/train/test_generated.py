@@ -8,10 +8,11 @@ import pytest
 
 from jaxrnn.tasks import Adding, MemoryPolicy, Reber, Timing, adding, memory_policy, reber, timing
 from jaxrnn.tasks.network import Network
-from jaxrnn.train import Experiment, LoopOptions, OptimizerOptions, StopRequest
+from jaxrnn.train import Experiment, LoopOptions, OptimizerOptions
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.loop import fit
 from jaxrnn.train.metrics import read_metrics
+from tests.tasks.resuming import StopAfter
 from tests.train.test_loop import assert_same_run
 
 
@@ -42,26 +43,14 @@ TASKS = {
 }
 
 
-class After(StopRequest):
-    """Asks to stop when it has been looked at so often: a run interrupted."""
-
-    def __init__(self, looks):
-        self.looks = looks
-
-    @property
-    def requested(self):
-        self.looks -= 1
-        return self.looks < 0
-
-
 @pytest.mark.parametrize("name", TASKS)
 def test_the_loss_falls_and_a_resumed_run_is_equal(name, tmp_path, console):
     loop = LoopOptions(steps=40, log_every=10, validate_every=40, checkpoint_every=10)
     exp = Experiment(name, 0, TASKS[name], OptimizerOptions(learning_rate=2e-2, warmup=5), loop)
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
-    fit(exp, whole, console, After(1000))
+    fit(exp, whole, console, StopAfter(1000))
     for looks in (17, 1000):
-        step, progress = fit(exp, pieces, console, After(looks))
+        step, progress = fit(exp, pieces, console, StopAfter(looks))
     assert (step, progress.finished) == (40, "all steps done")
     assert_same_run(whole, pieces, exp)
     losses = [line["validation_loss"] for line in read_metrics(whole / "metrics.jsonl") if "validation_loss" in line]
