@@ -29,17 +29,21 @@ class DataOptions:
     Args:
         path: A folder or archive with iam_ondb_lines.npz. Empty: drawings of Omniglot, which ship with the package.
         rows: B, the drawings of a batch.
+        longest: Train on so many points from the start of each drawing, 0: on all. What a window learns on the first
+            words of a line it does on the others too, and it learns it in fewer points.
         multiple: Their points are padded to a multiple of this; each length is a compilation.
         seed: Of their order.
     """
 
     path: str = ""
     rows: int = 32
+    longest: int = 0
     multiple: int = 16
     seed: int = 0
 
     def __post_init__(self) -> None:
         check(self.rows >= 1, "data.rows", "1 or more", self.rows)
+        check(self.longest == 0 or self.longest >= 2, "data.longest", "0, or 2 or more points", self.longest)
         check(self.multiple >= 1, "data.multiple", "1 or more", self.multiple)
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
 
@@ -133,10 +137,16 @@ class Drawings:
             for split, lines in self._raw.items()
         }
 
+    @cached_property
+    def points(self) -> dict[str, list[np.ndarray]]:
+        """Of each drawing; of those for training the first `longest`."""
+        training, limit = self.lines["training"].points, self.data.longest or None
+        return {"training": [points[:limit] for points in training], "validation": self.lines["validation"].points}
+
     def batch(self, split: str, rows: np.ndarray) -> Strokes:
         """The drawings of a split with the indices `rows`."""
-        return Strokes(*pad(self.lines[split].points, rows, self.data.multiple), *pad(self.encoded[split], rows, 64))
+        return Strokes(*pad(self.points[split], rows, self.data.multiple), *pad(self.encoded[split], rows, 64))
 
     def lengths(self, split: str) -> np.ndarray:
         """Points of each drawing."""
-        return np.array([len(points) for points in self.lines[split].points])
+        return np.array([len(points) for points in self.points[split]])

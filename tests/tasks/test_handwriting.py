@@ -205,6 +205,20 @@ def test_wrong_calls(reader: Handwriting, tmp_path: Path) -> None:
         Handwriting(ModelOptions(), DataOptions(path=path)).batches()
 
 
+def test_training_drawings_are_cut_and_others_are_not(tmp_path: Path) -> None:
+    path = write_lines(tmp_path)
+    whole, cut = (Handwriting(ModelOptions(text=True), DataOptions(path=path, longest=n)).drawings for n in (0, 5))
+    assert whole.lengths("training").tolist() == [2, 5, 6, 8, 9, 10]
+    assert cut.lengths("training").tolist() == [2, 5, 5, 5, 5, 5]
+    assert cut.lengths("validation").tolist() == whole.lengths("validation").tolist() == [3, 7]
+    long, short = (drawings.batch("training", np.array([5, 0])) for drawings in (whole, cut))
+    np.testing.assert_array_equal(short.points[0, :5], long.points[0, :5])
+    assert not short.points[0, 5:].any()
+    np.testing.assert_array_equal(short.text, long.text)
+    with pytest.raises(ValueError, match=r"`data\.longest` must be 0, or 2 or more points, got 1"):
+        DataOptions(longest=1)
+
+
 @pytest.mark.skipif(not REAL.exists(), reason="the IAM database may not be shipped")
 @pytest.mark.slow
 def test_the_database_has_the_counts_of_the_paper() -> None:
