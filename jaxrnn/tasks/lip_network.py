@@ -76,14 +76,14 @@ class LipNetwork:
 
     def read(self, params: Params, frames: jax.Array, rng: jax.Array | None = None) -> jax.Array:
         """Features [T, B, 2 H] of every frame of clips [B, T, 32, 48], in the light of the others."""
-        see_rng, drop_rng, last_rng = (None,) * 3 if rng is None else jax.random.split(rng, 3)
+        see_rng, drop_rng, scan_rng, last_rng = (None,) * 4 if rng is None else jax.random.split(rng, 4)
         before = jnp.concatenate([frames[:, :1], frames[:, :-1]], 1)
         xs = jnp.stack([frames, frames - before], -1).swapaxes(0, 1)  # [T, B, 32, 48, 2]
         xs = jax.nn.relu(dense(params["patches"], _windows(_blocks(xs, PATCH))))
         xs = jax.nn.relu(dense(params["blocks"], _blocks(xs, 2)))
         xs = dense(params["frame"], dropout(see_rng, xs.reshape(*xs.shape[:2], -1), self.dropout))
         xs = dropout(drop_rng, jax.nn.relu(layer_norm(params["norm"], xs)), self.dropout)
-        _, hs = jaxrnn.scan(self.encoder, params["encoder"], xs, rng=last_rng)
+        _, hs = jaxrnn.scan(self.encoder, params["encoder"], xs, rng=scan_rng)
         return dropout(last_rng, hs, self.dropout)
 
     def spot(self, params: Params, hs: jax.Array) -> jax.Array:

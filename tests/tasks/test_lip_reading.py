@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 from jaxrnn.tasks import LipReading
+from jaxrnn.tasks.clip_changes import SHIFT, changed, standardised
 from jaxrnn.tasks.clips import Clips, DataOptions, Spoken, SpokenClips, read_clip
-from jaxrnn.tasks.lip_reading import LENGTH_PENALTY, LONGEST, SHIFT, ModelOptions, changed, standardised, word_error
+from jaxrnn.tasks.lip_reading import LENGTH_PENALTY, LONGEST, ModelOptions, word_error
 from jaxrnn.train import END, START, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces
