@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,9 +10,8 @@ import numpy as np
 from jaxrnn.errors import fail
 from jaxrnn.tasks.described import SPLITS, Descriptions, Example, by_split, words
 from jaxrnn.tasks.moving_digits import moving_digits
-from jaxrnn.train import read_source
+from jaxrnn.train import read_arrays
 from jaxrnn.train.options import check
-from jaxrnn.train.sources import DAMAGED
 
 FEATURES = "msrvtt_first1000_vgg16ae128.npz"
 WHERE = (
@@ -74,12 +72,12 @@ def _digits() -> dict[str, list[Example]]:
 @cache
 def _vtt(path: str) -> dict[str, list[Example]]:
     """One caption a video; a tenth of the videos validates, a tenth tests."""
-    try:
-        with np.load(io.BytesIO(read_source(path, FEATURES, WHERE)), allow_pickle=False) as arrays:
-            features, captions, names = (arrays[name] for name in ("features", "caption", "video_id"))
-    except (KeyError, *DAMAGED) as error:
-        fail("data.path", f"a {FEATURES} with features, caption and video_id", f"another one ({error})", WHERE)
-    if features.ndim != 3 or not len(features) == len(captions) == len(names):
-        fail("data.path", "features [videos, frames, F], a caption and a video_id each", f"{features.shape}", WHERE)
+    features, captions, names = read_arrays(path, FEATURES, ("features", "caption", "video_id"), WHERE).values()
+    shapes = f"{features.dtype}{list(features.shape)}, {captions.dtype}{list(captions.shape)}, {list(names.shape)}"
+    numbers = features.ndim == 3 and 0 not in features.shape and features.dtype.kind == "f"
+    if not numbers or not captions.shape == names.shape == features.shape[:1] or captions.dtype.kind != "U":
+        fail("data.path", "features float[videos, frames, F] with a caption and a video_id each", shapes, WHERE)
+    if not np.isfinite(features).all():
+        fail("data.path", "features that are finite", "NaN or infinity among them", WHERE)
     rows = zip(names, features.astype(np.float32), captions, strict=True)
     return by_split([(str(name), Example(view, (words(str(said)),))) for name, view, said in rows])

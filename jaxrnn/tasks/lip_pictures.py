@@ -32,6 +32,9 @@ def alignment_figure(
         shown = np.linspace(0, len(frames) - 1, min(STRIP, len(frames))).round().astype(int)
         above.imshow(np.concatenate(frames[shown], 1), cmap="gray", vmin=0, vmax=255, aspect="auto")
         above.set(xticks=[], yticks=[], title=f"said: {' '.join(sentence)}")
-        below.imshow(weights.reshape(len(words), -1), cmap="Blues", vmin=0, aspect="auto", interpolation="nearest")
+        if len(words):
+            below.imshow(weights, cmap="Blues", vmin=0, aspect="auto", interpolation="nearest")
+        else:  # CTC may say nothing
+            below.set(xlim=(-0.5, len(frames) - 0.5))
         below.set(xlabel="frame", yticks=range(len(words)), yticklabels=words)
     return figure

@@ -44,8 +44,9 @@ def moving_digits(
             words += [*(["then"] if words else []), DIGITS[labels[digit]], "moves", direction]
             _move(clip[start : start + int(draw.integers(6, FRAMES // MOVES + 1))], small[digit], direction, draw)
         sentences.append(tuple(words))
-    clips += draw.normal(0, NOISE, clips.shape)
-    return [f"{split}{n:04d}" for n in range(count)], clips.clip(0, 255).astype(np.uint8), sentences
+    for clip in clips:  # one by one, for memory's sake
+        clip += draw.normal(0, NOISE, clip.shape)
+    return [f"{split}{n:04d}" for n in range(count)], clips.clip(0, 255, out=clips).astype(np.uint8), sentences
 
 
 def _move(frames: np.ndarray, digit: np.ndarray, direction: str, draw: np.random.Generator) -> None:

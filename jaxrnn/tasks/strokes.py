@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrnn.errors import fail
-from jaxrnn.train import Vocabulary, pad, read_source
+from jaxrnn.train import Vocabulary, pad, read_arrays
 from jaxrnn.train.options import check
 
 IAM = "iam_ondb_lines.npz"
@@ -74,22 +73,19 @@ class Drawings:
     def _raw(self) -> dict[str, Lines]:
         """Both splits, in the units of the file."""
         if self.data.path:
-            content = read_source(self.data.path, IAM, IAM_WHERE)
+            file = read_arrays(self.data.path, IAM, (*ARRAYS, "split", "text"), IAM_WHERE)
         else:
-            content = (resources.files("jaxrnn.tasks") / "data/omniglot_strokes.npz").read_bytes()
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            missing = {*ARRAYS, "split", "text"} - {*file} if self.data.path else set()
-            if missing:
-                fail("data.path", f"{IAM} with all its arrays", f"one without {', '.join(sorted(missing))}", IAM_WHERE)
-            dx, dy, end, offset = (file[name] for name in ARRAYS)
-            count = len(offset) - 1
-            if self.data.path:
-                # As Graves 2013, section 4.2.
-                split, texts = file["split"], file["text"].tolist()
-                chosen = {"training": np.isin(split, ("train", "valid2", "test")), "validation": split == "valid1"}
-            else:
-                training, texts = np.arange(count) < file["training"], [""] * count
-                chosen = {"training": training, "validation": ~training}
+            folder = str(resources.files("jaxrnn.tasks") / "data")
+            file = read_arrays(folder, "omniglot_strokes.npz", (*ARRAYS, "training"), "Install the package again.")
+        dx, dy, end, offset = (file[name] for name in ARRAYS)
+        count = len(offset) - 1
+        if self.data.path:
+            # As Graves 2013, section 4.2.
+            split, texts = file["split"], file["text"].tolist()
+            chosen = {"training": np.isin(split, ("train", "valid2", "test")), "validation": split == "valid1"}
+        else:
+            training, texts = np.arange(count) < file["training"], [""] * count
+            chosen = {"training": training, "validation": ~training}
         points = np.stack([dx, dy, end], -1).astype(np.float32)
         drawings = np.split(points, offset[1:-1])
         found = {}

@@ -20,6 +20,7 @@ from jaxrnn.train.results import to_table as to_table
 from jaxrnn.train.run import RunError as RunError
 from jaxrnn.train.run import run as run
 from jaxrnn.train.signals import StopRequest as StopRequest
+from jaxrnn.train.sources import read_arrays as read_arrays
 from jaxrnn.train.sources import read_source as read_source
 from jaxrnn.train.sources import read_sources as read_sources
 from jaxrnn.train.streams import Streams as Streams

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from jaxrnn.errors import fail
 
-DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
+DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,  # zipfile's, where the bytes seem to ask for another compression
+    RuntimeError,  # the same for encryption
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+)
+DAMAGED_ARRAY = (*DAMAGED, TypeError, SyntaxError, tokenize.TokenError)  # NumPy reads an array's header as Python
 
 
 def read_source(path: str | Path, name: str, where: str) -> bytes:
@@ -24,7 +39,7 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
     """The contents of files of a data set, unpacked, by name.
 
     Args:
-        path: A folder, or a zip or tar archive. Folders inside it are searched.
+        path: A folder, or a zip or tar archive. Folders inside it are searched. Or the file itself, where it's one.
         names: The files' names, such as "ptb.train.txt"; a file of such a name with .gz behind is unpacked.
         where: Where a user gets the data, for the error.
 
@@ -35,12 +50,32 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
     if not path.exists():
         fail("data.path", _with(names), f"{str(path)!r}, which does not exist", where)
     try:
+        if path.is_file() and [*names] == [path.name]:
+            return {path.name: path.read_bytes()}
         found = dict(_folder(path, names) if path.is_dir() else _archive(path, names))
     except DAMAGED as error:
         fail("data.path", _with(names), f"{str(path)!r}, which cannot be read ({error})", where)
     missing = [name for name in names if name not in found]
     if missing:
         fail("data.path", _with(missing), f"{str(path)!r}, which has no {missing[0]}", where)
+    return found
+
+
+def read_arrays(path: str | Path, name: str, arrays: Sequence[str], where: str) -> dict[str, np.ndarray]:
+    """The named arrays of an .npz file of a data set; see `read_sources`.
+
+    Raises:
+        ValueError: If the file or one of them is missing, or it is damaged; the message says where to get it.
+    """
+    content = read_source(path, name, where)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            missing = [array for array in arrays if array not in file]
+            found = {array: file[array] for array in arrays if array in file}
+    except DAMAGED_ARRAY as error:
+        fail("data.path", f"{name} with arrays", f"one that cannot be read ({error})", where)
+    if missing:
+        fail("data.path", f"{name} with all its arrays", f"one without {', '.join(missing)}", where)
     return found
 
 

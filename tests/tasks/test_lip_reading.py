@@ -19,8 +19,10 @@ from PIL import Image
 from jaxrnn.tasks import LipReading
 from jaxrnn.tasks.clip_changes import SHIFT, changed, standardised
 from jaxrnn.tasks.clips import Clips, DataOptions, Spoken, SpokenClips, read_clip
+from jaxrnn.tasks.lip_pictures import alignment_figure
 from jaxrnn.tasks.lip_reading import LENGTH_PENALTY, LONGEST, ModelOptions, word_error
 from jaxrnn.train import END, START, Experiment, LoopOptions, OptimizerOptions
+from jaxrnn.train.plots import save_figure
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces
 
@@ -223,6 +225,18 @@ def test_align_is_when_it_was_said() -> None:
         else:
             expected = softmax(dense(plain["words"], hs))[:, task.words.encode(said)].T
         np.testing.assert_allclose(found, np.array(expected).reshape(-1, T), rtol=1e-9)
+
+
+def test_alignments_are_drawn_where_nothing_was_said_too(tmp_path: Path) -> None:
+    clip = np.zeros((T, 32, 48), np.uint8)
+    looks = [(clip, ["set", "red"], np.eye(2, T)), (clip, [], np.zeros((0, T)))]
+    figure = alignment_figure(looks, [("set", "red"), ("lay",)])
+    _, above, _, below = figure.axes
+    assert [label.get_text() for label in above.get_yticklabels()] == ["set", "red"]
+    np.testing.assert_array_equal(above.images[0].get_array(), np.eye(2, T))
+    assert not below.images
+    assert below.get_xlim() == (-0.5, T - 0.5)
+    save_figure(figure, tmp_path / "alignment.png")
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

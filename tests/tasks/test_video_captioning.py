@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,19 @@ import pytest
 from jaxrnn.tasks import VideoCaptioning, captioned_videos
 from jaxrnn.tasks.caption_scores import scores
 from jaxrnn.tasks.captioned_videos import FEATURES, WHERE, DataOptions, picture
-from jaxrnn.tasks.described import Descriptions, Example, split_of
+from jaxrnn.tasks.described import SPLITS, Descriptions, Example, split_of
 from jaxrnn.tasks.describer import LENGTH_PENALTY
 from jaxrnn.tasks.moving_digits import DIGITS, moving_digits
 from jaxrnn.tasks.video_captioning import ModelOptions
-from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions
+from jaxrnn.train import END, START, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces
+from tests.tasks.test_captioning import dense, writable
 
 F, P, E, H, LONGEST = 7, 4, 3, 5, 6
 MNIST = Path(__file__).parents[2] / "jaxrnn/tasks/data/mnist"
 VTT = Path(__file__).parents[2].parent / "shared/data/video_to_text"
 SAID = ["a man sings", "a dog runs and runs", "dog", "a man and a dog run over a hill", "the dog sings"]
-SPLITS = ("training", "validation", "test")
 DARK = 75  # noise of moving digits, of a standard deviation of 12, is below
 
 
@@ -49,15 +48,8 @@ def make(frames: int = 5, batch: int = 4, **options: Any) -> VideoCaptioning:
 
 def weights(task: VideoCaptioning) -> Any:
     """Parameters that are no zeros and no symmetries."""
-    shapes, draw = jax.eval_shape(task.init, jax.random.key(0)), np.random.default_rng(1)
-    return jax.tree.map(lambda leaf: jnp.asarray(draw.normal(size=leaf.shape) * 0.6), shapes)
-
-
-# ---------------------------------------------------------------- the model in NumPy
-
-
-def dense(p: Any, x: Any) -> Any:
-    return x @ p["kernel"] + p["bias"]
+    shapes, draw = jax.eval_shape(task.init, jax.random.key(0)), np.random.default_rng(3)
+    return jax.tree.map(lambda leaf: jnp.asarray(draw.normal(size=leaf.shape) * 0.9), shapes)
 
 
 class Writer:
@@ -83,12 +75,11 @@ class Writer:
 
 
 def loss_of(task: VideoCaptioning, p: Any, video: Any, words: Any, barred: bool = False) -> float:
-    """Where `barred`, <unk> and <s> cannot be written."""
-    writer, word, total = Writer(p, video), task.words.number(START), 0.0
-    for following in words:
+    """Where `barred`, only what can be written counts."""
+    writer, total = Writer(p, video), 0.0
+    for word, following in zip([task.words.number(START), *words], words, strict=False):
         logs = writer.next(word)
-        total -= logs[following] - (np.log(np.exp(np.delete(logs, [0, 1])).sum()) if barred else 0)
-        word = following
+        total -= (writable(logs, task) if barred else logs)[following]
     return total
 
 
@@ -97,10 +88,8 @@ def test_loss_equals_numpy_on_ragged_captions(frames: int) -> None:
     task = make(frames)
     p, (lengths, collate) = weights(task), task.descriptions.pairs("training")
     batch = collate(np.array([0, 1, -1, int(lengths.argmin()), int(lengths.argmax())]))
-    assert batch.lengths.tolist() == [4, 6, 0, 2, LONGEST + 1]  # END counted; the last one is cut
-    rows = zip(*batch, strict=True)
-    expected = sum(loss_of(task, p, video, words[:length]) for video, words, length in rows if length) / 19
-    assert task.count(batch) == 19
+    assert (batch.lengths.tolist(), task.count(batch)) == ([4, 6, 0, 2, LONGEST + 1], 19)  # END counted, the last cut
+    expected = sum(loss_of(task, p, video, words[:count]) for video, words, count in zip(*batch, strict=True)) / 19
     step = jax.jit(jax.value_and_grad(lambda p, batch: task.loss(p, (), batch, None)[0]))
     loss, gradient = step(p, batch)
     np.testing.assert_allclose(loss, expected, rtol=1e-10)
@@ -115,21 +104,17 @@ def test_loss_equals_numpy_on_ragged_captions(frames: int) -> None:
 def test_captions_equal_numpy(frames: int) -> None:
     task = make(frames)
     p, videos = weights(task), task.descriptions.views("test")
-    p["words"]["bias"] = p["words"]["bias"].at[jnp.array([0, 1])].set(9.0)  # <unk> and <s> would be likeliest
+    p["words"]["bias"] = p["words"]["bias"].at[:3].set(9.0)  # of <unk>, <s> and END: else none would end
     narrow, wide = task.captions(p, videos, 1), task.captions(p, videos, 3)
-    assert len(set(map(tuple, narrow))) > 1
-    for video, found, other in zip(videos, narrow, wide, strict=True):  # five, in batches of four
-        writer, word, expected = Writer(p, video), task.words.number(START), []
-        while len(expected) < LONGEST:
-            word = 2 + int(writer.next(word)[2:].argmax())
-            if task.words.tokens[word] == END:
-                break
-            expected.append(task.words.tokens[word])
-        assert found == expected
-        merits = []
-        for words in (found, other):
-            ended = task.words.encode([*words, *([] if len(words) == LONGEST else [END])])
-            merits.append(-loss_of(task, p, video, ended, barred=True) / ((5 + len(words)) / 6) ** LENGTH_PENALTY)
+    assert len(set(map(len, narrow))) > 1
+    for video, *both in zip(videos, narrow, wide, strict=True):  # five, in batches of four
+        writer, word, merits = Writer(p, video), task.words.number(START), []
+        for following in task.words.encode([*both[0], END])[:LONGEST]:
+            assert following == writable(writer.next(word), task).argmax()
+            word = following
+        for said in both:
+            loss = loss_of(task, p, video, task.words.encode([*said, END])[:LONGEST], barred=True)
+            merits.append(-loss / ((5 + len(said)) / 6) ** LENGTH_PENALTY)
         assert merits[1] >= merits[0] - 1e-9
 
 
@@ -140,134 +125,107 @@ def test_evaluate_sums_over_all_captions() -> None:
         examples = task.descriptions.examples[split]
         pairs = [(e.view, task.words.encode([*c, END])) for e in examples for c in e.captions]
         assert max(len(words) for _, words in pairs) > LONGEST + 1  # none is cut
-        assert any(task.words.number(UNKNOWN) in words for _, words in pairs)
         found = task.evaluate(p, jax.device_put, split)
         loss = sum(loss_of(task, p, *pair) for pair in pairs) / sum(len(words) for _, words in pairs)
-        np.testing.assert_allclose([found["loss"], found["perplexity"]], [loss, math.exp(loss)], rtol=1e-10)
-    theirs = []
-    for example in examples:
-        differences = [example.view.astype(float).mean(0) - e.view.astype(float).mean(0) for e in trained]
-        theirs.append(trained[np.argmin([(d**2).sum() for d in differences])].captions[0])
+        np.testing.assert_allclose([found["loss"], found["perplexity"]], [loss, np.exp(loss)], rtol=1e-10)
+    ways = [[e.view.mean(0, float) - other.view.mean(0, float) for other in trained] for e in examples]
+    theirs = [trained[n].captions[0] for n in (np.array(ways) ** 2).sum(2).argmin(1)]
     right = [e.captions for e in examples]
     expected = scores(task.captions(p, [e.view for e in examples]), right)
     expected |= {f"nearest_{name}": value for name, value in scores(theirs, right).items()}
-    assert {name: value for name, value in found.items() if name not in ("loss", "perplexity")} == expected
+    assert found == expected | {name: found[name] for name in ("loss", "perplexity")}
 
 
-def test_a_blind_model_sees_a_dark_screen() -> None:
-    task = make(blind=True)
-    p, batch = weights(task), task.descriptions.pairs("training")[1](np.array([3]))
-    expected = loss_of(task, p, np.zeros((5, F)), batch.words[0, : batch.lengths[0]]) / batch.lengths[0]
-    np.testing.assert_allclose(task.loss(p, (), batch, None)[0], expected, rtol=1e-10)
-    assert abs(make().loss(p, (), batch, None)[0] - expected) > 1e-3
-
-
-def test_dropout_comes_with_the_key_alone() -> None:
-    task = make(dropout=0.5)
-    p, batch = weights(task), next(task.batches())
-    loss = jax.jit(lambda key: task.loss(p, (), batch, key)[0])
-    keyed = [loss(jax.random.key(n)).item() for n in (1, 1, 2)]
+def test_a_blind_model_sees_a_dark_screen_and_dropout_comes_with_the_key_alone() -> None:
+    blind, noisy = make(blind=True), make(dropout=0.5)
+    p, batch = weights(blind), blind.descriptions.pairs("training")[1](np.array([3]))
+    words = batch.words[0, : batch.lengths[0]]
+    for task, video in ((blind, np.zeros((5, F))), (noisy, batch.views[0])):
+        total = task.loss(p, (), batch, None)[0] * len(words)
+        np.testing.assert_allclose(total, loss_of(task, p, video, words), rtol=1e-10)
+    keyed = [noisy.loss(p, (), batch, jax.random.key(n))[0] for n in (1, 1, 2)]
     assert keyed[0] == keyed[1] != keyed[2]
-    np.testing.assert_allclose(task.loss(p, (), batch, None)[0], make().loss(p, (), batch, None)[0], rtol=1e-12)
-
-
-# ---------------------------------------------------------------- moving digits
-
-
-def idx(name: str, axes: int) -> Any:
-    """A file of MNIST: two zeros, 8 for bytes, the number of axes, their sizes, then the bytes."""
-    content = gzip.decompress((MNIST / f"{name}.gz").read_bytes())
-    assert content[:4] == bytes([0, 0, 8, axes])
-    sizes = [int.from_bytes(content[4 * n : 4 * n + 4], "big") for n in range(1, 1 + axes)]
-    return np.frombuffer(content[4 + 4 * axes :], np.uint8).reshape(sizes)
 
 
 def matched(frame: Any, digits: Any) -> tuple[int, Any]:
-    """Which of digits [N, 14, 14] is most like some place of a frame, and what else is seen at that place."""
+    """Which of digits [N, 14 * 14] is most like some place of a frame, and what else is seen at that place."""
     (top, left), (bottom, right) = (edge(np.argwhere(frame > DARK), 0) for edge in (np.min, np.max))
     tops, lefts = range(max(bottom - 13, 0), min(top, 18) + 1), range(max(right - 13, 0), min(left, 34) + 1)
-    places = np.array([frame[y : y + 14, x : x + 14] for y in tops for x in lefts], float)
-    ours, theirs = places.reshape(-1, 196), digits.reshape(-1, 196)
-    distances = (ours**2).sum(1)[:, None] + (theirs**2).sum(1)[None] - 2 * ours @ theirs.T
+    ours = np.array([frame[y : y + 14, x : x + 14].ravel() for y in tops for x in lefts], float)
+    distances = (ours**2).sum(1)[:, None] + (digits**2).sum(1)[None] - 2 * ours @ digits.T
     place, digit = np.unravel_index(distances.argmin(), distances.shape)
-    return int(digit), places[place] - digits[digit]
+    return int(digit), ours[place] - digits[digit]
 
 
 def test_moving_digits_do_what_their_sentences_say() -> None:
-    pictures, labels = idx("t10k-images-idx3-ubyte", 3), idx("t10k-labels-idx1-ubyte", 1)
+    files = (MNIST / f"t10k-{name}-ubyte.gz" for name in ("images-idx3", "labels-idx1"))
+    images, labels = (gzip.decompress(file.read_bytes()) for file in files)
+    assert np.frombuffer(images[:16] + labels[:8], ">i4").tolist() == [0x803, 10_000, 28, 28, 0x801, 10_000]
+    pictures = np.frombuffer(images[16:], np.uint8).reshape(-1, 28, 28)
     small = sum(pictures[:, y::2, x::2].astype(float) for y in (0, 1) for x in (0, 1)) / 4
     for split, first, last in (("training", 0, 8000), ("validation", 8000, 9000), ("test", 9000, 10_000)):
-        names, clips, sentences = moving_digits(split, 21, 32, 48)
-        again = moving_digits(split, 21, 32, 48)
+        (names, clips, sentences), again = (moving_digits(split, 21, 32, 48) for _ in range(2))
         np.testing.assert_array_equal(clips, again[1])
         assert (names, sentences) == again[::2]
         assert (clips.shape, clips.dtype, len(set(names))) == ((21, 24, 32, 48), np.uint8, 21)
         assert set(map(len, sentences)) == {3, 7, 11}  # one move, two, or three
         for clip, words in zip(clips, sentences, strict=True):
-            lit = (clip > DARK).any((1, 2))
-            begin, moves = int(lit.argmax()), (len(words) + 1) // 4
-            assert words[3::4] == ("then",) * (moves - 1)
-            assert words[1::4] == ("moves",) * moves
-            for n, (name, way) in enumerate(zip(words[::4], words[2::4], strict=True)):
-                move = clip[begin + 8 * n :][:8][lit[begin + 8 * n :][:8]]
-                assert 6 <= len(move) <= 8
-                found, rest = matched(move[0], small)
+            lit, seen = (clip > DARK).any((1, 2)), []
+            for start in [t for t in range(int(lit.argmax()), 24, 8) if lit[t]]:
+                move = clip[start : start + 8][lit[start : start + 8]]
+                assert len(move) >= 6
+                found, rest = matched(move[0], small.reshape(-1, 14 * 14))
                 assert first <= found < last  # the splits share no picture
-                assert name == DIGITS[labels[found]]
                 assert np.abs(rest).max() < DARK  # nothing but noise, and no grey value went round
-                # The middle of what is bright goes where the sentence says, and not aside.
-                begun, ended = (np.argwhere(frame > DARK).mean(0) for frame in (move[0], move[-1]))
-                down, right = ended - begun
-                assert 4 < {"up": -down, "down": down, "left": -right, "right": right}[way] < 15
-                assert abs(right if way in ("up", "down") else down) < 0.5
-            assert not lit[begin + 8 * moves :].any()
+                # Where the middle of what is bright goes, and that it does not go aside.
+                down, right = np.argwhere(move[-1] > DARK).mean(0) - np.argwhere(move[0] > DARK).mean(0)
+                *_, (aside, _), (most, way) = sorted(
+                    [(-down, "up"), (down, "down"), (-right, "left"), (right, "right")]
+                )
+                assert 4 < most < 15
+                assert aside < 0.5
+                seen += [*["then"] * bool(seen), DIGITS[labels[8 + found]], "moves", way]
+            assert tuple(seen) == words
 
 
 def test_features_of_digits_are_means_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = (6, 2, 3)
-    monkeypatch.setattr(captioned_videos, "COUNTS", counts)
+    monkeypatch.setattr(captioned_videos, "COUNTS", counts := (6, 2, 3))
     monkeypatch.setattr(captioned_videos, "_digits", captioned_videos._digits.__wrapped__)
     examples = captioned_videos.captioned_videos(DataOptions()).examples
     for split, count in zip(SPLITS, counts, strict=True):
         _, clips, sentences = moving_digits(split, count, 32, 48)
         assert [e.captions for e in examples[split]] == [(words,) for words in sentences]
-        clip, view = clips[-1].astype(int), examples[split][-1].view
-        expected = np.zeros((24, 96))
-        for t, y, x in np.ndindex(24, 8, 12):
-            block = [clip[t, 4 * y + i, 4 * x + j] for i in range(4) for j in range(4)]
-            expected[t, 12 * y + x] = sum(block) / 16 / 255
+        view, expected = examples[split][-1].view, np.zeros((24, 96))
+        for t, y, x, i, j in np.ndindex(24, 8, 12, 4, 4):
+            expected[t, 12 * y + x] += clips[-1, t, 4 * y + i, 4 * x + j] / 255 / 16
         np.testing.assert_allclose(view, expected, rtol=1e-7)
-        # To look at: every third frame, side by side.
-        assert picture(view).tolist() == [
-            [view[3 * n, 12 * y + x] for n in range(8) for x in range(12)] for y in range(8)
-        ]
+        for n, y, x in np.ndindex(8, 8, 12):  # to look at: every third frame, side by side
+            assert picture(view)[y, 12 * n + x] == view[3 * n, 12 * y + x]
     assert picture(np.arange(6.0).reshape(2, 3)).tolist() == [[0, 3], [1, 4], [2, 5]]
-
-
-# ---------------------------------------------------------------- files
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     def refused(problem: str, content: bytes = b"", hint: str = WHERE, **arrays: Any) -> None:
-        folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        folder.mkdir()
-        (folder / FEATURES).write_bytes(content)
+        (tmp_path / FEATURES).write_bytes(content)
         if arrays:
-            np.savez(folder / FEATURES, **arrays)
+            np.savez(tmp_path / FEATURES, **arrays)
         with pytest.raises(ValueError, match=rf"`data\.path` must be .*{problem}.*{re.escape(hint)}"):
-            captioned_videos.captioned_videos(DataOptions(path=str(folder)))
+            captioned_videos.captioned_videos(DataOptions(path=str(tmp_path)))
 
     with pytest.raises(ValueError, match=rf"`data\.path` must be .*which has no {FEATURES}\. {re.escape(WHERE)}"):
         captioned_videos.captioned_videos(DataOptions(path=str(tmp_path)))
     features, said = np.zeros((4, 2, 3)), np.array(["a"] * 4)
     refused("video_id", features=features, caption=said)
     refused("Object arrays", features=features, caption=said.astype(object), video_id=said)
-    for content in (b"", b"no arrays at all", b"PK\3\4 and nothing more"):
-        refused("another one", content)
-    refused(r"\(4, 6\)", features=features.reshape(4, 6), caption=said, video_id=said)
-    refused(r"\(4, 2, 3\)", features=features, caption=said[1:], video_id=said)
-    refused(r"\(4, 2, 3\)", features=features, caption=said, video_id=said[1:])
+    for content in (b"", b"no arrays", b"PK\3\4 and nothing more"):
+        refused("one that cannot be read", content)
+    for views, captions, names in ((features[0], said, said), (features, said[1:], said), (features, said, said[1:])):
+        refused(re.escape(str([*views.shape])), features=views, caption=captions, video_id=names)
+    for wrong in (features[:, :0], features[..., :0], features.astype(str), features.astype(int)):
+        refused(re.escape(f"{wrong.dtype}{[*wrong.shape]}"), features=wrong, caption=said, video_id=said)
+    refused("S1", features=features, caption=said.astype("S"), video_id=said)
+    refused("NaN or infinity among them", features=np.where(features == 0, np.nan, 0), caption=said, video_id=said)
     refused("none for", hint="", features=features, caption=said, video_id=said)
     for option, value in (("projected", 0), ("embedding", 0), ("hidden", 0), ("dropout", 1.0), ("dropout", -0.1)):
         with pytest.raises(ValueError, match=f"`model.{option}` must be .*, got {value}"):
@@ -290,24 +248,16 @@ def test_features_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.skipif(not (VTT / FEATURES).exists(), reason="MSR-VTT's features are not here")
 def test_msrvtt() -> None:
     examples = captioned_videos.captioned_videos(DataOptions(path=str(VTT))).examples
-    assert sum(map(len, examples.values())) == 1000
-    assert {example.view.shape for found in examples.values() for example in found} == {(50, 128)}
-    assert min(map(len, examples.values())) > 70
+    assert [example.view.shape for found in examples.values() for example in found] == [(50, 128)] * 1000
 
 
-# ---------------------------------------------------------------- training
-
-
+@pytest.mark.slow
 def test_training_learns_stops_and_resumes(tmp_path: Path) -> None:
     """The loss falls, a run in two pieces writes what an unbroken one does, and says what it sees of test videos."""
-    task = make(batch=8, dropout=0.1, hidden=16)
+    task = make(batch=8, dropout=0.1, embedding=8, hidden=16)
     loop = LoopOptions(steps=16, log_every=4, validate_every=8, checkpoint_every=8)
-    experiment = Experiment("video_captioning", 0, task, OptimizerOptions(learning_rate=2e-2, warmup=2), loop)
+    experiment = Experiment("video_captioning", 0, task, OptimizerOptions(learning_rate=5e-2, warmup=2), loop)
     pieces, losses = run_in_two_pieces(experiment, tmp_path, looks=10)
     assert losses[-1] < losses[0] - 0.5
     assert {"test BLEU2", "test nearest_chrF"} <= json.loads((pieces / "result.json").read_text())["figures"].keys()
     assert (pieces / "captions.png").stat().st_size > 10_000
-    p, examples = weights(task), task.descriptions.examples["test"]
-    ours = task.captions(p, [example.view for example in examples])
-    lines = [f"{' '.join(said)}   (given: {' '.join(e.captions[0])})" for said, e in zip(ours, examples, strict=True)]
-    assert sorted(task.show(p, tmp_path, 0).split("\n")) == sorted(lines)

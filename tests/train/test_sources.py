@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from jaxrnn.train import END, UNKNOWN, Vocabulary, read_source
+from jaxrnn.train import END, UNKNOWN, Vocabulary, read_arrays, read_source
 
 TEXT = np.random.default_rng(0).bytes(3000)  # nothing that could be compressed away
 WHERE = "Get it at example.org."
@@ -69,6 +69,42 @@ def test_damage_is_one_error(tmp_path, kind):
         file.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"`data\.path` must be"):
             read_source(path, "a.txt", WHERE)
+
+
+def test_the_file_itself(tmp_path):
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    assert read_source(tmp_path / "a.txt", "a.txt", WHERE) == TEXT
+
+
+def test_arrays_of_a_file(tmp_path):
+    arrays = {"x": np.arange(6.0).reshape(2, 3), "names": np.array(["a", "bc"])}
+    np.savez(tmp_path / "a.npz", **arrays, other=np.zeros(2))
+    for path in (tmp_path, tmp_path / "a.npz"):
+        found = read_arrays(path, "a.npz", ("names", "x"), WHERE)
+        assert list(found) == ["names", "x"]
+        for name, array in found.items():
+            np.testing.assert_array_equal(array, arrays[name])
+    with pytest.raises(
+        ValueError, match=r"`data\.path` must be a\.npz with all its arrays, got one without y, z\. Get"
+    ):
+        read_arrays(tmp_path, "a.npz", ("x", "y", "z"), WHERE)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_any_byte_may_be_wrong(tmp_path, save):
+    """Arrays are read as they were written, or there is one error: no other kind of it, whatever the byte is."""
+    array, draw, refused = np.arange(24.0), np.random.default_rng(0), 0
+    save(tmp_path / "a.npz", x=array)
+    content = (tmp_path / "a.npz").read_bytes()
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= int(draw.integers(1, 256))
+        (tmp_path / "a.npz").write_bytes(damaged)
+        try:
+            read_arrays(tmp_path, "a.npz", ("x",), WHERE)
+        except ValueError:
+            refused += 1
+    assert refused > len(content) / 2
 
 
 WORDS = [["b", "a", "b", "c", "b", "a"], [], ["d", "c"]]
