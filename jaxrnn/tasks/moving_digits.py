@@ -17,9 +17,11 @@ DIRECTIONS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  
 HANDS = {"training": (0, 8000), "validation": (8000, 9000), "test": (9000, 10_000)}  # MNIST's digits of each split
 MOVES = 3  # in a clip at most
 FRAMES = 24
-SPEED = 1.0, 2.0  # pixels a frame, the least and the most
+SPEED = 0.8, 1.6  # pixels a frame, the least and the most
+PLACE = 0.4, 0.6  # the middle of a move, in shares of the room that a digit has
 NOISE = 12.0  # standard deviation of what is added to the grey values
-SMALL = SIDE // 2  # a moving digit is so high and wide
+EDGE = 4  # pixels of each picture of MNIST that hold nothing of the digit
+SMALL = SIDE - 2 * EDGE  # a moving digit is so high and wide
 LABELS = "t10k-labels-idx1-ubyte"
 
 
@@ -32,8 +34,7 @@ def moving_digits(
     folder = str(resources.files("jaxrnn.tasks") / "data/mnist")
     contents = read_sources(folder, [TEST, LABELS], WHERE)
     labels = np.frombuffer(contents[LABELS], np.uint8, offset=HEADER // 2)[first:last]  # one axis: a shorter header
-    grey = parse(contents[TEST], TEST)[first:last].astype(np.float64)
-    small = grey.reshape(-1, SMALL, 2, SMALL, 2).mean((2, 4))
+    small = parse(contents[TEST], TEST)[first:last, EDGE:-EDGE, EDGE:-EDGE]
     clips, sentences = np.zeros((count, FRAMES, height, width)), []
     for clip in clips:
         moves = int(draw.integers(1, MOVES + 1))
@@ -54,7 +55,7 @@ def _move(frames: np.ndarray, digit: np.ndarray, direction: str, draw: np.random
     steps = np.arange(len(frames)) - (len(frames) - 1) / 2
     speed = draw.uniform(*SPEED)
     room = np.array(frames.shape[1:]) - SMALL
-    aside = draw.uniform(0.3, 0.7, 2) * room
+    aside = draw.uniform(*PLACE, 2) * room
     for frame, step in zip(frames, steps, strict=True):
         y, x = (aside + speed * step * np.array(DIRECTIONS[direction])).round().astype(int).clip(0, room)
         frame[y : y + SMALL, x : x + SMALL] = digit
