@@ -173,11 +173,13 @@ class LipReading:
         batches = [place(collate(rows)) for rows in in_order(np.zeros(len(lengths)), self.data.batch)]
         loss = sum(self._evaluate_batch(params, batch).item() for batch in batches) / len(lengths)
         wanted = self.clips.splits[split].sentences
-        figures = {"loss": loss}
-        for name, width in (("word_error", 1), ("word_error_beam", BEAM))[: 1 + (self.attends and split == "test")]:
+
+        def error(width: int) -> float:
             said = [s for batch in batches for s in self._sentences(params, batch.frames, width)]
-            figures[name] = word_error(said[: len(wanted)], wanted)
-        return figures
+            return word_error(said[: len(wanted)], wanted)
+
+        figures = {"loss": loss, "word_error": error(1)}
+        return figures | {"word_error_beam": error(BEAM)} if self.attends and split == "test" else figures
 
     @partial(jax.jit, static_argnums=0)
     def _evaluate_batch(self, params: Params, batch: Spoken) -> jax.Array:
