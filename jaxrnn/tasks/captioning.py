@@ -21,7 +21,8 @@ from jaxrnn.tasks.captioned_pictures import SIZE, DataOptions, captioned_picture
 from jaxrnn.tasks.captioner import GRID, CaptionNetwork, moved
 from jaxrnn.tasks.captioning_pictures import attention_figure, captions_figure
 from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.describer import BEAM, Describer
+from jaxrnn.tasks.describer import Describer
+from jaxrnn.tasks.writing import BEAM
 from jaxrnn.train import END, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure

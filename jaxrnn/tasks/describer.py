@@ -18,14 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.decode import beam, greedy
-from jaxrnn.engine.masks import valid_steps
 from jaxrnn.tasks.caption_scores import nearest, scores
 from jaxrnn.tasks.described import Described, Descriptions
+from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy
 from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order
 from jaxrnn.train.task import Batch, Carry, Params
 
-BEAM, LENGTH_PENALTY = 5, 0.6
 NEVER = -1e9  # a logit
 
 
@@ -108,15 +106,12 @@ class Describer(abc.ABC):
         view_rng, see_rng, write_rng = (None, None, None) if rng is None else jax.random.split(rng, 3)
         words, lengths = jnp.asarray(batch.words), jnp.asarray(batch.lengths)
         seen = self.network.see(params, self.view(params, batch.views, view_rng), see_rng)
-        start = jnp.full_like(words[:, :1], self.words.number(START))
-        return self.network.logits(params, seen, jnp.concatenate([start, words[:, :-1]], 1), lengths, write_rng)
+        return self.network.logits(params, seen, before(words, self.words), lengths, write_rng)
 
     def _total(self, params: Params, batch: Described, rng: jax.Array | None) -> jax.Array:
         """Summed loss of a batch."""
         logits, _ = self._logits(params, batch, rng)
-        wanted = jnp.take_along_axis(logits, jnp.asarray(batch.words).T[..., None], -1)[..., 0]
-        losses = jax.nn.logsumexp(logits, axis=-1) - wanted
-        return jnp.sum(losses, where=valid_steps(losses.shape[0], jnp.asarray(batch.lengths), None))
+        return cross_entropy(logits, jnp.asarray(batch.words), jnp.asarray(batch.lengths))
 
     def loss(
         self, params: Params, carry: Carry, batch: Described, rng: jax.Array | None
@@ -166,13 +161,7 @@ class Describer(abc.ABC):
             carry, logits = self.network.step(params, seen.memory, carry, word)
             return carry, self._writable(logits)
 
-        start = jnp.full(len(views), self.words.number(START), jnp.int32)
-        limits: dict[str, Any] = {"length": self.data.longest, "end": self.words.number(END)}
-        if width == 1:
-            best = greedy(step, seen.carry, start, **limits)
-            return best.tokens, best.lengths
-        some = beam(step, seen.carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
-        return some.tokens[..., 0], some.lengths[..., 0]
+        return best(step, seen.carry, len(views), self.words, self.data.longest, width)
 
     def _writable(self, logits: jax.Array) -> jax.Array:
         """Log-probabilities [..., V] without <unk> and <s>, whose share goes to the words.

@@ -20,18 +20,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxrnn.decode import beam, greedy
-from jaxrnn.engine.masks import valid_steps
 from jaxrnn.tasks.clip_changes import changed, standardised
 from jaxrnn.tasks.clips import DataOptions, Spoken, SpokenClips, read_clip
 from jaxrnn.tasks.lip_network import LipNetwork
 from jaxrnn.tasks.lip_pictures import alignment_figure, film
+from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy
 from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Batch, Carry, Params
 
-BEAM, LENGTH_PENALTY = 5, 0.6
 BLANK = START  # CTC has no use for the one, and the decoder that attends has none for the other
 LONGEST = 16  # words that a decoder says at most
 
@@ -135,9 +133,7 @@ class LipReading:
         if not self.attends:
             return self._ctc(params, hs, words, lengths)
         logits, _ = self._attend(params, hs, words, lengths, write_rng)
-        wanted = jnp.take_along_axis(logits, words.T[..., None], -1)[..., 0]
-        valid = valid_steps(len(logits), lengths, None)
-        total = jnp.sum(jax.nn.logsumexp(logits, axis=-1) - wanted, where=valid)
+        total = cross_entropy(logits, words, lengths)
         if rng is None or not self.model.ctc:
             return total
         spoken = self._ctc(params, hs, words, jnp.maximum(lengths - 1, 0))  # without END
@@ -157,8 +153,7 @@ class LipReading:
         self, params: Params, hs: jax.Array, words: jax.Array, lengths: jax.Array, rng: jax.Array | None = None
     ) -> tuple[jax.Array, jax.Array]:
         """Logits [L, B, V] of each word after those before it; and where the decoder looked, [L, B, T]."""
-        start = jnp.full_like(words[:, :1], self.words.number(START))
-        return self.network.logits(params, hs, jnp.concatenate([start, words[:, :-1]], 1), lengths, rng)
+        return self.network.logits(params, hs, before(words, self.words), lengths, rng)
 
     def loss(
         self, params: Params, carry: Carry, batch: Spoken, rng: jax.Array | None
@@ -188,8 +183,8 @@ class LipReading:
     def _sentences(self, params: Params, frames: np.ndarray | jax.Array, width: int = 1) -> list[list[str]]:
         """What is said in clips [B, T, 32, 48], by beam search of a width where the decoder attends."""
         if not self.attends:
-            best = np.asarray(self._spot(params, frames)).argmax(-1).T
-            return [self.words.decode(collapsed(row, self.words.number(BLANK))) for row in best]
+            paths = np.asarray(self._spot(params, frames)).argmax(-1).T
+            return [self.words.decode(collapsed(path, self.words.number(BLANK))) for path in paths]
         tokens, lengths = jax.device_get(self._write(params, frames, width))
         return [self.words.decode(tokens[:length, n]) for n, length in enumerate(lengths)]
 
@@ -203,13 +198,7 @@ class LipReading:
         """Words [LONGEST, B] and how many of them count [B]."""
         carry, memory = self.network.attend(params, self._read(params, frames))
         step = partial(self.network.step, params, memory)
-        start = jnp.full(len(frames), self.words.number(START), jnp.int32)
-        limits: dict[str, Any] = {"length": LONGEST, "end": self.words.number(END)}
-        if width == 1:
-            best = greedy(step, carry, start, **limits)
-            return best.tokens, best.lengths
-        some = beam(step, carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
-        return some.tokens[..., 0], some.lengths[..., 0]
+        return best(step, carry, len(frames), self.words, LONGEST, width)
 
     def caption(self, params: Params, picture: Path, beam: int = BEAM) -> str:
         """What is said in a clip's file, words separated by spaces; CTC takes the likeliest word at every frame.

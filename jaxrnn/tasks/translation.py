@@ -13,23 +13,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.decode import beam, greedy
-from jaxrnn.engine.masks import valid_steps
 from jaxrnn.tasks.alignment import alignment_svg
 from jaxrnn.tasks.encoder_decoder import EncoderDecoder
 from jaxrnn.tasks.parallel_text import DataOptions, Pairs, ParallelText, to_batch
-from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
+from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy
+from jaxrnn.train import END, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.files import write_text
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
-
-BEAM, LENGTH_PENALTY = 5, 0.6
 
 
 @dataclass(frozen=True)
@@ -112,19 +109,12 @@ class Translation:
         source, source_lengths, target, target_lengths = map(jnp.asarray, batch)
         encoder_rng, decoder_rng = (None, None) if rng is None else jax.random.split(rng)
         encoded = self.network.encode(params, source, source_lengths, encoder_rng)
-        start = jnp.full_like(target[:, :1], self.words.number(START))
-        before = jnp.concatenate([start, target[:, :-1]], 1)
-        return self.network.logits(params, encoded, before, target_lengths, decoder_rng)
+        return self.network.logits(params, encoded, before(target, self.words), target_lengths, decoder_rng)
 
     def _total(self, params: Params, batch: Pairs, rng: jax.Array | None, smoothing: float) -> jax.Array:
         """Summed loss of a batch."""
         logits, _ = self._logits(params, batch, rng)
-        total = jax.nn.logsumexp(logits, axis=-1)
-        wanted = jnp.take_along_axis(logits, batch.target.T[..., None], -1)[..., 0]
-        if smoothing:
-            wanted = (1 - smoothing) * wanted + smoothing * logits.mean(-1)
-        valid = valid_steps(total.shape[0], jnp.asarray(batch.target_lengths), None)
-        return jnp.sum(total - wanted, where=valid)
+        return cross_entropy(logits, jnp.asarray(batch.target), jnp.asarray(batch.target_lengths), smoothing)
 
     def loss(
         self, params: Params, carry: Carry, batch: Pairs, rng: jax.Array | None
@@ -173,13 +163,7 @@ class Translation:
         """Words [longest, B] and how many of them count [B]."""
         encoded = self.network.encode(params, source, lengths)
         step = partial(self.network.step, params, encoded.memory)
-        start = jnp.full(lengths.shape, self.words.number(START), jnp.int32)
-        limits: dict[str, Any] = {"length": self.data.longest, "end": self.words.number(END)}
-        if width == 1:
-            best = greedy(step, encoded.carry, start, **limits)
-            return best.tokens, best.lengths
-        some = beam(step, encoded.carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
-        return some.tokens[..., 0], some.lengths[..., 0]
+        return best(step, encoded.carry, len(lengths), self.words, self.data.longest, width)
 
     def translate(self, params: Params, text: str, beam: int = BEAM) -> str:
         """One sentence in the other language, words separated by spaces.

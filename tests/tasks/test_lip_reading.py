@@ -20,7 +20,8 @@ from jaxrnn.tasks import LipReading
 from jaxrnn.tasks.clip_changes import SHIFT, changed, standardised
 from jaxrnn.tasks.clips import Clips, DataOptions, Spoken, SpokenClips, read_clip
 from jaxrnn.tasks.lip_pictures import alignment_figure
-from jaxrnn.tasks.lip_reading import LENGTH_PENALTY, LONGEST, ModelOptions, word_error
+from jaxrnn.tasks.lip_reading import LONGEST, ModelOptions, word_error
+from jaxrnn.tasks.writing import LENGTH_PENALTY
 from jaxrnn.train import END, START, Experiment, LoopOptions, OptimizerOptions
 from jaxrnn.train.plots import save_figure
 from tests import oracle

@@ -18,7 +18,8 @@ from jaxrnn.decode import Attend
 from jaxrnn.tasks import Translation
 from jaxrnn.tasks.alignment import alignment_svg
 from jaxrnn.tasks.parallel_text import DataOptions, ParallelText, to_batch
-from jaxrnn.tasks.translation import LENGTH_PENALTY, ModelOptions, bleu
+from jaxrnn.tasks.translation import ModelOptions, bleu
+from jaxrnn.tasks.writing import LENGTH_PENALTY
 from jaxrnn.train import END, OptimizerOptions
 from jaxrnn.train.optimizer import make_optimizer
 from jaxrnn.train.step import init_state, make_mesh, make_step, state_shardings

@@ -17,9 +17,9 @@ from jaxrnn.tasks import VideoCaptioning, captioned_videos
 from jaxrnn.tasks.caption_scores import scores
 from jaxrnn.tasks.captioned_videos import FEATURES, WHERE, DataOptions, picture
 from jaxrnn.tasks.described import SPLITS, Descriptions, Example, split_of
-from jaxrnn.tasks.describer import LENGTH_PENALTY
 from jaxrnn.tasks.moving_digits import DIGITS, moving_digits
 from jaxrnn.tasks.video_captioning import ModelOptions
+from jaxrnn.tasks.writing import LENGTH_PENALTY
 from jaxrnn.train import END, START, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces

@@ -1,0 +1,51 @@
+"""What all decoders that write word by word share: what they read, their loss, and the search for what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.decode import beam, greedy
+from jaxrnn.engine.masks import valid_steps
+from jaxrnn.train import END, START, Vocabulary
+from jaxrnn.train.task import Carry
+
+BEAM, LENGTH_PENALTY = 5, 0.6
+
+
+def before(words: jax.Array, vocabulary: Vocabulary) -> jax.Array:
+    """The word before each of sentences [B, T]: START, and all but the last."""
+    return jnp.concatenate([jnp.full_like(words[:, :1], vocabulary.number(START)), words[:, :-1]], 1)
+
+
+def cross_entropy(logits: jax.Array, words: jax.Array, lengths: jax.Array, smoothing: float = 0.0) -> jax.Array:
+    """Summed -log p of sentences [B, T] of some lengths [B] under logits [T, B, V].
+
+    A share `smoothing` of what is wanted is spread over all words.
+    """
+    wanted = jnp.take_along_axis(logits, words.T[..., None], -1)[..., 0]
+    if smoothing:
+        wanted = (1 - smoothing) * wanted + smoothing * logits.mean(-1)
+    losses = jax.nn.logsumexp(logits, axis=-1) - wanted
+    return jnp.sum(losses, where=valid_steps(len(losses), lengths, None))
+
+
+def best(
+    step: Callable[[Carry, jax.Array], tuple[Carry, jax.Array]],
+    carry: Carry,
+    rows: int,
+    vocabulary: Vocabulary,
+    longest: int,
+    width: int,
+) -> tuple[jax.Array, jax.Array]:
+    """The likeliest sentences by beam search of a width (1: greedy): words [longest, B], how many of them count [B]."""
+    start = jnp.full(rows, vocabulary.number(START), jnp.int32)
+    limits: dict[str, Any] = {"length": longest, "end": vocabulary.number(END)}
+    if width == 1:
+        found = greedy(step, carry, start, **limits)
+        return found.tokens, found.lengths
+    some = beam(step, carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
+    return some.tokens[..., 0], some.lengths[..., 0]
