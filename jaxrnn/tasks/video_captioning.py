@@ -37,6 +37,8 @@ class ModelOptions:
         projected: Features that a frame is brought to before the first LSTM.
         embedding: Features of a word.
         hidden: Units of each LSTM.
+        every: Watch one frame of so many: the middle one; while training, any one.
+        noise: Standard deviation of what is added to the features of a video while training, the same for all frames.
         dropout: Rate at frames, at embeddings and before the readout, while training.
     """
 
@@ -44,11 +46,14 @@ class ModelOptions:
     projected: int = 64
     embedding: int = 64
     hidden: int = 128
+    every: int = 1
+    noise: float = 0.0
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("projected", "embedding", "hidden"):
+        for name in ("projected", "embedding", "hidden", "every"):
             check(getattr(self, name) >= 1, f"model.{name}", "1 or more", getattr(self, name))
+        check(0 <= self.noise < float("inf"), "model.noise", "a number of 0 or more", self.noise)
         check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
 
 
@@ -71,9 +76,19 @@ class VideoCaptioning(Describer):
         return S2VT(features, m.projected, m.embedding, m.hidden, m.dropout, len(self.words))
 
     def view(self, params: Params, views: np.ndarray | jax.Array, rng: jax.Array | None = None) -> jax.Array:
-        """The features; none for a blind model."""
-        features = jnp.asarray(views).astype(params["words"]["bias"].dtype)
-        return jnp.zeros_like(features) if self.model.blind else features
+        """The features of the frames that are watched; none for a blind model."""
+        features, m = jnp.asarray(views).astype(params["words"]["bias"].dtype), self.model
+        rows, frames, size = features.shape
+        check(m.every <= frames, "model.every", f"at most the {frames} frames of a video", m.every)
+        features = features[:, : frames - frames % m.every].reshape(rows, -1, m.every, size)
+        if m.blind or rng is None:
+            return jnp.zeros_like(features[:, :, 0]) if m.blind else features[:, :, m.every // 2]
+        frame_rng, noise_rng = jax.random.split(rng)
+        chosen = jax.random.randint(frame_rng, (*features.shape[:2], 1, 1), 0, m.every)
+        noise = jax.random.normal(noise_rng, (rows, 1, size), features.dtype)
+        return jnp.take_along_axis(features, chosen, 2)[:, :, 0] + m.noise * jnp.broadcast_to(
+            noise, features[:, :, 0].shape
+        )
 
     def coarse(self, views: np.ndarray) -> np.ndarray:
         """Means over time."""

@@ -188,6 +188,29 @@ def test_moving_digits_do_what_their_sentences_say() -> None:
             assert tuple(seen) == words
 
 
+def test_one_frame_of_some_is_watched_and_in_training_any_of_them() -> None:
+    task, videos = make(every=3), np.arange(4 * 11 * 7.0).reshape(4, 11, 7)
+    p = weights(task)
+    np.testing.assert_array_equal(task.view(p, videos), videos[:, [1, 4, 7]])  # two frames are left over
+    found = np.array([task.view(p, videos, jax.random.key(n)) for n in range(30)])
+    places = np.round((found[..., 0] - videos[:, 0, 0][:, None]) / 7).astype(int)
+    np.testing.assert_array_equal(np.sort(np.unique(places[:, :, 0])), [0, 1, 2])
+    for place, view in zip(places, found, strict=True):
+        assert ((place // 3) == [0, 1, 2]).all()
+        np.testing.assert_array_equal(view, np.stack([video[row] for video, row in zip(videos, place, strict=True)]))
+    with pytest.raises(ValueError, match=r"`model\.every` must be at most the 2 frames of a video, got 3"):
+        task.view(p, videos[:, :2])
+
+
+def test_noise_is_one_for_all_frames_of_a_video() -> None:
+    task, videos = make(noise=0.5), np.zeros((400, 3, 7))
+    p = weights(task)
+    found = np.asarray(task.view(p, videos, jax.random.key(0)))
+    np.testing.assert_array_equal(found[:, :1].repeat(3, 1), found)
+    np.testing.assert_allclose([found.mean(), found.std()], [0, 0.5], atol=0.05)
+    assert not np.asarray(task.view(p, videos)).any()
+
+
 def test_features_of_digits_are_means_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(captioned_videos, "COUNTS", counts := (6, 2, 3))
     monkeypatch.setattr(captioned_videos, "_digits", captioned_videos._digits.__wrapped__)
@@ -227,7 +250,15 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     refused("S1", features=features, caption=said.astype("S"), video_id=said)
     refused("NaN or infinity among them", features=np.where(features == 0, np.nan, 0), caption=said, video_id=said)
     refused("none for", hint="", features=features, caption=said, video_id=said)
-    for option, value in (("projected", 0), ("embedding", 0), ("hidden", 0), ("dropout", 1.0), ("dropout", -0.1)):
+    for option, value in (
+        ("every", 0),
+        ("noise", -1.0),
+        ("projected", 0),
+        ("embedding", 0),
+        ("hidden", 0),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+    ):
         with pytest.raises(ValueError, match=f"`model.{option}` must be .*, got {value}"):
             ModelOptions(**{option: value})
     for option in ("at_least", "batch", "longest"):
@@ -239,10 +270,12 @@ def test_features_of_a_file(tmp_path: Path) -> None:
     features, said = np.random.default_rng(0).normal(size=(60, 2, 3)), [f"A man, {n} dogs!" for n in range(60)]
     np.savez(tmp_path / FEATURES, features=features, caption=said, video_id=[f"video{n}" for n in range(60)])
     examples = captioned_videos.captioned_videos(DataOptions(path=str(tmp_path))).examples
+    trained = np.concatenate([features[n] for n in range(60) if split_of(f"video{n}") == "training"])
+    standard = (features - trained.mean(0)) / trained.std(0)
     for split in SPLITS:
         rows = [n for n in range(60) if split_of(f"video{n}") == split]
         assert [e.captions for e in examples[split]] == [(("a", "man", str(n), "dogs"),) for n in rows]
-        np.testing.assert_array_equal([e.view for e in examples[split]], features[rows].astype(np.float32))
+        np.testing.assert_allclose([e.view for e in examples[split]], standard[rows], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.skipif(not (VTT / FEATURES).exists(), reason="MSR-VTT's features are not here")
