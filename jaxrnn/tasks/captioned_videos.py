@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numpy as np
 
@@ -28,25 +29,29 @@ class DataOptions:
     """The videos.
 
     Args:
-        path: A folder or archive with MSR-VTT's features. Empty: moving digits, which are made here.
+        set: digits, which move and are made here, or msrvtt.
+        path: Of msrvtt: a folder or archive with its features.
         at_least: Words seen less often in training are <unk>.
         batch: B, the captions of a batch.
         longest: Words that a caption has at most; longer ones are cut in training.
     """
 
+    set: Literal["digits", "msrvtt"] = "digits"
     path: str = ""
     at_least: int = 1
     batch: int = 32
     longest: int = 20
 
     def __post_init__(self) -> None:
+        check(self.set in ("digits", "msrvtt"), "data.set", "'digits' or 'msrvtt'", self.set)
+        check(self.set != "digits" or not self.path, "data.path", "empty for moving digits", self.path)
         for name in ("at_least", "batch", "longest"):
             check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
 
 
 def captioned_videos(options: DataOptions) -> Descriptions:
     """The videos, float32 [T, F] each, with their captions."""
-    found = _vtt(options.path) if options.path else _digits()
+    found = _digits() if options.set == "digits" else _vtt(options.path)
     return Descriptions(found, options.at_least, options.longest)
 
 
@@ -73,6 +78,8 @@ def _digits() -> dict[str, list[Example]]:
 @cache
 def _vtt(path: str) -> dict[str, list[Example]]:
     """One caption a video; a tenth of the videos validates, a tenth tests. Features are standardised."""
+    if not path:
+        fail("data.path", f"a folder or archive with {FEATURES}", "none", WHERE)
     features, captions, names = read_arrays(path, FEATURES, ("features", "caption", "video_id"), WHERE).values()
     shapes = f"{features.dtype}{list(features.shape)}, {captions.dtype}{list(captions.shape)}, {list(names.shape)}"
     numbers = features.ndim == 3 and 0 not in features.shape and features.dtype.kind == "f"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageSequence
@@ -52,16 +52,20 @@ class DataOptions:
     """The clips.
 
     Args:
-        path: A folder or archive with GRID's clips. Empty: moving digits, which are made here.
+        set: digits, which move and are made here, or grid, a speaker of GRID.
+        path: Of grid: a folder or archive with its clips.
         batch: B, the clips of a batch.
         seed: Of their order.
     """
 
+    set: Literal["digits", "grid"] = "digits"
     path: str = ""
     batch: int = 32
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check(self.set in ("digits", "grid"), "data.set", "'digits' or 'grid'", self.set)
+        check(self.set != "digits" or not self.path, "data.path", "empty for moving digits", self.path)
         check(self.batch >= 1, "data.batch", "1 or more", self.batch)
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
 
@@ -75,7 +79,7 @@ class SpokenClips:
     @cached_property
     def splits(self) -> dict[str, Clips]:
         """By name: training, validation and test."""
-        found = _grid(self.options.path) if self.options.path else _digits()
+        found = _digits() if self.options.set == "digits" else _grid(self.options.path)
         for split, clips in found.items():
             if not clips.names:
                 fail("data.path", "clips enough for every split", f"none for {split}", WHERE)
@@ -136,6 +140,8 @@ def _digits() -> dict[str, Clips]:
 @cache
 def _grid(path: str) -> dict[str, Clips]:
     """Held out are the clips that data/grid/held_out.txt names; the speaker is the same in all splits."""
+    if not path:
+        fail("data.path", "a folder or archive with GRID's clips", "none", WHERE)
     held = (resources.files("jaxrnn.tasks") / "data/grid/held_out.txt").read_text("utf-8").split()
     transcripts = read_source(path, TRANSCRIPTS, WHERE)
     try:

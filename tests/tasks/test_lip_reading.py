@@ -366,7 +366,7 @@ def test_grid_is_split_by_the_names_in_the_package(tmp_path: Path) -> None:
         mosaic(frames).save(tmp_path / f"{name}.jpg", quality=100)
     spoken = {name: {"text": f"set {name} now", "frames": 75} for name in names}
     (tmp_path / "transcripts.json").write_text(json.dumps(spoken))
-    splits = SpokenClips(DataOptions(path=str(tmp_path))).splits
+    splits = SpokenClips(DataOptions(set="grid", path=str(tmp_path))).splits
     assert splits["test"].names == sorted(held[:3])
     assert sorted(splits["training"].names + splits["validation"].names) == sorted(names[3:])
     for split in splits.values():
@@ -377,9 +377,15 @@ def test_grid_is_split_by_the_names_in_the_package(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("unchecked")
 def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
-    def splits(path: Path) -> Any:
-        return SpokenClips(DataOptions(path=str(path))).splits
+    def splits(path: Path | str) -> Any:
+        return SpokenClips(DataOptions(set="grid", path=str(path))).splits
 
+    with pytest.raises(ValueError, match=r"must be a folder or archive with GRID's clips, got none\. GRID is at"):
+        splits("")
+    with pytest.raises(ValueError, match=r"`data\.path` must be empty for moving digits, got here"):
+        DataOptions(path="here")
+    with pytest.raises(ValueError, match=r"`data\.set` must be 'digits' or 'grid', got lips"):
+        DataOptions(set="lips")
     with pytest.raises(ValueError, match=r"which has no transcripts\.json\. GRID is at"):
         splits(tmp_path)
     for number, content in enumerate(("{", "[]", '{"a": {}}', '{"a": 3}')):
@@ -406,7 +412,7 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not GRID.exists(), reason="GRID is not here")
 def test_grid() -> None:
-    clips = SpokenClips(DataOptions(path=str(GRID)))
+    clips = SpokenClips(DataOptions(set="grid", path=str(GRID)))
     assert {split: len(found.names) for split, found in clips.splits.items()} == {
         "training": 765,
         "validation": 35,

@@ -234,10 +234,10 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
         if arrays:
             np.savez(tmp_path / FEATURES, **arrays)
         with pytest.raises(ValueError, match=rf"`data\.path` must be .*{problem}.*{re.escape(hint)}"):
-            captioned_videos.captioned_videos(DataOptions(path=str(tmp_path)))
+            captioned_videos.captioned_videos(DataOptions(set="msrvtt", path=str(tmp_path)))
 
     with pytest.raises(ValueError, match=rf"`data\.path` must be .*which has no {FEATURES}\. {re.escape(WHERE)}"):
-        captioned_videos.captioned_videos(DataOptions(path=str(tmp_path)))
+        captioned_videos.captioned_videos(DataOptions(set="msrvtt", path=str(tmp_path)))
     features, said = np.zeros((4, 2, 3)), np.array(["a"] * 4)
     refused("video_id", features=features, caption=said)
     refused("Object arrays", features=features, caption=said.astype(object), video_id=said)
@@ -261,6 +261,10 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=f"`model.{option}` must be .*, got {value}"):
             ModelOptions(**{option: value})
+    with pytest.raises(ValueError, match=rf"must be a folder or archive with {FEATURES}, got none"):
+        captioned_videos.captioned_videos(DataOptions(set="msrvtt"))
+    with pytest.raises(ValueError, match=r"`data\.path` must be empty for moving digits, got here"):
+        DataOptions(path="here")
     for option in ("at_least", "batch", "longest"):
         with pytest.raises(ValueError, match=f"`data.{option}` must be 1 or more, got 0"):
             DataOptions(**{option: 0})
@@ -269,7 +273,7 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
 def test_features_of_a_file(tmp_path: Path) -> None:
     features, said = np.random.default_rng(0).normal(size=(60, 2, 3)), [f"A man, {n} dogs!" for n in range(60)]
     np.savez(tmp_path / FEATURES, features=features, caption=said, video_id=[f"video{n}" for n in range(60)])
-    examples = captioned_videos.captioned_videos(DataOptions(path=str(tmp_path))).examples
+    examples = captioned_videos.captioned_videos(DataOptions(set="msrvtt", path=str(tmp_path))).examples
     trained = np.concatenate([features[n] for n in range(60) if split_of(f"video{n}") == "training"])
     standard = (features - trained.mean(0)) / trained.std(0)
     for split in SPLITS:
@@ -280,7 +284,7 @@ def test_features_of_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not (VTT / FEATURES).exists(), reason="MSR-VTT's features are not here")
 def test_msrvtt() -> None:
-    examples = captioned_videos.captioned_videos(DataOptions(path=str(VTT))).examples
+    examples = captioned_videos.captioned_videos(DataOptions(set="msrvtt", path=str(VTT))).examples
     assert [example.view.shape for found in examples.values() for example in found] == [(50, 128)] * 1000
 
 
