@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from jaxrnn.errors import fail
+from jaxrnn.tasks.clips import HEIGHT, WIDTH
 from jaxrnn.tasks.described import SPLITS, Descriptions, Example, by_split, words
-from jaxrnn.tasks.moving_digits import moving_digits
+from jaxrnn.tasks.moving_digits import COUNTS, moving_digits
 from jaxrnn.train import read_arrays
 from jaxrnn.train.options import check
 
@@ -19,9 +20,8 @@ WHERE = (
     f"{FEATURES} holds arrays features [videos, frames, F], caption [videos] and video_id [videos]; MSR-VTT's videos, "
     "to compute features of, are at https://www.microsoft.com/en-us/research/publication/msr-vtt"
 )
-HEIGHT, WIDTH, BLOCK = 32, 48, 4  # of a moving digit's frame, in pixels; so many in each direction are one feature
-EPSILON = 1e-6  # a feature that deviates less is left as it is
-COUNTS = (2000, 200, 200)  # clips of moving digits in each split
+BLOCK = 4  # pixels of a moving digit's frame, in each direction, that are one feature
+EPSILON = 1e-6  # the least deviation that a feature is divided by: one that never changes is zero
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from jaxrnn.errors import fail
-from jaxrnn.tasks.moving_digits import moving_digits
+from jaxrnn.tasks.described import SPLITS
+from jaxrnn.tasks.moving_digits import COUNTS, moving_digits
 from jaxrnn.train import EMPTY, END, START, UNKNOWN, Vocabulary, pad, read_source, read_sources
 from jaxrnn.train.options import check
 
@@ -132,8 +133,7 @@ def _cut(mosaic: np.ndarray) -> np.ndarray:
 def _digits() -> dict[str, Clips]:
     """Of moving digits; each split has digits of its own, in other hands."""
     return {
-        split: Clips(*moving_digits(split, count, HEIGHT, WIDTH))
-        for split, count in (("training", 2000), ("validation", 200), ("test", 200))
+        split: Clips(*moving_digits(split, count, HEIGHT, WIDTH)) for split, count in zip(SPLITS, COUNTS, strict=True)
     }
 
 
@@ -149,7 +149,7 @@ def _grid(path: str) -> dict[str, Clips]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         fail("data.path", f"a {TRANSCRIPTS} that gives each clip's text", f"another one ({error!r})", WHERE)
     pictures = read_sources(path, [f"{name}.jpg" for name in spoken], WHERE)
-    found: dict[str, tuple[list, list, list]] = {split: ([], [], []) for split in ("training", "validation", "test")}
+    found: dict[str, tuple[list, list, list]] = {split: ([], [], []) for split in SPLITS}
     for name, sentence in sorted(spoken.items()):
         validates = zlib.crc32(name.encode()) % VALIDATES == 0
         split = "test" if name in held else "validation" if validates else "training"

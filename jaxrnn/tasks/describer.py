@@ -11,7 +11,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -175,12 +175,8 @@ class Describer(abc.ABC):
         words = words + jnp.broadcast_to(jnp.log1p(-jnp.exp(ending))[..., None], words.shape)
         return jnp.maximum(words.at[..., end].set(ending), NEVER)
 
-    @cached_property
-    def _training_features(self) -> np.ndarray:
-        return self.coarse(self.descriptions.views("training"))
-
     def nearest_captions(self, split: str) -> list[Sequence[str]]:
         """For each view of a split the first caption of the training view that is most like it."""
         training = self.descriptions.examples["training"]
-        found = nearest(self.coarse(self.descriptions.views(split)), self._training_features)
+        found = nearest(*(self.coarse(self.descriptions.views(name)) for name in (split, "training")))
         return [training[n].captions[0] for n in found]

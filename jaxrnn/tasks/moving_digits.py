@@ -15,6 +15,7 @@ from jaxrnn.train import read_sources
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 DIRECTIONS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  # rows, columns
 HANDS = {"training": (0, 8000), "validation": (8000, 9000), "test": (9000, 10_000)}  # MNIST's digits of each split
+COUNTS = (2000, 200, 200)  # clips for training, validation and test
 MOVES = 3  # in a clip at most
 FRAMES = 24
 SPEED = 0.8, 1.6  # pixels a frame, the least and the most

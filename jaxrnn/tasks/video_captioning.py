@@ -81,14 +81,15 @@ class VideoCaptioning(Describer):
         rows, frames, size = features.shape
         check(m.every <= frames, "model.every", f"at most the {frames} frames of a video", m.every)
         features = features[:, : frames - frames % m.every].reshape(rows, -1, m.every, size)
-        if m.blind or rng is None:
-            return jnp.zeros_like(features[:, :, 0]) if m.blind else features[:, :, m.every // 2]
+        if m.blind:
+            return jnp.zeros_like(features[:, :, 0])
+        if rng is None:
+            return features[:, :, m.every // 2]
         frame_rng, noise_rng = jax.random.split(rng)
         chosen = jax.random.randint(frame_rng, (*features.shape[:2], 1, 1), 0, m.every)
         noise = jax.random.normal(noise_rng, (rows, 1, size), features.dtype)
-        return jnp.take_along_axis(features, chosen, 2)[:, :, 0] + m.noise * jnp.broadcast_to(
-            noise, features[:, :, 0].shape
-        )
+        watched = jnp.take_along_axis(features, chosen, 2)[:, :, 0]
+        return watched + m.noise * jnp.broadcast_to(noise, watched.shape)
 
     def coarse(self, views: np.ndarray) -> np.ndarray:
         """Means over time."""
