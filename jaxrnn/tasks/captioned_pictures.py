@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from jaxrnn.errors import fail
 from jaxrnn.tasks.described import Descriptions, Example, by_split, words
 from jaxrnn.train import read_source, read_sources
-from jaxrnn.train.options import check
+from jaxrnn.train.options import check, check_set
 
 SIZE = 64  # of a picture, in pixels
 SHEET = 40  # pictures in a row of the sheet of emoji
@@ -47,8 +47,7 @@ class DataOptions:
     longest: int = 20
 
     def __post_init__(self) -> None:
-        check(self.set in ("emoji", "flickr8k"), "data.set", "'emoji' or 'flickr8k'", self.set)
-        check(self.set != "emoji" or not self.path, "data.path", "empty for the emoji of the package", self.path)
+        check_set(self.set, self.path, ships="emoji", full="flickr8k")
         for name in ("at_least", "batch", "longest"):
             check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
 
@@ -93,8 +92,6 @@ def _emoji() -> dict[str, list[Example]]:
 @cache
 def _photographs(path: str) -> dict[str, list[Example]]:
     """All captions of a photograph are in one split."""
-    if not path:
-        fail("data.path", "a folder or archive with the photographs and captions.csv", "none", WHERE)
     table = csv.DictReader(io.StringIO(read_source(path, "captions.csv", WHERE).decode("utf-8")))
     captions: dict[str, list[tuple[str, ...]]] = {}
     for row in table:

@@ -13,7 +13,7 @@ from jaxrnn.tasks.clips import HEIGHT, WIDTH
 from jaxrnn.tasks.described import SPLITS, Descriptions, Example, by_split, words
 from jaxrnn.tasks.moving_digits import COUNTS, moving_digits
 from jaxrnn.train import read_arrays
-from jaxrnn.train.options import check
+from jaxrnn.train.options import check, check_set
 
 FEATURES = "msrvtt_first1000_vgg16ae128.npz"
 WHERE = (
@@ -43,8 +43,7 @@ class DataOptions:
     longest: int = 20
 
     def __post_init__(self) -> None:
-        check(self.set in ("digits", "msrvtt"), "data.set", "'digits' or 'msrvtt'", self.set)
-        check(self.set != "digits" or not self.path, "data.path", "empty for moving digits", self.path)
+        check_set(self.set, self.path, ships="digits", full="msrvtt")
         for name in ("at_least", "batch", "longest"):
             check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
 
@@ -78,8 +77,6 @@ def _digits() -> dict[str, list[Example]]:
 @cache
 def _vtt(path: str) -> dict[str, list[Example]]:
     """One caption a video; a tenth of the videos validates, a tenth tests. Features are standardised."""
-    if not path:
-        fail("data.path", f"a folder or archive with {FEATURES}", "none", WHERE)
     features, captions, names = read_arrays(path, FEATURES, ("features", "caption", "video_id"), WHERE).values()
     shapes = f"{features.dtype}{list(features.shape)}, {captions.dtype}{list(captions.shape)}, {list(names.shape)}"
     numbers = features.ndim == 3 and 0 not in features.shape and features.dtype.kind == "f"

@@ -70,17 +70,17 @@ class CharLM(LanguageModel):
     @property
     def headline(self) -> str:
         """As each text's figures are published."""
-        return "test bits_per_character" if self.data.path else "validation loss"
+        return "test bits_per_character" if self.data.set == "ptb" else "validation loss"
 
     @property
     def splits(self) -> tuple[str, ...]:
         """Shakespeare has no test text by custom."""
-        return ("validation", "test") if self.data.path else ("validation",)
+        return ("validation", "test") if self.data.set == "ptb" else ("validation",)
 
     @cached_property
     def _texts(self) -> tuple[str, ...]:
         """The training text, then one a split."""
-        if self.data.path:
+        if self.data.set == "ptb":
             return tuple("".join(f"{line}\n" for line in lines) for lines in penn_treebank(self.data.path))
         text = shakespeare()
         cut = len(text) * 9 // 10
@@ -152,4 +152,4 @@ class CharLM(LanguageModel):
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """500 characters after "ROMEO:", or after "the " of Penn Treebank, in sample.txt."""
-        return self.write_sample(params, folder, "the " if self.data.path else "ROMEO:", 500, seed)
+        return self.write_sample(params, folder, "the " if self.data.set == "ptb" else "ROMEO:", 500, seed)

@@ -19,7 +19,7 @@ from jaxrnn.errors import fail
 from jaxrnn.tasks.described import SPLITS
 from jaxrnn.tasks.moving_digits import COUNTS, moving_digits
 from jaxrnn.train import EMPTY, END, START, UNKNOWN, Vocabulary, pad, read_source, read_sources
-from jaxrnn.train.options import check
+from jaxrnn.train.options import check, check_set
 
 HEIGHT, WIDTH = 32, 48  # of a frame, in pixels
 ROWS, COLUMNS = 15, 5  # frames in the mosaic that a clip of GRID is kept as
@@ -65,8 +65,7 @@ class DataOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check(self.set in ("digits", "grid"), "data.set", "'digits' or 'grid'", self.set)
-        check(self.set != "digits" or not self.path, "data.path", "empty for moving digits", self.path)
+        check_set(self.set, self.path, ships="digits", full="grid")
         check(self.batch >= 1, "data.batch", "1 or more", self.batch)
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
 
@@ -140,8 +139,6 @@ def _digits() -> dict[str, Clips]:
 @cache
 def _grid(path: str) -> dict[str, Clips]:
     """Held out are the clips that data/grid/held_out.txt names; the speaker is the same in all splits."""
-    if not path:
-        fail("data.path", "a folder or archive with GRID's clips", "none", WHERE)
     held = (resources.files("jaxrnn.tasks") / "data/grid/held_out.txt").read_text("utf-8").split()
     transcripts = read_source(path, TRANSCRIPTS, WHERE)
     try:

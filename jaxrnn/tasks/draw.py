@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,9 +28,9 @@ import numpy as np
 from jaxrnn.tasks.draw_network import DrawNetwork, Glimpses
 from jaxrnn.tasks.draw_network import ModelOptions as ModelOptions
 from jaxrnn.tasks.draw_pictures import animate, film_strip, sheet
-from jaxrnn.tasks.mnist import digits
+from jaxrnn.tasks.mnist import digits, sample
 from jaxrnn.train import EMPTY, ByLength, in_order
-from jaxrnn.train.options import check
+from jaxrnn.train.options import check, check_set
 from jaxrnn.train.task import Batch, Carry, Params
 
 
@@ -39,16 +39,19 @@ class DataOptions:
     """The pictures.
 
     Args:
-        path: A folder or archive with MNIST's two files of images (empty: 10,000 of them, which ship with the package).
+        set: sample, 10,000 pictures of MNIST that ship with the package, or mnist, all 70,000.
+        path: Of mnist: a folder or archive with its two files of images.
         rows: B, the pictures of a batch.
         seed: Of their order.
     """
 
+    set: Literal["sample", "mnist"] = "sample"
     path: str = ""
     rows: int = 128
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_set(self.set, self.path, ships="sample", full="mnist")
         check(self.rows >= 1, "data.rows", "1 or more", self.rows)
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
 
@@ -73,7 +76,7 @@ class Draw:
     @cached_property
     def pictures(self) -> dict[str, np.ndarray]:
         """Of each split, bool [N, 28, 28]."""
-        return digits(self.data.path)
+        return digits(self.data.path) if self.data.set == "mnist" else sample()
 
     @cached_property
     def network(self) -> DrawNetwork:

@@ -21,7 +21,7 @@ from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.errors import fail
 from jaxrnn.tasks.pen import save_drawing, sheet_figure, to_svg, window_figure
 from jaxrnn.tasks.pen_network import PenNetwork
-from jaxrnn.tasks.strokes import IAM, IAM_WHERE, DataOptions, Drawings, Strokes
+from jaxrnn.tasks.strokes import DataOptions, Drawings, Strokes
 from jaxrnn.train import ByLength, in_order
 from jaxrnn.train.files import write_text
 from jaxrnn.train.options import check
@@ -91,8 +91,8 @@ class Handwriting:
     @cached_property
     def drawings(self) -> Drawings:
         """The data."""
-        if self.model.text and not self.data.path:
-            fail("data.path", f"a folder or archive with {IAM}: Omniglot's drawings have no text", "none", IAM_WHERE)
+        if self.model.text and self.data.set == "omniglot":
+            fail("data.set", "'iam', with `model.text`: Omniglot's drawings have no text", "'omniglot'")
         return Drawings(self.data)
 
     @cached_property
@@ -229,7 +229,8 @@ class Handwriting:
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """Drawings in samples.svg and samples.png; of a model that reads, where its window stood, in window.png."""
-        texts, columns = (list(SENTENCES), 1) if self.model.text else ([""] * SAMPLES, 1 if self.data.path else 4)
+        texts = list(SENTENCES) if self.model.text else [""] * SAMPLES
+        columns = 1 if self.data.set == "iam" else 4
         found, weights, reached = self.draw(params, texts, BIAS if self.model.text else 0.0, seed)
         write_text(folder / "samples.svg", to_svg(found[:SAMPLES], columns))
         save_figure(sheet_figure(found[:SAMPLES], columns), folder / "samples.png")

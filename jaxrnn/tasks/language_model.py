@@ -14,6 +14,7 @@ from functools import partial
 from importlib import resources
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ import optax
 import jaxrnn
 from jaxrnn.decode import stream
 from jaxrnn.train.files import write_text
-from jaxrnn.train.options import check
+from jaxrnn.train.options import check, check_set
 from jaxrnn.train.sources import read_sources
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Batch, Carry, Params
@@ -40,17 +41,19 @@ class DataOptions:
     """The text as ordered streams.
 
     Args:
-        path: Folder or archive with ptb.train.txt, ptb.valid.txt and ptb.test.txt (Mikolov's Penn Treebank). Empty:
-            Shakespeare's plays, which come with the package.
+        set: shakespeare, plays that ship with the package, or ptb, Mikolov's Penn Treebank.
+        path: Of ptb: a folder or archive with ptb.train.txt, ptb.valid.txt and ptb.test.txt.
         streams: B, the streams read side by side.
         length: T, the symbols of a chunk: gradients go back this far, carries further.
     """
 
+    set: Literal["shakespeare", "ptb"] = "shakespeare"
     path: str = ""
     streams: int = 32
     length: int = 64
 
     def __post_init__(self) -> None:
+        check_set(self.set, self.path, ships="shakespeare", full="ptb")
         check(1 <= self.streams <= 10_000, "data.streams", "1 to 10000", self.streams)
         check(self.length >= 1, "data.length", "1 or more", self.length)
 

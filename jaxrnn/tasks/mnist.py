@@ -37,18 +37,20 @@ def binarise(grey: np.ndarray, seed: int) -> np.ndarray:
 
 
 def digits(path: str) -> dict[str, np.ndarray]:
-    """The pictures of each split, bool [N, 28, 28].
-
-    Of the whole MNIST 50,000 for training and 10,000 each for validation and test; of the sample that ships with the
-    package (no path), which is MNIST's test images, 8,000 and 1,000 each.
+    """MNIST's pictures, bool [N, 28, 28]: 50,000 for training, 10,000 each for validation and test.
 
     Raises:
         ValueError: If a file is missing or damaged; the message says where to get it.
     """
-    sample = resources.files("jaxrnn.tasks") / "data" / "mnist"
-    test = binarise(parse(read_source(path or str(sample), TEST, WHERE), TEST), seed=1)
-    if path:
-        training = binarise(parse(read_source(path, TRAINING, WHERE), TRAINING), seed=0)
-        parts = np.split(training, [50_000])
-        return {"train": parts[0], "validation": parts[1], "test": test}
-    return dict(zip(("train", "validation", "test"), np.split(test, [8_000, 9_000]), strict=True))
+    training, validation = np.split(binarise(parse(read_source(path, TRAINING, WHERE), TRAINING), seed=0), [50_000])
+    return {"train": training, "validation": validation, "test": _test(path)}
+
+
+def sample() -> dict[str, np.ndarray]:
+    """What ships with the package: MNIST's test pictures, 8,000 for training, 1,000 each for validation and test."""
+    pictures = _test(str(resources.files("jaxrnn.tasks") / "data" / "mnist"))
+    return dict(zip(("train", "validation", "test"), np.split(pictures, [8_000, 9_000]), strict=True))
+
+
+def _test(path: str) -> np.ndarray:
+    return binarise(parse(read_source(path, TEST, WHERE), TEST), seed=1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from jaxrnn.errors import fail
 from jaxrnn.train import Vocabulary, pad, read_arrays
-from jaxrnn.train.options import check
+from jaxrnn.train.options import check, check_set
 
 IAM = "iam_ondb_lines.npz"
 IAM_WHERE = (
@@ -26,7 +26,8 @@ class DataOptions:
     """The drawings.
 
     Args:
-        path: A folder or archive with iam_ondb_lines.npz. Empty: drawings of Omniglot, which ship with the package.
+        set: omniglot, drawings of characters that ship with the package, or iam, lines of text.
+        path: Of iam: a folder or archive with iam_ondb_lines.npz.
         rows: B, the drawings of a batch.
         longest: Train on so many points from the start of each drawing, 0: on all. What a window learns on the first
             words of a line it does on the others too, and it learns it in fewer points.
@@ -34,6 +35,7 @@ class DataOptions:
         seed: Of their order.
     """
 
+    set: Literal["omniglot", "iam"] = "omniglot"
     path: str = ""
     rows: int = 32
     longest: int = 0
@@ -41,6 +43,7 @@ class DataOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_set(self.set, self.path, ships="omniglot", full="iam")
         check(self.rows >= 1, "data.rows", "1 or more", self.rows)
         check(self.longest == 0 or self.longest >= 2, "data.longest", "0, or 2 or more points", self.longest)
         check(self.multiple >= 1, "data.multiple", "1 or more", self.multiple)
@@ -72,14 +75,14 @@ class Drawings:
     @cached_property
     def _raw(self) -> dict[str, Lines]:
         """Both splits, in the units of the file."""
-        if self.data.path:
+        if self.data.set == "iam":
             file = read_arrays(self.data.path, IAM, (*ARRAYS, "split", "text"), IAM_WHERE)
         else:
             folder = str(resources.files("jaxrnn.tasks") / "data")
             file = read_arrays(folder, "omniglot_strokes.npz", (*ARRAYS, "training"), "Install the package again.")
         dx, dy, end, offset = (file[name] for name in ARRAYS)
         count = len(offset) - 1
-        if self.data.path:
+        if self.data.set == "iam":
             # As Graves 2013, section 4.2.
             split, texts = file["split"], file["text"].tolist()
             chosen = {"training": np.isin(split, ("train", "valid2", "test")), "validation": split == "valid1"}

@@ -113,7 +113,7 @@ class WordLM(LanguageModel):
     @cached_property
     def _texts(self) -> tuple[list[str], ...]:
         """The words of the training text, then of one a split."""
-        if self.data.path:
+        if self.data.set == "ptb":
             texts = penn_treebank(self.data.path)
         else:
             lines = shakespeare().splitlines()
@@ -123,12 +123,12 @@ class WordLM(LanguageModel):
 
     def split(self, line: str) -> list[str]:
         """The words of a line."""
-        return line.split() if self.data.path else WORD.findall(line)
+        return line.split() if self.data.set == "ptb" else WORD.findall(line)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words that the model knows, the most frequent first."""
-        return Vocabulary.of([self._texts[0]], special=(UNKNOWN, END), at_least=1 if self.data.path else 2)
+        return Vocabulary.of([self._texts[0]], special=(UNKNOWN, END), at_least=1 if self.data.set == "ptb" else 2)
 
     @cached_property
     def symbols(self) -> tuple[np.ndarray, ...]:
@@ -214,7 +214,7 @@ class WordLM(LanguageModel):
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """150 words after "ROMEO:", or after "the" of Penn Treebank, in sample.txt."""
-        return self.write_sample(params, folder, "the" if self.data.path else "ROMEO:", 150, seed)
+        return self.write_sample(params, folder, "the" if self.data.set == "ptb" else "ROMEO:", 150, seed)
 
 
 def mean_square(ys: jax.Array, valid: jax.Array) -> jax.Array:

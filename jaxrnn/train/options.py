@@ -14,6 +14,12 @@ def check(ok: bool, name: str, expected: str, got: object) -> None:
         fail(name, expected, got)
 
 
+def check_set(chosen: str, path: str, ships: str, full: str) -> None:
+    """Check the options data.set, which of two sets, and data.path, which goes with the one that doesn't ship."""
+    check(chosen in (ships, full), "data.set", f"{ships!r} or {full!r}", repr(chosen))
+    check(chosen == full or not path, "data.path", f"empty unless `data.set` is {full!r}", repr(path))
+
+
 @dataclass(frozen=True)
 class OptimizerOptions:
     """The optimizer, its learning rate over the run, and clipping by the global norm.

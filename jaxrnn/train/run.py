@@ -43,6 +43,7 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
 
     Raises:
         RunError: If the folder is not empty and `resume` is not asked for, or if its experiment is another one.
+        ValueError: If the data of a new run cannot be read.
     """
     text = yaml.safe_dump(experiment.as_dict(), sort_keys=False)
     wanted = yaml.safe_load(text)  # as it is read again: a tuple is a list then
@@ -64,6 +65,7 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
             return
         if (folder / "checkpoints").exists():
             raise RunError(f"{folder} has checkpoints but no {CONFIG}: it cannot be resumed")
+    experiment.task.batches()  # before anything is written: a wrong path leaves no folder that is in the way next time
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
 

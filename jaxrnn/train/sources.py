@@ -46,6 +46,8 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
     Raises:
         ValueError: If one is missing, or the archive is damaged; the message says where to get it.
     """
+    if not str(path):
+        fail("data.path", _with(names), "none", where)
     path = Path(path).expanduser()
     if not path.exists():
         fail("data.path", _with(names), f"{str(path)!r}, which does not exist", where)

@@ -19,7 +19,7 @@ from jaxrnn.decode.glimpse import place
 from jaxrnn.tasks import Draw
 from jaxrnn.tasks.draw import DataOptions, ModelOptions, Pictures
 from jaxrnn.tasks.draw_pictures import GAP, RED, ZOOM, panel
-from jaxrnn.tasks.mnist import binarise, digits, parse
+from jaxrnn.tasks.mnist import binarise, digits, parse, sample
 from jaxrnn.train import Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.decode.test_glimpse import reference as filters
@@ -198,7 +198,7 @@ def grey_values(file):
 
 
 def test_bits_follow_the_grey_values():
-    pictures = digits("")
+    pictures = sample()
     assert {split: len(bits) for split, bits in pictures.items()} == {"train": 8000, "validation": 1000, "test": 1000}
     grey, bits = grey_values(SAMPLE), pictures["train"][:100]
     assert not bits[grey == 0].any()
@@ -206,7 +206,7 @@ def test_bits_follow_the_grey_values():
     between = (grey > 0) & (grey < 255)
     p = grey[between] / 255
     assert abs((bits[between] - p).sum()) < 5 * np.sqrt((p * (1 - p)).sum())
-    np.testing.assert_array_equal(bits, digits("")["train"][:100])
+    np.testing.assert_array_equal(bits, sample()["train"][:100])
     many = np.array([binarise(np.full((1000,), value, np.uint8), seed=value).mean() for value in (1, 100, 254)])
     np.testing.assert_allclose(many, np.array([1, 100, 254]) / 255, atol=0.05)
 
@@ -220,7 +220,7 @@ def test_the_whole_mnist_is_split_as_others_split_it():
         "validation": 10_000,
         "test": 10_000,
     }
-    np.testing.assert_array_equal(whole["test"][:8000], digits("")["train"])
+    np.testing.assert_array_equal(whole["test"][:8000], sample()["train"])
 
 
 def test_every_picture_once_an_epoch_and_the_position_can_be_stored():

@@ -42,7 +42,7 @@ def write_lines(folder: Path, **changed: Any) -> str:
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Handwriting:
     path = write_lines(tmp_path_factory.mktemp("lines"))
     model = ModelOptions(text=True, hidden=H, layers=2, components=K, window=W)
-    return Handwriting(model, DataOptions(path=path, rows=3, multiple=4))
+    return Handwriting(model, DataOptions("iam", path, rows=3, multiple=4))
 
 
 @cache
@@ -185,7 +185,7 @@ def test_pictures(tmp_path: Path) -> None:
 
 
 def test_wrong_calls(reader: Handwriting, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"`data\.path` must be .*Omniglot's drawings have no text, got none"):
+    with pytest.raises(ValueError, match=r"`data\.set` must be 'iam'.*drawings have no text, got 'omniglot'"):
         Handwriting(ModelOptions(text=True), DataOptions()).init(jax.random.key(0))
     for options in ({"hidden": 0}, {"layers": 0}, {"window": 0}, {"components": 0}):
         with pytest.raises(ValueError, match="must be 1 or more"):
@@ -202,12 +202,12 @@ def test_wrong_calls(reader: Handwriting, tmp_path: Path) -> None:
         FREE.write(params(FREE), "", tmp_path / "a.svg", bias=-1.0)
     path = write_lines(tmp_path, split=np.array(["train"] * 9))
     with pytest.raises(ValueError, match="validation lines are none"):
-        Handwriting(ModelOptions(), DataOptions(path=path)).batches()
+        Handwriting(ModelOptions(), DataOptions("iam", path)).batches()
 
 
 def test_training_drawings_are_cut_and_others_are_not(tmp_path: Path) -> None:
     path = write_lines(tmp_path)
-    whole, cut = (Handwriting(ModelOptions(text=True), DataOptions(path=path, longest=n)).drawings for n in (0, 5))
+    whole, cut = (Handwriting(ModelOptions(text=True), DataOptions("iam", path, longest=n)).drawings for n in (0, 5))
     assert whole.lengths("training").tolist() == [2, 5, 6, 8, 9, 10]
     assert cut.lengths("training").tolist() == [2, 5, 5, 5, 5, 5]
     assert cut.lengths("validation").tolist() == whole.lengths("validation").tolist() == [3, 7]
@@ -222,5 +222,5 @@ def test_training_drawings_are_cut_and_others_are_not(tmp_path: Path) -> None:
 @pytest.mark.skipif(not REAL.exists(), reason="the IAM database may not be shipped")
 @pytest.mark.slow
 def test_the_database_has_the_counts_of_the_paper() -> None:
-    lines = Handwriting(ModelOptions(), DataOptions(path=str(REAL))).drawings.lines
+    lines = Handwriting(ModelOptions(), DataOptions("iam", str(REAL))).drawings.lines
     assert [len(lines[split].points) for split in ("training", "validation")] == [10_741, 1_438]

@@ -380,11 +380,11 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     def splits(path: Path | str) -> Any:
         return SpokenClips(DataOptions(set="grid", path=str(path))).splits
 
-    with pytest.raises(ValueError, match=r"must be a folder or archive with GRID's clips, got none\. GRID is at"):
+    with pytest.raises(ValueError, match=r"with the file transcripts\.json, got none\. GRID is at"):
         splits("")
-    with pytest.raises(ValueError, match=r"`data\.path` must be empty for moving digits, got here"):
+    with pytest.raises(ValueError, match=r"`data\.path` must be empty unless `data\.set` is 'grid', got 'here'"):
         DataOptions(path="here")
-    with pytest.raises(ValueError, match=r"`data\.set` must be 'digits' or 'grid', got lips"):
+    with pytest.raises(ValueError, match=r"`data\.set` must be 'digits' or 'grid', got 'lips'"):
         DataOptions(set="lips")
     with pytest.raises(ValueError, match=r"which has no transcripts\.json\. GRID is at"):
         splits(tmp_path)

@@ -261,9 +261,9 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=f"`model.{option}` must be .*, got {value}"):
             ModelOptions(**{option: value})
-    with pytest.raises(ValueError, match=rf"must be a folder or archive with {FEATURES}, got none"):
+    with pytest.raises(ValueError, match=rf"must be a folder or archive with the file {FEATURES}, got none"):
         captioned_videos.captioned_videos(DataOptions(set="msrvtt"))
-    with pytest.raises(ValueError, match=r"`data\.path` must be empty for moving digits, got here"):
+    with pytest.raises(ValueError, match=r"`data\.path` must be empty unless `data\.set` is 'msrvtt', got 'here'"):
         DataOptions(path="here")
     for option in ("at_least", "batch", "longest"):
         with pytest.raises(ValueError, match=f"`data.{option}` must be 1 or more, got 0"):

@@ -40,7 +40,7 @@ def make(folder, model=None, regularization=None, streams=3, length=4):
     return WordLM(
         ModelOptions(**{"hidden": 5, "embedding": 4} | (model or {})),
         RegularizationOptions(**regularization or {}),
-        DataOptions(str(folder), streams, length),
+        DataOptions("ptb", str(folder), streams, length),
     )
 
 
@@ -281,7 +281,7 @@ def test_a_missing_file_says_where_the_data_is(tmp_path):
 
 
 def test_characters_of_penn_treebank(folder):
-    task = CharLM(char_lm.ModelOptions(1, 7), DataOptions(str(folder), 2, 5))
+    task = CharLM(char_lm.ModelOptions(1, 7), DataOptions("ptb", str(folder), 2, 5))
     texts = ["".join(task.vocabulary[s] for s in part) for part in task.symbols]
     assert texts == ["".join(f"{line.strip()}\n" for line in text.splitlines()) for text in LINES.values()]
     assert (task.headline, task.splits) == ("test bits_per_character", ("validation", "test"))
@@ -296,7 +296,7 @@ def test_counts_of_penn_treebank():
     words = make(PTB)
     assert [len(part) for part in words.symbols] == [929_589, 73_760, 82_430]
     assert len(words.vocabulary) == 10_000
-    characters = CharLM(char_lm.ModelOptions(), DataOptions(str(PTB)))
+    characters = CharLM(char_lm.ModelOptions(), DataOptions("ptb", str(PTB)))
     assert [len(part) for part in characters.symbols] == [5_017_482, 393_042, 442_423]
     assert len(characters.vocabulary) == 50
 

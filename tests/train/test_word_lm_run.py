@@ -24,7 +24,7 @@ def test_stopped_and_resumed(tmp_path, stop, monkeypatch):
         WordLM(
             ModelOptions(hidden=9, embedding=7, tied=True),
             RegularizationOptions(**rates, locked=True, weight_dropout=0.3, activation=1.0, temporal=1.0),
-            DataOptions(str(tmp_path), streams=8, length=5),
+            DataOptions("ptb", str(tmp_path), streams=8, length=5),
         ),
         OptimizerOptions("sgd", learning_rate=0.3, warmup=0, schedule="constant", averaging=1),
         LoopOptions(steps=24, log_every=3, validate_every=4, checkpoint_every=100),
