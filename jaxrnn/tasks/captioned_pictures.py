@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import warnings
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,6 +15,7 @@ from PIL import Image, ImageOps
 
 from jaxrnn.errors import fail
 from jaxrnn.tasks.described import Descriptions, Example, by_split, words
+from jaxrnn.tasks.image_files import Source, opened
 from jaxrnn.train import read_source, read_sources
 from jaxrnn.train.options import check, check_set
 
@@ -58,20 +57,14 @@ def captioned_pictures(options: DataOptions) -> Descriptions:
     return Descriptions(found, options.at_least, options.longest)
 
 
-def read_picture(source: str | Path | io.BytesIO) -> np.ndarray:
+def read_picture(source: Source) -> np.ndarray:
     """A picture of any size and format that Pillow reads, on white where it is transparent, as uint8 [64, 64, 3].
 
     Raises:
         ValueError: If it is none.
     """
-    name = str(source) if isinstance(source, str | Path) else "a damaged one"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source) as file:
-                picture = ImageOps.exif_transpose(file).convert("RGBA")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        fail("picture", "a picture, such as a PNG or JPEG file", f"{name!r} ({error})")
+    with opened(source, "picture", "a picture, such as a PNG or JPEG file") as file:
+        picture = ImageOps.exif_transpose(file).convert("RGBA")
     ground = Image.new("RGBA", picture.size, "white")
     ground.alpha_composite(picture)
     return np.array(ground.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR))

@@ -113,13 +113,9 @@ class Captioning(Describer):
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """Test pictures with their captions in captions.png; with attention, some word by word in attention.png."""
-        examples = self.descriptions.examples["test"]
-        chosen = np.random.default_rng(seed).choice(len(examples), min(24, len(examples)), replace=False)
-        pictures = [examples[n].view for n in chosen]
-        found = [" ".join(caption) for caption in self.captions(params, pictures)]
-        theirs = [" ".join(examples[n].captions[0]) for n in chosen]
-        save_figure(captions_figure(pictures, found, theirs), folder / "captions.png")
+        said = self.said(params, seed, 24)
+        save_figure(captions_figure(*said), folder / "captions.png")
         if self.model.attention == "soft":
-            looks = [(picture, *self.look(params, picture)) for picture in pictures[:6]]
+            looks = [(picture, *self.look(params, picture)) for picture in said.views[:6]]
             save_figure(attention_figure(looks), folder / "attention.png")
-        return "\n".join(f"{ours}   (given: {given})" for ours, given in zip(found, theirs, strict=True))
+        return str(said)

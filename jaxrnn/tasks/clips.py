@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageSequence
+from PIL import ImageSequence
 
 from jaxrnn.errors import fail
 from jaxrnn.tasks.described import SPLITS
+from jaxrnn.tasks.image_files import Source, name_of, opened
 from jaxrnn.tasks.moving_digits import COUNTS, moving_digits
 from jaxrnn.train import EMPTY, END, START, UNKNOWN, Vocabulary, pad, read_source, read_sources
 from jaxrnn.train.options import check, check_set
@@ -103,23 +103,19 @@ class SpokenClips:
         return np.array([len(sentence) for sentence in encoded]), collate
 
 
-def read_clip(source: str | Path | io.BytesIO) -> np.ndarray:
+def read_clip(source: Source) -> np.ndarray:
     """A film (such as a GIF), or a mosaic as GRID's clips are kept: uint8 [T, 32, 48].
 
     Raises:
         ValueError: If it is neither.
     """
-    name = repr(str(source)) if isinstance(source, str | Path) else "a damaged one"
-    try:
-        with Image.open(source) as file:
-            frames = [np.array(frame.convert("L")) for frame in ImageSequence.Iterator(file)]
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        fail("clip", "a film, such as a GIF file, or a mosaic of frames", f"{name} ({error})")
+    with opened(source, "clip", "a film, such as a GIF file, or a mosaic of frames") as file:
+        frames = [np.array(frame.convert("L")) for frame in ImageSequence.Iterator(file)]
     first = frames[0].shape
     if len(frames) == 1 and first == (ROWS * HEIGHT, COLUMNS * WIDTH):
         return _cut(frames[0])
     expected = f"frames of {WIDTH} x {HEIGHT} pixels, or one mosaic of {COLUMNS * WIDTH} x {ROWS * HEIGHT}"
-    check(first == (HEIGHT, WIDTH), "clip", expected, f"{first[1]} x {first[0]} in {name}")
+    check(first == (HEIGHT, WIDTH), "clip", expected, f"{first[1]} x {first[0]} in {name_of(source)}")
     return np.stack(frames)
 
 

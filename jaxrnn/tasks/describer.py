@@ -34,6 +34,18 @@ class Seen(NamedTuple):
     memory: Any  # what is attended to; () where nothing is
 
 
+class Said(NamedTuple):
+    """Views with the model's captions of them, and with those that were given."""
+
+    views: list[np.ndarray]
+    ours: list[str]
+    given: list[str]
+
+    def __str__(self) -> str:
+        """A line each."""
+        return "\n".join(f"{ours}   (given: {given})" for ours, given in zip(self.ours, self.given, strict=True))
+
+
 @runtime_checkable
 class Network(Protocol):
     """A network that sees, and writes what it saw."""
@@ -174,6 +186,14 @@ class Describer(abc.ABC):
         words = jax.nn.log_softmax(logits.at[..., jnp.array([*barred, end])].set(NEVER))
         words = words + jnp.broadcast_to(jnp.log1p(-jnp.exp(ending))[..., None], words.shape)
         return jnp.maximum(words.at[..., end].set(ending), NEVER)
+
+    def said(self, params: Params, seed: int, count: int) -> Said:
+        """What is said of some test views, which a seed chooses."""
+        examples = self.descriptions.examples["test"]
+        chosen = np.random.default_rng(seed).choice(len(examples), min(count, len(examples)), replace=False)
+        views = [examples[n].view for n in chosen]
+        found = [" ".join(caption) for caption in self.captions(params, views)]
+        return Said(views, found, [" ".join(examples[n].captions[0]) for n in chosen])
 
     def nearest_captions(self, split: str) -> list[Sequence[str]]:
         """For each view of a split the first caption of the training view that is most like it."""

@@ -97,10 +97,7 @@ class VideoCaptioning(Describer):
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """Test videos with their captions, in captions.png and as text."""
-        examples = self.descriptions.examples["test"]
-        chosen = np.random.default_rng(seed).choice(len(examples), min(SHOWN, len(examples)), replace=False)
-        found = [" ".join(caption) for caption in self.captions(params, [examples[n].view for n in chosen])]
-        theirs = [" ".join(examples[n].captions[0]) for n in chosen]
-        pictures = [picture(examples[n].view) for n in chosen]
-        save_figure(captions_figure(pictures, found, theirs, columns=2), folder / "captions.png")
-        return "\n".join(f"{ours}   (given: {given})" for ours, given in zip(found, theirs, strict=True))
+        said = self.said(params, seed, SHOWN)
+        pictures = [picture(view) for view in said.views]
+        save_figure(captions_figure(pictures, said.ours, said.given, columns=2), folder / "captions.png")
+        return str(said)

@@ -349,7 +349,9 @@ def test_clips_of_a_file(tmp_path: Path) -> None:
     assert task.caption(p, tmp_path / "b.gif", 3) == expected
     Image.new("L", (50, 40)).save(tmp_path / "c.png")
     (tmp_path / "d.gif").write_text("no film")
-    for name, problem in (("c.png", "50 x 40 in"), ("d.gif", "d.gif"), ("absent.gif", "absent.gif")):
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "bomb.png")
+    wrong = {"c.png": "50 x 40 in", "d.gif": "d.gif", "absent.gif": "absent.gif", "bomb.png": "200000000 pixels"}
+    for name, problem in wrong.items():
         with pytest.raises(ValueError, match=rf"`clip` must be .*{re.escape(problem)}"):
             task.caption(p, tmp_path / name, 1)
     with pytest.raises(ValueError, match="`beam` must be 1 or more, got 0"):
