@@ -23,7 +23,7 @@ import jax.numpy as jnp
 
 import jaxrnn
 from jaxrnn.decode import AttendBefore, Attended, attend_before, bahdanau
-from jaxrnn.tasks.dense import dense, dense_init, dropout, layer_norm
+from jaxrnn.tasks.dense import dense, dense_init, dropout, normalise
 from jaxrnn.tasks.describer import Seen
 from jaxrnn.train.task import Carry, Params
 
@@ -96,7 +96,7 @@ class CaptionNetwork:
             xs = jax.lax.conv_general_dilated(
                 xs, layer["kernel"], (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
             )
-            xs = jax.nn.relu(layer_norm(layer, xs, (1, 2, 3)))  # of a picture, over all its places together
+            xs = jax.nn.relu(normalise(layer, xs, (1, 2)))  # each feature over all places of its picture
         return xs.reshape(len(xs), GRID * GRID, self.channels)
 
     def see(self, params: Params, pictures: jax.Array, rng: jax.Array | None = None) -> Seen:

@@ -21,7 +21,7 @@ from jaxrnn.tasks.captioned_pictures import SIZE, DataOptions, captioned_picture
 from jaxrnn.tasks.captioner import GRID, CaptionNetwork, moved
 from jaxrnn.tasks.captioning_pictures import attention_figure, captions_figure
 from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.describer import Describer
+from jaxrnn.tasks.describer import Describer, WriterOptions
 from jaxrnn.tasks.writing import BEAM
 from jaxrnn.train import END, pad
 from jaxrnn.train.options import check
@@ -32,30 +32,21 @@ BLOCK = 4  # pixels, in each direction, that are one in the search for the neare
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(WriterOptions):
     """The network.
 
     Args:
         attention: soft (the decoder looks again before each word) or none (it sees the picture once).
-        blind: Take a white page for every picture: what is learned is a language model of the captions alone.
         channels: Features of a cell of the encoder's grid.
-        embedding: Features of a word.
-        hidden: Units of the LSTM.
-        dropout: Rate at the encoder's outputs, at embeddings and before the readout, while training.
     """
 
     attention: Literal["none", "soft"] = "soft"
-    blind: bool = False
     channels: int = 128
-    embedding: int = 64
-    hidden: int = 128
-    dropout: float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(self.attention in ("none", "soft"), "model.attention", "'none' or 'soft'", self.attention)
-        for name in ("channels", "embedding", "hidden"):
-            check(getattr(self, name) >= 1, f"model.{name}", "1 or more", getattr(self, name))
-        check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
+        check(self.channels >= 1, "model.channels", "1 or more", self.channels)
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,12 @@ def dropout(rng: jax.Array | None, xs: jax.Array, rate: float, locked: bool = Fa
     return jnp.where(jnp.broadcast_to(keep, xs.shape), xs / (1 - rate), jnp.zeros_like(xs))
 
 
-def layer_norm(params: Params, xs: jax.Array, axes: tuple[int, ...] = (-1,)) -> jax.Array:
-    """xs of mean 0 and variance 1 over some axes, then scaled and moved feature by feature (Ba et al. 2016)."""
+def normalise(params: Params, xs: jax.Array, axes: tuple[int, ...] = (-1,)) -> jax.Array:
+    """xs of mean 0 and variance 1 over some axes, then scaled and moved feature by feature.
+
+    Over the features: layer normalisation (Ba et al. 2016). Over the places of a picture: instance normalisation
+    (Ulyanov et al. 2016, arXiv:1607.08022).
+    """
     xs = xs - xs.mean(axes, keepdims=True)
     xs = xs * jax.lax.rsqrt(jnp.square(xs).mean(axes, keepdims=True) + EPSILON)
     return xs * jnp.broadcast_to(params["scale"], xs.shape) + jnp.broadcast_to(params["bias"], xs.shape)

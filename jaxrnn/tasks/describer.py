@@ -11,6 +11,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -20,11 +21,40 @@ import numpy as np
 
 from jaxrnn.tasks.caption_scores import nearest, scores
 from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy
+from jaxrnn.tasks.writing import BEAM, LENGTH_PENALTY, before, best, cross_entropy
 from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order
+from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
 
 NEVER = -1e9  # a logit
+
+
+@dataclass(frozen=True)
+class WriterOptions:
+    """How captions are learned and written; a task adds what it sees with.
+
+    Args:
+        embedding: Features of a word.
+        hidden: Units of an LSTM.
+        dropout: Rate while training, at what is seen, at embeddings and before the readout.
+        label_smoothing: Share of the target that is spread over all words, while training.
+        length_penalty: Of the search for a caption: at 0 the likeliest wins, which is short; above, longer ones.
+        blind: See nothing: what is learned is a language model of the captions alone.
+    """
+
+    embedding: int = 64
+    hidden: int = 128
+    dropout: float = 0.5
+    label_smoothing: float = 0.0
+    length_penalty: float = LENGTH_PENALTY
+    blind: bool = False
+
+    def __post_init__(self) -> None:
+        check(self.embedding >= 1, "model.embedding", "1 or more", self.embedding)
+        check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
+        check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
+        check(0 <= self.label_smoothing < 1, "model.label_smoothing", "a share in [0, 1)", self.label_smoothing)
+        check(0 <= self.length_penalty < float("inf"), "model.length_penalty", "0 or more", self.length_penalty)
 
 
 class Seen(NamedTuple):
@@ -68,6 +98,7 @@ class Network(Protocol):
 class Describer(abc.ABC):
     """A task whose model says what it sees; a frozen dataclass with `data.batch` and `data.longest`."""
 
+    model: Any  # WriterOptions
     data: Any
     unit = "words"
     headline = "test perplexity"
@@ -120,16 +151,16 @@ class Describer(abc.ABC):
         seen = self.network.see(params, self.view(params, batch.views, view_rng), see_rng)
         return self.network.logits(params, seen, before(words, self.words), lengths, write_rng)
 
-    def _total(self, params: Params, batch: Described, rng: jax.Array | None) -> jax.Array:
-        """Summed loss of a batch."""
+    def _total(self, params: Params, batch: Described, rng: jax.Array | None, smoothing: float) -> jax.Array:
+        """Summed loss of a batch, a share `smoothing` of what is wanted spread over all words."""
         logits, _ = self._logits(params, batch, rng)
-        return cross_entropy(logits, jnp.asarray(batch.words), jnp.asarray(batch.lengths))
+        return cross_entropy(logits, jnp.asarray(batch.words), jnp.asarray(batch.lengths), smoothing)
 
     def loss(
         self, params: Params, carry: Carry, batch: Described, rng: jax.Array | None
     ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
         """Mean loss of a batch."""
-        total = self._total(params, batch, rng)
+        total = self._total(params, batch, rng, self.model.label_smoothing)
         return total / batch.lengths.sum().astype(total.dtype), (carry, {})
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
@@ -147,7 +178,7 @@ class Describer(abc.ABC):
 
     @partial(jax.jit, static_argnums=0)
     def _evaluate_batch(self, params: Params, batch: Described) -> jax.Array:
-        return self._total(params, batch, None)
+        return self._total(params, batch, None, 0.0)
 
     def captions(
         self,
@@ -173,7 +204,7 @@ class Describer(abc.ABC):
             carry, logits = self.network.step(params, seen.memory, carry, word)
             return carry, self._writable(logits)
 
-        return best(step, seen.carry, len(views), self.words, self.data.longest, width)
+        return best(step, seen.carry, len(views), self.words, self.data.longest, width, self.model.length_penalty)
 
     def _writable(self, logits: jax.Array) -> jax.Array:
         """Log-probabilities [..., V] without <unk> and <s>, whose share goes to the words.

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import jaxrnn
 from jaxrnn.decode import AttendBefore, AttendCarry, Memory, attend_before, bahdanau
 from jaxrnn.tasks.clips import HEIGHT, WIDTH
-from jaxrnn.tasks.dense import dense, dense_init, dropout, layer_norm
+from jaxrnn.tasks.dense import dense, dense_init, dropout, normalise
 from jaxrnn.train.task import Carry, Params
 
 PATCH = 4  # pixels in each direction
@@ -82,7 +82,7 @@ class LipNetwork:
         xs = jax.nn.relu(dense(params["patches"], _windows(_blocks(xs, PATCH))))
         xs = jax.nn.relu(dense(params["blocks"], _blocks(xs, 2)))
         xs = dense(params["frame"], dropout(see_rng, xs.reshape(*xs.shape[:2], -1), self.dropout))
-        xs = dropout(drop_rng, jax.nn.relu(layer_norm(params["norm"], xs)), self.dropout)
+        xs = dropout(drop_rng, jax.nn.relu(normalise(params["norm"], xs)), self.dropout)
         _, hs = jaxrnn.scan(self.encoder, params["encoder"], xs, rng=scan_rng)
         return dropout(last_rng, hs, self.dropout)
 

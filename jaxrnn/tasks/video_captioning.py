@@ -19,7 +19,7 @@ import numpy as np
 from jaxrnn.tasks.captioned_videos import DataOptions, captioned_videos, picture
 from jaxrnn.tasks.captioning_pictures import captions_figure
 from jaxrnn.tasks.described import Descriptions
-from jaxrnn.tasks.describer import Describer
+from jaxrnn.tasks.describer import Describer, WriterOptions
 from jaxrnn.tasks.s2vt import S2VT
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
@@ -29,32 +29,24 @@ SHOWN = 12  # videos
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(WriterOptions):
     """The network.
 
     Args:
-        blind: Take a dark screen for every video: what is learned is a language model of the captions alone.
         projected: Features that a frame is brought to before the first LSTM.
-        embedding: Features of a word.
-        hidden: Units of each LSTM.
         every: Watch one frame of so many: the middle one; while training, any one.
         noise: Standard deviation of what is added to the features of a video while training, the same for all frames.
-        dropout: Rate at frames, at embeddings and before the readout, while training.
     """
 
-    blind: bool = False
     projected: int = 64
-    embedding: int = 64
-    hidden: int = 128
     every: int = 1
     noise: float = 0.0
-    dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("projected", "embedding", "hidden", "every"):
-            check(getattr(self, name) >= 1, f"model.{name}", "1 or more", getattr(self, name))
+        super().__post_init__()
+        check(self.projected >= 1, "model.projected", "1 or more", self.projected)
+        check(self.every >= 1, "model.every", "1 or more", self.every)
         check(0 <= self.noise < float("inf"), "model.noise", "a number of 0 or more", self.noise)
-        check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
 
 
 @dataclass(frozen=True)

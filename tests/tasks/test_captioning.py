@@ -25,7 +25,6 @@ from jaxrnn.tasks.captioned_pictures import DataOptions, captioned_pictures, rea
 from jaxrnn.tasks.captioner import SHIFT, ZOOM, moved
 from jaxrnn.tasks.captioning import ModelOptions
 from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.writing import LENGTH_PENALTY
 from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces
@@ -69,14 +68,14 @@ def dense(p: Any, x: Any) -> Any:
 
 
 def convolved(layer: Any, xs: Any) -> Any:
-    """Every second place of a 3 x 3 correlation, normalised over the whole map, rectified."""
+    """Every second place of a 3 x 3 correlation, each feature normalised over the map, rectified."""
     size = len(xs) // 2
     padded = np.pad(xs, ((0, 1), (0, 1), (0, 0)))
     ys = np.zeros((size, size, layer["kernel"].shape[-1]))
     for row in range(3):
         for column in range(3):
             ys += padded[row : row + 2 * size : 2, column : column + 2 * size : 2] @ layer["kernel"][row, column]
-    ys = (ys - ys.mean()) / np.sqrt(ys.var() + 1e-5)
+    ys = (ys - ys.mean((0, 1))) / np.sqrt(ys.var((0, 1)) + 1e-5)
     return np.maximum(ys * layer["scale"] + layer["bias"], 0)
 
 
@@ -122,25 +121,27 @@ def writable(logs: Any, task: Captioning) -> Any:
         return np.log(found)
 
 
-def loss_of(task: Captioning, p: Any, picture: Any, words: Any, barred: bool = False) -> float:
+def loss_of(task: Captioning, p: Any, picture: Any, words: Any, barred: bool = False, smoothing: float = 0.0) -> float:
     """Where `barred`, only what can be written counts."""
     writer, word, total = Writer(task, p, picture), task.words.number(START), 0.0
     for following in words:
         logs = writer.next(word)
-        total -= (writable(logs, task) if barred else logs)[following]
+        total -= (writable(logs, task) if barred else (1 - smoothing) * logs + smoothing * logs.mean())[following]
         word = following
     return total
 
 
-@pytest.mark.parametrize("attention", KINDS)
-def test_loss_equals_numpy_on_ragged_captions(photographs: Path, attention: str) -> None:
-    task = make(photographs, attention)
+@pytest.mark.parametrize(("attention", "smoothing"), [("none", 0.0), ("soft", 0.0), ("soft", 0.3)])
+def test_loss_equals_numpy_on_ragged_captions(photographs: Path, attention: str, smoothing: float) -> None:
+    task = make(photographs, attention, label_smoothing=smoothing)
     p, (lengths, collate) = weights(task), task.descriptions.pairs("training")
     batch = collate(np.array([0, 1, -1, int(lengths.argmin())]))
     assert batch.lengths[2] == 0
     assert len(set(batch.lengths)) == 3
     total = sum(
-        loss_of(task, p, picture, words[:length]) for picture, words, length in zip(*batch, strict=True) if length
+        loss_of(task, p, picture, words[:length], smoothing=smoothing)
+        for picture, words, length in zip(*batch, strict=True)
+        if length
     )
     step = jax.jit(jax.value_and_grad(lambda p, batch: task.loss(p, (), batch, None)[0]))
     loss, gradient = step(p, batch)
@@ -153,9 +154,9 @@ def test_loss_equals_numpy_on_ragged_captions(photographs: Path, attention: str)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
-@pytest.mark.parametrize("attention", KINDS)
-def test_captions_equal_numpy(photographs: Path, attention: str) -> None:
-    task = make(photographs, attention)
+@pytest.mark.parametrize(("attention", "penalty"), [("none", 0.6), ("soft", 0.6), ("soft", 0.0), ("soft", 3.0)])
+def test_captions_equal_numpy(photographs: Path, attention: str, penalty: float) -> None:
+    task = make(photographs, attention, length_penalty=penalty)
     p, pictures = weights(task), [example.view for example in task.descriptions.examples["test"]]
     p["words"]["bias"] = p["words"]["bias"].at[jnp.array([0, 1])].set(9.0)  # <unk> and <s> would be likeliest
     narrow, wide = task.captions(p, pictures, 1), task.captions(p, pictures, 3)
@@ -172,8 +173,15 @@ def test_captions_equal_numpy(photographs: Path, attention: str) -> None:
         for words in (found, other):
             ended = [] if len(words) == LONGEST else [END]
             total = loss_of(task, p, picture, task.words.encode([*words, *ended]), barred=True)
-            merits.append(-total / ((5 + len(words)) / 6) ** LENGTH_PENALTY)
+            merits.append(-total / ((5 + len(words)) / 6) ** penalty)
         assert merits[1] >= merits[0] - 1e-9
+
+
+def test_a_greater_length_penalty_writes_longer_captions(photographs: Path) -> None:
+    short, long = (make(photographs, length_penalty=penalty) for penalty in (0.0, 3.0))
+    p, pictures = weights(short), [example.view for example in short.descriptions.examples["test"]]
+    p["words"]["bias"] = p["words"]["bias"].at[short.words.number(END)].set(2.0)  # else captions have no end
+    assert sum(map(len, short.captions(p, pictures, 3))) < sum(map(len, long.captions(p, pictures, 3)))
 
 
 def test_look_is_where_the_decoder_looked(photographs: Path) -> None:
@@ -202,7 +210,7 @@ def test_one_picture_with_one_word(photographs: Path) -> None:
 
 
 def test_evaluate_sums_over_all_captions(photographs: Path) -> None:
-    task = make(photographs, "none")
+    task = make(photographs, "none", label_smoothing=0.3)  # of training alone
     p = weights(task)
     for split in task.splits:
         examples = task.descriptions.examples[split]
@@ -437,7 +445,13 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
         examples(str(tmp_path) + "/")
     with pytest.raises(ValueError, match=r"`data\.path` must be empty unless `data\.set` is 'flickr8k'"):
         DataOptions(path="somewhere")
-    for options in ({"attention": "hard"}, {"hidden": 0}, {"dropout": 1.0}):
+    for options in (
+        {"attention": "hard"},
+        {"hidden": 0},
+        {"dropout": 1.0},
+        {"length_penalty": -1.0},
+        {"label_smoothing": 1.0},
+    ):
         with pytest.raises(ValueError, match=f"`model.{next(iter(options))}` must be"):
             ModelOptions(**options)
 
