@@ -111,7 +111,7 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     caption.add_argument("run", metavar="RUN", help=MODEL)
     help = "a file: a PNG or JPEG; for lips, a GIF"
     caption.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help=help)
-    caption.add_argument("--beam", type=int, default=5, metavar="WIDTH", help="of the search; 1: greedy (default: 5)")
+    caption.add_argument("--beam", type=int, default=1, metavar="WIDTH", help="of the search (default: 1, greedy)")
 
     write = commands.add_parser("write", help="write by hand with a trained model", allow_abbrev=False)
     write.add_argument("run", metavar="RUN", help=MODEL)

@@ -22,7 +22,6 @@ from jaxrnn.tasks.captioner import GRID, CaptionNetwork, moved
 from jaxrnn.tasks.captioning_pictures import attention_figure, captions_figure
 from jaxrnn.tasks.described import Described, Descriptions
 from jaxrnn.tasks.describer import Describer, WriterOptions
-from jaxrnn.tasks.writing import BEAM
 from jaxrnn.train import END, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
@@ -81,7 +80,7 @@ class Captioning(Describer):
             views.astype(np.float64).reshape(-1, blocks, BLOCK, blocks, BLOCK, 3).mean((2, 4)).reshape(len(views), -1)
         )
 
-    def caption(self, params: Params, picture_path: str | Path, beam: int = BEAM) -> str:
+    def caption(self, params: Params, picture_path: str | Path, beam: int = 1) -> str:
         """What a picture file shows, words separated by spaces.
 
         Raises:

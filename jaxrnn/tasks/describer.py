@@ -1,4 +1,4 @@
-"""What all tasks share that say what they see: losses, captions by beam search, and the figures of both.
+"""What all tasks share that say what they see: losses, captions, and the figures of both.
 
 loss = -log p(caption | view) a word, END counted
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from jaxrnn.tasks.caption_scores import nearest, scores
 from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.writing import BEAM, LENGTH_PENALTY, before, best, cross_entropy
+from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy
 from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -38,7 +38,6 @@ class WriterOptions:
         hidden: Units of an LSTM.
         dropout: Rate while training, at what is seen, at embeddings and before the readout.
         label_smoothing: Share of the target that is spread over all words, while training.
-        length_penalty: Of the search for a caption: at 0 the likeliest wins, which is short; above, longer ones.
         blind: See nothing: what is learned is a language model of the captions alone.
     """
 
@@ -46,7 +45,6 @@ class WriterOptions:
     hidden: int = 128
     dropout: float = 0.5
     label_smoothing: float = 0.0
-    length_penalty: float = LENGTH_PENALTY
     blind: bool = False
 
     def __post_init__(self) -> None:
@@ -54,7 +52,6 @@ class WriterOptions:
         check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
         check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
         check(0 <= self.label_smoothing < 1, "model.label_smoothing", "a share in [0, 1)", self.label_smoothing)
-        check(0 <= self.length_penalty < float("inf"), "model.length_penalty", "0 or more", self.length_penalty)
 
 
 class Seen(NamedTuple):
@@ -164,15 +161,16 @@ class Describer(abc.ABC):
         return total / batch.lengths.sum().astype(total.dtype), (carry, {})
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
-        """Loss and perplexity; in the test BLEU-2 and chrF too, of the model's captions and of the nearest views'."""
+        """Loss and perplexity; of the test BLEU-2 and chrF too: greedy, of a beam of five, and of the nearest views."""
         lengths, collate = self.descriptions.pairs(split)
         batches = map(collate, in_order(lengths, self.data.batch))
         loss = sum(self._evaluate_batch(params, place(batch)).item() for batch in batches) / int(lengths.sum())
         figures = {"loss": loss, "perplexity": math.exp(min(loss, 700))}
         if split == "test":
             references = [example.captions for example in self.descriptions.examples[split]]
-            found = self.captions(params, self.descriptions.views(split), BEAM, place)
-            for prefix, captions in (("", found), ("nearest_", self.nearest_captions(split))):
+            views = self.descriptions.views(split)
+            found = {"": self.captions(params, views, 1, place), "beam_": self.captions(params, views, BEAM, place)}
+            for prefix, captions in (found | {"nearest_": self.nearest_captions(split)}).items():
                 figures |= {prefix + name: value for name, value in scores(captions, references).items()}
         return figures
 
@@ -184,7 +182,7 @@ class Describer(abc.ABC):
         self,
         params: Params,
         views: np.ndarray | Sequence[np.ndarray],
-        beam: int = BEAM,
+        beam: int = 1,
         place: Callable[[Batch], Batch] = jax.device_put,
     ) -> list[list[str]]:
         """Captions of views, by beam search of a width (1: greedy)."""
@@ -204,7 +202,7 @@ class Describer(abc.ABC):
             carry, logits = self.network.step(params, seen.memory, carry, word)
             return carry, self._writable(logits)
 
-        return best(step, seen.carry, len(views), self.words, self.data.longest, width, self.model.length_penalty)
+        return best(step, seen.carry, len(views), self.words, self.data.longest, width)
 
     def _writable(self, logits: jax.Array) -> jax.Array:
         """Log-probabilities [..., V] without <unk> and <s>, whose share goes to the words.

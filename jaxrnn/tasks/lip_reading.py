@@ -200,7 +200,7 @@ class LipReading:
         step = partial(self.network.step, params, memory)
         return best(step, carry, len(frames), self.words, LONGEST, width)
 
-    def caption(self, params: Params, picture: Path, beam: int = BEAM) -> str:
+    def caption(self, params: Params, picture: Path, beam: int = 1) -> str:
         """What is said in a clip's file, words separated by spaces; CTC takes the likeliest word at every frame.
 
         Raises:

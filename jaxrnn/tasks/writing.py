@@ -40,7 +40,6 @@ def best(
     vocabulary: Vocabulary,
     longest: int,
     width: int,
-    length_penalty: float = LENGTH_PENALTY,
 ) -> tuple[jax.Array, jax.Array]:
     """The likeliest sentences by beam search of a width (1: greedy): words [longest, B], how many of them count [B]."""
     start = jnp.full(rows, vocabulary.number(START), jnp.int32)
@@ -48,5 +47,5 @@ def best(
     if width == 1:
         found = greedy(step, carry, start, **limits)
         return found.tokens, found.lengths
-    some = beam(step, carry, start, width=width, length_penalty=length_penalty, **limits)
+    some = beam(step, carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
     return some.tokens[..., 0], some.lengths[..., 0]

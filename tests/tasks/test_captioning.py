@@ -25,6 +25,7 @@ from jaxrnn.tasks.captioned_pictures import DataOptions, captioned_pictures, rea
 from jaxrnn.tasks.captioner import SHIFT, ZOOM, moved
 from jaxrnn.tasks.captioning import ModelOptions
 from jaxrnn.tasks.described import Described, Descriptions
+from jaxrnn.tasks.writing import LENGTH_PENALTY
 from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces
@@ -154,9 +155,9 @@ def test_loss_equals_numpy_on_ragged_captions(photographs: Path, attention: str,
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
-@pytest.mark.parametrize(("attention", "penalty"), [("none", 0.6), ("soft", 0.6), ("soft", 0.0), ("soft", 3.0)])
-def test_captions_equal_numpy(photographs: Path, attention: str, penalty: float) -> None:
-    task = make(photographs, attention, length_penalty=penalty)
+@pytest.mark.parametrize("attention", KINDS)
+def test_captions_equal_numpy(photographs: Path, attention: str) -> None:
+    task = make(photographs, attention)
     p, pictures = weights(task), [example.view for example in task.descriptions.examples["test"]]
     p["words"]["bias"] = p["words"]["bias"].at[jnp.array([0, 1])].set(9.0)  # <unk> and <s> would be likeliest
     narrow, wide = task.captions(p, pictures, 1), task.captions(p, pictures, 3)
@@ -173,15 +174,8 @@ def test_captions_equal_numpy(photographs: Path, attention: str, penalty: float)
         for words in (found, other):
             ended = [] if len(words) == LONGEST else [END]
             total = loss_of(task, p, picture, task.words.encode([*words, *ended]), barred=True)
-            merits.append(-total / ((5 + len(words)) / 6) ** penalty)
+            merits.append(-total / ((5 + len(words)) / 6) ** LENGTH_PENALTY)
         assert merits[1] >= merits[0] - 1e-9
-
-
-def test_a_greater_length_penalty_writes_longer_captions(photographs: Path) -> None:
-    short, long = (make(photographs, length_penalty=penalty) for penalty in (0.0, 3.0))
-    p, pictures = weights(short), [example.view for example in short.descriptions.examples["test"]]
-    p["words"]["bias"] = p["words"]["bias"].at[short.words.number(END)].set(2.0)  # else captions have no end
-    assert sum(map(len, short.captions(p, pictures, 3))) < sum(map(len, long.captions(p, pictures, 3)))
 
 
 def test_look_is_where_the_decoder_looked(photographs: Path) -> None:
@@ -220,11 +214,13 @@ def test_evaluate_sums_over_all_captions(photographs: Path) -> None:
         np.testing.assert_allclose(found["loss"], expected, rtol=1e-10)
         np.testing.assert_allclose(found["perplexity"], np.exp(expected), rtol=1e-10)
     references = [e.captions for e in examples]
-    ours = scores(task.captions(p, [e.view for e in examples]), references)
+    views = [e.view for e in examples]
+    ours = scores(task.captions(p, views), references)
+    ours |= {f"beam_{name}": value for name, value in scores(task.captions(p, views, BEAM), references).items()}
     # All pictures of a colour are nearest to one another, and the first caption of each is right.
     np.testing.assert_allclose([found["nearest_BLEU2"], found["nearest_chrF"]], 100)
     assert {name: found[name] for name in ours} == ours
-    assert found.keys() == {"loss", "perplexity", "BLEU2", "chrF", "nearest_BLEU2", "nearest_chrF"}
+    assert found.keys() == {"loss", "perplexity", "nearest_BLEU2", "nearest_chrF", *ours}
 
 
 def test_a_blind_model_sees_no_picture(photographs: Path) -> None:

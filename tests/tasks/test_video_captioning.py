@@ -19,7 +19,7 @@ from jaxrnn.tasks.captioned_videos import FEATURES, WHERE, DataOptions, picture
 from jaxrnn.tasks.described import SPLITS, Descriptions, Example, split_of
 from jaxrnn.tasks.moving_digits import DIGITS, moving_digits
 from jaxrnn.tasks.video_captioning import ModelOptions
-from jaxrnn.tasks.writing import LENGTH_PENALTY
+from jaxrnn.tasks.writing import BEAM, LENGTH_PENALTY
 from jaxrnn.train import END, START, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces
@@ -131,7 +131,9 @@ def test_evaluate_sums_over_all_captions() -> None:
     ways = [[e.view.mean(0, float) - other.view.mean(0, float) for other in trained] for e in examples]
     theirs = [trained[n].captions[0] for n in (np.array(ways) ** 2).sum(2).argmin(1)]
     right = [e.captions for e in examples]
-    expected = scores(task.captions(p, [e.view for e in examples]), right)
+    views = [e.view for e in examples]
+    expected = scores(task.captions(p, views, 1), right)
+    expected |= {f"beam_{name}": value for name, value in scores(task.captions(p, views, BEAM), right).items()}
     expected |= {f"nearest_{name}": value for name, value in scores(theirs, right).items()}
     assert found == expected | {name: found[name] for name in ("loss", "perplexity")}
 
