@@ -103,7 +103,8 @@ def run(experiment: Experiment, folder: Path, resume: bool, stop: StopRequest) -
 
 def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, console: Console) -> None:
     """Write what a finished run leaves beside its checkpoints; result.json is the last, the sign that all is there."""
-    learning_curve(read_metrics(folder / "metrics.jsonl"), folder.name, folder / "learning_curve.png")
+    lines = read_metrics(folder / "metrics.jsonl")
+    learning_curve(lines, folder.name, folder / "learning_curve.png")
     params = best_params(experiment, folder)
     console.print(experiment.task.show(params, folder, experiment.seed))
     figures: dict[str, float] = {}
@@ -120,6 +121,7 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
         "best_validation_loss": progress.best_loss,
         "headline": experiment.task.headline,
         "figures": figures,
+        "curve": [line for line in lines if "validation_loss" in line],
         "published": experiment.published,
         "seconds": round(progress.seconds, 1),
         "cpu_seconds": round(progress.cpu_seconds, 1),

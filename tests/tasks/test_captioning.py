@@ -25,7 +25,7 @@ from jaxrnn.tasks.captioned_pictures import DataOptions, captioned_pictures, rea
 from jaxrnn.tasks.captioner import SHIFT, ZOOM, moved
 from jaxrnn.tasks.captioning import ModelOptions
 from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.writing import LENGTH_PENALTY
+from jaxrnn.tasks.writing import BEAM, LENGTH_PENALTY
 from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces

@@ -21,6 +21,9 @@ def test_a_record_has_the_figures_of_every_split(folder):
     record = json.loads((folder / "result.json").read_text())
     assert set(record["figures"]) == {"validation loss", "test loss"}
     assert record["figures"]["validation loss"] == pytest.approx(record["best_validation_loss"])
+    assert min(point["validation_loss"] for point in record["curve"]) == record["best_validation_loss"]
+    assert [point["step"] for point in record["curve"]] == sorted({point["step"] for point in record["curve"]})
+    assert record["curve"][-1]["step"] == record["steps"]
     assert record["commit"]
     assert record["cpu_seconds"] > 0
 
