@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -19,14 +19,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.tasks.caption_scores import nearest, scores
+from jaxrnn.tasks.caption_scores import consensus, nearest, scores
 from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy
+from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy, drawn
 from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
 
 NEVER = -1e9  # a logit
+DRAWN = 32  # captions of a view, for their consensus
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class Describer(abc.ABC):
         return total / batch.lengths.sum().astype(total.dtype), (carry, {})
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
-        """Loss and perplexity; of the test BLEU-2 and chrF too: greedy, of a beam of five, and of the nearest views."""
+        """Loss and perplexity; of the test BLEU-2 and chrF too: of captions found in three ways, and of the nearest."""
         lengths, collate = self.descriptions.pairs(split)
         batches = map(collate, in_order(lengths, self.data.batch))
         loss = sum(self._evaluate_batch(params, place(batch)).item() for batch in batches) / int(lengths.sum())
@@ -169,8 +170,13 @@ class Describer(abc.ABC):
         if split == "test":
             references = [example.captions for example in self.descriptions.examples[split]]
             views = self.descriptions.views(split)
-            found = {"": self.captions(params, views, 1, place), "beam_": self.captions(params, views, BEAM, place)}
-            for prefix, captions in (found | {"nearest_": self.nearest_captions(split)}).items():
+            found: dict[str, Sequence[Sequence[str]]] = {
+                "": self.captions(params, views, 1, place),
+                "beam_": self.captions(params, views, BEAM, place),
+                "consensus_": [consensus(some) for some in self.drawn(params, views, DRAWN, place)],
+                "nearest_": self.nearest_captions(split),
+            }
+            for prefix, captions in found.items():
                 figures |= {prefix + name: value for name, value in scores(captions, references).items()}
         return figures
 
@@ -187,21 +193,50 @@ class Describer(abc.ABC):
     ) -> list[list[str]]:
         """Captions of views, by beam search of a width (1: greedy)."""
         found: list[list[str]] = []
-        for rows in in_order(np.zeros(len(views)), self.data.batch):
-            batch = np.array([views[max(row, 0)] for row in rows])
-            tokens, lengths = jax.device_get(self._write(params, place(batch), beam))
-            found += [self.words.decode(tokens[: lengths[n], n]) for n in range((rows >= 0).sum())]
+        for batch, rows in self._view_batches(views):
+            found += self._decode(*self._write(params, place(batch), beam))[:rows]
         return found
 
+    def drawn(
+        self,
+        params: Params,
+        views: np.ndarray | Sequence[np.ndarray],
+        count: int,
+        place: Callable[[Batch], Batch] = jax.device_put,
+        seed: int = 0,
+    ) -> list[list[list[str]]]:
+        """So many captions of each view, drawn from the model's distribution."""
+        keys = jax.random.split(jax.random.key(seed), count)
+        found: list[list[list[str]]] = []
+        for batch, rows in self._view_batches(views):
+            placed = place(batch)
+            draws = [self._decode(*self._write(params, placed, 1, key)) for key in keys]
+            found += [list(captions) for captions in zip(*draws, strict=True)][:rows]
+        return found
+
+    def _view_batches(self, views: np.ndarray | Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, int]]:
+        """Batches of one size, and how many rows of each are views: the rest repeats the first."""
+        for rows in in_order(np.zeros(len(views)), self.data.batch):
+            yield np.array([views[max(row, 0)] for row in rows]), int((rows >= 0).sum())
+
+    def _decode(self, tokens: jax.Array, lengths: jax.Array) -> list[list[str]]:
+        """The words of each row."""
+        tokens, lengths = jax.device_get((tokens, lengths))
+        return [self.words.decode(tokens[:length, n]) for n, length in enumerate(lengths)]
+
     @partial(jax.jit, static_argnums=(0, 3))
-    def _write(self, params: Params, views: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
-        """Words [longest, B] and how many of them count [B]."""
+    def _write(
+        self, params: Params, views: jax.Array, width: int, key: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Words [longest, B] and how many of them count [B]: the likeliest, or with a key drawn."""
         seen = self.network.see(params, self.view(params, views))
 
         def step(carry: Carry, word: jax.Array) -> tuple[Carry, jax.Array]:
             carry, logits = self.network.step(params, seen.memory, carry, word)
             return carry, self._writable(logits)
 
+        if key is not None:
+            return drawn(step, seen.carry, len(views), self.words, self.data.longest, key)
         return best(step, seen.carry, len(views), self.words, self.data.longest, width)
 
     def _writable(self, logits: jax.Array) -> jax.Array:

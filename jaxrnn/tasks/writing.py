@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.decode import beam, greedy
+from jaxrnn.decode import beam, greedy, sample
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.train import END, START, Vocabulary
 from jaxrnn.train.task import Carry
@@ -31,6 +31,20 @@ def cross_entropy(logits: jax.Array, words: jax.Array, lengths: jax.Array, smoot
         wanted = (1 - smoothing) * wanted + smoothing * logits.mean(-1)
     losses = jax.nn.logsumexp(logits, axis=-1) - wanted
     return jnp.sum(losses, where=valid_steps(len(losses), lengths, None))
+
+
+def drawn(
+    step: Callable[[Carry, jax.Array], tuple[Carry, jax.Array]],
+    carry: Carry,
+    rows: int,
+    vocabulary: Vocabulary,
+    longest: int,
+    key: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """A sentence a row as chance will have it: words [longest, B], how many of them count [B]."""
+    start = jnp.full(rows, vocabulary.number(START), jnp.int32)
+    found = sample(step, carry, start, key, length=longest, end=vocabulary.number(END))
+    return found.tokens, found.lengths
 
 
 def best(

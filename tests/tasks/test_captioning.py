@@ -17,14 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from sacrebleu.metrics import CHRF
 
 from jaxrnn.decode import Attend
 from jaxrnn.tasks import Captioning
-from jaxrnn.tasks.caption_scores import nearest, scores
+from jaxrnn.tasks.caption_scores import consensus, nearest, scores
 from jaxrnn.tasks.captioned_pictures import DataOptions, captioned_pictures, read_picture
 from jaxrnn.tasks.captioner import SHIFT, ZOOM, moved
 from jaxrnn.tasks.captioning import ModelOptions
 from jaxrnn.tasks.described import Described, Descriptions
+from jaxrnn.tasks.describer import DRAWN
 from jaxrnn.tasks.writing import BEAM, LENGTH_PENALTY
 from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
@@ -178,6 +180,30 @@ def test_captions_equal_numpy(photographs: Path, attention: str) -> None:
         assert merits[1] >= merits[0] - 1e-9
 
 
+def test_drawn_captions_have_the_shares_of_the_model(photographs: Path) -> None:
+    task = make(photographs)
+    p, views = weights(task), [example.view for example in task.descriptions.examples["test"]][:5]
+    drawn = task.drawn(p, views, 2000)
+    assert [len(some) for some in drawn] == [2000] * 5  # the second batch isn't full
+    for view, some in zip(views, drawn, strict=True):
+        shares = np.exp(writable(Writer(task, p, view).next(task.words.number(START)), task))
+        first = Counter(caption[0] if caption else END for caption in some)
+        found = np.array([first[token] for token in task.words.tokens]) / 2000
+        assert (abs(found - shares) <= 4.5 * np.sqrt(shares * (1 - shares) / 2000)).all()
+    assert task.drawn(p, views, 3) == task.drawn(p, views, 3)
+    assert task.drawn(p, views, 3, seed=1) != task.drawn(p, views, 3)
+
+
+def test_consensus_is_most_like_all_that_were_drawn() -> None:
+    chrf, draw = CHRF(), np.random.default_rng(0)
+    for _ in range(20):
+        some = [tuple(draw.choice(["red", "heart", "hearts", "face"], draw.integers(0, 4))) for _ in range(9)]
+        merits = [np.mean([chrf.sentence_score(" ".join(a), [" ".join(b)]).score for b in some]) for a in some]
+        found = consensus(some)
+        assert merits[some.index(tuple(found))] >= max(merits) - 1e-9
+    assert consensus([()]) == []
+
+
 def test_look_is_where_the_decoder_looked(photographs: Path) -> None:
     task = make(photographs)
     p, picture = weights(task), np.random.default_rng(2).integers(0, 256, (64, 64, 3)).astype(np.uint8)
@@ -217,6 +243,8 @@ def test_evaluate_sums_over_all_captions(photographs: Path) -> None:
     views = [e.view for e in examples]
     ours = scores(task.captions(p, views), references)
     ours |= {f"beam_{name}": value for name, value in scores(task.captions(p, views, BEAM), references).items()}
+    agreed = [consensus(some) for some in task.drawn(p, views, DRAWN)]
+    ours |= {f"consensus_{name}": value for name, value in scores(agreed, references).items()}
     # All pictures of a colour are nearest to one another, and the first caption of each is right.
     np.testing.assert_allclose([found["nearest_BLEU2"], found["nearest_chrF"]], 100)
     assert {name: found[name] for name in ours} == ours

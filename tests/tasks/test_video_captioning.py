@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from jaxrnn.tasks import VideoCaptioning, captioned_videos
-from jaxrnn.tasks.caption_scores import scores
+from jaxrnn.tasks.caption_scores import consensus, scores
 from jaxrnn.tasks.captioned_videos import FEATURES, WHERE, DataOptions, picture
 from jaxrnn.tasks.described import SPLITS, Descriptions, Example, split_of
+from jaxrnn.tasks.describer import DRAWN
 from jaxrnn.tasks.moving_digits import DIGITS, moving_digits
 from jaxrnn.tasks.video_captioning import ModelOptions
 from jaxrnn.tasks.writing import BEAM, LENGTH_PENALTY
@@ -134,6 +135,8 @@ def test_evaluate_sums_over_all_captions() -> None:
     views = [e.view for e in examples]
     expected = scores(task.captions(p, views, 1), right)
     expected |= {f"beam_{name}": value for name, value in scores(task.captions(p, views, BEAM), right).items()}
+    agreed = [consensus(some) for some in task.drawn(p, views, DRAWN)]
+    expected |= {f"consensus_{name}": value for name, value in scores(agreed, right).items()}
     expected |= {f"nearest_{name}": value for name, value in scores(theirs, right).items()}
     assert found == expected | {name: found[name] for name in ("loss", "perplexity")}
 
