@@ -51,8 +51,8 @@ class Display:
         if validation is not None:
             self._figures += f"best validation {validation:.4f}  "
         if not self._console.is_terminal:
-            left = self._seconds() / max(step - self._first, 1) * (self._steps - step)
-            self.line(f"step {step}/{self._steps}  {self._text()}  left {left // 60:.0f}:{left % 60:02.0f}")
+            minutes, seconds = divmod(round(self._seconds() / max(step - self._first, 1) * (self._steps - step)), 60)
+            self.line(f"step {step}/{self._steps}  {self._text()}  left {minutes}:{seconds:02}")
 
     def _seconds(self) -> float:
         return max(time.monotonic() - self._start, 1e-9)
