@@ -473,7 +473,6 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
         {"attention": "hard"},
         {"hidden": 0},
         {"dropout": 1.0},
-        {"length_penalty": -1.0},
         {"label_smoothing": 1.0},
     ):
         with pytest.raises(ValueError, match=f"`model.{next(iter(options))}` must be"):
