@@ -21,7 +21,7 @@ import numpy as np
 
 from jaxrnn.tasks.caption_scores import consensus, nearest, scores
 from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy, drawn
+from jaxrnn.tasks.writing import BEAM, before, cross_entropy, written
 from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -235,9 +235,7 @@ class Describer(abc.ABC):
             carry, logits = self.network.step(params, seen.memory, carry, word)
             return carry, self._writable(logits)
 
-        if key is not None:
-            return drawn(step, seen.carry, len(views), self.words, self.data.longest, key)
-        return best(step, seen.carry, len(views), self.words, self.data.longest, width)
+        return written(step, seen.carry, len(views), self.words, self.data.longest, width, key)
 
     def _writable(self, logits: jax.Array) -> jax.Array:
         """Log-probabilities [..., V] without <unk> and <s>, whose share goes to the words.

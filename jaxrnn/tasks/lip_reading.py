@@ -24,7 +24,7 @@ from jaxrnn.tasks.clip_changes import changed, standardised
 from jaxrnn.tasks.clips import DataOptions, Spoken, SpokenClips, read_clip
 from jaxrnn.tasks.lip_network import LipNetwork
 from jaxrnn.tasks.lip_pictures import alignment_figure, film
-from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy
+from jaxrnn.tasks.writing import BEAM, before, cross_entropy, written
 from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
@@ -198,7 +198,7 @@ class LipReading:
         """Words [LONGEST, B] and how many of them count [B]."""
         carry, memory = self.network.attend(params, self._read(params, frames))
         step = partial(self.network.step, params, memory)
-        return best(step, carry, len(frames), self.words, LONGEST, width)
+        return written(step, carry, len(frames), self.words, LONGEST, width)
 
     def caption(self, params: Params, picture: Path, beam: int = 1) -> str:
         """What is said in a clip's file, words separated by spaces; CTC takes the likeliest word at every frame.

@@ -22,7 +22,7 @@ import numpy as np
 from jaxrnn.tasks.alignment import alignment_svg
 from jaxrnn.tasks.encoder_decoder import EncoderDecoder
 from jaxrnn.tasks.parallel_text import DataOptions, Pairs, ParallelText, to_batch
-from jaxrnn.tasks.writing import BEAM, before, best, cross_entropy
+from jaxrnn.tasks.writing import BEAM, before, cross_entropy, written
 from jaxrnn.train import END, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.files import write_text
 from jaxrnn.train.options import check
@@ -163,7 +163,7 @@ class Translation:
         """Words [longest, B] and how many of them count [B]."""
         encoded = self.network.encode(params, source, lengths)
         step = partial(self.network.step, params, encoded.memory)
-        return best(step, encoded.carry, len(lengths), self.words, self.data.longest, width)
+        return written(step, encoded.carry, len(lengths), self.words, self.data.longest, width)
 
     def translate(self, params: Params, text: str, beam: int = BEAM) -> str:
         """One sentence in the other language, words separated by spaces.

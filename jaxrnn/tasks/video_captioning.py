@@ -38,6 +38,7 @@ class ModelOptions(WriterOptions):
         noise: Standard deviation of what is added to the features of a video while training, the same for all frames.
     """
 
+    dropout: float = 0.3
     projected: int = 64
     every: int = 1
     noise: float = 0.0

@@ -33,33 +33,23 @@ def cross_entropy(logits: jax.Array, words: jax.Array, lengths: jax.Array, smoot
     return jnp.sum(losses, where=valid_steps(len(losses), lengths, None))
 
 
-def drawn(
-    step: Callable[[Carry, jax.Array], tuple[Carry, jax.Array]],
-    carry: Carry,
-    rows: int,
-    vocabulary: Vocabulary,
-    longest: int,
-    key: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    """A sentence a row as chance will have it: words [longest, B], how many of them count [B]."""
-    start = jnp.full(rows, vocabulary.number(START), jnp.int32)
-    found = sample(step, carry, start, key, length=longest, end=vocabulary.number(END))
-    return found.tokens, found.lengths
-
-
-def best(
+def written(
     step: Callable[[Carry, jax.Array], tuple[Carry, jax.Array]],
     carry: Carry,
     rows: int,
     vocabulary: Vocabulary,
     longest: int,
     width: int,
+    key: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """The likeliest sentences by beam search of a width (1: greedy): words [longest, B], how many of them count [B]."""
+    """Sentences: words [longest, B], how many of them count [B].
+
+    The likeliest by beam search of a width (1: greedy); with a key some as chance will have it.
+    """
     start = jnp.full(rows, vocabulary.number(START), jnp.int32)
     limits: dict[str, Any] = {"length": longest, "end": vocabulary.number(END)}
-    if width == 1:
-        found = greedy(step, carry, start, **limits)
+    if width == 1 or key is not None:
+        found = greedy(step, carry, start, **limits) if key is None else sample(step, carry, start, key, **limits)
         return found.tokens, found.lengths
     some = beam(step, carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
     return some.tokens[..., 0], some.lengths[..., 0]
