@@ -25,7 +25,7 @@ from jaxrnn.checks import check_batch, check_key, check_time
 from jaxrnn.dtypes import FLOATS, check_carry_dtype, check_dtype, default_float, is_float, promote, state_dtype
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, Parameter, check_carry, check_params, check_per_step, entry
-from jaxrnn.step import Products, Rows, Step, advance, pick_gates, product, repeat_rows
+from jaxrnn.step import Products, Rows, Step, advance, product, repeat_rows
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
 
 
@@ -219,16 +219,18 @@ class Cell(Layer):
             check_symbols(xs, self.input_size(params), "xs")
         return self.projection_of(params, xs)
 
-    def projection_of(self, params: Params, xs: ArrayLike, gates: tuple[int, ...] | None = None) -> Array:
-        """`project` of arguments that are checked, for some gates or all."""
+    def projection_of(
+        self, params: Params, xs: ArrayLike, multiply: Callable[[Array, Array], Array] = product
+    ) -> Array:
+        """`project` of arguments that are checked."""
         dtype = self.compute_dtype(params, xs)
-        kernel = pick_gates(params["kernel"], gates).astype(dtype)
+        kernel = params["kernel"].astype(dtype)
         if jnp.issubdtype(xs.dtype, jnp.integer):
             z = jnp.take(kernel, xs, axis=0, mode="clip")
         else:
-            z = product(jnp.asarray(xs, dtype), kernel)
+            z = multiply(jnp.asarray(xs, dtype), kernel)
         if "bias" in params and dict(self.parameters)["bias"].role == "input":
-            z = z + repeat_rows(pick_gates(params["bias"], gates, 0).astype(dtype), z.shape[:-2])
+            z = z + repeat_rows(params["bias"].astype(dtype), z.shape[:-2])
         return z
 
     def compute_dtype(self, params: Params, xs: ArrayLike) -> Any:

@@ -96,15 +96,14 @@ def _schedule(backend: str, T: int, chunk: int | str | None, rows: int, units: i
     size = blocks(T, chunk, rows, units)
     if backend == "native":
         return _calls(T, size)
+    kept = "what came of its products is kept"
     if size.block >= T:
-        return f"{T} steps in one block; it keeps its carries and its pre-activations"
+        return f"{T} steps in one block, of which {kept}"
     count, rest = divmod(T, size.block)
     text = f"{T} steps in {count} blocks of {size.block}" + (f" and one of {rest}" if rest else "")
     if size.segment is not None and size.segment < T:
         return f"{text}, in segments of {size.segment} that save only the carry they start from"
-    if size.keep:
-        return f"{text}; a block keeps its carries and its pre-activations"
-    return f"{text}; a block keeps its carries and recomputes its gates"
+    return f"{text}; of each {kept}"
 
 
 def _calls(T: int, size: Blocks) -> str:

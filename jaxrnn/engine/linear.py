@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from jaxrnn.engine.fold import fold
 from jaxrnn.engine.masks import spread_over_devices
 from jaxrnn.typing import Array, Carry
 
@@ -26,20 +26,18 @@ class Linear:
         """Differentiate `one_step`; returns the residuals, apart from arrays that all steps share."""
         _, push = jax.linearize(one_step, *primals)
         closed, shape = jax.make_jaxpr(push, return_shape=True)(*primals)
-        known = {i: c for i, c in enumerate(closed.consts) if any(c is s for s in shared)}
-        treedef, count, constants = jax.tree.structure(shape), len(closed.consts), closed.consts
-        # Without the constants: they belong to the trace that is open here, and end with it.
-        bare = ClosedJaxpr(closed.jaxpr, [0.0] * count).jaxpr
-        del closed
+        residuals, folded = fold(closed.jaxpr, closed.consts)
+        known = {i: r for i, r in enumerate(residuals) if any(r is s for s in shared)}
+        treedef, count = jax.tree.structure(shape), len(residuals)
+        del closed  # its constants belong to the trace that is open here, and end with it
 
         def call(residuals: list[Array], *tangents: Any) -> Any:
             own = iter(residuals)
-            consts = [known[i] if i in known else next(own) for i in range(count)]
-            flat = jaxpr_as_fun(ClosedJaxpr(bare, consts))(*jax.tree.leaves(tangents))
+            flat = folded([known[i] if i in known else next(own) for i in range(count)], *jax.tree.leaves(tangents))
             return jax.tree.unflatten(treedef, flat)
 
         self.call = call
-        return [c for i, c in enumerate(constants) if i not in known]
+        return [r for i, r in enumerate(residuals) if i not in known]
 
     def loop(
         self,

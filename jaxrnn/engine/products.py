@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrnn.step import Products
+from jaxrnn.engine.linear import is_symbolic
+from jaxrnn.step import Products, product
 from jaxrnn.typing import Array
 
 Gates = tuple[int, ...] | None  # of one call of `recur`; None for all
@@ -32,26 +33,18 @@ class Separate(Products):
 
 @dataclass
 class Recorder(Separate):
-    """Notes what was multiplied, and what came out. Gates in `skip` (call, position) are left at zero."""
+    """Notes what was multiplied, and what came out; where that is `known` nothing is multiplied."""
 
-    skip: frozenset[tuple[int, int]] = frozenset()
+    known: list[Any] | None = None
     calls: list[tuple[str, Gates]] = field(default_factory=list)
     inputs: list[Array] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
 
     def multiply(self, h: Array, kernel: str, index: Gates) -> Any:
-        at, w = len(self.calls), self.kernels[kernel]
-        h = h.astype(w.dtype)
+        h = h.astype(self.kernels[kernel].dtype)
+        value = super().multiply(h, kernel, index) if self.known is None else self.known[len(self.calls)]
         self.calls.append((kernel, index))
         self.inputs.append(h)
-        gates = range(w.shape[1]) if index is None else index
-        left = tuple(g for i, g in enumerate(gates) if (at, i) not in self.skip)
-        if w.ndim == 2 or len(left) == len(gates):
-            value = super().multiply(h, kernel, index)
-        else:
-            computed = iter(super().multiply(h, kernel, left) if left else ())
-            zero = jnp.zeros((*h.shape[:-1], w.shape[-1]), w.dtype)
-            value = tuple(next(computed) if g in left else zero for g in gates)
         self.values.append(value)
         return value
 
@@ -72,12 +65,42 @@ class Given(Products):
 class Replay(Given):
     """Known results, with tangents: the state's tangent times the kernel, plus the part known before."""
 
-    turned: list[Array] = field(default_factory=list)  # the kernels of the calls, the axis of their inputs last
+    turned: list[Array] = field(default_factory=list)  # the kernels of the calls
     terms: list[Any] = field(default_factory=list)  # a dict by gate, or one array, or None
 
     def multiply(self, h: Array, kernel: str, index: Gates) -> Any:
         w, term = self.turned[self.position], self.terms[self.position]
         return _known(h.astype(w.dtype), term, w, super().multiply(h, kernel, index))
+
+
+def turn(kernel: Array) -> Array:
+    """The kernel with the axis of inputs last. JAX transposes a product with it to products that take and give it as it
+    lies; a gradient added up block by block is not turned each time."""
+    return jnp.moveaxis(kernel, 0, -1)
+
+
+def multiply_turned(h: Array, turned: Array) -> Array:
+    """`h` times a turned kernel, `[..., G, H]` or `[..., H]`."""
+    return lax.dot_general(h, turned, (((h.ndim - 1,), (turned.ndim - 1,)), ((), ())))
+
+
+@jax.custom_jvp
+def multiply_both(x: Array, kernel: Array, turned: Array) -> Array:
+    """`x` times a kernel that is there both ways. Its gradient is that of `turned`."""
+    return product(x, kernel)
+
+
+def _both_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    x, kernel, _ = primals
+    dx, _, dturned = tangents
+    z = product(x, kernel)
+    if is_symbolic(dx):
+        return z, multiply_turned(x, dturned)
+    dz = product(dx, kernel)
+    return z, dz if is_symbolic(dturned) else dz + multiply_turned(x, dturned)
+
+
+multiply_both.defjvp(_both_jvp, symbolic_zeros=True)
 
 
 @jax.custom_jvp
@@ -89,8 +112,7 @@ def _known(h: Array, term: Any, turned: Array, value: Any) -> Any:
 def _known_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     _, _, turned, value = primals
     dh, terms, _, _ = tangents
-    # The axis of inputs last: so the transpose, which is what training runs, multiplies by the kernel as it lies.
-    moved = lax.dot_general(dh, turned, (((dh.ndim - 1,), (turned.ndim - 1,)), ((), ())))
+    moved = multiply_turned(dh, turned)
     if not isinstance(value, tuple):
         return value, moved if terms is None else moved + terms
     gates = enumerate(split_gates(moved))

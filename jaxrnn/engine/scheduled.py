@@ -1,11 +1,11 @@
-"""The scheduled backend: one `custom_jvp` over blocks of time that save only carries.
+"""The scheduled backend: one `custom_jvp` over blocks of time that save what came of their products.
 
-Forward, a block of steps projects its inputs in one product, then scans. What is kept for the backward pass is the
-carry after every step, and where the plan says so the pre-activations of gates that are sums of their two parts.
+Forward, a block of steps projects its inputs in one product, then scans. Kept for the backward pass is, for every gate,
+the sum of its two parts where the equations see no more of them, else both; no carry.
 
-Backward, a block recomputes its gates for all its times at once: one product from the kept carries, no second loop.
-The functions are differentiated there too, so that the linear loop that remains makes one product a step and sums. The
-gradient of every kernel is one product a block, because the loop puts out the cotangent of each recurrent product
+Backward, no product is made again. The carries of a block follow from what was kept (`states`); then all its steps are
+differentiated at once, so that the linear loop that remains makes one product a step, a few multiplications and sums.
+The gradient of every kernel is one product a block, because the loop puts out the cotangent of each recurrent product
 instead of adding up weight gradients step by step.
 
 It is written as the derivative rule of the forward loop (`_loop_jvp`): JAX transposes it for the backward pass, and
@@ -25,13 +25,25 @@ from jax import lax
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxrnn.cell import Cell
+from jaxrnn.dtypes import state_dtype
 from jaxrnn.engine.linear import Linear, instantiate, is_symbolic, live, merge, pick
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
-from jaxrnn.engine.products import Gates, Recorder, Replay, Separate, split_gates
+from jaxrnn.engine.products import (
+    Gates,
+    Given,
+    Recorder,
+    Replay,
+    Separate,
+    multiply_both,
+    multiply_turned,
+    split_gates,
+    turn,
+)
 from jaxrnn.engine.sequence import Job, Steps
-from jaxrnn.engine.twins import Twin, find_twins
+from jaxrnn.engine.states import carries_before
+from jaxrnn.engine.uses import Uses, find_uses
 from jaxrnn.step import Products, Rows, Step, advance, pick_gates
 from jaxrnn.typing import Array, Carry
 
@@ -45,8 +57,7 @@ class Program(NamedTuple):
     reverse: bool
     dtype: Any  # of outputs
     carries: bool
-    twins: tuple[Twin, ...]
-    kept: tuple[Twin, ...]  # those whose sum is kept for the backward pass
+    uses: Uses
 
 
 def run(job: Job) -> tuple[Carry, Any]:
@@ -55,37 +66,27 @@ def run(job: Job) -> tuple[Carry, Any]:
     batch = jax.tree.leaves(job.carry)[0].shape[:-1]
     size = blocks(job.steps.t.shape[0], plan.chunk, math.prod(batch), cell.size)
     kernels = cell.kernels(params, job.dtype)
+    turned = {name: turn(k) for name, k in kernels.items()}
+    turned_input = None if plan.projected else turn(params["kernel"].astype(job.dtype))
 
     def block(carry: Carry, at: Steps) -> tuple[Carry, Any]:
         noise = over_time(lambda t: cell.draw(job.rng, t, batch), at.t, job.rng)
         x = (jax.ShapeDtypeStruct((*batch, cell.size), job.dtype),) * len(cell.gates)
         steps = Step(x, at.valid, at.reset, noise | at.per_step)
         one = Step(x, *jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), tuple(steps)[1:]))
-        twins = find_twins(cell, kernels, job.rows, carry, one)
-        kept = twins if size.keep else ()
-        steps = steps._replace(x=_project(job, clean(at.valid, at.x), kept))
-        program = Program(cell, plan.reverse, job.dtype, plan.carries, twins, kept)
-        return _loop(program, kernels, job.rows, carry, steps)
+        uses = find_uses(cell, kernels, job.rows, carry, one)
+        z = clean(at.valid, at.x)
+        if not plan.projected:
+            z = cell.projection_of(params, z, lambda x, kernel: multiply_both(x, kernel, turned_input))
+        steps = steps._replace(x=split_gates(z))
+        program = Program(cell, plan.reverse, job.dtype, plan.carries, uses)
+        return _loop(program, kernels, turned, job.rows, carry, steps)
 
     keep = jax.checkpoint_policies.save_only_these_names(KEPT)
     inner = partial(in_blocks, block, size=size.block, reverse=plan.reverse, policy=keep)
     if size.segment is None:
         return inner(job.carry, job.steps)
     return in_blocks(inner, job.carry, job.steps, size=size.segment, reverse=plan.reverse, policy=None)
-
-
-def _project(job: Job, x: Array, kept: tuple[Twin, ...]) -> tuple[Array, ...]:
-    """The projection, one array a gate. Gates of which the backward pass keeps the sum have a product of their own:
-    it has no need of it, and drops it."""
-    if job.plan.projected:
-        return split_gates(x)
-    gates = range(len(job.cell.gates))
-    sums = tuple(sorted(twin.gate for twin in kept))
-    z: dict[int, Array] = {}
-    for group in (sums, tuple(g for g in gates if g not in sums)):
-        if group:
-            z |= zip(group, split_gates(job.cell.projection_of(job.params, x, group)), strict=True)
-    return tuple(z[g] for g in gates)
 
 
 def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
@@ -118,7 +119,14 @@ def in_blocks(
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _loop(program: Program, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step) -> tuple[Carry, Any]:
+def _loop(
+    program: Program,
+    kernels: dict[str, Array],
+    turned: dict[str, Array],
+    rows: Rows,
+    carry: Carry,
+    steps: Step,
+) -> tuple[Carry, Any]:
     def body(carry: Carry, step: Step) -> Any:
         return _advance(program, Separate(kernels), rows, carry, step)
 
@@ -132,40 +140,49 @@ def _advance(program: Program, products: Products, rows: Rows, carry: Carry, ste
 
 
 class Kept(NamedTuple):
-    """What a block keeps for its backward pass, with a leading T."""
+    """What a block keeps for its backward pass, with a leading T: no product is made again."""
 
-    after: Carry  # the carry after every step
-    sums: list[Array]  # pre-activations, one array [T, *B, H] a kept twin
+    x: list[Array]  # of every gate the projection, or at a twin its sum with the product
+    values: list[Any]  # what came out of each product, None at a twin
 
 
 def _keeping_loop(
     program: Program, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step
 ) -> tuple[Carry, Any, Kept]:
-    """The loop, with what it must keep; a state that is the output too is stacked once."""
-    shown: list[int] = []
+    """The loop, with what it must keep."""
 
     def body(carry: Carry, step: Step) -> Any:
         recorder = Recorder(kernels)
         new, y = _advance(program, recorder, rows, carry, step)
-        shown[:] = [i for i, a in enumerate(jax.tree.leaves(new)) if a is y][:1]
-        sums = [step.x[t.gate] + recorder.values[t.call][t.position] for t in program.kept]
-        return new, (None if shown else y, Kept(new, sums))
+        sums, values = _without_twins(program, carry, step.x, recorder.values)
+        return new, (y, sums, values)
 
-    final, (ys, kept) = lax.scan(body, carry, steps, reverse=program.reverse)
-    kept = jax.tree.map(lambda a: checkpoint_name(a, KEPT), kept)
-    return final, jax.tree.leaves(kept.after)[shown[0]] if shown else ys, kept
+    final, (ys, sums, values) = lax.scan(body, carry, steps, reverse=program.reverse)
+    x = [sums.get(g, a) for g, a in enumerate(steps.x)]
+    return final, ys, jax.tree.map(lambda a: checkpoint_name(a, KEPT), Kept(x, values))
+
+
+def _without_twins(program: Program, carry: Carry, x: Any, values: list[Any]) -> tuple[dict[int, Array], list[Any]]:
+    """The sums at twins, by gate and in the carry's dtype as the equations have them; and the other products."""
+    dtype, twins = state_dtype(carry), {(t.call, t.position) for t in program.uses.twins}
+    sums = {t.gate: x[t.gate].astype(dtype) + values[t.call][t.position].astype(dtype) for t in program.uses.twins}
+    rest = [
+        tuple(None if (call, i) in twins else a for i, a in enumerate(v)) if isinstance(v, tuple) else v
+        for call, v in enumerate(values)
+    ]
+    return sums, rest
 
 
 def _loop_jvp(program: Program, primals: Any, tangents: Any) -> Any:
-    kernels, rows, carry, steps = primals
-    dkernels, drows, dcarry, dsteps = tangents
+    kernels, turned, rows, carry, steps = primals
+    _, dturned, drows, dcarry, dsteps = tangents
     final, ys, kept = _keeping_loop(program, kernels, rows, carry, steps)
-    dkernels = {name: t for name, t in dkernels.items() if not is_symbolic(t)}
+    dturned = {name: t for name, t in dturned.items() if not is_symbolic(t)}
     dcarry = jax.tree.map(instantiate, dcarry, carry, is_leaf=is_symbolic)
     live_rows, live_steps = live(drows), live(dsteps)
     # Checkpointed, so that the transpose keeps the arguments and recomputes the gates from them.
     linear = jax.checkpoint(partial(_tangents, program, live_rows.where, live_steps.where))
-    tangent = linear(kernels, rows, steps, carry, kept, dkernels, live_rows.values, dcarry, live_steps.values)
+    tangent = linear(kernels, turned, rows, steps, carry, kept, dturned, live_rows.values, dcarry, live_steps.values)
     return (final, ys), tangent
 
 
@@ -177,33 +194,31 @@ def _tangents(
     live_rows: tuple[int, ...],
     live_steps: tuple[int, ...],
     kernels: dict[str, Array],
+    turned: dict[str, Array],
     rows: Rows,
     steps: Step,
     carry: Carry,
     kept: Kept,
-    dkernels: dict[str, Array],
+    dturned: dict[str, Array],
     drows: list[Array],
     dcarry: Carry,
     dsteps: list[Array],
 ) -> tuple[Carry, Any]:
     """Tangents of a block, linear in all tangents, from what was kept of it."""
-    twins = program.twins
-    turned = {name: jnp.moveaxis(k, 0, -1) for name, k in kernels.items()}
+    twins = program.uses.twins
     linear = Linear()
     calls: list[tuple[str, Gates]] = []
-    x = list(steps.x)
-    for twin, total in zip(program.kept, kept.sums, strict=True):
-        x[twin.gate] = total
-    steps = steps._replace(x=tuple(x))
-    skip = frozenset((t.call, t.position) for t in program.kept)
+    zero = jnp.zeros(kept.x[0].shape, next(iter(kernels.values())).dtype)
+    values = [tuple(zero if a is None else a for a in v) if isinstance(v, tuple) else v for v in kept.values]
+    steps = steps._replace(x=tuple(kept.x))
     # A twin's tangent joins the product's (the first leaves of `steps` are x), and is no input of its own.
     joined = {t.gate for t in twins} & set(live_steps)
     dx = {(t.call, t.position): dsteps[live_steps.index(t.gate)] for t in twins if t.gate in joined}
     dsteps = [d for i, d in zip(live_steps, dsteps, strict=True) if i not in joined]
     live_steps = tuple(i for i in live_steps if i not in joined)
 
-    def opened(carry: Carry, step: Step) -> Any:
-        recorder = Recorder(kernels, skip)
+    def opened(carry: Carry, step: Step, values: Any) -> Any:
+        recorder = Recorder(kernels, values)
         advance(program.cell, recorder, rows, carry, step)
         calls[:] = recorder.calls
         picked = [pick_gates(turned[k], index, 0) for k, index in calls]
@@ -213,16 +228,28 @@ def _tangents(
             row, at = merge(rows, live_rows, live_row), merge(step, live_steps, live_step)
             return _advance(program, products, row, carry, at)
 
-        parts = [v if k in dkernels else None for v, (k, _) in zip(recorder.values, calls, strict=True)]
+        parts = [v if k in dturned else None for v, (k, _) in zip(recorder.values, calls, strict=True)]
         some = _terms(parts, {at: recorder.values[at[0]][at[1]] for at in dx})
         primals = (carry, pick(rows, live_rows), pick(step, live_steps), some)
         return recorder.inputs, linear.open(one_step, primals, [*picked, *jax.tree.leaves(rows)])
 
-    inputs, residuals = jax.vmap(opened)(_before(carry, kept.after, program.reverse), steps)
+    def again(carry: Carry, at: Any) -> Carry:
+        step, values = at
+        return advance(program.cell, Given(kernels, values), rows, carry, step)[0]
+
+    before = carries_before(again, carry, (steps, values), program.uses.read, reverse=program.reverse)
+    inputs, residuals = jax.vmap(opened)(before, steps, values)
     # Known before the loop, hence outside it. Transposed, this is the one product that makes a kernel's gradient.
-    known = Separate(dkernels)
-    parts = [known.multiply(h, *call) if call[0] in dkernels else None for h, call in zip(inputs, calls, strict=True)]
+    parts = [_known_part(h, dturned.get(k), index) for h, (k, index) in zip(inputs, calls, strict=True)]
     return linear.loop(dcarry, drows, dsteps, _terms(parts, dx), residuals, reverse=program.reverse)
+
+
+def _known_part(h: Array, dturned: Array | None, index: Gates) -> Any:
+    """The part of a product's tangent that comes from its kernel's."""
+    if dturned is None:
+        return None
+    value = multiply_turned(h, pick_gates(dturned, index, 0))
+    return split_gates(value) if dturned.ndim == 3 else value
 
 
 def _terms(parts: list[Any], dx: dict[tuple[int, int], Array]) -> list[Any]:
@@ -232,13 +259,3 @@ def _terms(parts: list[Any], dx: dict[tuple[int, int], Array]) -> list[Any]:
         gates = terms[call] = {} if terms[call] is None else terms[call]
         gates[position] = gates[position] + d if position in gates else d
     return terms
-
-
-def _before(carry: Carry, after: Carry, reverse: bool) -> Carry:
-    """The carry before every step of a block, from the one before the block and those after every step."""
-
-    def shift(first: Array, after: Array) -> Array:
-        pieces = [after[1:], first[None]] if reverse else [first[None], after[:-1]]
-        return jnp.concatenate(pieces)[: after.shape[0]]
-
-    return jax.tree.map(shift, carry, after)

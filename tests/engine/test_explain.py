@@ -19,16 +19,15 @@ def test_each_cell_of_a_composed_layer_is_explained() -> None:
         "[1][0]: gru runs on 'native'",
         "[1][1]: gru runs on 'native'",
     ]
-    # 32 * 3 numbers a step are small.
     text = str(jaxrnn.explain(layer, steps=100, backend="scheduled"))
     assert text.splitlines()[-2:] == [
-        "lstm, 100 steps in 2 blocks of 50; a block keeps its carries and its pre-activations",
-        "gru, 100 steps in 2 blocks of 50; a block keeps its carries and its pre-activations",
+        "lstm, 100 steps in 2 blocks of 50; of each what came of its products is kept",
+        "gru, 100 steps in 2 blocks of 50; of each what came of its products is kept",
     ]
     large = str(jaxrnn.explain(jaxrnn.lstm(64), steps=100, batch=64, backend="scheduled"))
-    assert large.endswith("lstm, 100 steps in 5 blocks of 20; a block keeps its carries and recomputes its gates")
+    assert large.endswith("lstm, 100 steps in 5 blocks of 20; of each what came of its products is kept")
     natively = str(jaxrnn.explain(jaxrnn.lstm(200), steps=65_536, chunk="sqrt"))
-    assert natively.endswith("65536 steps in calls of 256, which save only the carry they start from")
+    assert natively.endswith("65536 steps in calls of 260, which save only the carry they start from")
 
 
 def test_a_backend_that_is_asked_for_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,15 +63,18 @@ def test_a_backend_that_declines_says_why(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("T", "chunk", "rows", "size", "expected"),
     [
-        (128, None, 32, 256, (None, 16, False)),
-        (100, None, 32, 256, (None, 20, False)),
-        (127, None, 32, 256, (None, 16, False)),
-        (128, None, 1, 128, (None, 64, True)),
-        (127, None, 1, 128, (None, 64, True)),
-        (0, None, 1, 1, (None, 64, True)),
-        (65536, "sqrt", 8, 128, (256, 16, False)),
-        (50, 7, 1, 1, (None, 7, False)),
-        (50, 50, 64, 512, (None, 50, True)),
+        (128, None, 32, 256, (None, 8)),
+        (100, None, 64, 512, (None, 5)),
+        (500, None, 16, 128, (None, 25)),
+        (127, None, 32, 256, (None, 8)),
+        (128, None, 1, 128, (None, 64)),
+        (127, None, 1, 128, (None, 64)),
+        (0, None, 1, 1, (None, 64)),
+        (65536, "sqrt", 8, 128, (256, 64)),
+        (1024, "sqrt", 8, 128, (32, 32)),
+        (0, "sqrt", 0, 128, (1, 1)),
+        (50, 7, 1, 1, (None, 7)),
+        (50, 50, 64, 512, (None, 50)),
     ],
 )
 def test_blocks(T: int, chunk: int | str | None, rows: int, size: int, expected: tuple) -> None:
