@@ -135,11 +135,12 @@ def _block(chunk: int | str | None, T: int) -> int | None:
 def _saves(cell: Cell, signature: Signature, chunk: int | str | None, T: int, N: int) -> bool:
     """Whether to keep the results of products: where `chunk` asks for everything, else as the memory law allows.
 
-    A plain scan keeps some ten arrays of an LSTM, so four more do not come to 0.6 of that; with fewer gates they would.
+    A plain scan keeps some ten arrays of an LSTM, so four more do not come to 0.6 of that; with two or three gates they
+    would. With one there is one.
     """
     if chunk is not None:
         return isinstance(chunk, int) and chunk >= T
-    if len(cell.gates) < 4 or not arrays.findings(cell, signature).fused:
+    if len(cell.gates) in (2, 3) or not arrays.findings(cell, signature).fused:
         return False
     numbers = T * N * sum(p.outputs for p in row.products(cell, signature))
     return numbers * np.dtype(signature.dtype).itemsize <= SAVED_BYTES
