@@ -37,7 +37,7 @@ BACKENDS = {
             "scheduled",
             scheduled.run,
             scheduled.declines,
-            "blocks of time that save only carries; weight gradients outside the loop",
+            "blocks of time that save what came of their products; weight gradients outside the loop",
         ),
         Backend("reference", reference.run, reference.declines, "plain jax.lax.scan"),
     )
