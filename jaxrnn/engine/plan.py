@@ -32,15 +32,20 @@ def blocks(T: int, chunk: int | str | None, rows: int, size: int) -> Blocks:
     """The blocks of a sequence of T steps, `rows` batch rows and H = `size` units.
 
     None: the divisor of T nearest to WORK numbers a gate (no rest to run apart), else that many steps. A number: that
-    many steps. "sqrt": segments of about sqrt(T) steps that save only the carry they start from, in blocks of as many
-    at most; memory then grows as the square root of T, for one more forward pass.
+    many steps. "sqrt": segments of about sqrt(T) steps that save only the carry they start from, each in two blocks or
+    more; memory then grows as the square root of T, for one more forward pass.
     """
     if chunk is not None and chunk != "sqrt":
         return Blocks(None, int(chunk))
     target = min(max(WORK // max(1, rows * size), SHORTEST), LONGEST)
     if chunk == "sqrt":
-        root = max(1, round(math.sqrt(T)))
-        block = min(target, root)
-        return Blocks(block * round(root / block), block)
-    divisors = [d for d in range(3 * target // 4, 3 * target // 2 + 1) if T % d == 0]
-    return Blocks(None, min(divisors, key=lambda d: abs(d - target), default=target))
+        root = _near(round(math.sqrt(T)), T)
+        block = max(1, min(target, root // 2))
+        return Blocks(block * max(2, round(root / block)), block)
+    return Blocks(None, _near(target, T))
+
+
+def _near(target: int, T: int) -> int:
+    """The divisor of T nearest to `target`, if there is one near; else `target`."""
+    divisors = [d for d in range(3 * target // 4, 3 * target // 2 + 1) if d and T % d == 0]
+    return min(divisors, key=lambda d: abs(d - target), default=target)
