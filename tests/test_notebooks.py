@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 
 PEERS = {"02_from_torch_to_onnx": ("torch", "onnx", "onnxruntime")}  # what a notebook needs beyond ours
-LONG = ("02_from_torch_to_onnx", "04_translation_attention")
+LONG = ("02_from_torch_to_onnx", "04_translation_attention", "07_captioning", "09_drawing", "10_video_to_text")
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 

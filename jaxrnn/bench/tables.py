@@ -84,9 +84,12 @@ def read_records(paths: Sequence[Path]) -> dict[str, Any]:
         if not merged:
             merged = record
             continue
-        for part in ("machine", "contestants"):
-            if (first := merged[part]) != record[part]:
-                fail("report", f"records with the {part} of {paths[0]}", f"{path}", f"{first} against {record[part]}")
+        if (first := merged["machine"]) != record["machine"]:
+            fail("report", f"records with the machine of {paths[0]}", f"{path}", f"{first} against {record['machine']}")
+        both = merged["contestants"] + record["contestants"]
+        if record["contestants"][:1] != both[:1]:
+            fail("report", f"records with the first contestant of {paths[0]}, {both[:1]}", f"{path}")
+        merged["contestants"] = [c for i, c in enumerate(both) if c not in both[:i]]
         again = {_measured(result) for result in record["results"]}
         merged["results"] = [r for r in merged["results"] if _measured(r) not in again] + record["results"]
     return merged

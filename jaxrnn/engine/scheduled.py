@@ -55,7 +55,7 @@ class Program(NamedTuple):
 
     cell: Cell
     reverse: bool
-    dtype: Any  # of outputs
+    dtype: Any  # of products and outputs
     carries: bool
     uses: Uses
 
@@ -208,7 +208,7 @@ def _tangents(
     twins = program.uses.twins
     linear = Linear()
     calls: list[tuple[str, Gates]] = []
-    zero = jnp.zeros(kept.x[0].shape, next(iter(kernels.values())).dtype)
+    zero = jnp.zeros(kept.x[0].shape, program.dtype)
     values = [tuple(zero if a is None else a for a in v) if isinstance(v, tuple) else v for v in kept.values]
     steps = steps._replace(x=tuple(kept.x))
     # A twin's tangent joins the product's (the first leaves of `steps` are x), and is no input of its own.

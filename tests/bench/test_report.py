@@ -106,7 +106,7 @@ def test_records_add_up_and_the_last_measurement_counts(tmp_path: Path) -> None:
         ("[]", "records that `jaxrnn bench --json` wrote"),
         ('{"machine": {}}', "records that `jaxrnn bench --json` wrote"),
         (json.dumps(RECORD | {"machine": {"cpu": "another"}}), "records with the machine of"),
-        (json.dumps(RECORD | {"contestants": []}), "records with the contestants of"),
+        (json.dumps(RECORD | {"contestants": []}), "records with the first contestant of"),
     ],
 )
 def test_what_is_no_record_or_of_another_machine_is_named(tmp_path: Path, content: str, message: str) -> None:
@@ -115,6 +115,16 @@ def test_what_is_no_record_or_of_another_machine_is_named(tmp_path: Path, conten
     second.write_text(content)
     with pytest.raises(ValueError, match=message):
         read_records([first, second])
+
+
+def test_records_of_fewer_contestants_join(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    own = RECORD["contestants"][:1]
+    first.write_text(json.dumps(RECORD | {"contestants": own, "results": RECORD["results"][:1]}))
+    second.write_text(json.dumps(RECORD))
+    merged = read_records([first, second])
+    assert merged["contestants"] == RECORD["contestants"]
+    assert len(merged["results"]) == len(RECORD["results"])
 
 
 def test_the_terminal_shows_the_same_texts() -> None:

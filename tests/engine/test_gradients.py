@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import pytest
 
+import jaxrnn
 from tests.laws import programs
 from tests.laws.programs import BACKEND_NAMES, assert_close, assert_same_bits, call
 from tests.table import CASES, arrays
@@ -119,3 +120,32 @@ def test_per_step_inputs_that_are_integers_or_bools(backend: str) -> None:
         return (ys**2).sum() + carry.slow.sum()
 
     assert_close(*jax.jit(lambda p: tuple(jax.grad(run)(p, b) for b in (backend, "reference")))(params))
+
+
+class Mixed(NamedTuple):
+    h: jax.Array
+
+
+@jaxrnn.gate_cell(gates=("z", "g"), carry=Mixed)
+def without_product(carry: Any, x: Any, recur: Any, theta: Any) -> Any:
+    z = jax.nn.sigmoid(x.z)
+    h = (1 - z) * carry.h + z * jax.numpy.tanh(x.g)
+    return Mixed(h), h
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_cell_that_multiplies_by_no_kernel(masked: bool) -> None:
+    """Its state is read, and nothing is kept of products."""
+    cell = without_product(4)
+    rng = np.random.default_rng(2)
+    params = jax.tree.map(lambda a: rng.normal(size=a.shape), cell.init(jax.random.key(0), 3))
+    xs, mask = rng.normal(size=(11, 2, 3)), rng.random((11, 2)) < 0.7 if masked else None
+
+    def program(backend: str) -> Any:
+        def total(params: Any, xs: Any) -> Any:
+            carry, ys = jaxrnn.scan(cell, params, xs, backend=backend, chunk=4, mask=mask)
+            return (ys**2).sum() + carry.h.sum()
+
+        return jax.jit(jax.grad(total, (0, 1)))(params, xs)
+
+    assert_close(program("scheduled"), program("reference"))

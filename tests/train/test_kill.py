@@ -64,6 +64,7 @@ def wait_for_checkpoints(run, count, process):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_killed_terminated_and_resumed_equals_left_alone(config, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     finish(start(config, whole))
