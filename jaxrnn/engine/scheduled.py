@@ -57,7 +57,6 @@ class Program(NamedTuple):
     reverse: bool
     dtype: Any  # of products and outputs
     carries: bool
-    uses: Uses
 
 
 def run(job: Job) -> tuple[Carry, Any]:
@@ -71,15 +70,11 @@ def run(job: Job) -> tuple[Carry, Any]:
 
     def block(carry: Carry, at: Steps) -> tuple[Carry, Any]:
         noise = over_time(lambda t: cell.draw(job.rng, t, batch), at.t, job.rng)
-        x = (jax.ShapeDtypeStruct((*batch, cell.size), job.dtype),) * len(cell.gates)
-        steps = Step(x, at.valid, at.reset, noise | at.per_step)
-        one = Step(x, *jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), tuple(steps)[1:]))
-        uses = find_uses(cell, kernels, job.rows, carry, one)
         z = clean(at.valid, at.x)
         if not plan.projected:
             z = cell.projection_of(params, z, lambda x, kernel: multiply_both(x, kernel, turned_input))
-        steps = steps._replace(x=split_gates(z))
-        program = Program(cell, plan.reverse, job.dtype, plan.carries, uses)
+        steps = Step(split_gates(z), at.valid, at.reset, noise | at.per_step)
+        program = Program(cell, plan.reverse, job.dtype, plan.carries)
         return _loop(program, kernels, turned, job.rows, carry, steps)
 
     keep = jax.checkpoint_policies.save_only_these_names(KEPT)
@@ -147,14 +142,14 @@ class Kept(NamedTuple):
 
 
 def _keeping_loop(
-    program: Program, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step
+    program: Program, uses: Uses, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step
 ) -> tuple[Carry, Any, Kept]:
     """The loop, with what it must keep."""
 
     def body(carry: Carry, step: Step) -> Any:
         recorder = Recorder(kernels)
         new, y = _advance(program, recorder, rows, carry, step)
-        sums, values = _without_twins(program, carry, step.x, recorder.values)
+        sums, values = _without_twins(uses, carry, step.x, recorder.values)
         return new, (y, sums, values)
 
     final, (ys, sums, values) = lax.scan(body, carry, steps, reverse=program.reverse)
@@ -162,10 +157,10 @@ def _keeping_loop(
     return final, ys, jax.tree.map(lambda a: checkpoint_name(a, KEPT), Kept(x, values))
 
 
-def _without_twins(program: Program, carry: Carry, x: Any, values: list[Any]) -> tuple[dict[int, Array], list[Any]]:
+def _without_twins(uses: Uses, carry: Carry, x: Any, values: list[Any]) -> tuple[dict[int, Array], list[Any]]:
     """The sums at twins, by gate and in the carry's dtype as the equations have them; and the other products."""
-    dtype, twins = state_dtype(carry), {(t.call, t.position) for t in program.uses.twins}
-    sums = {t.gate: x[t.gate].astype(dtype) + values[t.call][t.position].astype(dtype) for t in program.uses.twins}
+    dtype, twins = state_dtype(carry), {(t.call, t.position) for t in uses.twins}
+    sums = {t.gate: x[t.gate].astype(dtype) + values[t.call][t.position].astype(dtype) for t in uses.twins}
     rest = [
         tuple(None if (call, i) in twins else a for i, a in enumerate(v)) if isinstance(v, tuple) else v
         for call, v in enumerate(values)
@@ -176,12 +171,14 @@ def _without_twins(program: Program, carry: Carry, x: Any, values: list[Any]) ->
 def _loop_jvp(program: Program, primals: Any, tangents: Any) -> Any:
     kernels, turned, rows, carry, steps = primals
     _, dturned, drows, dcarry, dsteps = tangents
-    final, ys, kept = _keeping_loop(program, kernels, rows, carry, steps)
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), steps)
+    uses = find_uses(program.cell, kernels, rows, carry, one)
+    final, ys, kept = _keeping_loop(program, uses, kernels, rows, carry, steps)
     dturned = {name: t for name, t in dturned.items() if not is_symbolic(t)}
     dcarry = jax.tree.map(instantiate, dcarry, carry, is_leaf=is_symbolic)
     live_rows, live_steps = live(drows), live(dsteps)
     # Checkpointed, so that the transpose keeps the arguments and recomputes the gates from them.
-    linear = jax.checkpoint(partial(_tangents, program, live_rows.where, live_steps.where))
+    linear = jax.checkpoint(partial(_tangents, program, uses, live_rows.where, live_steps.where))
     tangent = linear(kernels, turned, rows, steps, carry, kept, dturned, live_rows.values, dcarry, live_steps.values)
     return (final, ys), tangent
 
@@ -191,6 +188,7 @@ _loop.defjvp(_loop_jvp, symbolic_zeros=True)
 
 def _tangents(
     program: Program,
+    uses: Uses,
     live_rows: tuple[int, ...],
     live_steps: tuple[int, ...],
     kernels: dict[str, Array],
@@ -205,7 +203,7 @@ def _tangents(
     dsteps: list[Array],
 ) -> tuple[Carry, Any]:
     """Tangents of a block, linear in all tangents, from what was kept of it."""
-    twins = program.uses.twins
+    twins = uses.twins
     linear = Linear()
     calls: list[tuple[str, Gates]] = []
     zero = jnp.zeros(kept.x[0].shape, program.dtype)
@@ -237,7 +235,7 @@ def _tangents(
         step, values = at
         return advance(program.cell, Given(kernels, values), rows, carry, step)[0]
 
-    before = carries_before(again, carry, (steps, values), program.uses.read, reverse=program.reverse)
+    before = carries_before(again, carry, (steps, values), uses.read, reverse=program.reverse)
     inputs, residuals = jax.vmap(opened)(before, steps, values)
     # Known before the loop, hence outside it. Transposed, this is the one product that makes a kernel's gradient.
     parts = [_known_part(h, dturned.get(k), index) for h, (k, index) in zip(inputs, calls, strict=True)]

@@ -53,10 +53,10 @@ def find_uses(cell: Cell, kernels: dict[str, Array], rows: Rows, carry: Carry, s
         return jax.make_jaxpr(equations)(carry, step.x, values, kernels, rows, step).jaxpr
 
     states = len(jax.tree.leaves(carry))
+    bare = trace(step._replace(valid=None))
+    needed = _needed(bare if step.valid is None else trace(step))
     # A mask stops the derivatives of both parts alike, hence of their sum.
-    twins = _twins(trace(step._replace(valid=None)), states, len(step.x), values)
-    needed = _needed(trace(step))
-    return Uses(twins, tuple(i for i in range(states) if i in needed))
+    return Uses(_twins(bare, states, len(step.x), values), tuple(i for i in range(states) if i in needed))
 
 
 def _twins(jaxpr: Jaxpr, states: int, gates: int, values: list[Any]) -> tuple[Twin, ...]:
