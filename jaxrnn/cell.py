@@ -25,7 +25,7 @@ from jaxrnn.checks import check_batch, check_key, check_time
 from jaxrnn.dtypes import FLOATS, check_carry_dtype, check_dtype, default_float, is_float, promote, state_dtype
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, Parameter, check_carry, check_params, check_per_step, entry
-from jaxrnn.step import Products, Rows, Step, advance, product, repeat_rows
+from jaxrnn.step import Rows, Step, product, repeat_rows, run_step
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
 
 
@@ -187,9 +187,9 @@ class Cell(Layer):
         check_carry_dtype(carry, dtype)
         rows = Rows(self.theta(params, batch, state_dtype(carry), rng), None)
         noise = self.draw(rng, step, batch)
-        products = Products(self.kernels(params, dtype))
-        z = self.projection_of(params, x)
-        carry, y = advance(self, products, rows, carry, Step(z, per_step=noise | given))
+        symbols = jnp.issubdtype(x.dtype, jnp.integer)
+        read = Step(self.projection_of(params, x) if symbols else jnp.asarray(x), per_step=noise | given)
+        carry, y = run_step(self, params, dtype, rows, carry, read, projected=symbols)
         return carry, y.astype(dtype)
 
     # ---- the pieces that the engine arranges

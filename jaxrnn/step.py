@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import namedtuple
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from jax import lax
 
 from jaxrnn.dtypes import state_dtype
 from jaxrnn.errors import fail, nearest
-from jaxrnn.typing import Array, Carry
+from jaxrnn.typing import Array, Carry, Params
 
 if TYPE_CHECKING:
     from jaxrnn.cell import Cell
@@ -114,6 +115,24 @@ def advance(cell: Cell, products: Products, rows: Rows, carry: Carry, step: Step
     if valid is None:
         return new, y
     return select(valid, new, carry), select(valid, y, jax.tree.map(jnp.zeros_like, y))
+
+
+def run_step(
+    cell: Cell, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
+) -> tuple[Carry, Array]:
+    """One step by itself: in one native call where that is the faster, else as its equations stand."""
+    native = import_module("jaxrnn.kernels.native.single")  # upstairs, and it loads a library: when it is called
+    result = native.run(cell, params, dtype, rows, carry, step, projected)
+    return as_it_stands(cell, params, dtype, rows, carry, step, projected) if result is None else result
+
+
+def as_it_stands(
+    cell: Cell, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
+) -> tuple[Carry, Array]:
+    """One step as its equations stand."""
+    products = Products(cell.kernels(params, dtype))
+    x = step.x if projected else cell.projection_of(params, step.x)
+    return advance(cell, products, rows, carry, step._replace(x=x))
 
 
 def guard(valid: Array | None, tree: Any) -> Any:

@@ -6,13 +6,18 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Graph
+from jaxrnn.step import Rows, Step
+from jaxrnn.typing import Carry, Params
 
+SHARED_BYTES = 3 * 2**19  # of kernels that a single step reads; with less, waking a second thread costs more
+PARTS = 2  # of a kernel for each thread of a single step: the caller goes on while the others wake
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
 
 
@@ -30,6 +35,47 @@ class Operands(NamedTuple):
     flags: dict[str, Any]
     valid: Any  # [T, N]
     reset: Any
+
+    def params(self) -> dict[str, Any]:
+        """The parameters of products, by their names."""
+        return self.kernels | {n: a for n, a in (("kernel", self.kernel), ("bias", self.bias)) if a is not None}
+
+
+def gather(cell: Cell, params: Params, dtype: Any, projected: bool, steps: Step, carry: Carry, rows: Rows) -> Operands:
+    """The arrays of a call; batch axes become rows."""
+    leaf = jax.tree.leaves(carry)[0]
+    batch, T, N = leaf.shape[:-1], steps.x.shape[0], int(np.prod(leaf.shape[:-1], dtype=int))
+    row_form = lambda a: a.reshape(N, *a.shape[len(batch) :])  # noqa: E731
+    step_form = lambda a: a.reshape(T, N, *a.shape[1 + len(batch) :])  # noqa: E731
+    floats = {n: a.astype(dtype) for n, a in steps.per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
+    has_bias = "bias" in params and dict(cell.parameters)["bias"].role == "input"
+    return Operands(
+        xs=step_form(steps.x.astype(dtype)),
+        kernel=None if projected else params["kernel"].astype(dtype),
+        bias=params["bias"].astype(dtype) if has_bias and not projected else None,
+        kernels=dict(sorted(cell.kernels(params, dtype).items())),
+        carry=jax.tree.map(row_form, carry),
+        theta=jax.tree.map(row_form, rows.theta),
+        start=jax.tree.map(row_form, rows.start),
+        floats=jax.tree.map(step_form, floats),
+        flags={n: step_form(a) for n, a in steps.per_step.items() if n not in floats},
+        valid=None if steps.valid is None else step_form(steps.valid),
+        reset=None if steps.reset is None else step_form(steps.reset),
+    )
+
+
+def describe(operands: Operands, carries: bool, dtype: Any) -> Signature:
+    """One row of the operands."""
+    per_step = operands.floats | operands.flags
+    return Signature(
+        tuple(tuple(a.shape[1:]) for a in operands.carry),
+        tuple((n, tuple(a.shape[1:]), a.dtype.name) for n, a in sorted(operands.theta.items())),
+        tuple((n, tuple(a.shape[2:]), a.dtype.name) for n, a in sorted(per_step.items())),
+        operands.valid is not None,
+        operands.reset is not None,
+        carries,
+        jnp.dtype(dtype).name,
+    )
 
 
 class Roles(NamedTuple):
@@ -56,7 +102,8 @@ class Spec(NamedTuple):
     projected: bool
     reverse: bool
     block: int | None  # steps, where the caller settled it
-    saved: bool  # keep the results of all products for the backward call, rather than multiply again
+    saved: bool = False  # keep the results of all products for the backward call, rather than multiply again
+    alone: bool = False  # one step of few rows: kernels are read where they lie, not packed
 
 
 class Array(NamedTuple):
@@ -68,12 +115,13 @@ class Array(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """T steps, N rows in `groups`, `block` steps at a time."""
+    """T steps, N rows in `groups`, `block` steps at a time; `parts` of each kernel where it is not packed."""
 
     T: int
     N: int
     groups: int
     block: int
+    parts: int = 0
 
     @property
     def rows(self) -> int:
@@ -83,6 +131,10 @@ class Sizes(NamedTuple):
 def sizes(spec: Spec, operands: Operands) -> Sizes:
     """How a call is cut. Little work is not worth a second thread."""
     T, N = operands.xs.shape[:2]
+    if spec.alone:
+        kernels = jax.tree.leaves((operands.kernel, operands.kernels))
+        read = sum(k.size * k.dtype.itemsize for k in kernels)
+        return Sizes(1, N, 1, 1, library.threads() * PARTS if read > SHARED_BYTES else 1)
     work = 2 * T * N * sum(p.inputs * p.outputs for p in row.products(spec.cell, spec.signature))
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
     block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // groups)))

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jaxrnn.cell import Cell
 from jaxrnn.engine import scheduled
@@ -20,10 +19,11 @@ from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.errors import fail
 from jaxrnn.kernels.native import arrays, library, primitives, row
 from jaxrnn.kernels.native.arrays import Operands, Spec
-from jaxrnn.kernels.native.primitives import Form
+from jaxrnn.kernels.native.primitive import Form, spread
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Declined
-from jaxrnn.typing import Array, Carry
+from jaxrnn.step import Step
+from jaxrnn.typing import Carry
 
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
 
@@ -50,11 +50,12 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     fixed = [m for m, n in zip(masks, cell.noises, strict=True) if n.fixed]
     theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed)
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
-    return _reason(cell, Signature(carry, theta, given, True, True, False, dtype))
+    return why_not(cell, Signature(carry, theta, given, True, True, False, dtype))
 
 
 @lru_cache(maxsize=256)
-def _reason(cell: Cell, signature: Signature) -> str | None:
+def why_not(cell: Cell, signature: Signature) -> str | None:
+    """Why a cell does not run natively on rows of this form; None where it does."""
     try:
         arrays.check(cell, signature)
     except Declined as reason:
@@ -89,40 +90,18 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         xs = cell.projection_of(params, xs)
     noise = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng)
     per_step = noise | steps.per_step
-    row_form = lambda a: a.reshape(N, *a.shape[len(batch) :])  # noqa: E731
-    step_form = lambda a: a.reshape(T, N, *a.shape[1 + len(batch) :])  # noqa: E731
-    floats = {n: a.astype(job.dtype) for n, a in per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
-    has_bias = "bias" in params and dict(cell.parameters)["bias"].role == "input"
-    operands = Operands(
-        xs=step_form(xs.astype(job.dtype)),
-        kernel=None if projected else params["kernel"].astype(job.dtype),
-        bias=params["bias"].astype(job.dtype) if has_bias and not projected else None,
-        kernels=dict(sorted(cell.kernels(params, job.dtype).items())),
-        carry=jax.tree.map(row_form, carry),
-        theta=jax.tree.map(row_form, job.rows.theta),
-        start=jax.tree.map(row_form, job.rows.start),
-        floats=jax.tree.map(step_form, floats),
-        flags={n: step_form(a) for n, a in per_step.items() if n not in floats},
-        valid=None if steps.valid is None else step_form(steps.valid),
-        reset=None if steps.reset is None else step_form(steps.reset),
+    operands = arrays.gather(
+        cell, params, job.dtype, projected, Step(xs, steps.valid, steps.reset, per_step), carry, job.rows
     )
-    signature = Signature(
-        tuple(tuple(a.shape[1:]) for a in operands.carry),
-        tuple((n, tuple(a.shape[1:]), a.dtype.name) for n, a in sorted(operands.theta.items())),
-        tuple((n, tuple(a.shape[2:]), a.dtype.name) for n, a in sorted((operands.floats | operands.flags).items())),
-        operands.valid is not None,
-        operands.reset is not None,
-        plan.carries,
-        jnp.dtype(job.dtype).name,
-    )
-    if reason := _reason(cell, signature):
+    signature = arrays.describe(operands, plan.carries, job.dtype)
+    if reason := why_not(cell, signature):
         if plan.backend != "auto":
             fail("backend", f"one that runs {cell.name} on these inputs", f"'native', which declines: {reason}")
         return scheduled.run(job._replace(carry=carry, steps=steps))
     spec = Spec(
         cell, signature, projected, plan.reverse, _block(plan.chunk, T), _saves(cell, signature, plan.chunk, T, N)
     )
-    final, ys = _call(spec, _spread(operands))
+    final, ys = _call(spec, spread(operands))
     restore_row = lambda a: a.reshape(*batch, *a.shape[1:])  # noqa: E731
     restore_step = lambda a: a.reshape(T, *batch, *a.shape[2:])  # noqa: E731
     return jax.tree.map(restore_row, final), jax.tree.map(restore_step, ys)
@@ -144,17 +123,6 @@ def _saves(cell: Cell, signature: Signature, chunk: int | str | None, T: int, N:
         return False
     numbers = T * N * sum(p.outputs for p in row.products(cell, signature))
     return numbers * np.dtype(signature.dtype).itemsize <= SAVED_BYTES
-
-
-def _spread(operands: Operands) -> Operands:
-    """Inside `shard_map` all operands of a call vary over the same mesh axes."""
-    axes = frozenset().union(*(jax.typeof(a).manual_axis_type.varying for a in jax.tree.leaves(operands)))
-
-    def spread(a: Array) -> Array:
-        missing = tuple(axes - jax.typeof(a).manual_axis_type.varying)
-        return lax.pcast(a, missing, to="varying") if missing else a
-
-    return jax.tree.map(spread, operands) if axes else operands
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
-from jaxrnn.kernels.native.program import Encoded, Slot, Tables, stores
+from jaxrnn.kernels.native.program import Encoded, Slot, Store, Tables, stores
 from jaxrnn.kernels.native.vectors import Graph, Value
 
 
@@ -18,6 +19,7 @@ class Prepared(NamedTuple):
 
     encoded: Encoded
     results: tuple[tuple[int, ...], ...]  # shapes
+    order: Sequence[int]  # of the results as the primitive has them
 
 
 class Call:
@@ -32,7 +34,7 @@ class Call:
         self.fused, self.shown = findings(spec.cell, spec.signature)
         self.width = len(spec.cell.gates) * spec.cell.size
         itemsize = np.dtype(spec.signature.dtype).itemsize
-        self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows, size.block)
+        self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows, size.block, size.parts)
         self.buffers = 0
         for field, tree in zip(Operands._fields, operands, strict=True):
             for i, leaf in enumerate(jax.tree.leaves(tree)):
@@ -110,33 +112,44 @@ class Call:
             value = self.graph.load(("x", 0), (len(self.spec.cell.gates), self.spec.cell.size))
             return tables.stages(self.graph, [stores(("net", 0), value)])[0]
         D = self.operands.xs.shape[-1]
-        pack = tables.pack(tables.slots[numbers["kernel", 0]].buffer, 0, self.width, D, self.width)
+        matrix = tables.matrix(tables.slots[numbers["kernel", 0]].buffer, 0, self.width, D, self.width)
         bias = None if self.operands.bias is None else ("bias", 0)
-        return [*self.gather(), tables.product(("inputs", 0), pack, ("net" if self.fused else "x", 0), bias)]
+        out = ("net" if self.fused else "x", 0)
+        if self.spec.alone:
+            return [tables.product(("xs", 0), matrix, out, bias)]
+        return [*self.gather(), tables.product(("inputs", 0), matrix, out, bias)]
+
+    def multiplied(self, k: int, value: Value) -> list[Store]:
+        """A copy of the state that is multiplied, so that its rows lie apart. A step alone takes a carry as it lies."""
+        for i, shape in enumerate(self.spec.signature.carry if self.spec.alone else ()):
+            if np.array_equal(value.nodes, self.graph.load(("carry", i), shape).nodes):
+                self.tables.numbers["multiplied", k] = self.tables.numbers["carry", i]
+                return []
+        return stores(("multiplied", k), value)
 
     def product(self, k: int) -> tuple[int, ...]:
         """The k-th product of a step, or of a block of steps."""
-        first, pack = self._pack(k, transposed=False)
+        first, matrix = self._matrix(k, transposed=False)
         if k or not self.fused:
-            return self.tables.product(first, pack, ("values", k))
+            return self.tables.product(first, matrix, ("values", k))
         start = ("x", 0) if self.spec.projected and not self._opens else ("net", 0)
-        return self.tables.product(first, pack, ("net", 0), start)
+        return self.tables.product(first, matrix, ("net", 0), start)
 
     def product_transposed(self, k: int) -> tuple[int, ...]:
-        _, pack = self._pack(k, transposed=True)
-        return self.tables.product(("dvalues", k), pack, ("ct_multiplied", k))
+        _, matrix = self._matrix(k, transposed=True)
+        return self.tables.product(("dvalues", k), matrix, ("ct_multiplied", k))
 
     @property
     def _opens(self) -> bool:
         """Whether this is the backward call, which goes the other way through time."""
         return ("dcarry", 0) in self.tables.numbers
 
-    def _pack(self, k: int, *, transposed: bool) -> tuple[Any, int]:
+    def _matrix(self, k: int, *, transposed: bool) -> tuple[Any, int]:
         p = self.products[k]
         number, first, stride = self._columns(k)
         shape = (p.outputs, p.inputs) if transposed else (p.inputs, p.outputs)
-        pack = self.tables.pack(self.tables.slots[number].buffer, first, stride, *shape, transposed=transposed)
-        return ("multiplied", k), pack
+        matrix = self.tables.matrix(self.tables.slots[number].buffer, first, stride, *shape, transposed=transposed)
+        return ("multiplied", k), matrix
 
     def _columns(self, k: int) -> tuple[int, int, int]:
         """The slot of a product's kernel, its first column there, and the kernel's width."""
@@ -160,8 +173,8 @@ class Call:
                 actions.append(tables.sum_rows(("dx", 0), ("dbias", 0), self.width))
             if "xs" in live:  # in the place of the inputs, which are of no more use
                 buffer = tables.slots[tables.numbers["kernel", 0]].buffer
-                pack = tables.pack(buffer, 0, self.width, self.width, D, transposed=True)
-                actions.append(tables.product(("dx", 0), pack, ("inputs", 0)))
+                matrix = tables.matrix(buffer, 0, self.width, self.width, D, transposed=True)
+                actions.append(tables.product(("dx", 0), matrix, ("inputs", 0)))
                 value = self.graph.load(("inputs", 0), (D,))
                 actions += tables.stages(self.graph, [stores(("dxs", 0), value)])[0]
         if "kernels" in live:
@@ -177,4 +190,4 @@ class Call:
     def finish(self) -> Prepared:
         size, reverse = self.size, self.spec.reverse != self._opens
         encoded = self.tables.encode(size.T, size.groups, size.N, size.block, reverse, self.buffers)
-        return Prepared(encoded, tuple(a.shape for a in self.results))
+        return Prepared(encoded, tuple(a.shape for a in self.results), range(len(self.results)))

@@ -27,10 +27,11 @@ def prepare_forward(spec: Spec, operands: Operands, keep: bool) -> Prepared:
     for i, shape in enumerate(signature.carry):  # the state lives in the final carry
         tables.starts.append((tables.numbers["final", i], tables.numbers["carry", i], 0, shape[0]))
         tables.numbers["carry", i] = tables.numbers["final", i]
-    tables.before += call.projection(at_once=False)
+    tables.step += call.projection(at_once=False) if spec.alone else []  # shares threads with the products behind it
+    tables.before += [] if spec.alone else call.projection(at_once=False)
     given, values = call.inputs(), call.values()
     out = row.evaluate(graph, row.trace_forward(cell, signature), given, values)
-    stages = [[*stores(("multiplied", k), v)] for k, v in enumerate(out["multiplied"])]
+    stages = [call.multiplied(k, v) for k, v in enumerate(out["multiplied"])]
     last = [s for i, v in enumerate(out["carry"]) for s in stores(("final", i), v, last=True)]
     last += stores(("y", 0), out["y"])
     if signature.carries:

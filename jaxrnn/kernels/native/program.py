@@ -65,10 +65,11 @@ class Tables:
     panel: int  # elements of 256 bytes
     rows: int
     block: int
+    parts: int  # of the columns of matrices that are read where they lie; 0 where matrices are packed
     slots: list[Slot] = field(default_factory=list)
     numbers: dict[Any, int] = field(default_factory=dict)
     scratch: int = 0
-    packs: list[tuple[int, ...]] = field(default_factory=list)
+    matrices: list[tuple[int, ...]] = field(default_factory=list)
     packed: int = 0
     code: list[list[int]] = field(default_factory=list)
     segments: list[tuple[int, int, int]] = field(default_factory=list)
@@ -104,18 +105,19 @@ class Tables:
         self.sums.append((buffer, count, 0))
         return self.place(name, Slot(buffer, 0, count, 0, int(np.prod(shape[-2:])), 2))
 
-    def pack(self, buffer: int, first: int, stride: int, K: int, N: int, *, transposed: bool = False) -> int:
-        """A matrix `[K, N]` in panels, from columns of the array in `buffer` (from `first` on), or their transpose."""
-        self.packs.append((buffer, first, stride, K, N, int(transposed), self.packed))
-        self.packed += K * -(-N // self.panel) * self.panel
-        return len(self.packs) - 1
+    def matrix(self, buffer: int, first: int, stride: int, K: int, N: int, *, transposed: bool = False) -> int:
+        """A matrix `[K, N]`: columns of the array in `buffer` (from `first` on), or their transpose."""
+        self.matrices.append((buffer, first, stride, K, N, int(transposed), NONE if self.parts else self.packed))
+        if not self.parts:
+            self.packed += K * -(-N // self.panel) * self.panel
+        return len(self.matrices) - 1
 
     # ---- actions
 
-    def product(self, a: Any, pack: int, out: Any, start: Any = None) -> tuple[int, ...]:
+    def product(self, a: Any, matrix: int, out: Any, start: Any = None) -> tuple[int, ...]:
         """out = a @ matrix, plus `start`."""
         first = NONE if start is None else self.numbers[start]
-        return (PRODUCT, self.numbers[a], pack, self.numbers[out], first, 0)
+        return (PRODUCT, self.numbers[a], matrix, self.numbers[out], first, 0)
 
     def accumulate(self, a: Any, b: Any, out: Any, K: int, N: int) -> tuple[int, ...]:
         """out [K, N] += a^T b."""
@@ -180,7 +182,7 @@ class Tables:
         return ~self.constants.index(value)
 
     def encode(self, steps: int, groups: int, rows: int, block: int, reverse: bool, buffers: int) -> Encoded:
-        """The tables as the library reads them. Scratch memory and packed matrices are the next two buffers."""
+        """The tables as the library reads them. Scratch memory and packed matrices, where any, are the next buffers."""
         origins, size = {}, groups * self.scratch
         for number, count, _ in self.sums:  # behind the groups' scratch memory
             origins[number], size = size, size + (groups - 1) * count
@@ -188,22 +190,32 @@ class Tables:
         slots = [s._replace(origin=origins[s.buffer]) if s.local == 2 else s for s in slots]
         sums = [(number, count, origins[number]) for number, count, _ in self.sums if groups > 1]
         code = [[n if n >= 0 else self.registers + ~n for n in row] for row in self.code]
-        numbers = [steps, rows, groups, block, int(reverse), buffers, buffers + 1, self.registers]
-        tables = (slots, self.packs, code, self.segments, self.starts, self.before, self.step, self.after, sums)
+        numbers = [
+            steps,
+            rows,
+            groups,
+            block,
+            int(reverse),
+            buffers,
+            buffers + bool(size),
+            self.registers,
+            max(1, self.parts),
+        ]
+        tables = (slots, self.matrices, code, self.segments, self.starts, self.before, self.step, self.after, sums)
         for table in tables:
             numbers.append(len(table))
             for row in table:
                 numbers += map(int, row)
         constants = np.array(self.constants, np.float64)
-        return Encoded(np.array(numbers, np.int64), constants, ((max(1, size),), (max(1, self.packed),)))
+        return Encoded(np.array(numbers, np.int64), constants, tuple((n,) for n in (size, self.packed) if n))
 
 
 class Encoded(NamedTuple):
-    """A plan as the library reads it, and the sizes of its two buffers: scratch memory and packed matrices."""
+    """A plan as the library reads it, and the sizes of scratch memory and packed matrices, where any."""
 
     tables: np.ndarray
     constants: np.ndarray
-    buffers: tuple[tuple[int], tuple[int]]
+    buffers: tuple[tuple[int], ...]
 
 
 @dataclass

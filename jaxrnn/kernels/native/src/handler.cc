@@ -48,14 +48,24 @@ class FlushDenormals {
 #endif
 };
 
+constexpr int kSpins = 1000;  // some 20 microseconds: more than a share of a small product, less than to fall asleep and wake
+
+inline void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
 // Runs task(0) ... task(count - 1) on the calling thread and on whichever others come. Tasks are claimed, so a thread
-// that never comes is not waited for; the wait for those that did sleeps.
+// that never comes is not waited for; the wait for those that did sleeps after some microseconds.
 class Crew {
  public:
   static void run(ffi::ThreadPool& pool, int64_t count, std::function<void(int64_t)> task) {
+    if (count == 1) return task(0);
     auto crew = std::make_shared<Crew>(count, std::move(task));
     for (int64_t i = 1; i < std::min<int64_t>(count, pool.num_threads()); ++i) pool.Schedule([crew] { crew->work(); });
     crew->work();
+    for (int i = 0; i < kSpins && crew->done_ < crew->count_; ++i) pause();
     std::unique_lock<std::mutex> lock(crew->mutex_);
     crew->all_done_.wait(lock, [&] { return crew->done_ == crew->count_; });
   }
@@ -77,14 +87,14 @@ class Crew {
   std::atomic<int64_t> next_{0};
   std::mutex mutex_;
   std::condition_variable all_done_;
-  int64_t done_ = 0;
+  std::atomic<int64_t> done_{0};
 };
 
 ffi::Error Run(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::RemainingRets results,
                ffi::Span<const int64_t> tables, ffi::Span<const double> constants, int64_t single) {
   Plan plan;
   if (!read(tables.begin(), tables.end(), plan)) return ffi::Error::InvalidArgument("jaxrnn: a damaged plan");
-  plan.constants.assign(constants.begin(), constants.end());
+  plan.constants = {constants.begin(), static_cast<int64_t>(constants.size())};
   std::vector<char*> buffers;
   for (size_t i = 0; i < arguments.size(); ++i) {
     auto buffer = arguments.get<ffi::AnyBuffer>(i);
@@ -98,17 +108,18 @@ ffi::Error Run(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remainin
   }
   const Loops& loops = best_loops(single != 0);
   int64_t panels = 0;
-  for (const Pack& pack : plan.packs) panels += (pack.N + loops.panel - 1) / loops.panel;
+  for (const Matrix& matrix : plan.matrices)
+    if (matrix.offset >= 0) panels += (matrix.N + loops.panel - 1) / loops.panel;
+  const Share share = [&](int64_t count, std::function<void(int64_t)> task) { Crew::run(pool, count, std::move(task)); };
   if (plan.groups == 1) {  // little work: waking another thread would cost more than it saves
     FlushDenormals flush;
     for (int64_t i = 0; i < panels; ++i) loops.pack(plan, buffers.data(), i);
-    loops.run(plan, buffers.data(), 0);
+    loops.run(plan, buffers.data(), 0, share);
     return ffi::Error::Success();
   }
-  Crew::run(pool, panels, [&](int64_t i) { loops.pack(plan, buffers.data(), i); });
-  Crew::run(pool, plan.groups, [&](int64_t i) { loops.run(plan, buffers.data(), i); });
-  if (!plan.sums.empty())
-    Crew::run(pool, plan.groups, [&](int64_t i) { loops.add(plan, buffers.data(), i, plan.groups); });
+  share(panels, [&](int64_t i) { loops.pack(plan, buffers.data(), i); });
+  share(plan.groups, [&](int64_t i) { loops.run(plan, buffers.data(), i, share); });
+  if (plan.sums.count > 0) share(plan.groups, [&](int64_t i) { loops.add(plan, buffers.data(), i, plan.groups); });
   return ffi::Error::Success();
 }
 

@@ -30,16 +30,17 @@ enum Operation : int64_t {
 template <class T>
 class Group {
  public:
-  Group(const Plan& plan, char* const* buffers, int64_t group)
+  Group(const Plan& plan, char* const* buffers, int64_t group, const Share& share)
       : plan_(plan),
         buffers_(buffers),
+        share_(share),
         group_(group),
         row0_(group * plan.rows / plan.groups),
         rows_((group + 1) * plan.rows / plan.groups - row0_),
-        memory_(static_cast<T*>(std::aligned_alloc(64, (plan.registers + plan.constants.size() + 1) * kStrip * sizeof(T))),
+        memory_(static_cast<T*>(std::aligned_alloc(64, (plan.registers + plan.constants.count + 1) * kStrip * sizeof(T))),
                 &std::free),
-        registers_(plan.registers + plan.constants.size()) {
-    for (size_t i = 0; i < plan.constants.size(); ++i)
+        registers_(plan.registers + plan.constants.count) {
+    for (int64_t i = 0; i < plan.constants.count; ++i)
       std::fill_n(own(plan.registers + i), kStrip, static_cast<T>(plan.constants[i]));
     for (size_t i = 0; i < registers_.size(); ++i) registers_[i] = own(i);
   }
@@ -57,16 +58,51 @@ class Group {
     const int64_t T_ = plan_.steps, size = plan_.block, blocks = (T_ + size - 1) / size;
     for (int64_t i = 0; i < blocks; ++i) {
       const int64_t begin = (plan_.reverse ? blocks - 1 - i : i) * size, count = std::min(size, T_ - begin);
-      for (const Action& action : plan_.before) act(action, begin, 0, count);
+      act(plan_.before, begin, 0, count);
       for (int64_t s = 0; s < count; ++s) {
         const int64_t local = plan_.reverse ? count - 1 - s : s;
-        for (const Action& action : plan_.step) act(action, begin, local, local + 1);
+        act(plan_.step, begin, local, local + 1);
       }
-      for (const Action& action : plan_.after) act(action, begin, 0, count);
+      act(plan_.after, begin, 0, count);
     }
   }
 
  private:
+  void act(const Table<Action>& actions, int64_t begin, int64_t first, int64_t last) {
+    for (const Action* action = actions.begin(); action != actions.end();) {
+      const Action* other = std::find_if(action, actions.end(), [this](const Action& a) { return !in_place(a); });
+      if (other != action)
+        multiply_in_place(action, other, begin, first, last);
+      else
+        act(*other++, begin, first, last);
+      action = other;
+    }
+  }
+
+  bool in_place(const Action& action) const {
+    return action.kind == kProduct && plan_.matrices[action.b].offset < 0;
+  }
+
+  // Products that follow each other, a share of their columns in each task: one that starts from what another left reads
+  // the columns of its own task.
+  void multiply_in_place(const Action* from, const Action* to, int64_t begin, int64_t first, int64_t last) {
+    const int64_t rows = (last - first) * rows_;
+    const auto multiply_part = [=](int64_t part) {
+      for (const Action* action = from; action != to; ++action) {
+        const Matrix& matrix = plan_.matrices[action->b];
+        const int64_t whole = (matrix.N + kWhole - 1) / kWhole;
+        const int64_t left = std::min(matrix.N, part * whole / plan_.parts * kWhole);
+        const int64_t right = std::min(matrix.N, (part + 1) * whole / plan_.parts * kWhole);
+        const T* start = action->d < 0 ? nullptr : address<T>(action->d, begin + first, first, 0);
+        jaxrnn::multiply_in_place<T>(rows, matrix.K, address<T>(action->a, begin + first, first, 0), stride(action->a),
+                                     reinterpret_cast<const T*>(buffers_[matrix.buffer]) + matrix.first, matrix.stride,
+                                     start, start ? stride(action->d) : 0,
+                                     address<T>(action->c, begin + first, first, 0), stride(action->c), left, right);
+      }
+    };
+    plan_.parts == 1 ? multiply_part(0) : share_(plan_.parts, multiply_part);
+  }
+
   // `action` for the steps [first, last) of the block that begins at step `begin`.
   void act(const Action& action, int64_t begin, int64_t first, int64_t last) {
     const int64_t rows = (last - first) * rows_;
@@ -75,10 +111,10 @@ class Group {
         for (int64_t s = first; s < last; ++s) elementwise(plan_.segments[action.a], begin + s, s);
         return;
       case kProduct: {
-        const Pack& pack = plan_.packs[action.b];
+        const Matrix& matrix = plan_.matrices[action.b];
         const T* start = action.d < 0 ? nullptr : address<T>(action.d, begin + first, first, 0);
-        multiply<T>(rows, pack.K, pack.N, address<T>(action.a, begin + first, first, 0), stride(action.a),
-                    packed(pack), start, start ? stride(action.d) : 0, address<T>(action.c, begin + first, first, 0),
+        multiply<T>(rows, matrix.K, matrix.N, address<T>(action.a, begin + first, first, 0), stride(action.a),
+                    packed(matrix), start, start ? stride(action.d) : 0, address<T>(action.c, begin + first, first, 0),
                     stride(action.c));
         return;
       }
@@ -180,30 +216,33 @@ class Group {
   }
 
   long stride(int64_t slot) const { return plan_.slots[slot].row_stride; }
-  const T* packed(const Pack& pack) const { return reinterpret_cast<const T*>(buffers_[plan_.packed]) + pack.offset; }
+  const T* packed(const Matrix& matrix) const {
+    return reinterpret_cast<const T*>(buffers_[plan_.packed]) + matrix.offset;
+  }
   T* own(size_t i) const { return memory_.get() + i * kStrip; }
 
   const Plan& plan_;
   char* const* buffers_;
+  const Share& share_;
   const int64_t group_, row0_, rows_;
   std::unique_ptr<T, decltype(&std::free)> memory_;
   std::vector<T*> registers_;  // an instruction's operand: a strip of our own, or a place in an array
 };
 
 template <class T>
-void run(const Plan& plan, char* const* buffers, int64_t group) {
-  Group<T>(plan, buffers, group).run();
+void run(const Plan& plan, char* const* buffers, int64_t group, const Share& share) {
+  Group<T>(plan, buffers, group, share).run();
 }
 
 // Panels are numbered through all matrices.
 template <class T>
 void pack(const Plan& plan, char* const* buffers, int64_t panel) {
-  for (const Pack& pack : plan.packs) {
-    const int64_t panels = (pack.N + kPanel<T> - 1) / kPanel<T>;
+  for (const Matrix& m : plan.matrices) {
+    if (m.offset < 0) continue;
+    const int64_t panels = (m.N + kPanel<T> - 1) / kPanel<T>;
     if (panel < panels)
-      return pack_panel<T>(reinterpret_cast<const T*>(buffers[pack.buffer]) + pack.first, pack.stride, pack.K, pack.N,
-                           pack.transposed, panel,
-                           reinterpret_cast<T*>(buffers[plan.packed]) + pack.offset);
+      return pack_panel<T>(reinterpret_cast<const T*>(buffers[m.buffer]) + m.first, m.stride, m.K, m.N, m.transposed,
+                           panel, reinterpret_cast<T*>(buffers[plan.packed]) + m.offset);
     panel -= panels;
   }
 }

@@ -1,8 +1,8 @@
-// What a call does, as Python wrote it down: tables of whole numbers, read once a call.
+// What a call does, as Python wrote it down: tables of whole numbers, read where they lie.
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <functional>
 
 namespace jaxrnn {
 
@@ -15,7 +15,9 @@ struct Slot {
   int64_t buffer, offset, group_stride, step_stride, row_stride, local, boolean, earlier, edge, origin;
 };
 
-struct Pack {  // a matrix [K, N] in panels; from the transpose of [N, K] where `transposed`; rows `stride` apart
+// A matrix [K, N] whose rows are `stride` apart, in panels at `offset` (from the transpose of [N, K] where `transposed`),
+// or read where it lies (offset < 0).
+struct Matrix {
   int64_t buffer, first, stride, K, N, transposed, offset;
 };
 
@@ -42,19 +44,31 @@ struct Sum {  // elements of a buffer, to which those of the other groups at `or
   int64_t buffer, count, origin;
 };
 
-struct Plan {
-  int64_t steps, rows, groups, block, reverse, scratch, packed, registers;
-  std::vector<Slot> slots;
-  std::vector<Pack> packs;
-  std::vector<Instruction> code;
-  std::vector<Segment> segments;
-  std::vector<Start> starts;
-  std::vector<Action> before, step, after;  // once a block, once a step, once a block
-  std::vector<Sum> sums;
-  std::vector<double> constants;
+// Rows that lie behind each other in memory of somebody else.
+template <class Row>
+struct Table {
+  const Row* first = nullptr;
+  int64_t count = 0;
+
+  const Row* begin() const { return first; }
+  const Row* end() const { return first + count; }
+  const Row& operator[](int64_t i) const { return first[i]; }
 };
 
-// Reads the tables in the order in which Plan declares them, each behind its length.
+struct Plan {
+  int64_t steps, rows, groups, block, reverse, scratch, packed, registers;
+  int64_t parts;  // of the columns of matrices that are not packed: threads share them
+  Table<Slot> slots;
+  Table<Matrix> matrices;
+  Table<Instruction> code;
+  Table<Segment> segments;
+  Table<Start> starts;
+  Table<Action> before, step, after;  // once a block, once a step, once a block
+  Table<Sum> sums;
+  Table<double> constants;
+};
+
+// Finds the tables in the order in which Plan declares them, each behind its length.
 class Reader {
  public:
   Reader(const int64_t* begin, const int64_t* end) : at_(begin), end_(end) {}
@@ -62,15 +76,14 @@ class Reader {
   int64_t number() { return at_ < end_ ? *at_++ : (failed_ = true, 0); }
 
   template <class Row>
-  void table(std::vector<Row>& rows) {
+  void table(Table<Row>& table) {
     constexpr int64_t fields = sizeof(Row) / sizeof(int64_t);
     const int64_t count = number();
     if (count < 0 || count > (end_ - at_) / fields) {
       failed_ = true;
       return;
     }
-    const Row* first = reinterpret_cast<const Row*>(at_);
-    rows.assign(first, first + count);
+    table = {reinterpret_cast<const Row*>(at_), count};
     at_ += count * fields;
   }
 
@@ -84,10 +97,10 @@ class Reader {
 inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   Reader reader(begin, end);
   for (int64_t* field : {&plan.steps, &plan.rows, &plan.groups, &plan.block, &plan.reverse, &plan.scratch, &plan.packed,
-                         &plan.registers})
+                         &plan.registers, &plan.parts})
     *field = reader.number();
   reader.table(plan.slots);
-  reader.table(plan.packs);
+  reader.table(plan.matrices);
   reader.table(plan.code);
   reader.table(plan.segments);
   reader.table(plan.starts);
@@ -98,11 +111,14 @@ inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   return reader.whole();
 }
 
+// Runs task(0) ... task(count - 1), on several threads where there are some.
+using Share = std::function<void(int64_t count, std::function<void(int64_t)> task)>;
+
 // The loops for one element type, compiled once an instruction set.
 struct Loops {
   int64_t panel;  // columns of a panel
   void (*pack)(const Plan&, char* const* buffers, int64_t panel);
-  void (*run)(const Plan&, char* const* buffers, int64_t group);
+  void (*run)(const Plan&, char* const* buffers, int64_t group, const Share& share);
   void (*add)(const Plan&, char* const* buffers, int64_t part, int64_t parts);
 };
 

@@ -116,6 +116,48 @@ void accumulate(long rows, long K, long N, const T* a, long a_stride, const T* b
                      N - j < P ? N - j : P);
 }
 
+// Columns [first, last) of C [R, N] += A [R, K'] B [K', N], for the few rows and the Q columns of A that are given.
+template <class T, int R, int Q>
+inline void add_rows(const T* a, long a_stride, const T* b, long b_stride, T* c, long c_stride, long first, long last) {
+  using V = typename Vector<T>::type;
+  constexpr int lanes = kVectorBytes / sizeof(T);
+  long j = first;
+  for (; j + lanes <= last; j += lanes) {
+    V sum[R];
+    for (int r = 0; r < R; ++r) sum[r] = *(const V*)(c + r * c_stride + j);
+    for (int q = 0; q < Q; ++q) {
+      const V w = *(const V*)(b + q * b_stride + j);
+      for (int r = 0; r < R; ++r) sum[r] += a[r * a_stride + q] * w;
+    }
+    for (int r = 0; r < R; ++r) *(V*)(c + r * c_stride + j) = sum[r];
+  }
+  for (; j < last; ++j)
+    for (int r = 0; r < R; ++r)
+      for (int q = 0; q < Q; ++q) c[r * c_stride + j] += a[r * a_stride + q] * b[q * b_stride + j];
+}
+
+template <class T, int Q>
+inline void add_rows(long rows, const T* a, long a_stride, const T* b, long b_stride, T* c, long c_stride, long first,
+                     long last) {
+  for (; rows >= 4; rows -= 4, a += 4 * a_stride, c += 4 * c_stride)
+    add_rows<T, 4, Q>(a, a_stride, b, b_stride, c, c_stride, first, last);
+  if (rows == 3) add_rows<T, 3, Q>(a, a_stride, b, b_stride, c, c_stride, first, last);
+  if (rows == 2) add_rows<T, 2, Q>(a, a_stride, b, b_stride, c, c_stride, first, last);
+  if (rows == 1) add_rows<T, 1, Q>(a, a_stride, b, b_stride, c, c_stride, first, last);
+}
+
+// Columns [first, last) of C = start + A B, B where it lies. To read B once is the whole cost: eight rows of it at a
+// time are as many streams for the processor to fetch ahead, and C stays in the first-level cache.
+template <class T>
+void multiply_in_place(long rows, long K, const T* a, long a_stride, const T* b, long b_stride, const T* start,
+                       long start_stride, T* c, long c_stride, long first, long last) {
+  for (long r = 0; r < rows; ++r)
+    for (long j = first; j < last; ++j) c[r * c_stride + j] = start ? start[r * start_stride + j] : T(0);
+  long k = 0;
+  for (; k + 8 <= K; k += 8) add_rows<T, 8>(rows, a + k, a_stride, b + k * b_stride, b_stride, c, c_stride, first, last);
+  for (; k < K; ++k) add_rows<T, 1>(rows, a + k, a_stride, b + k * b_stride, b_stride, c, c_stride, first, last);
+}
+
 // One panel of B [K, N] from a matrix [K, N], or from the transpose of a matrix [N, K]; zeros beyond N. The matrix may
 // be columns of a wider one, whose rows are `stride` apart.
 template <class T>

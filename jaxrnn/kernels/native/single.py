@@ -1,0 +1,79 @@
+"""One step by itself, in one call: kernels are read where they lie, by all threads where they are large.
+
+To run one step of few rows is to read its kernels once. XLA reads each on one core and hands the equations to others,
+which costs more than they take. A step that is differentiated is not this primitive but its equations.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.interpreters import ad, batching
+
+from jaxrnn.cell import Cell
+from jaxrnn.dtypes import state_dtype
+from jaxrnn.kernels.native import arrays, backend, calls
+from jaxrnn.kernels.native.arrays import Spec
+from jaxrnn.kernels.native.call import Prepared
+from jaxrnn.kernels.native.primitive import Form, Results, batch, derivative, differs, make, spread
+from jaxrnn.step import Rows, Step, as_it_stands
+from jaxrnn.typing import Array, Carry, Params
+
+MOST_ROWS = 8  # with more the products are work for XLA's own, which packs kernels
+
+
+def run(
+    cell: Cell, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
+) -> tuple[Carry, Array] | None:
+    """The step, or None where the equations run as they stand."""
+    axes = jax.tree.leaves(carry)[0].shape[:-1]
+    if not 0 < np.prod(axes, dtype=int) <= MOST_ROWS or backend.declines(cell, dtype, state_dtype(carry)):
+        return None
+    steps = jax.tree.map(lambda a: a[None], step)
+    operands = arrays.gather(cell, params, dtype, projected, steps, carry, rows)
+    signature = arrays.describe(operands, False, dtype)
+    if backend.why_not(cell, signature):
+        return None
+    leaves, tree = jax.tree.flatten(spread(operands))
+    spec = Spec(cell, signature, projected, reverse=False, block=None, alone=True)
+    *final, y = (a.reshape(*axes, a.shape[-1]) for a in single.bind(*leaves, form=Form(spec, tree)))
+    return type(carry)(*final), y
+
+
+def _slow(*leaves: Any, form: Form) -> list[Any]:
+    spec, operands = form.spec, form.operands(leaves)
+    steps = Step(operands.xs, operands.valid, operands.reset, operands.floats | operands.flags)
+    step = jax.tree.map(lambda a: a[0], steps)
+    rows, dtype = Rows(operands.theta, operands.start), jnp.dtype(spec.signature.dtype)
+    final, y = as_it_stands(spec.cell, operands.params(), dtype, rows, operands.carry, step, spec.projected)
+    return [*final, y[None]]
+
+
+def _prepare(form: Form, avals: Any) -> Prepared | None:
+    operands = form.operands(avals)
+    return calls.prepare_forward(form.spec, operands, False) if operands.xs.shape[1] <= MOST_ROWS else None
+
+
+def _shapes(avals: Any, form: Form) -> list[Any]:
+    return [a.shape for a in arrays.forward_results(form.spec, form.operands(avals), False)]
+
+
+def _roles(form: Form) -> tuple[list[str], list[str]]:
+    return form.roles(), [r.role for r in arrays.forward_results(form.spec, form.placeholder(), False)]
+
+
+def _batch(leaves: Any, axes: Any, *, form: Form) -> Any:
+    if not differs(form.roles(), axes):
+        return batch(single, RESULTS, leaves, axes, form=form)
+    results = jax.vmap(partial(_slow, form=form), axes)(*leaves)
+    return results, [0] * len(results)
+
+
+RESULTS = Results(_shapes, _roles)
+single = make("jaxrnn_single", _slow, RESULTS, _prepare)
+ad.primitive_jvps[single] = lambda primals, tangents, *, form: derivative(_slow, primals, tangents, form)
+batching.primitive_batchers[single] = _batch
