@@ -144,8 +144,13 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
 class Findings(NamedTuple):
     """What the equations of a step allow."""
 
-    fused: bool  # projection and first product enter as their sum only: one array holds both
+    partners: tuple[tuple[int, int] | None, ...]  # of x at each gate: see `row.partners`
     shown: int | None  # the state that is the output as well: it is kept once
+
+    @property
+    def fused(self) -> bool:
+        """Whether projection and first product enter as their sum only: one array holds both."""
+        return all(p == (0, gate) for gate, p in enumerate(self.partners))
 
 
 @lru_cache(maxsize=512)
@@ -156,8 +161,7 @@ def findings(cell: Cell, signature: Signature) -> Findings:
     out = row.evaluate(graph, row.trace_forward(cell, signature), given, values)
     roots = {int(n) for v in jax.tree.leaves(out, is_leaf=row.is_value) for n in v.nodes.reshape(-1)}
     shown = [i for i, v in enumerate(out["carry"]) if np.array_equal(v.nodes, out["y"].nodes)]
-    fused = bool(values) and row.sums_only(graph, given.x, values[0], roots)
-    return Findings(fused, shown[0] if shown else None)
+    return Findings(row.partners(graph, given.x, values, roots), shown[0] if shown else None)
 
 
 def check(cell: Cell, signature: Signature) -> None:

@@ -26,6 +26,7 @@ from jaxrnn.step import Step
 from jaxrnn.typing import Carry
 
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
+BESIDE = 3.3  # outputs' worth of memory beside what is kept: outputs, cotangents, packed kernels, scratch memory
 
 
 def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
@@ -114,15 +115,17 @@ def _block(chunk: int | str | None, T: int) -> int | None:
 def _saves(cell: Cell, signature: Signature, chunk: int | str | None, T: int, N: int) -> bool:
     """Whether to keep the results of products: where `chunk` asks for everything, else as the memory law allows.
 
-    A plain scan keeps some ten arrays of an LSTM, so four more do not come to 0.6 of that; with two or three gates they
-    would. With one there is one.
+    The law asks for 0.6 of a plain scan's memory, which is its residuals, outputs and their cotangents.
     """
     if chunk is not None:
         return isinstance(chunk, int) and chunk >= T
-    if len(cell.gates) in (2, 3) or not arrays.findings(cell, signature).fused:
+    results = sum(p.outputs for p in row.products(cell, signature))
+    if T * N * results * np.dtype(signature.dtype).itemsize > SAVED_BYTES:
         return False
-    numbers = T * N * sum(p.outputs for p in row.products(cell, signature))
-    return numbers * np.dtype(signature.dtype).itemsize <= SAVED_BYTES
+    shown = arrays.findings(cell, signature).shown
+    kept = results + sum(s[-1] for i, s in enumerate(signature.carry) if i != shown)
+    plain = row.residuals(cell, signature) + 2 * cell.output_size
+    return len(cell.gates) == 1 or kept + BESIDE * cell.output_size <= 0.6 * plain
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import jax
@@ -31,7 +32,9 @@ class Call:
         self.spec, self.size, self.operands, self.results = spec, size, operands, results
         self.graph = Graph(frozenset(library.OPERATIONS))
         self.products = row.products(spec.cell, spec.signature)
-        self.fused, self.shown = findings(spec.cell, spec.signature)
+        found = findings(spec.cell, spec.signature)
+        self.fused, self.shown = found.fused, found.shown
+        self.summed = found.partners if found.fused or (back and spec.saved) else (None,) * len(spec.cell.gates)
         self.width = len(spec.cell.gates) * spec.cell.size
         itemsize = np.dtype(spec.signature.dtype).itemsize
         self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows, size.block, size.parts)
@@ -63,16 +66,13 @@ class Call:
         for k, p in enumerate(self.products):
             self.tables.local(("multiplied", k), p.inputs, every_step=back)
             if back and spec.saved:
-                self.tables.numbers["net" if k == 0 and self.fused else "values", k] = self.tables.numbers["saved", k]
-            elif not (k == 0 and self.fused):
-                self.tables.local(("values", k), p.outputs, every_step=back)
+                self.tables.numbers["values", k] = self.tables.numbers["saved", k]
+            else:  # a sum with the projection is there for a whole block
+                self.tables.local(("values", k), p.outputs, every_step=back or (k == 0 and self.fused))
             if back:
                 self.tables.local(("dvalues", k), p.outputs)
                 self.tables.local(("ct_multiplied", k), p.inputs, every_step=False)
-        if self.fused:
-            if not (back and spec.saved):
-                self.tables.local(("net", 0), self.width)
-        elif not spec.projected:
+        if None in self.summed and not spec.projected:
             self.tables.local(("x", 0), self.width)
         if not spec.projected:
             self.tables.local(("inputs", 0), operands.xs.shape[-1])
@@ -88,15 +88,26 @@ class Call:
         steps = shape[1] * width if role == "step" else 0
         self.tables.place(name, Slot(number, 0, 0, steps, 0 if role == "shared" else width, 0, boolean))
 
-    def inputs(self) -> row.Inputs:
-        """The inputs of a step; x is the sum with the first product where that is all the equations need."""
-        given = row.load_inputs(self.graph, row.inputs(self.spec.cell, self.spec.signature))
-        shape = (len(self.spec.cell.gates), self.spec.cell.size)
-        return given._replace(x=self.graph.load(("net", 0), shape)) if self.fused else given
+    def inputs(self) -> tuple[row.Inputs, list[Value]]:
+        """What a step reads, and what came of its products; where an array holds a sum of both, it is all in x."""
+        graph, spec = self.graph, self.spec
+        given = row.load_inputs(graph, row.inputs(spec.cell, spec.signature))
+        values = row.load_values(graph, spec.cell, spec.signature)
+        for gate, partner in enumerate(self.summed):
+            if partner is not None:
+                k, j = partner
+                given.x.nodes[gate] = values[k].nodes[j]
+                values[k].nodes[j] = graph.constant(0.0)
+        return given, values
 
-    def values(self) -> list[Value]:
-        values = row.load_values(self.graph, self.spec.cell, self.spec.signature)
-        return [self.graph.fill(self.products[0].shape, 0.0), *values[1:]] if self.fused else values
+    def kept(self, given: row.Inputs, values: list[Value]) -> list[Value]:
+        """What the backward call is to find of products, each added to its part of x where only the sum is used."""
+        sums = [v._replace(nodes=v.nodes.copy()) for v in values]
+        for gate, partner in enumerate(findings(self.spec.cell, self.spec.signature).partners):
+            if partner is not None:
+                k, j = partner
+                sums[k].nodes[j] = self.graph.apply("add", int(given.x.nodes[gate]), int(values[k].nodes[j]))
+        return sums
 
     def gather(self) -> list[tuple[int, ...]]:
         """Copy a block's inputs, so that its rows lie behind each other."""
@@ -104,20 +115,26 @@ class Call:
         return self.tables.stages(self.graph, [stores(("inputs", 0), value)])[0]
 
     def projection(self, *, at_once: bool) -> list[tuple[int, ...]]:
-        """A block's inputs times the kernel, to `net` or x. Projected inputs are there already."""
-        numbers, tables = self.tables.numbers, self.tables
+        """A block's inputs times the kernel: to x, or where it is part of a sum. Projected inputs are there already."""
+        cell, tables = self.spec.cell, self.tables
         if self.spec.projected:
             if not (self.fused and at_once):
                 return []
-            value = self.graph.load(("x", 0), (len(self.spec.cell.gates), self.spec.cell.size))
-            return tables.stages(self.graph, [stores(("net", 0), value)])[0]
-        D = self.operands.xs.shape[-1]
-        matrix = tables.matrix(tables.slots[numbers["kernel", 0]].buffer, 0, self.width, D, self.width)
-        bias = None if self.operands.bias is None else ("bias", 0)
-        out = ("net" if self.fused else "x", 0)
+            value = self.graph.load(("x", 0), (len(cell.gates), cell.size))
+            return tables.stages(self.graph, [stores(("values", 0), value)])[0]
         if self.spec.alone:
-            return [tables.product(("xs", 0), matrix, out, bias)]
-        return [*self.gather(), tables.product(("inputs", 0), matrix, out, bias)]
+            return [self._projection(0, len(cell.gates), ("xs", 0))]
+        gates = [g for g, p in enumerate(self.summed) if p is None or self.fused]
+        runs = [list(run) for _, run in groupby(gates, lambda g: g - gates.index(g))]  # of neighbours
+        return [*self.gather(), *(self._projection(run[0], len(run), ("inputs", 0)) for run in runs)]
+
+    def _projection(self, first: int, count: int, inputs: Any) -> tuple[int, ...]:
+        """The product of inputs with the kernel of neighbouring gates."""
+        tables, H = self.tables, self.spec.cell.size
+        buffer = tables.slots[tables.numbers["kernel", 0]].buffer
+        matrix = tables.matrix(buffer, first * H, self.width, self.operands.xs.shape[-1], count * H)
+        bias = None if self.operands.bias is None else tables.part(("bias", 0), first * H)
+        return tables.product(inputs, matrix, tables.part(("values" if self.fused else "x", 0), first * H), bias)
 
     def multiplied(self, k: int, value: Value) -> list[Store]:
         """A copy of the state that is multiplied, so that its rows lie apart. A step alone takes a carry as it lies."""
@@ -132,8 +149,8 @@ class Call:
         first, matrix = self._matrix(k, transposed=False)
         if k or not self.fused:
             return self.tables.product(first, matrix, ("values", k))
-        start = ("x", 0) if self.spec.projected and not self._opens else ("net", 0)
-        return self.tables.product(first, matrix, ("net", 0), start)
+        start = ("x", 0) if self.spec.projected and not self._opens else ("values", 0)
+        return self.tables.product(first, matrix, ("values", 0), start)
 
     def product_transposed(self, k: int) -> tuple[int, ...]:
         _, matrix = self._matrix(k, transposed=True)

@@ -29,7 +29,7 @@ def prepare_forward(spec: Spec, operands: Operands, keep: bool) -> Prepared:
         tables.numbers["carry", i] = tables.numbers["final", i]
     tables.step += call.projection(at_once=False) if spec.alone else []  # shares threads with the products behind it
     tables.before += [] if spec.alone else call.projection(at_once=False)
-    given, values = call.inputs(), call.values()
+    given, values = call.inputs()
     out = row.evaluate(graph, row.trace_forward(cell, signature), given, values)
     stages = [call.multiplied(k, v) for k, v in enumerate(out["multiplied"])]
     last = [s for i, v in enumerate(out["carry"]) for s in stores(("final", i), v, last=True)]
@@ -40,8 +40,7 @@ def prepare_forward(spec: Spec, operands: Operands, keep: bool) -> Prepared:
         shown = findings(cell, signature).shown
         last += [s for i, v in enumerate(given.carry) if i != shown for s in stores(("before", i), v)]
         if spec.saved:
-            saved = [given.x, *values[1:]] if call.fused else values
-            last += [s for k, v in enumerate(saved) for s in stores(("saved", k), v)]
+            last += [s for k, v in enumerate(call.kept(given, values)) for s in stores(("saved", k), v)]
     for k, actions in enumerate(tables.stages(graph, [*stages, last])):
         tables.step += actions
         if k < len(call.products):
@@ -65,12 +64,12 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
     for i, _ in enumerate(signature.carry):
         numbers["carry", i] = numbers["before", i]
         numbers["ct_carry", i] = numbers["dcarry", i]
-    if not (spec.saved and call.fused):
+    if None in call.summed or not spec.saved:
         tables.before += call.projection(at_once=True)
     elif "kernel" in live:
         tables.before += call.gather()
 
-    given, values = call.inputs(), call.values()
+    given, values = call.inputs()
     if not spec.saved:
         opened = row.evaluate(graph, row.trace_forward(cell, signature), given, values)["multiplied"]
         stages = [[*stores(("multiplied", k), v)] for k, v in enumerate(opened)]
@@ -79,7 +78,7 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
 
     backward = Graph(frozenset(library.OPERATIONS))
     call.graph = backward
-    given, values = call.inputs(), call.values()
+    given, values = call.inputs()
     cotangents = row.load_cotangents(backward, cell, signature)
     out = row.evaluate(backward, row.trace_backward(cell, signature), given, values, cotangents)
     needed = row.reached(backward, [out[k] for k in ("carry", "x", "theta", "start", "floats", "values")])
@@ -98,7 +97,7 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
     elif same:
         numbers["dx", 0] = numbers["dvalues", 0]
     else:  # takes the place of x, which the step has read by then
-        numbers["dx", 0] = numbers["x", 0] if not call.fused else tables.local(("dx", 0), call.width)
+        numbers["dx", 0] = numbers["x", 0] if None in call.summed else tables.local(("dx", 0), call.width)
         last += stores(("dx", 0), out["x"], last=True)
     if spec.saved and "kernels" in live:
         last += [s for k, v in enumerate(out["multiplied"]) for s in stores(("multiplied", k), v)]

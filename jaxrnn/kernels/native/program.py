@@ -89,6 +89,13 @@ class Tables:
         self.slots.append(slot)
         return self.numbers[name]
 
+    def part(self, name: Any, first: int) -> Any:
+        """The columns of an array from `first` on."""
+        whole = self.slots[self.numbers[name]]
+        part = (name, "from", first)
+        self.place(part, whole._replace(offset=whole.offset + first))
+        return part
+
     def local(self, name: Any, width: int, *, every_step: bool = True) -> int:
         """A scratch array `[rows, width]`, of every step of a block or of one step alone.
 

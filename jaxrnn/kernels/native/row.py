@@ -7,6 +7,7 @@ multiplied states comes in.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.cell import Cell
-from jaxrnn.kernels.native.vectors import Declined, Graph, Node, Value
+from jaxrnn.kernels.native.vectors import Declined, Graph, Value
 from jaxrnn.step import Products, Rows, Step, advance
 from jaxrnn.typing import Array
 
@@ -189,8 +190,12 @@ def load_cotangents(graph: Graph, cell: Cell, signature: Signature) -> dict[str,
 
 def reached(graph: Graph, tree: Any) -> set[int]:
     """All nodes that these values rest on."""
-    todo = [int(n) for v in jax.tree.leaves(tree, is_leaf=is_value) for n in v.nodes.reshape(-1)]
-    seen: set[int] = set()
+    return reached_from(graph, {int(n) for v in jax.tree.leaves(tree, is_leaf=is_value) for n in v.nodes.reshape(-1)})
+
+
+def reached_from(graph: Graph, roots: Iterable[int]) -> set[int]:
+    """The roots and all nodes that they rest on."""
+    todo, seen = list(roots), set()
     while todo:
         node = todo.pop()
         if node not in seen:
@@ -199,27 +204,26 @@ def reached(graph: Graph, tree: Any) -> set[int]:
     return seen
 
 
-def sums_only(graph: Graph, x: Value, value: Value, roots: set[int]) -> bool:
-    """Whether x and the product's result enter the equations only as x + value, gate by gate."""
+def partners(graph: Graph, x: Value, values: list[Value], roots: set[int]) -> tuple[tuple[int, int] | None, ...]:
+    """Of each gate the vector (product, place in its result) that x is added to, where the sum is all that is used."""
     uses: dict[int, list[int]] = {}
-    seen, todo = set(), list(roots)
-    while todo:
-        i = todo.pop()
-        if i in seen:
-            continue
-        seen.add(i)
+    for i in reached_from(graph, roots):
         for j in graph.nodes[i].inputs:
             uses.setdefault(j, []).append(i)
-            todo.append(j)
-    if x.shape != value.shape:
-        return False
-    for a, b in zip(x.nodes.reshape(-1), value.nodes.reshape(-1), strict=True):
-        together = graph.numbers.get(Node("add", tuple(sorted((int(a), int(b))))))
-        if together is None or uses.get(int(a)) != [together] or uses.get(int(b)) != [together]:
-            return False
-        if int(a) in roots or int(b) in roots:
-            return False
-    return True
+    places = {int(n): (k, j) for k, v in enumerate(values) for j, n in enumerate(v.nodes.reshape(-1))}
+
+    def once(node: int) -> int | None:
+        """The only node that uses this one."""
+        return uses[node][0] if node not in roots and len(uses.get(node, ())) == 1 else None
+
+    def partner(a: int) -> tuple[int, int] | None:
+        total = once(a)
+        if total is None or graph.nodes[total].op != "add":
+            return None
+        (other,) = (i for i in graph.nodes[total].inputs if i != a)
+        return places.get(other) if once(other) == total else None
+
+    return tuple(partner(int(a)) for a in x.nodes.reshape(-1))
 
 
 def _step(cell: Cell, signature: Signature, given: Inputs, values: list[Array]) -> dict[str, Any]:
@@ -245,3 +249,22 @@ def _kernel_shapes(cell: Cell, signature: Signature) -> dict[str, Any]:
 
 def is_value(node: Any) -> bool:
     return isinstance(node, Value)
+
+
+@lru_cache(maxsize=256)
+def residuals(cell: Cell, signature: Signature) -> int:
+    """The numbers that autodiff keeps of a step as it stands, for one row of the batch."""
+
+    def kept(rows: int) -> int:
+        spread = lambda a: jax.ShapeDtypeStruct((rows, *a.shape), a.dtype)  # noqa: E731
+        given = jax.tree.map(spread, inputs(cell, signature))
+
+        def pull(kernels: Any, given: Inputs) -> Any:
+            def step(kernels: Any, carry: Any, x: Any, floats: Any) -> Any:
+                return _advance(cell, Products(kernels), given._replace(carry=carry, x=x, floats=floats))
+
+            return jax.vjp(step, kernels, given.carry, given.x, given.floats)[1]
+
+        return sum(a.size for a in jax.tree.leaves(jax.eval_shape(pull, _kernel_shapes(cell, signature), given)))
+
+    return kept(2) - kept(1)

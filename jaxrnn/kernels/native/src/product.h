@@ -35,14 +35,16 @@ struct Left {
   long row_stride, k_stride;
 };
 
-// c[r, :] = start[r, :] + sum_k a[r, k] * b[k, :] for R rows and the columns of NV vectors.
+// c[r, :] = start[r, :] + sum_k a[r, k] * b[k, :] for R rows and the columns of NV vectors. What a sum starts from is added
+// last: from where it lies to the processor is a way that it goes meanwhile.
 template <class T, int R, int NV>
 inline void tile(long K, Left<T> a, const T* b, long b_stride, const T* start, long start_stride, T* c, long c_stride) {
   using V = typename Vector<T>::type;
   constexpr int lanes = kVectorBytes / sizeof(T);
-  V sum[R][NV];
-  for (int r = 0; r < R; ++r)
-    for (int v = 0; v < NV; ++v) sum[r][v] = start ? *(const V*)(start + r * start_stride + v * lanes) : V{};
+  V sum[R][NV] = {};
+  if (start)
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < NV; ++v) __builtin_prefetch(start + r * start_stride + v * lanes, 1);
   for (long k = 0; k < K; ++k) {
     V w[NV];
     for (int v = 0; v < NV; ++v) w[v] = *(const V*)(b + k * b_stride + v * lanes);
@@ -52,7 +54,8 @@ inline void tile(long K, Left<T> a, const T* b, long b_stride, const T* start, l
     }
   }
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < NV; ++v) *(V*)(c + r * c_stride + v * lanes) = sum[r][v];
+    for (int v = 0; v < NV; ++v)
+      *(V*)(c + r * c_stride + v * lanes) = start ? *(const V*)(start + r * start_stride + v * lanes) + sum[r][v] : sum[r][v];
 }
 
 template <class T, int NV>
