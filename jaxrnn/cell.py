@@ -153,6 +153,9 @@ class Cell(Layer):
     ) -> tuple[Carry, Array]:
         """One step of the cell, pure: `partial(cell.step, params)` goes into `jax.lax.scan`.
 
+        On a CPU a step of up to eight rows is one call of the native backend, where that runs the cell; its derivatives
+        are those of the equations.
+
         Args:
             params: the cell's parameters.
             carry: the carry before the step, arrays `[*B, H]`.

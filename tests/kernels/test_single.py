@@ -75,7 +75,7 @@ def test_where_it_is_not() -> None:
 @pytest.mark.parametrize("name", CELLS)
 def test_odd_sizes(name: str, size: tuple[int, ...], dtype: Any, shared: bool, monkeypatch: Any) -> None:
     """Against the oracle in float64: rows and columns that fill no vector, kernels that threads share."""
-    monkeypatch.setattr(native_arrays, "SHARED_BYTES", 0 if shared else 2**40)
+    monkeypatch.setattr(native_arrays, "PART_BYTES", 1 if shared else 2**40)
     B, D, H = size
     factory, equations = CELLS[name]
     cell = factory(H)
@@ -169,7 +169,7 @@ def test_nan_stays_in_its_row() -> None:
 
 def test_many_callers_at_once(monkeypatch: Any) -> None:
     """Threads of Python share the library's; every result is that of a call alone."""
-    monkeypatch.setattr(native_arrays, "SHARED_BYTES", 0)
+    monkeypatch.setattr(native_arrays, "PART_BYTES", 1)
     cell = jaxrnn.lstm(96)
     params, carry, _ = drawn(cell, (1,), 64)
     step = jax.jit(lambda *args: cell.step(*args))

@@ -15,6 +15,7 @@ class Library(ours.Library):
     """The reference backend on a projected input."""
 
     can = frozenset({"ragged", "peepholes", "projected"})
+    lacks = ("step", "step donated")
 
     def __init__(self) -> None:
         super().__init__("reference")

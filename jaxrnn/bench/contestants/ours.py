@@ -27,6 +27,8 @@ class Library(OnJax):
         if reason is None and self.backend != "auto":
             reasons = (BACKENDS[self.backend].declines(*asked) for asked in _asked(case))
             reason = next(filter(None, reasons), None)
+        if reason is None and self.backend in ("scheduled", "reference") and kind.startswith("step"):
+            return "takes its steps as 'auto' does"
         if reason is None and self.backend == "reference" and case.chunk:
             return "has no blocks of time"
         return reason

@@ -16,8 +16,7 @@ from jaxrnn.kernels.native.vectors import Graph
 from jaxrnn.step import Rows, Step
 from jaxrnn.typing import Carry, Params
 
-SHARED_BYTES = 3 * 2**19  # of kernels that a single step reads; with less, waking a second thread costs more
-PARTS = 2  # of a kernel for each thread of a single step: the caller goes on while the others wake
+PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
 
 
@@ -134,7 +133,8 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
     if spec.alone:
         kernels = jax.tree.leaves((operands.kernel, operands.kernels))
         read = sum(k.size * k.dtype.itemsize for k in kernels)
-        return Sizes(1, N, 1, 1, library.threads() * PARTS if read > SHARED_BYTES else 1)
+        # Two parts a thread: the caller goes on while the others wake.
+        return Sizes(1, N, 1, 1, max(1, min(2 * library.threads(), read // PART_BYTES)))
     work = 2 * T * N * sum(p.inputs * p.outputs for p in row.products(spec.cell, spec.signature))
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
     block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // groups)))
