@@ -145,6 +145,38 @@ def _applied(function: Any, xs: Any, backend: str = "native") -> Any:
     return jaxrnn.scan(cell, params, xs, resets=np.ones(xs.shape[:2], bool), backend=backend)[1]
 
 
+@jaxrnn.gate_cell(
+    gates=("a", "b", "c", "d"),
+    carry=State,
+    parameters={"square": jaxrnn.Parameter(("H", "H"), jaxrnn.initializers.orthogonal, "recurrent")},
+)
+def sums(carry: State, x: Any, recur: Any, theta: Any) -> Any:
+    """Sums of every kind: a with a gate of its own, b with another's, c with a kernel without gates, d used apart too."""
+    h = recur(carry.h)
+    a = jnp.tanh(x.a + h.a)
+    b = jax.nn.sigmoid(x.b + h.c)
+    c = jnp.tanh(x.c + recur(a * carry.h, kernel="square"))
+    d = (x.d + h.d) * x.d + h.b
+    y = b * c + (1 - b) * jnp.tanh(d)
+    return State(y), y
+
+
+def test_sums_of_every_kind() -> None:
+    """What is kept of a product, or a sum with it, is found gate by gate; gradients equal the reference's."""
+    cell, rng = sums(6), np.random.default_rng(4)
+    params = {n: rng.standard_normal(p.shape) for n, p in cell.declare(3).items()}
+    xs, w = rng.standard_normal((9, 4, 3)), rng.standard_normal((9, 4, 6))
+
+    def loss(params: Any, xs: Any, backend: str, chunk: Any) -> Any:
+        return (jaxrnn.scan(cell, params, xs, backend=backend, chunk=chunk)[1] * w).sum()
+
+    run = jax.jit(jax.value_and_grad(loss, (0, 1)), static_argnums=(2, 3))
+    for chunk in (None, 4, 9):  # as the memory law allows, multiplied again, all kept
+        assert_close(run(params, xs, "native", chunk), run(params, xs, "reference", None), 1e-11)
+    found = jax.tree.leaves(jaxrnn.scan_carries(cell, params, xs)[1])[0]
+    assert_close(cell.step(params, State(found[7]), xs[8])[1], found[8], 1e-12)
+
+
 SIZES = [(1, 1, 1, 1), (63, 7, 3, 5), (5, 1, 2, 17), (4, 33, 1, 64), (9, 9, 65, 129), (2, 3, 600, 520)]
 CELLS = {
     "lstm": jaxrnn.lstm,

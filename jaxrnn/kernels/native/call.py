@@ -96,8 +96,8 @@ class Call:
         for gate, partner in enumerate(self.summed):
             if partner is not None:
                 k, j = partner
-                given.x.nodes[gate] = values[k].nodes[j]
-                values[k].nodes[j] = graph.constant(0.0)
+                given.x.nodes[gate] = values[k].nodes.flat[j]  # flat: a kernel without gates gives one vector
+                values[k].nodes.flat[j] = graph.constant(0.0)
         return given, values
 
     def kept(self, given: row.Inputs, values: list[Value]) -> list[Value]:
@@ -106,7 +106,8 @@ class Call:
         for gate, partner in enumerate(findings(self.spec.cell, self.spec.signature).partners):
             if partner is not None:
                 k, j = partner
-                sums[k].nodes[j] = self.graph.apply("add", int(given.x.nodes[gate]), int(values[k].nodes[j]))
+                both = int(given.x.nodes[gate]), int(values[k].nodes.flat[j])
+                sums[k].nodes.flat[j] = self.graph.apply("add", *both)
         return sums
 
     def gather(self) -> list[tuple[int, ...]]:

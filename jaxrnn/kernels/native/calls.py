@@ -27,8 +27,8 @@ def prepare_forward(spec: Spec, operands: Operands, keep: bool) -> Prepared:
     for i, shape in enumerate(signature.carry):  # the state lives in the final carry
         tables.starts.append((tables.numbers["final", i], tables.numbers["carry", i], 0, shape[0]))
         tables.numbers["carry", i] = tables.numbers["final", i]
-    tables.step += call.projection(at_once=False) if spec.alone else []  # shares threads with the products behind it
-    tables.before += [] if spec.alone else call.projection(at_once=False)
+    early = tables.step if spec.alone else tables.before  # a step alone shares its products in a row among threads
+    early += call.projection(at_once=False)
     given, values = call.inputs()
     out = row.evaluate(graph, row.trace_forward(cell, signature), given, values)
     stages = [call.multiplied(k, v) for k, v in enumerate(out["multiplied"])]
