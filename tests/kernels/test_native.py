@@ -151,7 +151,7 @@ def _applied(function: Any, xs: Any, backend: str = "native") -> Any:
     parameters={"square": jaxrnn.Parameter(("H", "H"), jaxrnn.initializers.orthogonal, "recurrent")},
 )
 def sums(carry: State, x: Any, recur: Any, theta: Any) -> Any:
-    """Sums of every kind: a with a gate of its own, b with another's, c with a kernel without gates, d used apart too."""
+    """Sums of every kind: with a gate of its own, with another, with a kernel without gates; and x used apart too."""
     h = recur(carry.h)
     a = jnp.tanh(x.a + h.a)
     b = jax.nn.sigmoid(x.b + h.c)
