@@ -147,7 +147,7 @@ def _keeping_loop(
     """The loop, with what it must keep."""
 
     def body(carry: Carry, step: Step) -> Any:
-        recorder = Recorder(kernels)
+        recorder = Recorder(kernels, Separate(kernels))
         new, y = _advance(program, recorder, rows, carry, step)
         sums, values = _without_twins(uses, carry, step.x, recorder.values)
         return new, (y, sums, values)
@@ -216,7 +216,7 @@ def _tangents(
     live_steps = tuple(i for i in live_steps if i not in joined)
 
     def opened(carry: Carry, step: Step, values: Any) -> Any:
-        recorder = Recorder(kernels, values)
+        recorder = Recorder(kernels, Given(kernels, values))
         advance(program.cell, recorder, rows, carry, step)
         calls[:] = recorder.calls
         picked = [pick_gates(turned[k], index, 0) for k, index in calls]

@@ -16,7 +16,7 @@ import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
 from jaxrnn.cell import Cell
-from jaxrnn.engine.products import Given, Recorder
+from jaxrnn.engine.products import Given, Recorder, Separate
 from jaxrnn.step import Rows, Step, advance
 from jaxrnn.typing import Array, Carry
 
@@ -40,7 +40,7 @@ def find_uses(cell: Cell, kernels: dict[str, Array], rows: Rows, carry: Carry, s
     """The findings of a step, given the shapes of its arguments; `step.x` is one array a gate."""
 
     def results(kernels: Any, rows: Rows, carry: Carry, step: Step) -> Any:
-        recorder = Recorder(kernels)
+        recorder = Recorder(kernels, Separate(kernels))
         advance(cell, recorder, rows, carry, step)
         return recorder.values
 

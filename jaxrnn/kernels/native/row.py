@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.cell import Cell
+from jaxrnn.engine.products import Given, Recorder
 from jaxrnn.kernels.native.vectors import Declined, Graph, Value
 from jaxrnn.step import Products, Rows, Step, advance
 from jaxrnn.typing import Array
@@ -53,18 +54,6 @@ class Signature(NamedTuple):
     resets: bool
     carries: bool  # put out the carry at every step
     dtype: str
-
-
-@dataclass
-class Given(Products):
-    """Notes what is multiplied, and answers with the results that it was given."""
-
-    values: list[Array] = field(default_factory=list)
-    inputs: list[Array] = field(default_factory=list)
-
-    def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
-        self.inputs.append(h)
-        return self.values[len(self.inputs) - 1]
 
 
 @dataclass
@@ -227,7 +216,8 @@ def partners(graph: Graph, x: Value, values: list[Value], roots: set[int]) -> tu
 
 
 def _step(cell: Cell, signature: Signature, given: Inputs, values: list[Array]) -> dict[str, Any]:
-    recorder = Given(_kernel_shapes(cell, signature), values)
+    kernels = _kernel_shapes(cell, signature)
+    recorder = Recorder(kernels, Given(kernels, values))
     carry, y = _advance(cell, recorder, given)
     result = {"multiplied": recorder.inputs, "carry": carry, "y": y.astype(signature.dtype)}
     return result | {"carries": carry} if signature.carries else result
