@@ -306,6 +306,7 @@ def test_dropout_changes_with_the_key_and_is_absent_without_one(reader):
     assert losses[0] == small(reader).loss(params, (), batch, None)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 def test_training_learns_stops_and_resumes(reader, tmp_path):
     """The loss falls, a run in two pieces writes what an unbroken one does, and what is left shows the test figures."""
@@ -345,6 +346,7 @@ def test_table_and_pictures_stand_beside_published_figures():
     }
 
 
+@pytest.mark.slow
 def test_the_shipped_model_answers():
     experiment, params = load_model("babi")
     ask = partial(experiment.task.answer, params)

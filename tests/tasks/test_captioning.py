@@ -180,6 +180,7 @@ def test_captions_equal_numpy(photographs: Path, attention: str) -> None:
         assert merits[1] >= merits[0] - 1e-9
 
 
+@pytest.mark.slow
 def test_drawn_captions_have_the_shares_of_the_model(photographs: Path) -> None:
     task = make(photographs)
     p, views = weights(task), [example.view for example in task.descriptions.examples["test"]][:5]

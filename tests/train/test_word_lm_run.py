@@ -6,6 +6,7 @@ import json
 import signal
 
 import numpy as np
+import pytest
 
 from jaxrnn.tasks import WordLM
 from jaxrnn.tasks.word_lm import DataOptions, ModelOptions, RegularizationOptions
@@ -14,6 +15,7 @@ from jaxrnn.train.metrics import read_metrics
 from tests.train.test_loop import assert_same_run
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed(tmp_path, stop, monkeypatch):
     for name in ("train", "valid", "test"):
         (tmp_path / f"ptb.{name}.txt").write_text(" the cat sat on the mat \n the dog sat \n" * 20)
