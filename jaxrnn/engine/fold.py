@@ -31,28 +31,29 @@ class Scale(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """A linear function of the arguments of `jaxpr`, given coefficients."""
+    """A linear function, given coefficients. It holds no jaxpr, since that may hold its constants."""
 
-    jaxpr: Jaxpr
+    arguments: list[Var]
+    results: list[Any]
     constants: dict[Var, int]  # positions among the coefficients of those constants that are still read
     steps: list[JaxprEqn | Scale]
 
     def __call__(self, coefficients: list[Array], *arguments: Any) -> list[Any]:
         values: dict[Var, Any] = {v: coefficients[i] for v, i in self.constants.items()}
-        values.update(zip(self.jaxpr.invars, arguments, strict=True))
+        values.update(zip(self.arguments, arguments, strict=True))
         for step in self.steps:
             if isinstance(step, Scale):
                 values[step.out] = values[step.base] * coefficients[step.coefficient]
             else:
                 evaluate([step], values)
-        return [value_of(v, values) for v in self.jaxpr.outvars]
+        return [value_of(v, values) for v in self.results]
 
 
 def fold(jaxpr: Jaxpr, constants: list[Array]) -> tuple[list[Array], Folded]:
     """The coefficients of a linear function of `jaxpr.invars`, and the function of them."""
     known: dict[Var, Any] = dict(zip(jaxpr.constvars, constants, strict=True))
     scaled: dict[Var, Scaled] = {}
-    folded = Folded(jaxpr, {}, [])
+    folded = Folded(jaxpr.invars, jaxpr.outvars, {}, [])
     coefficients: list[Array] = []
 
     def position(coefficient: Array) -> int:
