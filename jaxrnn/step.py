@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Step(NamedTuple):
     """What one step reads beside parameters and carry; with a leading T for a whole sequence."""
 
-    x: Any  # projected, [*B, G, H]; or one array [*B, H] a gate
+    x: Any  # projected, [*B, G, H]; or one array [*B, H] a gate. For `run_step` the input itself, [*B, D]
     valid: Array | None = None  # [*B] bool
     reset: Array | None = None  # [*B] bool
     per_step: dict[str, Array] = {}

@@ -155,17 +155,20 @@ class Findings(NamedTuple):
 
 @lru_cache(maxsize=512)
 def findings(cell: Cell, signature: Signature) -> Findings:
-    """Read them off the forward graph."""
+    """Read them off the graphs of both directions: a function with a derivative of its own may see more there."""
     graph = Graph(frozenset(library.OPERATIONS))
     given, values = row.load_inputs(graph, row.inputs(cell, signature)), row.load_values(graph, cell, signature)
     out = row.evaluate(graph, row.trace_forward(cell, signature), given, values)
-    roots = {int(n) for v in jax.tree.leaves(out, is_leaf=row.is_value) for n in v.nodes.reshape(-1)}
+    cotangents = row.load_cotangents(graph, cell, signature)
+    back = row.evaluate(graph, row.trace_backward(cell, signature), given, values, cotangents)
+    roots = {int(n) for v in jax.tree.leaves((out, back), is_leaf=row.is_value) for n in v.nodes.reshape(-1)}
     shown = [i for i, v in enumerate(out["carry"]) if np.array_equal(v.nodes, out["y"].nodes)]
     return Findings(row.partners(graph, given.x, values, roots), shown[0] if shown else None)
 
 
 def check(cell: Cell, signature: Signature) -> None:
     """Raise `Declined` where the equations have something that vector programs lack."""
+    row.check_rows(cell, signature)
     for product in row.products(cell, signature):
         product.first_column(cell)
     graph = Graph(frozenset(library.OPERATIONS))

@@ -1,8 +1,7 @@
 """How a native call becomes a JAX primitive: compiled for the CPU, and everything else by way of its slow form.
 
 The slow form is a function in JAX of the same results. What has no native form (other platforms, exported programs,
-programs over many devices) is lowered from it, and derivatives are taken of it. Under `vmap` the new axis joins the
-rows.
+programs over many devices) is lowered from it, and derivatives are taken of it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxrnn.kernels.native import library
 from jaxrnn.kernels.native.arrays import Operands, Roles, Spec
@@ -85,26 +84,40 @@ def make(name: str, slow: Slow, results: Results, prepare: Callable[..., Prepare
         return slowly(ctx, *leaves, form=form) if prepared is None else _native(ctx, leaves, prepared, form)
 
     mlir.register_lowering(primitive, lower, platform="cpu")
-
-    def jvp(primals: Any, tangents: Any, *, form: Form) -> Any:
-        out = primitive.bind(*primals, form=form)
-        return out, derivative(slow, primals, tangents, form)[1]
-
-    ad.primitive_jvps[primitive] = jvp
-    batching.primitive_batchers[primitive] = partial(batch, primitive, results)
     return primitive
 
 
+def set_rules(primitive: Primitive, slow: Slow, results: Results) -> None:
+    """Derivatives of the slow form beside the native result; under `vmap` the new axis joins the rows."""
+
+    def jvp(primals: Any, tangents: Any, *, form: Form) -> Any:
+        return primitive.bind(*primals, form=form), derivative(slow, primals, tangents, form)[1]
+
+    ad.primitive_jvps[primitive] = jvp
+    batching.primitive_batchers[primitive] = partial(batch, primitive, results)
+
+
 def derivative(slow: Slow, primals: Any, tangents: Any, form: Form) -> tuple[list[Any], list[Any]]:
-    """Of the slow form: its results and their tangents."""
-    moved = [zero_tangent(p) if type(t) is ad.Zero else t for p, t in zip(primals, tangents, strict=True)]
-    return jax.jvp(lambda *p: slow(*p, form=form), primals, tuple(moved))
+    """Of the slow form: its results and their tangents. What does not move costs no product."""
+    where = [i for i, t in enumerate(tangents) if type(t) is not ad.Zero]
+
+    def moved(*leaves: Any) -> list[Any]:
+        at = dict(zip(where, leaves, strict=True))
+        return slow(*(at.get(i, p) for i, p in enumerate(primals)), form=form)
+
+    return jax.jvp(moved, tuple(primals[i] for i in where), tuple(tangents[i] for i in where))
 
 
 def zero_tangent(primal: Any) -> Any:
     """Of an array that does not move."""
     dtype = primal.dtype if jnp.issubdtype(primal.dtype, jnp.floating) else jax.dtypes.float0
     return np.zeros(primal.shape, dtype) if dtype == jax.dtypes.float0 else jnp.zeros_like(primal)
+
+
+def explicit_mesh(tree: Any) -> bool:
+    """Whether arrays carry their sharding in their types, or are to: only JAX's own operations keep track of that."""
+    meshes = [jax.typeof(a).sharding.mesh for a in jax.tree.leaves(tree)] + [jax.sharding.get_abstract_mesh()]
+    return any(not mesh.empty and AxisType.Explicit in mesh.axis_types for mesh in meshes)
 
 
 def spread(operands: Operands) -> Operands:
@@ -126,7 +139,11 @@ def _compiled(primitive: Primitive, *leaves: Any, form: Form) -> list[Any]:
 
 @lru_cache(maxsize=512)
 def _jitted(primitive: Primitive, form: Form) -> Callable[..., list[Any]]:
-    return jax.jit(partial(primitive.bind, form=form))
+    def call(*leaves: Any) -> list[Any]:
+        return primitive.bind(*leaves, form=form)
+
+    call.__name__ = primitive.name  # for JAX's messages
+    return jax.jit(call)
 
 
 def _like(avals: Any, shape: tuple[int, ...], form: Form) -> Any:
@@ -182,7 +199,8 @@ def batch(primitive: Primitive, results: Results, leaves: Any, axes: Any, *, for
         return lax.map(one, moving), [0] * len(outs)
     folded = [_fold(x, r, m, size) for x, r, m in zip(front, roles, mapped, strict=True)]
     out = primitive.bind(*folded, form=form)
-    return [_unfold(x, r, size) for x, r in zip(out, outs, strict=True)], [0 if r == "row" else 1 for r in outs]
+    rows = front[0].shape[2 if mapped[0] else 1]  # the first leaf is xs
+    return [_unfold(x, r, size, rows) for x, r in zip(out, outs, strict=True)], [0 if r == "row" else 1 for r in outs]
 
 
 def differs(roles: list[str], axes: Any) -> bool:
@@ -200,6 +218,6 @@ def _fold(x: Any, role: str, mapped: bool, size: int) -> Any:
     return jnp.moveaxis(x, 0, 1).reshape(x.shape[1], -1, *x.shape[3:])
 
 
-def _unfold(x: Any, role: str, size: int) -> Any:
+def _unfold(x: Any, role: str, size: int, rows: int) -> Any:
     at = 0 if role == "row" else 1
-    return x.reshape(*x.shape[:at], size, -1, *x.shape[at + 1 :])
+    return x.reshape(*x.shape[:at], size, rows, *x.shape[at + 1 :])

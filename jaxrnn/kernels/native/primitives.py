@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Primitive
 from jax.interpreters import ad
 
 from jaxrnn.engine import scheduled
@@ -17,7 +18,7 @@ from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.kernels.native import arrays, calls
 from jaxrnn.kernels.native.arrays import Operands, Spec
 from jaxrnn.kernels.native.call import Prepared
-from jaxrnn.kernels.native.primitive import Form, Results, make, zero_tangent
+from jaxrnn.kernels.native.primitive import Form, Results, make, set_rules, zero_tangent
 from jaxrnn.step import Rows
 
 # ---------------------------------------------------------------- slow forms
@@ -67,12 +68,15 @@ def _scheduled(spec: Spec, operands: Operands) -> Any:
 # ---------------------------------------------------------------- native calls
 
 
-def _prepare_forward(form: Form, avals: Any) -> Prepared:
-    return calls.prepare_forward(form.spec, form.operands(avals), form.keep)
+def _prepare_forward(form: Form, avals: Any) -> Prepared | None:
+    operands = form.operands(avals)
+    return calls.prepare_forward(form.spec, operands, form.keep) if operands.xs.shape[1] else None
 
 
-def _prepare_backward(form: Form, avals: Any) -> Prepared:
+def _prepare_backward(form: Form, avals: Any) -> Prepared | None:
     operands, fields = form.operands(avals), form.fields()
+    if not operands.xs.shape[1]:  # no rows, as `vmap` over none makes
+        return None
     prepared = calls.prepare_backward(form.spec, operands, form.live_fields())
     places = list(arrays.backward_results(form.spec, operands, form.live_fields()))
     return prepared._replace(order=[places.index(fields[i]) for i in form.live])
@@ -119,9 +123,15 @@ def _backward_roles(form: Form) -> tuple[list[str], list[str]]:
     return [*own, *kept, "step", *shown], live
 
 
-forward = make("jaxrnn_forward", _slow_forward, Results(_forward_shapes, _forward_roles), _prepare_forward)
-linear = make("jaxrnn_linear", _slow_linear, Results(_linear_shapes, _linear_roles), _nothing)
-backward = make("jaxrnn_backward", _slow_backward, Results(_backward_shapes, _backward_roles), _prepare_backward)
+def _make(name: str, slow: Any, results: Results, prepare: Any) -> Primitive:
+    primitive = make(name, slow, results, prepare)
+    set_rules(primitive, slow, results)
+    return primitive
+
+
+forward = _make("jaxrnn_forward", _slow_forward, Results(_forward_shapes, _forward_roles), _prepare_forward)
+linear = _make("jaxrnn_linear", _slow_linear, Results(_linear_shapes, _linear_roles), _nothing)
+backward = _make("jaxrnn_backward", _slow_backward, Results(_backward_shapes, _backward_roles), _prepare_backward)
 
 
 def _transpose(cotangents: Any, *leaves: Any, form: Form) -> list[Any]:

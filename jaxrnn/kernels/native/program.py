@@ -266,7 +266,8 @@ class _Emitter:
         if op in ("add", "sub"):
             for position in (1, 0) if op == "add" else (1,):
                 factor = inputs[position]
-                if self.graph.nodes[factor].op == "mul" and self.uses[factor] == 1 and factor not in self.old:
+                alone = self.uses[factor] == 1 and factor not in self.registers  # not computed for another before
+                if self.graph.nodes[factor].op == "mul" and alone and factor not in self.old:
                     other = inputs[1 - position]
                     return ("fma" if op == "add" else "fnma"), (*self.graph.nodes[factor].inputs, other)
         return op, inputs

@@ -63,8 +63,10 @@ class Shapes(Products):
     calls: list[Product] = field(default_factory=list)
 
     def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
-        whole = self.kernels[kernel].shape[1:]
-        shape = whole if index is None else (len(index), *whole[1:])
+        inputs, *whole = self.kernels[kernel].shape
+        if h.shape[-1] != inputs:
+            raise TypeError(f"a state of {h.shape[-1]} numbers times a kernel for {inputs}")
+        shape = tuple(whole) if index is None else (len(index), *whole[1:])
         self.calls.append(Product(kernel, index, h.shape[-1], shape))
         return jnp.zeros(shape, h.dtype)
 
@@ -199,7 +201,8 @@ def partners(graph: Graph, x: Value, values: list[Value], roots: set[int]) -> tu
     for i in reached_from(graph, roots):
         for j in graph.nodes[i].inputs:
             uses.setdefault(j, []).append(i)
-    places = {int(n): (k, j) for k, v in enumerate(values) for j, n in enumerate(v.nodes.reshape(-1))}
+    alike = [(k, v) for k, v in enumerate(values) if v.length == x.length]
+    places = {int(n): (k, j) for k, v in alike for j, n in enumerate(v.nodes.reshape(-1))}
 
     def once(node: int) -> int | None:
         """The only node that uses this one."""
@@ -241,20 +244,31 @@ def is_value(node: Any) -> bool:
     return isinstance(node, Value)
 
 
+def check_rows(cell: Cell, signature: Signature) -> None:
+    """Raise where the equations do not run on rows of a batch: without that axis some things broadcast by mistake."""
+    kernels = _kernel_shapes(cell, signature)
+    sizes = [n for a in jax.tree.leaves((kernels, inputs(cell, signature))) for n in a.shape]
+    many = _rows(cell, signature, 1 + max(sizes))  # a number that no other axis has
+    jax.eval_shape(lambda kernels, given: _advance(cell, Products(kernels), given), kernels, many)
+
+
 @lru_cache(maxsize=256)
 def residuals(cell: Cell, signature: Signature) -> int:
     """The numbers that autodiff keeps of a step as it stands, for one row of the batch."""
 
     def kept(rows: int) -> int:
-        spread = lambda a: jax.ShapeDtypeStruct((rows, *a.shape), a.dtype)  # noqa: E731
-        given = jax.tree.map(spread, inputs(cell, signature))
-
         def pull(kernels: Any, given: Inputs) -> Any:
             def step(kernels: Any, carry: Any, x: Any, floats: Any) -> Any:
                 return _advance(cell, Products(kernels), given._replace(carry=carry, x=x, floats=floats))
 
             return jax.vjp(step, kernels, given.carry, given.x, given.floats)[1]
 
-        return sum(a.size for a in jax.tree.leaves(jax.eval_shape(pull, _kernel_shapes(cell, signature), given)))
+        shapes = _kernel_shapes(cell, signature), _rows(cell, signature, rows)
+        return sum(a.size for a in jax.tree.leaves(jax.eval_shape(pull, *shapes)))
 
     return kept(2) - kept(1)
+
+
+def _rows(cell: Cell, signature: Signature, count: int) -> Inputs:
+    """The inputs of a step for so many rows."""
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((count, *a.shape), a.dtype), inputs(cell, signature))

@@ -19,7 +19,7 @@ from jaxrnn.dtypes import state_dtype
 from jaxrnn.kernels.native import arrays, backend, calls
 from jaxrnn.kernels.native.arrays import Spec
 from jaxrnn.kernels.native.call import Prepared
-from jaxrnn.kernels.native.primitive import Form, Results, batch, derivative, differs, make, spread
+from jaxrnn.kernels.native.primitive import Form, Results, batch, derivative, differs, explicit_mesh, make
 from jaxrnn.step import Rows, Step, as_it_stands
 from jaxrnn.typing import Array, Carry, Params
 
@@ -30,15 +30,17 @@ def run(
     cell: Cell, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
 ) -> tuple[Carry, Array] | None:
     """The step, or None where the equations run as they stand."""
-    axes = jax.tree.leaves(carry)[0].shape[:-1]
+    axes, given = jax.tree.leaves(carry)[0].shape[:-1], (params, rows, carry, step)
     if not 0 < np.prod(axes, dtype=int) <= MOST_ROWS or backend.declines(cell, dtype, state_dtype(carry)):
+        return None
+    if explicit_mesh(given) or any(jax.typeof(a).manual_axis_type.varying for a in jax.tree.leaves(given)):
         return None
     steps = jax.tree.map(lambda a: a[None], step)
     operands = arrays.gather(cell, params, dtype, projected, steps, carry, rows)
     signature = arrays.describe(operands, False, dtype)
     if backend.why_not(cell, signature):
         return None
-    leaves, tree = jax.tree.flatten(spread(operands))
+    leaves, tree = jax.tree.flatten(operands)
     spec = Spec(cell, signature, projected, reverse=False, block=None, alone=True)
     *final, y = (a.reshape(*axes, a.shape[-1]) for a in single.bind(*leaves, form=Form(spec, tree)))
     return type(carry)(*final), y
@@ -55,7 +57,7 @@ def _slow(*leaves: Any, form: Form) -> list[Any]:
 
 def _prepare(form: Form, avals: Any) -> Prepared | None:
     operands = form.operands(avals)
-    return calls.prepare_forward(form.spec, operands, False) if operands.xs.shape[1] <= MOST_ROWS else None
+    return calls.prepare_forward(form.spec, operands, False) if 0 < operands.xs.shape[1] <= MOST_ROWS else None
 
 
 def _shapes(avals: Any, form: Form) -> list[Any]:

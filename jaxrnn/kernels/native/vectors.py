@@ -41,6 +41,10 @@ class Value(NamedTuple):
         return self.nodes.shape if self.length is None else (*self.nodes.shape, self.length)
 
 
+# Calls of a jaxpr that are that jaxpr; not loops and branches, which have one too.
+INLINED = frozenset({"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint"})
+
+
 @dataclass
 class Graph:
     """Nodes in topological order; the same operation on the same inputs is one node."""
@@ -121,7 +125,7 @@ class Graph:
     def _equation(self, eqn: Any, inputs: list[Value]) -> list[Value]:
         name, params = eqn.primitive.name, eqn.params
         inner = params.get("jaxpr") or params.get("call_jaxpr")
-        if inner is not None and hasattr(inner, "jaxpr"):  # jit, custom_jvp_call, ...: inlined
+        if name in INLINED and hasattr(inner, "jaxpr"):
             return self.interpret(inner.jaxpr, inner.consts, inputs)
         if name == "optimization_barrier":
             return inputs
@@ -130,6 +134,8 @@ class Graph:
         self._check_dtypes(eqn)
         if name in SHAPES:
             return [SHAPES[name](self, params, *inputs)]
+        if name == "convert_element_type":
+            return [self._converted(inputs[0], eqn.invars[0].aval.dtype, params["new_dtype"])]
         return [self._elementwise(name, params, inputs)]
 
     def _check_dtypes(self, eqn: Any) -> None:
@@ -137,6 +143,13 @@ class Graph:
             kind = v.aval.dtype
             if not (jax.numpy.issubdtype(kind, jax.numpy.floating) or kind == np.bool_):
                 raise Declined(f"the equations compute in {kind} (`{eqn.primitive.name}`)")
+
+    def _converted(self, x: Value, old: Any, new: Any) -> Value:
+        if new == old or old == np.bool_:
+            return x
+        if new == np.bool_:
+            return self._elementwise("ne", {}, [x, self.fill((), 0.0)])
+        raise Declined(f"the equations convert {old} to {new}")
 
     def _elementwise(self, name: str, params: dict[str, Any], inputs: list[Value]) -> Value:
         shapes = [v.shape for v in inputs if v.shape]
@@ -152,7 +165,7 @@ class Graph:
 
 def _expand(graph: Graph, name: str, params: dict[str, Any], *nodes: int) -> int:
     """JAX's elementwise primitives in terms of the operations that there are."""
-    if name in ("copy", "stop_gradient", "convert_element_type"):
+    if name in ("copy", "stop_gradient"):
         return nodes[0]
     if name == "add_any":
         return graph.apply("add", *nodes)

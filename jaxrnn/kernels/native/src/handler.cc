@@ -50,7 +50,7 @@ class FlushDenormals {
 
 constexpr int kSpins = 1000;  // some 20 microseconds: more than a share of a small product, less than to fall asleep and wake
 
-inline void pause() {
+inline void relax() {
 #if defined(__x86_64__)
   _mm_pause();
 #endif
@@ -61,11 +61,11 @@ inline void pause() {
 class Crew {
  public:
   static void run(ffi::ThreadPool& pool, int64_t count, std::function<void(int64_t)> task) {
-    if (count == 1) return task(0);
+    if (count == 1) return task(0);  // packs, which has no use for FlushDenormals
     auto crew = std::make_shared<Crew>(count, std::move(task));
     for (int64_t i = 1; i < std::min<int64_t>(count, pool.num_threads()); ++i) pool.Schedule([crew] { crew->work(); });
     crew->work();
-    for (int i = 0; i < kSpins && crew->done_ < crew->count_; ++i) pause();
+    for (int i = 0; i < kSpins && crew->done_ < crew->count_; ++i) relax();
     std::unique_lock<std::mutex> lock(crew->mutex_);
     crew->all_done_.wait(lock, [&] { return crew->done_ == crew->count_; });
   }

@@ -69,13 +69,15 @@ class Group {
 
  private:
   void act(const Table<Action>& actions, int64_t begin, int64_t first, int64_t last) {
-    for (const Action* action = actions.begin(); action != actions.end();) {
-      const Action* other = std::find_if(action, actions.end(), [this](const Action& a) { return !in_place(a); });
-      if (other != action)
-        multiply_in_place(action, other, begin, first, last);
-      else
-        act(*other++, begin, first, last);
-      action = other;
+    for (const Action* action = actions.begin(); action != actions.end(); ++action) {
+      const Action* end = action;  // of a run of products
+      while (end != actions.end() && in_place(*end)) ++end;
+      if (end == action) {
+        act(*action, begin, first, last);
+      } else {
+        share_products(action, end, begin, first, last);
+        action = end - 1;
+      }
     }
   }
 
@@ -85,7 +87,7 @@ class Group {
 
   // Products that follow each other, a share of their columns in each task: one that starts from what another left reads
   // the columns of its own task.
-  void multiply_in_place(const Action* from, const Action* to, int64_t begin, int64_t first, int64_t last) {
+  void share_products(const Action* from, const Action* to, int64_t begin, int64_t first, int64_t last) {
     const int64_t rows = (last - first) * rows_;
     const auto multiply_part = [=](int64_t part) {
       for (const Action* action = from; action != to; ++action) {
@@ -94,10 +96,10 @@ class Group {
         const int64_t left = std::min(matrix.N, part * whole / plan_.parts * kWhole);
         const int64_t right = std::min(matrix.N, (part + 1) * whole / plan_.parts * kWhole);
         const T* start = action->d < 0 ? nullptr : address<T>(action->d, begin + first, first, 0);
-        jaxrnn::multiply_in_place<T>(rows, matrix.K, address<T>(action->a, begin + first, first, 0), stride(action->a),
-                                     reinterpret_cast<const T*>(buffers_[matrix.buffer]) + matrix.first, matrix.stride,
-                                     start, start ? stride(action->d) : 0,
-                                     address<T>(action->c, begin + first, first, 0), stride(action->c), left, right);
+        multiply_in_place<T>(rows, matrix.K, address<T>(action->a, begin + first, first, 0), stride(action->a),
+                             reinterpret_cast<const T*>(buffers_[matrix.buffer]) + matrix.first, matrix.stride, start,
+                             start ? stride(action->d) : 0, address<T>(action->c, begin + first, first, 0),
+                             stride(action->c), left, right);
       }
     };
     plan_.parts == 1 ? multiply_part(0) : share_(plan_.parts, multiply_part);

@@ -1,4 +1,5 @@
-// Matrix products of a few rows with a matrix that stays: packed into panels of 256 bytes, multiplied in register tiles.
+// Matrix products of a few rows with a matrix that stays: packed into panels of 256 bytes and multiplied in register
+// tiles, or for a single step read where it lies.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +36,8 @@ struct Left {
   long row_stride, k_stride;
 };
 
-// c[r, :] = start[r, :] + sum_k a[r, k] * b[k, :] for R rows and the columns of NV vectors. What a sum starts from is added
-// last: from where it lies to the processor is a way that it goes meanwhile.
+// c[r, :] = start[r, :] + sum_k a[r, k] * b[k, :] for R rows and the columns of NV vectors. What a sum starts from is
+// added last, so that it can be fetched meanwhile.
 template <class T, int R, int NV>
 inline void tile(long K, Left<T> a, const T* b, long b_stride, const T* start, long start_stride, T* c, long c_stride) {
   using V = typename Vector<T>::type;
@@ -119,7 +120,7 @@ void accumulate(long rows, long K, long N, const T* a, long a_stride, const T* b
                      N - j < P ? N - j : P);
 }
 
-// Columns [first, last) of C [R, N] += A [R, K'] B [K', N], for the few rows and the Q columns of A that are given.
+// Columns [first, last) of C [R, N] += A [R, Q] B [Q, N].
 template <class T, int R, int Q>
 inline void add_rows(const T* a, long a_stride, const T* b, long b_stride, T* c, long c_stride, long first, long last) {
   using V = typename Vector<T>::type;
