@@ -149,6 +149,9 @@ class Graph:
             return x
         if new == np.bool_:
             return self._elementwise("ne", {}, [x, self.fill((), 0.0)])
+        if all(self.nodes[i].op == "constant" for i in x.nodes.flat):
+            rounded = [self.constant(float(np.asarray(self.nodes[i].value).astype(new))) for i in x.nodes.flat]
+            return x._replace(nodes=np.array(rounded, int).reshape(x.nodes.shape))
         raise Declined(f"the equations convert {old} to {new}")
 
     def _elementwise(self, name: str, params: dict[str, Any], inputs: list[Value]) -> Value:
