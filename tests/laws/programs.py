@@ -26,6 +26,11 @@ TOLERANCE = 1e-10  # float64, absolute and relative
 # Two products in series, two kernels and two states, a cell of a user's own with a per-step input. What compiles long
 # runs for these in every test run, and for all rows with `-m slow`.
 QUICK = ("gru, reset before", "lstm, projection", "a user's own")
+WAYS = [  # rows and directions: backwards, the rows that differ most
+    pytest.param(row, direction, marks=() if direction == "forward" or row in QUICK else pytest.mark.slow)
+    for row in ROWS
+    for direction in DIRECTIONS
+]
 QUICK_ROWS = [pytest.param(row, marks=() if row in QUICK else pytest.mark.slow) for row in ROWS]
 
 

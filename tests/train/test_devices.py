@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import jaxrnn
 
@@ -40,6 +41,7 @@ print(json.dumps(out))
 """
 
 
+@pytest.mark.slow
 def test_losses_of_100_steps_on_8_devices_equal_those_on_one():
     root = str(Path(jaxrnn.__file__).parents[1])
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "PYTHONPATH": root}

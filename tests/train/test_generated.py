@@ -44,7 +44,7 @@ TASKS = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in ("memory_policy", "reber") else n for n in TASKS]
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in ("memory_policy", "reber", "timing") else n for n in TASKS]
 )
 def test_the_loss_falls_and_a_resumed_run_is_equal(name, tmp_path, console):
     loop = LoopOptions(steps=40, log_every=10, validate_every=40, checkpoint_every=10)
