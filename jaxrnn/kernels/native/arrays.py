@@ -171,10 +171,7 @@ def check(cell: Cell, signature: Signature) -> None:
     row.check_rows(cell, signature)
     for product in row.products(cell, signature):
         product.first_column(cell)
-    graph = Graph(frozenset(library.OPERATIONS))
-    given, values = row.load_inputs(graph, row.inputs(cell, signature)), row.load_values(graph, cell, signature)
-    row.evaluate(graph, row.trace_forward(cell, signature), given, values)
-    row.evaluate(graph, row.trace_backward(cell, signature), given, values, row.load_cotangents(graph, cell, signature))
+    findings(cell, signature)  # evaluates both directions
 
 
 def forward_results(spec: Spec, operands: Operands, keep: bool) -> list[Array]:

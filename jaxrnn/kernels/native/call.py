@@ -24,7 +24,7 @@ class Prepared(NamedTuple):
 
 
 class Call:
-    """A call's tables with the arrays that both directions have."""
+    """A call of the library as it is written down."""
 
     def __init__(
         self, spec: Spec, size: Sizes, operands: Operands, results: list[Array], *, back: bool = False

@@ -108,12 +108,6 @@ def derivative(slow: Slow, primals: Any, tangents: Any, form: Form) -> tuple[lis
     return jax.jvp(moved, tuple(primals[i] for i in where), tuple(tangents[i] for i in where))
 
 
-def zero_tangent(primal: Any) -> Any:
-    """Of an array that does not move."""
-    dtype = primal.dtype if jnp.issubdtype(primal.dtype, jnp.floating) else jax.dtypes.float0
-    return np.zeros(primal.shape, dtype) if dtype == jax.dtypes.float0 else jnp.zeros_like(primal)
-
-
 def explicit_mesh(tree: Any) -> bool:
     """Whether arrays carry their sharding in their types, or are to: only JAX's own operations keep track of that."""
     meshes = [jax.typeof(a).sharding.mesh for a in jax.tree.leaves(tree)] + [jax.sharding.get_abstract_mesh()]

@@ -18,7 +18,7 @@ from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.kernels.native import arrays, calls
 from jaxrnn.kernels.native.arrays import Operands, Spec
 from jaxrnn.kernels.native.call import Prepared
-from jaxrnn.kernels.native.primitive import Form, Results, make, set_rules, zero_tangent
+from jaxrnn.kernels.native.primitive import Form, Results, make, set_rules
 from jaxrnn.step import Rows
 
 # ---------------------------------------------------------------- slow forms
@@ -32,22 +32,24 @@ def _slow_forward(*leaves: Any, form: Form) -> list[Any]:
 
 
 def _slow_linear(*leaves: Any, form: Form) -> list[Any]:
-    primals, tangents = leaves[: form.tree.num_leaves], leaves[len(leaves) - len(form.live) :]
-    live = dict(zip(form.live, tangents, strict=True))
-    moved = tuple(live.get(i, zero_tangent(p)) for i, p in enumerate(primals))
-    return jax.tree.leaves(jax.jvp(lambda *p: _scheduled(form.spec, form.operands(p)), primals, moved)[1])
+    return jax.jvp(*_of_live(form, leaves), leaves[len(leaves) - len(form.live) :])[1]
 
 
 def _slow_backward(*leaves: Any, form: Form) -> list[Any]:
+    run, live = _of_live(form, leaves)
+    count = len(arrays.forward_results(form.spec, form.operands(leaves), False))
+    return list(jax.vjp(run, *live)[1](list(leaves[len(leaves) - count :])))
+
+
+def _of_live(form: Form, leaves: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The call as a function of the operands that have tangents, and these."""
     primals = leaves[: form.tree.num_leaves]
-    count = len(arrays.forward_results(form.spec, form.operands(primals), False))
 
     def run(*live: Any) -> Any:
         moved = dict(zip(form.live, live, strict=True))
         return jax.tree.leaves(_scheduled(form.spec, form.operands([moved.get(i, p) for i, p in enumerate(primals)])))
 
-    pull = jax.vjp(run, *(primals[i] for i in form.live))[1]
-    return list(pull(list(leaves[len(leaves) - count :])))
+    return run, tuple(primals[i] for i in form.live)
 
 
 def _scheduled(spec: Spec, operands: Operands) -> Any:
@@ -129,7 +131,8 @@ def _make(name: str, slow: Any, results: Results, prepare: Any) -> Primitive:
     return primitive
 
 
-forward = _make("jaxrnn_forward", _slow_forward, Results(_forward_shapes, _forward_roles), _prepare_forward)
+FORWARD = Results(_forward_shapes, _forward_roles)
+forward = _make("jaxrnn_forward", _slow_forward, FORWARD, _prepare_forward)
 linear = _make("jaxrnn_linear", _slow_linear, Results(_linear_shapes, _linear_roles), _nothing)
 backward = _make("jaxrnn_backward", _slow_backward, Results(_backward_shapes, _backward_roles), _prepare_backward)
 

@@ -19,7 +19,8 @@ from jaxrnn.dtypes import state_dtype
 from jaxrnn.kernels.native import arrays, backend, calls
 from jaxrnn.kernels.native.arrays import Spec
 from jaxrnn.kernels.native.call import Prepared
-from jaxrnn.kernels.native.primitive import Form, Results, batch, derivative, differs, explicit_mesh, make
+from jaxrnn.kernels.native.primitive import Form, batch, derivative, differs, explicit_mesh, make
+from jaxrnn.kernels.native.primitives import FORWARD
 from jaxrnn.step import Rows, Step, as_it_stands
 from jaxrnn.typing import Array, Carry, Params
 
@@ -60,22 +61,13 @@ def _prepare(form: Form, avals: Any) -> Prepared | None:
     return calls.prepare_forward(form.spec, operands, False) if 0 < operands.xs.shape[1] <= MOST_ROWS else None
 
 
-def _shapes(avals: Any, form: Form) -> list[Any]:
-    return [a.shape for a in arrays.forward_results(form.spec, form.operands(avals), False)]
-
-
-def _roles(form: Form) -> tuple[list[str], list[str]]:
-    return form.roles(), [r.role for r in arrays.forward_results(form.spec, form.placeholder(), False)]
-
-
 def _batch(leaves: Any, axes: Any, *, form: Form) -> Any:
     if not differs(form.roles(), axes):
-        return batch(single, RESULTS, leaves, axes, form=form)
+        return batch(single, FORWARD, leaves, axes, form=form)
     results = jax.vmap(partial(_slow, form=form), axes)(*leaves)
     return results, [0] * len(results)
 
 
-RESULTS = Results(_shapes, _roles)
-single = make("jaxrnn_single", _slow, RESULTS, _prepare)
+single = make("jaxrnn_single", _slow, FORWARD, _prepare)
 ad.primitive_jvps[single] = lambda primals, tangents, *, form: derivative(_slow, primals, tangents, form)
 batching.primitive_batchers[single] = _batch
