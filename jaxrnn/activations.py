@@ -116,7 +116,7 @@ def get_activation(identifier: Any, argument: str) -> Activation:
         return ACTIVATIONS["linear"]
     if isinstance(identifier, str) and identifier not in ACTIVATIONS:
         expected = f"None, a function of one array, or a name out of {sorted(ACTIVATIONS)}"
-        fail(argument, expected, repr(identifier), nearest(identifier, ACTIVATIONS))
+        fail(argument, expected, identifier, nearest(identifier, ACTIVATIONS))
     made = ACTIVATIONS[identifier] if isinstance(identifier, str) else identifier
     if not callable(made):
         fail(argument, "None, a function of one array, or its name", made, kind=TypeError)

@@ -19,7 +19,7 @@ def check_rules(rules: Any, argument: str) -> None:
         fail(argument, "a dict of functions by parameter name or path", rules, kind=TypeError)
     for key, rule in rules.items():
         if not isinstance(key, str | tuple):
-            fail(argument, "keyed by names, or paths that are tuples", repr(key), kind=TypeError)
+            fail(argument, "keyed by names, or paths that are tuples", key, kind=TypeError)
         if not callable(rule):
             fail(f"{argument}[{key!r}]", "a function of one array", rule, kind=TypeError)
 
@@ -32,7 +32,7 @@ def rules_of_leaves(tree: Any, rules: Rules, argument: str) -> list[tuple[Any, C
         if key not in known:
             paths = [".".join(map(str, path)) for path, _ in leaves]
             words = [str(path[-1]) for path, _ in leaves]
-            fail(argument, f"keyed by parameters out of {paths}", repr(key), nearest(str(key), words))
+            fail(argument, f"keyed by parameters out of {paths}", key, nearest(str(key), words))
     return [(leaf, rules.get(path, rules.get(str(path[-1])))) for path, leaf in leaves]
 
 

@@ -23,7 +23,7 @@ from jax.experimental import checkify
 
 from jaxrnn.checks import check_batch, check_key, check_time
 from jaxrnn.dtypes import FLOATS, check_carry_dtype, check_dtype, default_float, is_float, promote, state_dtype
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, Parameter, check_carry, check_params, check_per_step, entry
 from jaxrnn.step import Rows, Step, product, repeat_rows, run_step
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
@@ -119,7 +119,7 @@ class Cell(Layer):
         dtype = check_dtype(dtype, "dtype")
         if params is None:
             if self.learns_carry:
-                fail("params", "given to initial_carry, since this cell learns its initial carry", "None")
+                fail("params", "given to initial_carry, since this cell learns its initial carry", Said("None"))
             dtype = dtype or self.carry_dtype_for(self.param_dtype or default_float())
         else:
             check_params(self, params)
@@ -311,4 +311,4 @@ def check_symbols(xs: Any, symbols: int, argument: str, valid: Any = None) -> No
         return
     picked = np.asarray(xs) if valid is None else np.asarray(xs)[np.asarray(valid)]
     if picked.size and not (picked.min() >= 0 and picked.max() < symbols):
-        fail(argument, expected, f"values from {picked.min()} to {picked.max()}")
+        fail(argument, expected, Said(f"values from {picked.min()} to {picked.max()}"))

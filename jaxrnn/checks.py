@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 
 
 def check_size(value: Any, argument: str) -> None:
@@ -40,7 +40,7 @@ def check_time(value: Any, argument: str) -> None:
     if not integer or jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.integer):
         fail(argument, "one integer, an absolute time", value, kind=TypeError)
     if not isinstance(value, jax.core.Tracer) and not 0 <= value < 2**31:
-        fail(argument, "an absolute time in [0, 2**31)", str(value))
+        fail(argument, "an absolute time in [0, 2**31)", Said(str(value)))
 
 
 def check_rate(value: Any, argument: str) -> None:
@@ -53,7 +53,7 @@ def check_rate(value: Any, argument: str) -> None:
 def check_choice(value: Any, argument: str, choices: tuple[Any, ...]) -> None:
     """One of `choices`, or an error."""
     if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
-        fail(argument, f"one of {choices}", repr(value), nearest(value, [c for c in choices if isinstance(c, str)]))
+        fail(argument, f"one of {choices}", value, nearest(value, [c for c in choices if isinstance(c, str)]))
 
 
 def check_flag(value: Any, argument: str) -> None:

@@ -14,7 +14,7 @@ import optax
 
 from jaxrnn.by_name import Rules, check_rules, rules_of_leaves
 from jaxrnn.checks import check_number
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.typing import Array
 
 EPSILON = 1e-7  # Keras's, added to a norm before it divides
@@ -155,7 +155,7 @@ def constrain(constraints: Rules) -> optax.GradientTransformation:
 
     def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, optax.EmptyState]:
         if params is None:
-            fail("params", "given to `update`, since constraints are on parameters", "None")
+            fail("params", "given to `update`, since constraints are on parameters", Said("None"))
         pairs = rules_of_leaves(params, constraints, "constraints")
         changes, treedef = jax.tree.flatten(updates)
         moved = [u if rule is None else rule(w + u) - w for (w, rule), u in zip(pairs, changes, strict=True)]

@@ -10,8 +10,14 @@ import jax
 import numpy as np
 
 
+class Said(str):
+    """What came in words that are ready to print, where its value alone would not tell: `Said("it alone")`."""
+
+
 def describe(value: Any) -> str:
     """A short text for what came: `float32[3,4]` for arrays, the repr for anything else."""
+    if isinstance(value, Said):
+        return str(value)
     if isinstance(value, (jax.Array, np.ndarray, np.generic, jax.ShapeDtypeStruct)):
         return f"{value.dtype}[{','.join(map(str, value.shape))}]"
     if isinstance(value, dict):
@@ -25,8 +31,7 @@ def describe(value: Any) -> str:
 
 def fail(argument: str, expected: str, got: Any, hint: str = "", *, kind: type[Exception] = ValueError) -> NoReturn:
     """Raise `kind` in the one form that every error of jaxrnn has."""
-    got = got if isinstance(got, str) else describe(got)
-    raise kind(f"`{argument}` must be {expected}, got {got}.{' ' + hint if hint else ''}")
+    raise kind(f"`{argument}` must be {expected}, got {describe(got)}.{' ' + hint if hint else ''}")
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

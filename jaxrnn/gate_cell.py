@@ -12,7 +12,7 @@ from jaxrnn import initializers
 from jaxrnn.cell import Cell, Noise, Update
 from jaxrnn.checks import check_flag, check_function, check_number, check_size
 from jaxrnn.dtypes import check_dtype, promote
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Parameter
 from jaxrnn.typing import Array, Carry, Initializer
 
@@ -91,7 +91,12 @@ def build(
     dtypes = {arg: check_dtype(common.get(arg), arg) for arg in ("dtype", "param_dtype", "carry_dtype")}
     products, state = dtypes["dtype"], dtypes["carry_dtype"]
     if products and state and promote(products, state) != state:
-        fail("carry_dtype", f"a dtype that holds {products.name}, the dtype of products", state.name, kind=TypeError)
+        fail(
+            "carry_dtype",
+            f"a dtype that holds {products.name}, the dtype of products",
+            Said(state.name),
+            kind=TypeError,
+        )
     return Cell(
         name,
         size,
@@ -181,7 +186,7 @@ def gate_cell(
 
     for name, parameter in (parameters or {}).items():
         if name in RESERVED:
-            fail("parameters", f"a dict without {RESERVED}, which every cell declares", repr(name))
+            fail("parameters", f"a dict without {RESERVED}, which every cell declares", name)
         if not isinstance(parameter, Parameter):
             fail("parameters", "a dict of jaxrnn.Parameter", parameter, f"Entry {name!r}.", kind=TypeError)
 
@@ -242,6 +247,6 @@ def add_noise(
     taken = {n.name for n in cell.noises}
     for noise in noises:
         if noise.name in taken:
-            fail("cell", f"a cell without {name}", f"{cell.name}, which has it already")
+            fail("cell", f"a cell without {name}", Said(f"{cell.name}, which has it already"))
     update = Update(wrap, (("inner", cell.update), *sorted(options.items())))
     return replace(cell, name=f"{name}({cell.name})", update=update, noises=cell.noises + noises)

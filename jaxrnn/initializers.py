@@ -101,7 +101,7 @@ def per_gate(
     if isinstance(given, Mapping):
         for gate in given:
             if gate not in inits:
-                fail(argument, f"keyed by gates out of {gates}", repr(gate), nearest(gate, gates))
+                fail(argument, f"keyed by gates out of {gates}", gate, nearest(gate, gates))
         inits |= given
     elif given is not None:
         inits = dict.fromkeys(gates, given)

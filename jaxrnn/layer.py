@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxrnn.checks import check_key, check_size
 from jaxrnn.dtypes import FLOATS, is_float
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
 
 
@@ -157,7 +157,7 @@ def _pairs(path: str, declared: dict[str, Any], given: Any) -> Iterator[tuple[st
             fail(
                 path,
                 f"a dict with the entries {tuple(declared)}",
-                f"the unknown entry {name!r}",
+                Said(f"the unknown entry {name!r}"),
                 nearest(name, declared),
             )
 
@@ -191,7 +191,7 @@ def check_per_step(layer: Layer, given: Mapping[str, Any] | None, axes: tuple[in
             fail(
                 "per_step",
                 f"a dict with keys out of {sorted(layer.accepted)}",
-                repr(name),
+                name,
                 nearest(name, layer.accepted),
             )
     for name in sorted(layer.asked):

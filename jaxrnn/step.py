@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.dtypes import state_dtype
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.typing import Array, Carry, Params
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ class Recur:
     def __call__(self, h: Array, gates: tuple[str, ...] | None = None, kernel: str = "recurrent_kernel") -> Any:
         if kernel not in self.products.kernels:
             known = tuple(self.products.kernels)
-            fail("kernel", f"one of the recurrent kernels {known}", repr(kernel), nearest(kernel, known))
+            fail("kernel", f"one of the recurrent kernels {known}", kernel, nearest(kernel, known))
         for gate in gates or ():
             if gate not in self.gates:
-                fail("gates", f"out of {self.gates}", repr(gate), nearest(gate, self.gates))
+                fail("gates", f"out of {self.gates}", gate, nearest(gate, self.gates))
         index = None if gates is None else tuple(self.gates.index(g) for g in gates)
         value = _cast(guard(self.valid, self.products.multiply(h, kernel, index)), self.dtype)
         return by_gate(gates or self.gates, value) if self.products.kernels[kernel].ndim == 3 else value
@@ -169,10 +169,10 @@ def _checked(cell: Cell, result: Any, carry: Carry) -> tuple[Carry, Array]:
     """What the equations returned, the carry in the old one's dtypes; an error where a user's are not in order."""
     name = f"update of {cell.name}"
     if not isinstance(result, tuple) or len(result) != 2:
-        fail(name, "a function that returns (carry, output)", carry_form(result))
+        fail(name, "a function that returns (carry, output)", Said(carry_form(result)))
     new, y = result
     if carry_form(new) != carry_form(carry):
-        fail(name, f"a function that returns a carry like {carry_form(carry)}", carry_form(new))
+        fail(name, f"a function that returns a carry like {carry_form(carry)}", Said(carry_form(new)))
     shape = (*jax.tree.leaves(carry)[0].shape[:-1], cell.output_size)
     if getattr(y, "shape", None) != shape:
         fail(name, f"a function that returns an output of shape {shape}", y)

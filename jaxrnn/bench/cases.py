@@ -160,7 +160,7 @@ def check_names(names: Iterable[str], argument: str, known: Iterable[str]) -> No
     """Every name is a known one, or an error that says what it may have meant."""
     for name in names:
         if name not in known:
-            fail(argument, f"out of {tuple(known)}", repr(name), nearest(name, known))
+            fail(argument, f"out of {tuple(known)}", name, nearest(name, known))
 
 
 def _read_shape(text: str) -> dict[str, Any]:
@@ -172,5 +172,5 @@ def _read_shape(text: str) -> dict[str, Any]:
     numbers = sizes.split(",")
     if len(numbers) != 4 or not all(n.isdecimal() and int(n) > 0 for n in numbers):
         expected = f"B,T,D,H as in 32,128,256,256, that with :VARIANT, or a variant out of {tuple(VARIANTS)}"
-        fail("shapes", expected, repr(text), nearest(sizes, VARIANTS))
+        fail("shapes", expected, text, nearest(sizes, VARIANTS))
     return _sizes(*map(int, numbers)) | VARIANTS.get(variant, {})

@@ -16,7 +16,7 @@ from jaxrnn.bench.report import print_tables, to_markdown
 from jaxrnn.bench.runner import Settings, run
 from jaxrnn.bench.tables import read_records
 from jaxrnn.checks import check_size
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 
 
 def bench(
@@ -50,11 +50,11 @@ def bench(
     if rounds is not None:
         check_size(rounds, "rounds")
     if quick and shapes:
-        fail("shapes", "left out with quick, which has a tiny one of its own", " ".join(shapes))
+        fail("shapes", "left out with quick, which has a tiny one of its own", Said(" ".join(shapes)))
     entries = choose_contestants(backends, peers)
     for file in filter(None, (json_file, picture)):
         if not file.parent.is_dir():
-            fail("json" if file is json_file else "picture", "a file in a folder that exists", str(file))
+            fail("json" if file is json_file else "picture", "a file in a folder that exists", Said(str(file)))
     settings = Settings(tuple(suites), tuple(cells or CELLS), tuple(shapes), quick=quick)
     if quick:
         settings = settings._replace(rounds=3, seconds=0.02)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jaxrnn.bench.cases import Case
 from jaxrnn.bench.machine import TENTH
 from jaxrnn.bench.ratios import Summary, geometric_mean, ratio, summarize
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 
 # kind -> title, unit, factor
 KINDS = {
@@ -78,17 +78,22 @@ def read_records(paths: Sequence[Path]) -> dict[str, Any]:
         try:
             record = json.loads(path.read_text())
         except json.JSONDecodeError as error:
-            fail("report", "records that `jaxrnn bench --json` wrote", f"{path}, which is not JSON: {error}")
+            fail("report", "records that `jaxrnn bench --json` wrote", Said(f"{path}, which is not JSON: {error}"))
         if not isinstance(record, dict) or not {"machine", "contestants", "results"} <= record.keys():
-            fail("report", "records that `jaxrnn bench --json` wrote", str(path))
+            fail("report", "records that `jaxrnn bench --json` wrote", Said(str(path)))
         if not merged:
             merged = record
             continue
         if (first := merged["machine"]) != record["machine"]:
-            fail("report", f"records with the machine of {paths[0]}", f"{path}", f"{first} against {record['machine']}")
+            fail(
+                "report",
+                f"records with the machine of {paths[0]}",
+                Said(f"{path}"),
+                f"{first} against {record['machine']}",
+            )
         both = merged["contestants"] + record["contestants"]
         if record["contestants"][:1] != both[:1]:
-            fail("report", f"records with the first contestant of {paths[0]}, {both[:1]}", f"{path}")
+            fail("report", f"records with the first contestant of {paths[0]}, {both[:1]}", Said(f"{path}"))
         merged["contestants"] = [c for i, c in enumerate(both) if c not in both[:i]]
         again = {_measured(result) for result in record["results"]}
         merged["results"] = [r for r in merged["results"] if _measured(r) not in again] + record["results"]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxrnn.checks import check_choice
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, entry
 from jaxrnn.typing import Array, Carry, Params
 
@@ -42,7 +42,7 @@ class Bidirectional(Layer):
     @property
     def output_size(self) -> int:
         if self.merge is None:
-            fail("merge", "a merge that gives one array, where a layer follows", "None")
+            fail("merge", "a merge that gives one array, where a layer follows", Said("None"))
         sizes = self.forward.output_size, self.backward.output_size
         return jax.eval_shape(self._merged, *(jax.ShapeDtypeStruct((n,), jnp.float32) for n in sizes)).shape[-1]
 
@@ -119,5 +119,5 @@ def bidirectional(forward: Layer, backward: Layer | None = None, *, merge: Any =
         check_choice(merge, "merge", (*MERGES, None))
     sizes = forward.output_size, backward.output_size
     if merge in ("sum", "mul", "ave") and sizes[0] != sizes[1]:
-        fail("backward", f"of output size {sizes[0]} for merge={merge!r}", f"one of size {sizes[1]}")
+        fail("backward", f"of output size {sizes[0]} for merge={merge!r}", Said(f"one of size {sizes[1]}"))
     return Bidirectional(forward, backward, merge)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxrnn.cell import Cell, Noise
 from jaxrnn.checks import check_rate
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.gate_cell import add_noise
 from jaxrnn.typing import Array, Carry
 
@@ -68,10 +68,12 @@ def zoneout(cell: Cell, **rates: float) -> Cell:
         fail("cell", "a Cell", cell, kind=TypeError)
     fields = cell.carry_type._fields  # type: ignore[attr-defined]
     if not rates:
-        fail("rates", f"given by field of the carry, out of {fields}", "none", "For example zoneout(cell, h=0.1).")
+        fail(
+            "rates", f"given by field of the carry, out of {fields}", Said("none"), "For example zoneout(cell, h=0.1)."
+        )
     for name, rate in rates.items():
         if name not in fields:
-            fail("rates", f"named after fields of the carry, out of {fields}", repr(name), nearest(name, fields))
+            fail("rates", f"named after fields of the carry, out of {fields}", name, nearest(name, fields))
         check_rate(rate, name)
     sizes = dict(zip(fields, cell.carry_sizes, strict=True))
     noises = tuple(Noise(f"zoneout_{name}", rate, sizes[name], fixed=False) for name, rate in rates.items())

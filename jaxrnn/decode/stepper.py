@@ -13,7 +13,7 @@ from jax.tree_util import Partial
 
 from jaxrnn.checks import check_size
 from jaxrnn.dtypes import is_float, promote
-from jaxrnn.errors import describe, fail
+from jaxrnn.errors import Said, describe, fail
 from jaxrnn.step import carry_form
 from jaxrnn.typing import Array, Carry
 
@@ -42,7 +42,7 @@ def check_decoder(step: Any, carry: Any, start: Any, length: Any, end: Any) -> t
         if not 0 <= end < tokens:
             fail("end", f"None or a token in [0, {tokens})", end)
     if not isinstance(start, jax.core.Tracer) and start.size and not bool(((start >= 0) & (start < tokens)).all()):
-        fail("start", f"tokens in [0, {tokens})", f"values from {int(start.min())} to {int(start.max())}")
+        fail("start", f"tokens in [0, {tokens})", Said(f"values from {int(start.min())} to {int(start.max())}"))
     return step, carry, start, jnp.int32(-1 if end is None else end)
 
 
@@ -51,14 +51,14 @@ def _check_logits(result: Any, carry: Carry, batch: tuple[int, ...]) -> int:
     form = f"a carry like {carry_form(carry)} and logits {(*batch, 'V')}"
     expected = f"a function that returns (carry, logits), {form}"
     if not isinstance(result, tuple) or len(result) != 2:
-        fail("step", expected, describe(result))
+        fail("step", expected, Said(describe(result)))
     after, logits = result
     if carry_form(after) != carry_form(carry):
-        fail("step", expected, f"the carry {carry_form(after)}")
+        fail("step", expected, Said(f"the carry {carry_form(after)}"))
     if not isinstance(logits, jax.ShapeDtypeStruct) or not is_float(logits.dtype) or logits.shape[:-1] != batch:
-        fail("step", expected, f"the logits {describe(logits)}")
+        fail("step", expected, Said(f"the logits {describe(logits)}"))
     if logits.ndim != len(batch) + 1 or logits.shape[-1] < 1:
-        fail("step", expected, f"the logits {describe(logits)}")
+        fail("step", expected, Said(f"the logits {describe(logits)}"))
     return logits.shape[-1]
 
 

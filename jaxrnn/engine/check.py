@@ -16,7 +16,7 @@ from jaxrnn.dtypes import is_float
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.sequence import Call, Sequence
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Layer, check_carry, check_params, check_per_step, is_numeric
 from jaxrnn.typing import Array, ArrayLike
 
@@ -64,7 +64,7 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     reset_carry = given.reset_carry
     if reset_carry is not None:
         if given.resets is None and given.segments is None:
-            fail("reset_carry", "given with resets or segments", "it alone")
+            fail("reset_carry", "given with resets or segments", Said("it alone"))
         reset_carry = check_carry(layer, reset_carry, batch, "reset_carry")
     lengths = check_lengths(given.lengths, T, batch)
     mask = _per_step(given.mask, "mask", (T, *batch), jnp.bool_, "bool, true where a step counts")
@@ -95,7 +95,7 @@ def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tupl
     if projected:
         gates = getattr(layer, "gates", None)
         if gates is None:
-            fail("projected", "False for a composed layer: only a Cell projects its inputs", "True")
+            fail("projected", "False for a composed layer: only a Cell projects its inputs", Said("True"))
         tail = (len(gates), layer.size)  # type: ignore[attr-defined]
         if xs.ndim < 3 or xs.shape[-2:] != tail or not is_float(xs.dtype):
             fail("xs", f"floats of shape [T, *B, G, H] with (G, H) = {tail}, as `cell.project` returns", xs)
@@ -140,7 +140,7 @@ def check_lengths(
             inside, "`lengths` must be between 0 and T = {T}, got {lengths}", T=jnp.asarray(T), lengths=lengths
         )
     elif not ((np.asarray(lengths) >= 0) & (np.asarray(lengths) <= T)).all():
-        fail(argument, f"between 0 and T = {T}", str(np.asarray(lengths).tolist()))
+        fail(argument, f"between 0 and T = {T}", Said(str(np.asarray(lengths).tolist())))
     return jnp.asarray(lengths)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from jaxrnn.cell import Cell
 from jaxrnn.engine import reference, scheduled
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 
 
 class Backend(NamedTuple):
@@ -49,6 +49,6 @@ def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any) -> Backend:
     if backend != "auto":
         reason = BACKENDS[backend].declines(cell, dtype, carry_dtype)
         if reason is not None:
-            fail("backend", f"one that runs {cell.name}", f"{backend!r}, which declines: {reason}")
+            fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {reason}"))
         return BACKENDS[backend]
     return next(b for b in BACKENDS.values() if b.declines(cell, dtype, carry_dtype) is None)

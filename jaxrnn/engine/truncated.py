@@ -16,7 +16,7 @@ from jaxrnn.engine.masks import reset_steps
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import run
 from jaxrnn.engine.sequence import Call, Sequence, Steps
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer
 from jaxrnn.step import select
 from jaxrnn.typing import Array, Carry, Params
@@ -69,7 +69,7 @@ def scan_truncated(
     call = check_scan(cell, params, xs, carry, given)
     if _has_both_directions(cell):
         got = "a bidirectional one, whose first output depends on the last input"
-        fail("cell", "a layer of one direction", got, kind=TypeError)
+        fail("cell", "a layer of one direction", Said(got), kind=TypeError)
     return _windows(cell, call, Plan(given.reverse, given.chunk, given.backend, given.projected), k1, k2)
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxrnn.compose import BidirectionalCarry
 from jaxrnn.compose.bidirectional import MERGES
 from jaxrnn.engine.masks import clean, valid_steps
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.flax_common.call import Flags
 from jaxrnn.typing import Array
 
@@ -22,7 +22,7 @@ def check_directions(forward: Any, backward: Any, module: type, cell: type) -> N
         if not callable(rnn) or not isinstance(rnn, module) or isinstance(rnn, cell):
             fail(name, "a sequence module, such as RNN(cell)", rnn, kind=TypeError)
     if forward is backward:
-        fail("backward_rnn", "another module than forward_rnn, with parameters of its own", "the same one twice")
+        fail("backward_rnn", "another module than forward_rnn, with parameters of its own", Said("the same one twice"))
 
 
 def merge_function(merge: Any) -> Callable[[Array, Array], Any]:

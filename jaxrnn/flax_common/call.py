@@ -20,7 +20,7 @@ from jaxrnn.engine.check import check_chunk, check_lengths, check_numbers
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Layer, check_carry, check_per_step
 from jaxrnn.step import guard, select
 from jaxrnn.typing import Array, ArrayLike, Carry, Params, PRNGKeyArray
@@ -133,7 +133,7 @@ def check_kept(carry: Any, batch: tuple[int, ...], features: int) -> None:
     kept = jax.tree.leaves(carry)[0].shape[:-features]
     if kept != batch:
         wanted = f"of batch axes {kept}, those of the carry that this stateful module keeps"
-        fail("inputs", wanted, f"inputs of batch axes {batch}", "`reset_state()` forgets the carry.")
+        fail("inputs", wanted, Said(f"inputs of batch axes {batch}"), "`reset_state()` forgets the carry.")
 
 
 # ---------------------------------------------------------------- Flax's cells
@@ -153,7 +153,7 @@ def check_flax_carry(carry: Any, expected: Any) -> None:
     """A carry of the structure and shapes that a Flax cell's `initialize_carry` gives."""
     wanted, got = (jax.tree.map(jnp.shape, tree) for tree in (expected, carry))
     if (jax.tree.structure(carry), got) != (jax.tree.structure(expected), wanted):
-        fail("initial_carry", f"of shapes {wanted}, as the cell's `initialize_carry` returns", f"shapes {got}")
+        fail("initial_carry", f"of shapes {wanted}, as the cell's `initialize_carry` returns", Said(f"shapes {got}"))
 
 
 def held_inputs(call: Call) -> tuple[Array, Array | None]:

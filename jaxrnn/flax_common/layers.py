@@ -12,7 +12,7 @@ from jaxrnn.cell import Cell, check_features
 from jaxrnn.checks import check_batch, check_flag, check_rate, check_size
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.gate_cell import Common
 from jaxrnn.layer import Layer
 from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
@@ -58,7 +58,7 @@ def check_sharding(declared: Mapping[str, Any], sharding: Sharding | None) -> Sh
     axes = _axes_by_name(declared)
     for name, names in sharding.items():
         if name not in axes:
-            fail("sharding", f"keyed by parameters out of {sorted(axes)}", repr(name), nearest(name, axes))
+            fail("sharding", f"keyed by parameters out of {sorted(axes)}", name, nearest(name, axes))
         if not isinstance(names, tuple) or len(names) != axes[name]:
             fail(f"sharding[{name!r}]", f"a tuple of {axes[name]} axis names, each a string or None", names)
     return sharding
@@ -119,7 +119,7 @@ def step_layer(
     check_flag(deterministic, "deterministic")
     if layer.noisy and not deterministic and rng is None:
         hint = "Pass rng and step, or deterministic=True; our RNN draws noise for a whole sequence."
-        fail("rng", "given for one step of a cell with noise", "None", hint)
+        fail("rng", "given for one step of a cell with noise", Said("None"), hint)
     named = {} if per_step is None else {"per_step": per_step}
     new, y = layer.step(params, layer.pack(carry), inputs, rng=None if deterministic else rng, step=step, **named)
     return to_flax(new, carry), y

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxrnn.cell import Cell
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop.express import options_of
 from jaxrnn.interop.places import Place, cells_of
 from jaxrnn.interop.source import Source, entry_of
@@ -37,7 +37,7 @@ def split(vector: Any, layer: Layer | None) -> Source:
     if not isinstance(vector, (jax.Array, np.ndarray)):
         fail("source", "the flat weight vector of jax.experimental.rnn", vector, kind=TypeError)
     if layer is None:
-        fail("layer", "given for a flat vector, which does not tell its sizes", "None")
+        fail("layer", "given for a flat vector, which does not tell its sizes", Said("None"))
     check(layer)
     cells = list(cells_of(layer).values())
     rest = sum(math.prod(s) for _, s in layout(layer, 0))
@@ -63,7 +63,7 @@ def check(layer: Layer) -> None:
     for cell in cells_of(layer).values():
         options = options_of(cell)
         if cell.name != "lstm" or not options["use_bias"] or options["projection"] is not None:
-            fail("layer", "LSTMs with biases and without projection, for cudnn", cell.name)
+            fail("layer", "LSTMs with biases and without projection, for cudnn", Said(cell.name))
         first = next(iter(cells_of(layer).values()))
         if cell.size != first.size:
-            fail("layer", f"of one size, {first.size}, for cudnn", f"a cell of size {cell.size}")
+            fail("layer", f"of one size, {first.size}, for cudnn", Said(f"a cell of size {cell.size}"))

@@ -11,7 +11,7 @@ from jaxrnn.cell import Cell
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop.rows import Row
 
 FACTORIES: dict[str, Callable[..., Cell]] = {"lstm": lstm, "gru": gru, "elman": elman}
@@ -41,7 +41,7 @@ def options_of(cell: Any) -> dict[str, Any]:
     """The options with which `lstm`, `gru` or `elman` made this cell (initialisers and dtypes aside)."""
     if not isinstance(cell, Cell) or cell.name not in FACTORIES:
         expected = f"layers of {', '.join(FACTORIES)}, stacked, in one direction or both"
-        fail("layer", expected, getattr(cell, "name", None) or repr(cell), "Convert other layers part by part.")
+        fail("layer", expected, Said(getattr(cell, "name", None) or repr(cell)), "Convert other layers part by part.")
     declared = dict(cell.parameters)
     own = dict(cell.update.options)
     options: dict[str, Any] = {"use_bias": "bias" in declared, "learn_carry": cell.learns_carry}
@@ -75,9 +75,9 @@ def check_expressible(cell: Cell, row: Row) -> None:
     for name, value in options.items():
         if name not in row.can and value != defaults[name]:
             what = f"{_text(value)} in layer {cell.name}({cell.size})"
-            fail(name, f"{_text(defaults[name])} for {theirs}, which has no such option", what)
+            fail(name, f"{_text(defaults[name])} for {theirs}, which has no such option", Said(what))
         if name == "activation" and row.functions and value not in row.functions:
-            fail(name, f"one of {', '.join(map(_text, row.functions))} for {theirs}", _text(value))
+            fail(name, f"one of {', '.join(map(_text, row.functions))} for {theirs}", Said(_text(value)))
 
 
 def _text(value: Any) -> str:

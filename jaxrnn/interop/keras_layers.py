@@ -8,7 +8,7 @@ from typing import Any
 from jaxrnn.activations import get_activation
 from jaxrnn.checks import check_size
 from jaxrnn.compose import Reverse, bidirectional, reverse, stack
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.interop.express import make_cell
 from jaxrnn.interop.source import Entry, Source, entry_of, segments
 from jaxrnn.layer import Layer
@@ -34,7 +34,7 @@ def layer_of(class_name: str, config: Mapping[str, Any], keras: int = 3) -> Laye
         backward = _straight(_inner(config, "backward_layer", keras)) if config.get("backward_layer") else forward
         mode = config.get("merge_mode", "concat")
         if mode not in ("concat", "sum", "mul", "ave", None):
-            fail("merge_mode", "concat, sum, mul, ave or null", repr(mode))
+            fail("merge_mode", "concat, sum, mul, ave or null", mode)
         return bidirectional(forward, backward, merge=mode)
     if class_name == "RNN":
         layer = _inner(config, "cell", keras)
@@ -57,20 +57,20 @@ def _straight(layer: Layer) -> Layer:
 def _class(node: Any, argument: str) -> tuple[str, Mapping[str, Any]]:
     config = node.get("config") if isinstance(node, Mapping) else None
     if not isinstance(config, Mapping) or not isinstance(node.get("class_name"), str):
-        fail(argument, "a Keras configuration with class_name and config", type(node).__name__)
+        fail(argument, "a Keras configuration with class_name and config", Said(type(node).__name__))
     return node["class_name"], config
 
 
 def _list(value: Any, argument: str) -> list[Any]:
     if not isinstance(value, list) or not value:
-        fail(argument, "a list of configurations", type(value).__name__)
+        fail(argument, "a list of configurations", Said(type(value).__name__))
     return value
 
 
 def _cell(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
     kind = KINDS.get(class_name.removesuffix("Cell") if class_name != "SimpleRNNCell" else "SimpleRNN")
     if kind is None:
-        fail("class_name", f"one of {sorted(RECURRENT)} or their cells", repr(class_name))
+        fail("class_name", f"one of {sorted(RECURRENT)} or their cells", class_name)
     units = config.get("units")
     check_size(units, "units")
     options: dict[str, Any] = {"use_bias": config.get("use_bias", True)}
@@ -103,7 +103,7 @@ def read(source: Any, prefix: str) -> Source:
     for part in segments(prefix):
         inside = {layer.name: layer for layer in getattr(source, "layers", ())}
         if part not in inside:
-            fail("prefix", f"a name out of {tuple(inside)}", repr(part), nearest(part, inside))
+            fail("prefix", f"a name out of {tuple(inside)}", part, nearest(part, inside))
         source = inside[part]
     class_name = type(source).__name__
     if class_name not in RECURRENT and class_name.removesuffix("Cell") not in KINDS:
@@ -111,7 +111,7 @@ def read(source: Any, prefix: str) -> Source:
         hint = f"Pass `prefix`, one of {names}." if names else ""
         fail("source", f"one of Keras's {sorted(RECURRENT)}, or a cell", class_name, hint)
     if not source.built:
-        fail("source", "built, so that it has weights", f"{class_name} before its first call")
+        fail("source", "built, so that it has weights", Said(f"{class_name} before its first call"))
     layer = layer_of(class_name, _live_config(source))
     entries: list[Entry] = []
     for place, cell in _live_cells(source):

@@ -11,7 +11,7 @@ from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.compose import bidirectional, reverse, stack
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop import keras_layers
 from jaxrnn.interop.source import Entry, Source, array_of, entry_of, from_mapping, segments
 from jaxrnn.layer import Layer
@@ -46,7 +46,12 @@ def _torch(module: Any, prefix: str) -> Source:
     wanted = ".".join(part for part in prefix.split(".") if part)
     if wanted not in recurrent:
         hint = f"Pass `prefix`, one of {', '.join(map(repr, recurrent))}." if recurrent else ""
-        fail("source", "an LSTM, GRU or RNN of torch, or a cell of one", f"{type(module).__name__} at {prefix!r}", hint)
+        fail(
+            "source",
+            "an LSTM, GRU or RNN of torch, or a cell of one",
+            Said(f"{type(module).__name__} at {prefix!r}"),
+            hint,
+        )
     found = recurrent[wanted]
     entries = tuple(entry_of(name, array_of(name, a)) for name, a in found.named_parameters())
     return Source(entries, _torch_layer(found), "torch")
@@ -81,7 +86,7 @@ def _nnx(module: Any, prefix: str) -> Source:
     for part in segments(prefix):
         module = module[int(part)] if part.isdigit() else getattr(module, part, None)
         if not isinstance(module, nnx.Module | nnx.List | nnx.Dict):
-            fail("prefix", "a path of attributes of the module", repr(prefix), f"There is no {part!r}.")
+            fail("prefix", "a path of attributes of the module", prefix, f"There is no {part!r}.")
     layer = _nnx_layer(module)
     source = from_mapping(nnx.to_pure_dict(nnx.state(module, nnx.Param)))
     return source._replace(layer=layer, library=None if layer is None else "flax.nnx")
@@ -104,7 +109,9 @@ def _nnx_layer(module: Any) -> Layer | None:
         return gru(module.hidden_features, gate_activation=module.gate_fn, activation=module.activation_fn)
     if type(module) is nnx.SimpleCell:
         if module.residual:
-            fail("source", "a SimpleCell without residual, which flax puts inside the activation", "residual=True")
+            fail(
+                "source", "a SimpleCell without residual, which flax puts inside the activation", Said("residual=True")
+            )
         return elman(module.hidden_features, activation=module.activation_fn)
     return None
 
@@ -112,7 +119,7 @@ def _nnx_layer(module: Any) -> Layer | None:
 def _equinox(module: Any) -> Source:
     makers: dict[str, Any] = {"LSTMCell": lstm, "GRUCell": gru}
     if type(module).__name__ not in makers:
-        fail("source", f"one of equinox's {', '.join(makers)}", type(module).__name__)
+        fail("source", f"one of equinox's {', '.join(makers)}", Said(type(module).__name__))
     entries: list[Entry] = []
     for name in ("weight_ih", "weight_hh", "bias", "bias_n"):
         array = getattr(module, name, None)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from jaxrnn.checks import check_number
 from jaxrnn.compose import Stack, stack
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop import arithmetic, cudnn, files, live
 from jaxrnn.interop.match import Match, best_match
 from jaxrnn.interop.places import cells_of, path_of
@@ -109,7 +109,7 @@ def _load_mixed(source: Source, layer: Stack, library: str | None) -> tuple[Load
     known = tuple(matches)
     for entry in source.entries:
         if segments(entry.name)[0] not in known:
-            fail(entry.name, f"below one of {known}", "an unknown entry")
+            fail(entry.name, f"below one of {known}", Said("an unknown entry"))
     params = {name: convert(match) for name, match in matches.items()}
     check_params(layer, params)  # what one layer puts out is what the next takes
     table = [row._replace(ours=f"{name}/{row.ours}") for name, match in matches.items() for row in _table(match)]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from jaxrnn.compose import Stack
 from jaxrnn.dtypes import FLOATS, is_float
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop import arithmetic, infer
 from jaxrnn.interop.express import check_expressible
 from jaxrnn.interop.places import Place, cells_of, locate
@@ -48,9 +48,9 @@ class Match:
 def best_match(source: Source, layer: Layer | None, library: str | None) -> Match:
     """The row that explains a source; an error names the first entry that does not fit it."""
     if library is not None and library not in LIBRARIES:
-        fail("library", f"one of {LIBRARIES}", repr(library))
+        fail("library", f"one of {LIBRARIES}", library)
     if not source.entries:
-        fail("source", "with arrays in it", "none")
+        fail("source", "with arrays in it", Said("none"))
     layer = source.layer if layer is None else layer
     rows = [r for r in ROWS if library in (None, r.library) and (layer is None or r.kind in _kinds(layer))]
     refusals: list[Exception] = []
@@ -71,7 +71,7 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         hint = f"{problem.hint} Read as {best.row.library} {best.row.name}.".strip()
         if not best.cells or any(p.got == EXTRA for p in best.problems):
             hint += _candidates(source, rows)
-        fail(problem.name, problem.expected, problem.got, hint, kind=problem.kind)
+        fail(problem.name, problem.expected, Said(problem.got), hint, kind=problem.kind)
     return best
 
 
@@ -82,7 +82,7 @@ def _kinds(layer: Layer) -> set[str]:
 def _check_all(row: Row, layer: Layer) -> None:
     for cell in cells_of(layer).values():
         if cell.name != row.kind:
-            fail("layer", f"of one kind of cell for {row.library}", f"{cell.name} beside {row.kind}")
+            fail("layer", f"of one kind of cell for {row.library}", Said(f"{cell.name} beside {row.kind}"))
         check_expressible(cell, row)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxrnn.compose import Bidirectional, Reverse, Stack
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop.activations import FUNCTIONS, Named, name_of
 from jaxrnn.interop.express import options_of
 from jaxrnn.interop.onnx_node import FUNCTION_NAMES, KINDS
@@ -99,7 +99,7 @@ def _attributes(layer: Layer, i: int, part: Layer) -> tuple[str, dict[str, Any]]
     functions = FUNCTION_NAMES[op]
     plain = [{k: v for k, v in s.items() if k not in functions} for s in settings]
     if any((c.name, c.size, p) != (first.name, first.size, plain[0]) for c, p in zip(cells, plain, strict=True)):
-        fail("layer", "of two directions with the same cell but for activations, for onnx", "two that differ")
+        fail("layer", "of two directions with the same cell but for activations, for onnx", Said("two that differ"))
     direction = "bidirectional" if both else "reverse" if isinstance(part, Reverse) else "forward"
     attributes: dict[str, Any] = {"hidden_size": first.size, "direction": direction}
     if first.name == "gru":
@@ -123,7 +123,7 @@ def _attributes(layer: Layer, i: int, part: Layer) -> tuple[str, dict[str, Any]]
         if numbers:
             attributes[f"activation_{key}"] = [float(number) for number in numbers]
     if isinstance(part, Bidirectional) and part.merge not in ("concat", *REDUCTIONS):
-        fail("merge", f"one of {('concat', *REDUCTIONS)} for onnx", repr(part.merge))
+        fail("merge", f"one of {('concat', *REDUCTIONS)} for onnx", part.merge)
     return op, attributes
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.compose import BidirectionalCarry, stack
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop.match import best_match
 from jaxrnn.interop.onnx_node import KINDS, attributes_of, input_of, is_constant, layer_of
 from jaxrnn.interop.places import cells_of
@@ -67,17 +67,17 @@ def read_source(model: Any, prefix: str) -> Source:
         names = [node.name for node, _ in pairs]
         pairs = [pair for pair in pairs if pair[0].name == prefix]
         if not pairs:
-            fail("prefix", f"a node's name, out of {names}", repr(prefix))
+            fail("prefix", f"a node's name, out of {names}", prefix)
     nodes = [node for node, _ in pairs]
     for node in nodes:
         for what in ("carry", "lengths"):
             if getattr(node, what) is not None:
                 hint = "`jaxrnn.interop.read_onnx` returns them."
-                fail("source", f"nodes without constant {what}", f"node {node.name!r}", hint)
+                fail("source", f"nodes without constant {what}", Said(f"node {node.name!r}"), hint)
     for upper, lower in zip(nodes[1:], nodes, strict=False):
         if not _follows(model, upper.inputs[0], set(lower.outputs[:1])):
             names = [node.name for node in nodes]
-            fail("prefix", f"the name of one node, out of {names}, which are no plain chain", repr(prefix))
+            fail("prefix", f"the name of one node, out of {names}, which are no plain chain", prefix)
     entries: list[Entry] = []
     for i, (_, proto) in enumerate(pairs):
         entries += _entries(proto, constants, f"layer_{i}/" if len(pairs) > 1 else "")
@@ -90,7 +90,7 @@ def _protos(model: Any) -> list[Any]:
     found = [node for node in model.graph.node if node.op_type in KINDS and node.domain in ("", "ai.onnx")]
     if not found:
         others = sorted({node.op_type for node in model.graph.node})
-        fail("source", f"a model with a node out of {tuple(KINDS)}", f"one with {others}")
+        fail("source", f"a model with a node out of {tuple(KINDS)}", Said(f"one with {others}"))
     return found
 
 
@@ -119,7 +119,12 @@ def _constants(model: Any) -> dict[str, Any]:
             tensors |= dict(zip(node.output, values, strict=False))
     for name, tensor in tensors.items():
         if tensor.data_location == 1 or tensor.external_data:
-            fail(name, "in the model itself", "kept in another file", "Load the model with its data and save it anew.")
+            fail(
+                name,
+                "in the model itself",
+                Said("kept in another file"),
+                "Load the model with its data and save it anew.",
+            )
     return tensors
 
 

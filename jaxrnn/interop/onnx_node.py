@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxrnn.compose import bidirectional, reverse
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop.activations import FUNCTIONS, named
 from jaxrnn.interop.express import make_cell
 from jaxrnn.layer import Layer
@@ -41,7 +41,7 @@ def input_of(node: Any, tensors: Mapping[str, Any], name: str) -> Any | None:
         return None
     tensor = tensors.get(node.input[index])
     if tensor is None:
-        fail(f"{name} of node {node.name!r}", "constant, an initializer", f"computed as {node.input[index]!r}")
+        fail(f"{name} of node {node.name!r}", "constant, an initializer", Said(f"computed as {node.input[index]!r}"))
     from onnx import numpy_helper
 
     return numpy_helper.to_array(tensor)
@@ -65,12 +65,12 @@ def layer_of(node: Any, tensors: Mapping[str, Any]) -> tuple[Layer, int]:
     given = attributes_of(node)
     for name in given:
         if name not in KNOWN:
-            fail(f"node {node.name!r}", f"a {node.op_type} of opset 22", f"the attribute {name!r}")
+            fail(f"node {node.name!r}", f"a {node.op_type} of opset 22", Said(f"the attribute {name!r}"))
     direction = given.get("direction", b"forward").decode()
     if direction not in ("forward", "reverse", "bidirectional"):
-        fail("direction", "forward, reverse or bidirectional", repr(direction))
+        fail("direction", "forward, reverse or bidirectional", direction)
     if "R" not in INPUTS[: len(node.input)] or (recurrent := input_of(node, tensors, "R")) is None:
-        fail(f"node {node.name!r}", "with its inputs X, W and R", f"{list(node.input)}")
+        fail(f"node {node.name!r}", "with its inputs X, W and R", Said(f"{list(node.input)}"))
     size = given.get("hidden_size", recurrent.shape[-1])
     if recurrent.ndim != 3 or size < 1 or recurrent.shape[1:] != (GATES[node.op_type] * size, size):
         fail(
@@ -101,7 +101,7 @@ def _functions(node: Any, given: Mapping[str, Any], ways: int) -> list[dict[str,
     spelled = {name.lower(): name for name in FUNCTIONS}
     for name in names:
         if name.lower() not in spelled:
-            fail("activations", f"out of {tuple(FUNCTIONS)}", repr(name))
+            fail("activations", f"out of {tuple(FUNCTIONS)}", name)
     alphas, betas = list(given.get("activation_alpha", ())), list(given.get("activation_beta", ()))
     clip = given.get("clip")
     if clip is not None and not clip > 0:
@@ -115,5 +115,5 @@ def _functions(node: Any, given: Mapping[str, Any], ways: int) -> list[dict[str,
         functions.append(named(name, alpha, beta, bound))
     for name, left in (("activation_alpha", alphas), ("activation_beta", betas)):
         if left:
-            fail(name, "one number for each activation that takes one", f"{len(left)} too many")
+            fail(name, "one number for each activation that takes one", Said(f"{len(left)} too many"))
     return [dict(zip(options, functions[k * len(options) :], strict=False)) for k in range(ways)]

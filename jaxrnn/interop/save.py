@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.compose import Bidirectional, Reverse, Stack
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.interop import arithmetic, cudnn
 from jaxrnn.interop.express import check_expressible, options_of
 from jaxrnn.interop.files import write, writer_of
@@ -67,7 +67,7 @@ def save(
         if path is None:
             return model
         if not path.name.endswith(".onnx"):
-            fail("target", "a path that ends in .onnx", str(target))
+            fail("target", "a path that ends in .onnx", Said(str(target)))
         path.write_bytes(model.SerializeToString())
         return None
     if path is not None:
@@ -120,7 +120,7 @@ def check_library(library: Any) -> None:
     """A library with rows."""
     known = (*LIBRARIES, "cudnn")
     if library not in known:
-        fail("library", f"one of {known}", repr(library), nearest(str(library), known))
+        fail("library", f"one of {known}", library, nearest(str(library), known))
 
 
 def row_of(cell: Cell, library: str, name: str | None, *, single: bool) -> Row:
@@ -130,10 +130,10 @@ def row_of(cell: Cell, library: str, name: str | None, *, single: bool) -> Row:
         classes = [r.name for r in ROWS if r.library == library]
         rows = [r for r in rows if r.name == name]
         if not rows:
-            fail("cell", f"a class of {library} that holds a {cell.name}, out of {classes}", repr(name))
+            fail("cell", f"a class of {library} that holds a {cell.name}, out of {classes}", name)
     if not rows:
         kinds = sorted({r.kind for r in ROWS if r.library == library})
-        fail("layer", f"of cells that {library} has, {kinds}", cell.name)
+        fail("layer", f"of cells that {library} has, {kinds}", Said(cell.name))
     refusals = []
     for row in rows:
         try:
@@ -148,7 +148,7 @@ def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place,
     """Where each cell's arrays go, as a format of `array`."""
     layers = layer.layers if isinstance(layer, Stack) else (layer,)
     if any(isinstance(part, Reverse) for part in layers) and library not in ("jaxrnn", "keras"):
-        fail("layer", f"of layers that run forward or both ways, for {library}", "one that runs backward alone")
+        fail("layer", f"of layers that run forward or both ways, for {library}", Said("one that runs backward alone"))
     names = {}
     used: Counter[str] = Counter()
     for i, part in enumerate(layers):
@@ -166,7 +166,9 @@ def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place,
             elif library == "keras":
                 names[place] = "/".join((head, *([f"{way}_layer"] if way else []), "cell", "{array}"))
             elif len(layers) > 1 or (both and not library.startswith("flax")):
-                fail("layer", f"one cell, since a model of {library} names its layers itself", f"{len(rows)} cells")
+                fail(
+                    "layer", f"one cell, since a model of {library} names its layers itself", Said(f"{len(rows)} cells")
+                )
             else:
                 names[place] = f"{way}_rnn/cell/{{array}}" if way else "{array}"
     return names

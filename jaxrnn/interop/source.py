@@ -46,7 +46,7 @@ def from_mapping(tree: Any, argument: str = "source") -> Source:
 def _leaves(tree: Any, path: str, argument: str) -> Iterator[Entry]:
     for key, value in tree.items():
         if not isinstance(key, str):
-            fail(argument, "a mapping with names as keys", repr(key), kind=TypeError)
+            fail(argument, "a mapping with names as keys", key, kind=TypeError)
         name = f"{path}/{key}" if path else key
         if isinstance(value, Mapping):
             yield from _leaves(value, name, argument)
@@ -81,7 +81,7 @@ def below(source: Source, prefix: str) -> Source:
     kept = [e._replace(name="/".join(segments(e.name)[len(start) :])) for e in source.entries if _under(e, start)]
     if not kept:
         heads = sorted({"/".join(segments(e.name)[:-1]) for e in source.entries})
-        fail("prefix", f"the start of some names, such as {', '.join(map(repr, heads[:12]))}", repr(prefix))
+        fail("prefix", f"the start of some names, such as {', '.join(map(repr, heads[:12]))}", prefix)
     return source._replace(entries=tuple(kept))
 
 

@@ -33,7 +33,7 @@ def get(identifier: Any, known: Mapping[str, Any], argument: str) -> Any:
         made, config = _parts(made, argument)
     if isinstance(made, str):
         if made not in known:
-            fail(argument, f"a function, or a name out of {sorted(known)}", repr(made), nearest(made, known))
+            fail(argument, f"a function, or a name out of {sorted(known)}", made, nearest(made, known))
         made = known[made]
         return _configured(made, config, argument)
     if made is not None and not callable(made):
@@ -46,7 +46,7 @@ def get_dtypes(dtype: Any) -> tuple[Any, Any]:
     if isinstance(dtype, str) and dtype in POLICIES:
         return check_dtype(POLICIES[dtype], "dtype"), check_dtype("float32", "dtype")
     if isinstance(dtype, str) and dtype not in FLOATS:
-        fail("dtype", f"None or one of {(*FLOATS, *POLICIES)}", repr(dtype), nearest(dtype, (*FLOATS, *POLICIES)))
+        fail("dtype", f"None or one of {(*FLOATS, *POLICIES)}", dtype, nearest(dtype, (*FLOATS, *POLICIES)))
     return (check_dtype(dtype, "dtype"),) * 2
 
 
@@ -63,5 +63,5 @@ def _configured(make: Callable[..., Any], config: Mapping[str, Any], argument: s
     for name in config:
         if name not in settings:
             expected = f"configured by settings out of {tuple(settings)}"
-            fail(argument, expected, repr(name), nearest(name, settings), kind=TypeError)
+            fail(argument, expected, name, nearest(name, settings), kind=TypeError)
     return make(**config)

@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxrnn.checks import check_choice, check_number
 from jaxrnn.dtypes import promote
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.initializers import Constant as ConstantValue
 from jaxrnn.initializers import ones, zeros
 from jaxrnn.keras.identifiers import get
@@ -118,7 +118,7 @@ class Orthogonal(Seeded):
 
     def draw(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         if len(shape) < 2:
-            fail("orthogonal", "used for an array of two axes or more", f"shape {shape}")
+            fail("orthogonal", "used for an array of two axes or more", Said(f"shape {shape}"))
         return jax.nn.initializers.orthogonal(self.gain)(key, shape, dtype)
 
 
@@ -130,7 +130,7 @@ class Identity:
 
     def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
         if len(shape) != 2:
-            fail("identity", "used for an array of two axes", f"shape {shape}")
+            fail("identity", "used for an array of two axes", Said(f"shape {shape}"))
         return self.gain * jnp.eye(*shape, dtype=dtype)
 
 
@@ -208,7 +208,7 @@ def get_initializer(identifier: Any, argument: str) -> Initializer:
         return Values(identifier)
     made = get(identifier, INITIALIZERS, argument)
     if made is None:
-        fail(argument, f"an initialiser, or its name out of {sorted(FACTORIES)}", "None")
+        fail(argument, f"an initialiser, or its name out of {sorted(FACTORIES)}", Said("None"))
     first = next(iter(inspect.signature(made).parameters), None)
     return KerasFunction(made) if first == "shape" else made
 

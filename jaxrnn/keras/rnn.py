@@ -12,7 +12,7 @@ from jax import lax
 from jaxrnn.cell import check_features
 from jaxrnn.checks import check_flag
 from jaxrnn.engine.check import check_numbers
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import check_flags, check_kept
 from jaxrnn.keras.identifiers import get
 from jaxrnn.keras.stacked import StackedRNNCells, cells_of, check_cell, run_cell, variables_of
@@ -164,7 +164,7 @@ class RNN(Weights):
             ValueError: the module is not stateful.
         """
         if self.state is None:
-            fail("reset_state", "called on a module with stateful=True", "stateful=False")
+            fail("reset_state", "called on a module with stateful=True", Said("stateful=False"))
         kept = None if batch is None else tuple(c.functional.initial_carry((batch,), c.params) for c in self._cells)
         self.state.set_value(kept)
 

@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from jaxrnn.cell import check_features
 from jaxrnn.checks import check_flag, check_size
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, step_layer
 from jaxrnn.layer import Layer
 from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions
@@ -31,7 +31,11 @@ def declare(module: nn.Module, layer: Layer, inputs: Any, in_features: int | Non
         check_size(in_features, "in_features")
         check_features(inputs, in_features, "inputs")
     elif not floats or not inputs.ndim:
-        fail("in_features", "given to the module where the inputs are integers: it is their number of symbols", "None")
+        fail(
+            "in_features",
+            "given to the module where the inputs are integers: it is their number of symbols",
+            Said("None"),
+        )
     else:
         in_features = inputs.shape[-1]
     declared = layer.declare(in_features)
@@ -59,7 +63,7 @@ def noise_key(module: Any, layer: Layer, deterministic: bool | None) -> PRNGKeyA
     if deterministic or not layer.noisy:
         return None
     if not module.has_rng("dropout") and not module.is_initializing():
-        fail("rngs", "a dict with a `dropout` key, for a layer with noise", "none", "Or pass deterministic=True.")
+        fail("rngs", "a dict with a `dropout` key, for a layer with noise", Said("none"), "Or pass deterministic=True.")
     return module.make_rng("dropout")
 
 

@@ -11,7 +11,7 @@ from flax import linen as nn
 from flax.core import FrozenDict
 
 from jaxrnn.checks import check_batch, check_key
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
     SequenceOptions,
@@ -132,7 +132,7 @@ class SequenceModule(nn.Module):
             ValueError: the module is not stateful, or the collection "carry" is not mutable.
         """
         if not self.stateful:
-            fail("reset_state", "called on a module with stateful=True", "stateful=False")
+            fail("reset_state", "called on a module with stateful=True", Said("stateful=False"))
         self._check_mutable()
         if batch is None:
             self.put_variable(*STATE, None)
@@ -152,7 +152,7 @@ class SequenceModule(nn.Module):
             fail(
                 "mutable",
                 f"a list with {STATE[0]!r} in apply, for a stateful module",
-                "a call that cannot keep the carry",
+                Said("a call that cannot keep the carry"),
             )
 
     def _params(self, inputs: Array) -> Params:
@@ -211,7 +211,7 @@ class RNN(SequenceModule):
             fail("cell", "a cell module, a jaxrnn Layer, or a Flax linen cell", self.cell, kind=TypeError)
         if self.in_features is not None or self.sharding is not None:
             got = (self.in_features, self.sharding)
-            fail("in_features and sharding", "left out for a cell module, which has its own", got)
+            fail("in_features and sharding", "left out for a cell module, which has its own", Said(got))
         return self.cell.functional if isinstance(self.cell, SingleStep) else None
 
     def _params(self, inputs: Array) -> Params:

@@ -11,7 +11,7 @@ from jaxrnn.cell import Cell
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.layers import Sharding, initial_carry, make_cell, step_layer
 from jaxrnn.layer import Layer
 from jaxrnn.nnx.parameters import Parameters, Rngs
@@ -101,7 +101,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
         """
         carry_init = carry_init or self.carry_init
         if carry_init is not None and rngs is None:
-            fail("rngs", "given, since `carry_init` draws the carry", "None")
+            fail("rngs", "given, since `carry_init` draws the carry", Said("None"))
         stream: Any = rngs.carry if isinstance(rngs, nnx.Rngs) else rngs
         return initial_carry(self.cell, self.params, input_shape, carry_init, lambda n: [stream() for _ in range(n)])
 

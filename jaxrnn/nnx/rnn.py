@@ -9,7 +9,7 @@ import jax
 from flax import nnx
 
 from jaxrnn.checks import check_batch, check_flag, check_key
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
     SequenceOptions,
@@ -194,7 +194,7 @@ class RNN(Parameters):
             ValueError: the module is not stateful.
         """
         if self.state is None:
-            fail("reset_state", "called on a module with stateful=True", "stateful=False")
+            fail("reset_state", "called on a module with stateful=True", Said("stateful=False"))
         if batch is None:
             self.state.set_value(None)
             return
@@ -230,7 +230,7 @@ class RNN(Parameters):
             return None
         rngs = self.dropout_rngs if rngs is None else rngs
         if rngs is None:
-            fail("rngs", "an nnx.Rngs with a `dropout` stream, for a layer with noise", "None", "Or call eval().")
+            fail("rngs", "an nnx.Rngs with a `dropout` stream, for a layer with noise", Said("None"), "Or call eval().")
         if isinstance(rngs, nnx.Rngs):
             return rngs.dropout()
         return rngs() if isinstance(rngs, nnx.RngStream) else rngs

@@ -23,9 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
+from jaxrnn.files import write_text
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.network import Network
-from jaxrnn.train.files import write_text
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.tasks.babi_pictures import accuracy_figure, attention_figure, table
 from jaxrnn.tasks.babi_readers import AttentiveReader, LSTMReader
 from jaxrnn.tasks.babi_stories import Question, Questions, hold_out, passages, read_questions, sentences, tokenize
@@ -99,7 +99,11 @@ class Babi:
             test = [question for story in read[task, "test"] for question in story]
             for split, questions in zip(found, (train, validation, test), strict=True):
                 if not questions:
-                    fail("data.path", "files with stories enough for every split", f"qa{task}, whose {split} is empty")
+                    fail(
+                        "data.path",
+                        "files with stories enough for every split",
+                        Said(f"qa{task}, whose {split} is empty"),
+                    )
                 found[split] += questions
         return found
 
@@ -209,7 +213,7 @@ class Babi:
             ValueError: As `answer` does, and if the reader is another one.
         """
         if not isinstance(self.reader, AttentiveReader):
-            fail("model.reader", "'attentive'", repr(self.model.reader))
+            fail("model.reader", "'attentive'", self.model.reader)
         text = self._text(story, question)
         return np.asarray(self.reader.read(params, text, None)[1])[:, 0, : text.sentences[0]]
 
@@ -220,7 +224,7 @@ class Babi:
         for word in (word for words in (*told, asked) for word in words):
             if word not in self.vocabulary:
                 hint = nearest(word, self.vocabulary.tokens)
-                fail("story and question", f"words out of the {len(self.vocabulary) - 1} of bAbI", repr(word), hint)
+                fail("story and question", f"words out of the {len(self.vocabulary) - 1} of bAbI", word, hint)
         return self._encode([Question(0, told, asked, "")])[1](np.array([0]))
 
     def show(self, params: Params, folder: Path, seed: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.train import EMPTY, pad, read_sources
 
 NAMES = (
@@ -103,7 +103,7 @@ def parse(text: str, task: int) -> list[list[Question]]:
         number, _, rest = line.strip().partition(" ")
         first, *answer = rest.split("\t")
         if not number.isdecimal() or not tokenize(first) or (not stories and number != "1"):
-            fail("data.path", "lines such as '1 Mary went out.', from 1 on", f"line {row} of qa{task}: {line!r}")
+            fail("data.path", "lines such as '1 Mary went out.', from 1 on", Said(f"line {row} of qa{task}: {line!r}"))
         if number == "1":
             stories.append([])
             told = []

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.tasks.described import Descriptions, Example, by_split, words
 from jaxrnn.tasks.image_files import Source, opened
 from jaxrnn.train import read_source, read_sources
@@ -89,10 +89,10 @@ def _photographs(path: str) -> dict[str, list[Example]]:
     captions: dict[str, list[tuple[str, ...]]] = {}
     for row in table:
         if not row.get("image") or not row.get("caption"):
-            fail("data.path", "a captions.csv with an image and a caption in each line", f"{dict(row)}", WHERE)
+            fail("data.path", "a captions.csv with an image and a caption in each line", Said(f"{dict(row)}"), WHERE)
         captions.setdefault(row["image"], []).append(words(row["caption"]))
     if not captions:
-        fail("data.path", "a captions.csv that has lines", "an empty one", WHERE)
+        fail("data.path", "a captions.csv that has lines", Said("an empty one"), WHERE)
     contents = read_sources(path, list(captions), WHERE)
     return by_split(
         [(name, Example(read_picture(io.BytesIO(contents[name])), tuple(said))) for name, said in captions.items()]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.tasks.clips import HEIGHT, WIDTH
 from jaxrnn.tasks.described import SPLITS, Descriptions, Example, by_split, words
 from jaxrnn.tasks.moving_digits import COUNTS, moving_digits
@@ -81,9 +81,9 @@ def _vtt(path: str) -> dict[str, list[Example]]:
     shapes = f"{features.dtype}{list(features.shape)}, {captions.dtype}{list(captions.shape)}, {list(names.shape)}"
     numbers = features.ndim == 3 and 0 not in features.shape and features.dtype.kind == "f"
     if not numbers or not captions.shape == names.shape == features.shape[:1] or captions.dtype.kind != "U":
-        fail("data.path", "features float[videos, frames, F] with a caption and a video_id each", shapes, WHERE)
+        fail("data.path", "features float[videos, frames, F] with a caption and a video_id each", Said(shapes), WHERE)
     if not np.isfinite(features).all():
-        fail("data.path", "features that are finite", "NaN or infinity among them", WHERE)
+        fail("data.path", "features that are finite", Said("NaN or infinity among them"), WHERE)
     rows = zip(names, features.astype(np.float32), captions, strict=True)
     found = by_split([(str(name), Example(view, (words(str(said)),))) for name, view, said in rows])
     trained = np.concatenate([example.view for example in found["training"] or found["test"]]).astype(np.float64)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import ImageSequence
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.tasks.described import SPLITS
 from jaxrnn.tasks.image_files import Source, name_of, opened
 from jaxrnn.tasks.moving_digits import COUNTS, moving_digits
@@ -82,7 +82,7 @@ class SpokenClips:
         found = _digits() if self.options.set == "digits" else _grid(self.options.path)
         for split, clips in found.items():
             if not clips.names:
-                fail("data.path", "clips enough for every split", f"none for {split}", WHERE)
+                fail("data.path", "clips enough for every split", Said(f"none for {split}"), WHERE)
         return found
 
     @cached_property
@@ -140,7 +140,7 @@ def _grid(path: str) -> dict[str, Clips]:
     try:
         spoken = {name: tuple(entry["text"].split()) for name, entry in json.loads(transcripts).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        fail("data.path", f"a {TRANSCRIPTS} that gives each clip's text", f"another one ({error!r})", WHERE)
+        fail("data.path", f"a {TRANSCRIPTS} that gives each clip's text", Said(f"another one ({error!r})"), WHERE)
     pictures = read_sources(path, [f"{name}.jpg" for name in spoken], WHERE)
     found: dict[str, tuple[list, list, list]] = {split: ([], [], []) for split in SPLITS}
     for name, sentence in sorted(spoken.items()):

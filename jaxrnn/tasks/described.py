@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.train import EMPTY, END, START, UNKNOWN, Vocabulary, pad
 
 SPLITS = ("training", "validation", "test")
@@ -47,7 +47,7 @@ class Descriptions:
     def __post_init__(self) -> None:
         for split in SPLITS:
             if not self.examples[split]:
-                fail("data.path", "examples enough for every split", f"none for {split}")
+                fail("data.path", "examples enough for every split", Said(f"none for {split}"))
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

@@ -137,7 +137,7 @@ class Draw:
         Raises:
             ValueError: If the file's suffix is neither .gif nor .png, or the count is less than one.
         """
-        check(path.suffix in (".gif", ".png"), "out", "a file .gif or .png", repr(str(path)))
+        check(path.suffix in (".gif", ".png"), "out", "a file .gif or .png", str(path))
         check(count >= 1, "count", "1 or more", count)
         check(0 <= seed < 2**32, "seed", "an integer in [0, 2**32)", seed)
         glimpses = self._imagined(params, count, jax.random.key(seed))

@@ -18,12 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.engine.masks import clean, valid_steps
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
+from jaxrnn.files import write_text
 from jaxrnn.tasks.pen import save_drawing, sheet_figure, to_svg, window_figure
 from jaxrnn.tasks.pen_network import PenNetwork
 from jaxrnn.tasks.strokes import DataOptions, Drawings, Strokes
 from jaxrnn.train import ByLength, in_order
-from jaxrnn.train.files import write_text
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Batch, Carry, Params
@@ -92,7 +92,7 @@ class Handwriting:
     def drawings(self) -> Drawings:
         """The data."""
         if self.model.text and self.data.set == "omniglot":
-            fail("data.set", "'iam', with `model.text`: Omniglot's drawings have no text", "'omniglot'")
+            fail("data.set", "'iam', with `model.text`: Omniglot's drawings have no text", Said("'omniglot'"))
         return Drawings(self.data)
 
     @cached_property
@@ -162,11 +162,11 @@ class Handwriting:
             ValueError: If it is empty, or a character is not in the vocabulary.
         """
         vocabulary = self.drawings.vocabulary
-        check(bool(text), "text", "one character or more", repr(text))
+        check(bool(text), "text", "one character or more", text)
         for character in text:
             if character not in vocabulary:
                 known = "".join(sorted(vocabulary.tokens))
-                fail("text", f"of characters that the model has seen, {known!r}", repr(character))
+                fail("text", f"of characters that the model has seen, {known!r}", character)
         return vocabulary.encode(text)
 
     def draw(
@@ -196,7 +196,7 @@ class Handwriting:
             limits = np.array([POINTS_A_CHARACTER * len(text) + 100 for text in texts], np.int32)
         else:
             if any(texts):
-                fail("text", "empty: this model was trained without texts and draws freely", repr(texts[0]))
+                fail("text", "empty: this model was trained without texts and draws freely", texts[0])
             encoded = [np.zeros(0, np.int32)] * rows
             lengths = self.drawings.lengths("training")
             limits = np.random.default_rng(seed).choice(lengths, rows).astype(np.int32)
@@ -221,7 +221,7 @@ class Handwriting:
         Raises:
             ValueError: If the model cannot write the text, or nothing can be saved under that name.
         """
-        check(path.suffix in (".svg", ".png", ".gif"), "out", "a file .svg, .png or .gif", repr(str(path)))
+        check(path.suffix in (".svg", ".png", ".gif"), "out", "a file .svg, .png or .gif", str(path))
         (drawing,), _, (reached,) = self.draw(params, [text], bias, seed)
         save_drawing(drawing, path)
         ends = "" if not text else ", all of the text" if reached else ", but the text was not written to its end"

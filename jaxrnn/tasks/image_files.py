@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 
 Source = str | Path | io.BytesIO
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -34,4 +34,4 @@ def opened(source: Source, argument: str, expected: str) -> Iterator[Image.Image
             with Image.open(source) as file:
                 yield file
     except (OSError, SyntaxError, ValueError, *BOMBS) as error:
-        fail(argument, expected, f"{name_of(source)} ({error})")
+        fail(argument, expected, Said(f"{name_of(source)} ({error})"))

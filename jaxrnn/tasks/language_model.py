@@ -23,7 +23,7 @@ import optax
 
 import jaxrnn
 from jaxrnn.decode import stream
-from jaxrnn.train.files import write_text
+from jaxrnn.files import write_text
 from jaxrnn.train.options import check, check_set
 from jaxrnn.train.sources import read_sources
 from jaxrnn.train.streams import Chunk, Streams

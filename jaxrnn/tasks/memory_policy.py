@@ -26,10 +26,10 @@ import numpy as np
 from jax import lax
 
 import jaxrnn
+from jaxrnn.files import write_text
 from jaxrnn.tasks import t_maze
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.network import Network
-from jaxrnn.train.files import write_text
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params

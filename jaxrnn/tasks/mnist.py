@@ -10,7 +10,7 @@ from importlib import resources
 
 import numpy as np
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.train import read_source
 
 SIDE = 28
@@ -27,7 +27,7 @@ def parse(content: bytes, name: str) -> np.ndarray:
     """
     kind, count, *sides = np.frombuffer(content[:HEADER].ljust(HEADER, b"\0"), ">i4").tolist()
     if (kind, *sides) != (0x803, SIDE, SIDE) or len(content) != HEADER + count * SIDE * SIDE:
-        fail("data.path", f"images of {SIDE} x {SIDE} in the idx format", f"another content in {name}", WHERE)
+        fail("data.path", f"images of {SIDE} x {SIDE} in the idx format", Said(f"another content in {name}"), WHERE)
     return np.frombuffer(content, np.uint8, offset=HEADER).reshape(count, SIDE, SIDE)
 
 

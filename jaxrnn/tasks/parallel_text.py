@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.train import END, START, UNKNOWN, Vocabulary, pad, read_source
 from jaxrnn.train.options import check
 
@@ -86,7 +86,7 @@ class ParallelText:
                 fail(
                     "data.path",
                     f"{names[0]} and {names[1]} with equally many lines",
-                    f"{len(source)} and {len(target)}",
+                    Said(f"{len(source)} and {len(target)}"),
                 )
             self._kept[split] = source, target
         return self._kept[split]

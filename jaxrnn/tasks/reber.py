@@ -24,9 +24,9 @@ import numpy as np
 import optax
 
 import jaxrnn
+from jaxrnn.files import write_text
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.network import Network
-from jaxrnn.train.files import write_text
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
 from jaxrnn.train.ragged import pad

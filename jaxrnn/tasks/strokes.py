@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.train import Vocabulary, pad, read_arrays
 from jaxrnn.train.options import check, check_set
 
@@ -95,7 +95,12 @@ class Drawings:
         for name, rows in chosen.items():
             kept = [n for n in np.flatnonzero(rows) if len(drawings[n]) > 1]  # one point predicts nothing
             if not kept:
-                fail("data.path", f"{IAM} with lines for every split", f"one whose {name} lines are none", IAM_WHERE)
+                fail(
+                    "data.path",
+                    f"{IAM} with lines for every split",
+                    Said(f"one whose {name} lines are none"),
+                    IAM_WHERE,
+                )
             found[name] = Lines([drawings[n] for n in kept], [texts[n] for n in kept])
         return found
 

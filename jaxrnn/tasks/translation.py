@@ -19,12 +19,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.files import write_text
 from jaxrnn.tasks.alignment import alignment_svg
 from jaxrnn.tasks.encoder_decoder import EncoderDecoder
 from jaxrnn.tasks.parallel_text import DataOptions, Pairs, ParallelText, to_batch
 from jaxrnn.tasks.writing import BEAM, before, cross_entropy, written
 from jaxrnn.train import END, ByLength, Vocabulary, in_order, pad
-from jaxrnn.train.files import write_text
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
 
@@ -171,7 +171,7 @@ class Translation:
         Raises:
             ValueError: If the text has no word, or the beam no width.
         """
-        check(bool(text.split()), "text", "a sentence", repr(text))
+        check(bool(text.split()), "text", "a sentence", text)
         check(beam >= 1, "beam", "1 or more", beam)
         source = self.text.vocabularies[0].encode(self.text.words(text))
         return " ".join(self.translations(params, [source], beam)[0])

@@ -32,7 +32,7 @@ class Generated:
 
     def __init__(self, draw: Callable[[np.random.Generator], Batch], split: str = "training") -> None:
         if split not in SEEDS:
-            fail("split", f"one of {', '.join(SEEDS)}", repr(split))
+            fail("split", f"one of {', '.join(SEEDS)}", split)
         self._draw, self._seed, self._batch = draw, SEEDS[split], 0
 
     def get_state(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.train.files import write_text
+from jaxrnn.files import write_text
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

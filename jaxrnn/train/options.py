@@ -16,8 +16,8 @@ def check(ok: bool, name: str, expected: str, got: object) -> None:
 
 def check_set(chosen: str, path: str, ships: str, full: str) -> None:
     """Check the options data.set, which of two sets, and data.path, which goes with the one that doesn't ship."""
-    check(chosen in (ships, full), "data.set", f"{ships!r} or {full!r}", repr(chosen))
-    check(chosen == full or not path, "data.path", f"empty unless `data.set` is {full!r}", repr(path))
+    check(chosen in (ships, full), "data.set", f"{ships!r} or {full!r}", chosen)
+    check(chosen == full or not path, "data.path", f"empty unless `data.set` is {full!r}", path)
 
 
 @dataclass(frozen=True)

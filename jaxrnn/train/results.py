@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 
 NEEDED = ("command", "headline", "figures", "seconds", "cpu_seconds", "seed", "device")
 
@@ -25,9 +25,9 @@ def read_results(paths: Iterable[Path]) -> list[dict[str, Any]]:
             record = json.loads(file.read_text(encoding="utf-8"))
             missing = [key for key in NEEDED if key not in record]
         except (OSError, ValueError, TypeError) as error:
-            fail("RUN", "a finished run's folder, or its result.json", f"{str(path)!r} ({error})")
+            fail("RUN", "a finished run's folder, or its result.json", Said(f"{str(path)!r} ({error})"))
         if missing:
-            fail("RUN", "a finished run's result.json", f"{str(path)!r}, which lacks {', '.join(missing)}")
+            fail("RUN", "a finished run's result.json", Said(f"{str(path)!r}, which lacks {', '.join(missing)}"))
         records.append(record)
     return records
 

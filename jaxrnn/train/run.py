@@ -19,10 +19,10 @@ import yaml
 from rich.console import Console
 
 import jaxrnn
+from jaxrnn.files import write_text
 from jaxrnn.train.averaging import averaged
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment
-from jaxrnn.train.files import write_text
 from jaxrnn.train.loop import Progress, abstract_state, fit
 from jaxrnn.train.metrics import read_metrics
 from jaxrnn.train.plots import learning_curve

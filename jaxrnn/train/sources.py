@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 
 DAMAGED = (
     OSError,
@@ -47,19 +47,19 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
         ValueError: If one is missing, or the archive is damaged; the message says where to get it.
     """
     if not str(path):
-        fail("data.path", _with(names), "none", where)
+        fail("data.path", _with(names), Said("none"), where)
     path = Path(path).expanduser()
     if not path.exists():
-        fail("data.path", _with(names), f"{str(path)!r}, which does not exist", where)
+        fail("data.path", _with(names), Said(f"{str(path)!r}, which does not exist"), where)
     try:
         if path.is_file() and [*names] == [path.name]:
             return {path.name: path.read_bytes()}
         found = dict(_folder(path, names) if path.is_dir() else _archive(path, names))
     except DAMAGED as error:
-        fail("data.path", _with(names), f"{str(path)!r}, which cannot be read ({error})", where)
+        fail("data.path", _with(names), Said(f"{str(path)!r}, which cannot be read ({error})"), where)
     missing = [name for name in names if name not in found]
     if missing:
-        fail("data.path", _with(missing), f"{str(path)!r}, which has no {missing[0]}", where)
+        fail("data.path", _with(missing), Said(f"{str(path)!r}, which has no {missing[0]}"), where)
     return found
 
 
@@ -75,9 +75,9 @@ def read_arrays(path: str | Path, name: str, arrays: Sequence[str], where: str) 
             missing = [array for array in arrays if array not in file]
             found = {array: file[array] for array in arrays if array in file}
     except DAMAGED_ARRAY as error:
-        fail("data.path", f"{name} with arrays", f"one that cannot be read ({error})", where)
+        fail("data.path", f"{name} with arrays", Said(f"one that cannot be read ({error})"), where)
     if missing:
-        fail("data.path", f"{name} with all its arrays", f"one without {', '.join(missing)}", where)
+        fail("data.path", f"{name} with all its arrays", Said(f"one without {', '.join(missing)}"), where)
     return found
 
 

@@ -64,7 +64,7 @@ class Vocabulary:
         """
         found = self._numbers.get(token, self._numbers.get(UNKNOWN))
         if found is None:
-            fail("token", f"one of the {len(self)} tokens of the vocabulary", repr(token), nearest(token, self.tokens))
+            fail("token", f"one of the {len(self)} tokens of the vocabulary", token, nearest(token, self.tokens))
         return found
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:

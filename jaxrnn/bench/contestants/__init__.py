@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from jaxrnn.bench.cases import check_names
 from jaxrnn.engine.registry import BACKENDS
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 
 
 class Entry(NamedTuple):
@@ -56,12 +56,12 @@ def choose_contestants(backends: list[str], peers: list[str] | None) -> list[Ent
     check_names(backends, "backends", OURS)
     check_names(peers or [], "peers", PEERS)
     if not backends:
-        fail("backends", f"at least one out of {tuple(OURS)}", "none")
+        fail("backends", f"at least one out of {tuple(OURS)}", Said("none"))
     installed = {name: peer for name, peer in PEERS.items() if peer.needs is None or find_spec(peer.needs)}
     for name in peers or []:
         if name not in installed:
             needs = f"{name!r}, which needs {PEERS[name].needs}"
-            fail("peers", "installed", needs, 'Install them all with: pip install "jaxrnn[peers]"')
+            fail("peers", "installed", Said(needs), 'Install them all with: pip install "jaxrnn[peers]"')
     chosen = [] if peers is None else peers or list(installed)
     return [OURS[name] for name in dict.fromkeys(backends)] + [PEERS[name] for name in dict.fromkeys(chosen)]
 

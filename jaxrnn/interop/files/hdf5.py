@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop.files.npz import DEFLATE_LIMIT, check_member
 from jaxrnn.interop.keras_layers import RECURRENT, layer_of, variable
 from jaxrnn.interop.source import Entry, Source, segments
@@ -47,10 +47,10 @@ def keras_reader(path: Path, prefix: str) -> Iterator[Source]:
         members = {member.filename: member for member in archive.infolist()}
         for name in ("config.json", "model.weights.h5"):
             if name not in members:
-                fail(path.name, f"a Keras archive with {name}", f"one with {sorted(members)}")
+                fail(path.name, f"a Keras archive with {name}", Said(f"one with {sorted(members)}"))
             check_member(members[name])
         if members["config.json"].file_size > CONFIG_LIMIT:
-            fail("config.json", f"of at most {CONFIG_LIMIT} bytes", f"{members['config.json'].file_size}")
+            fail("config.json", f"of at most {CONFIG_LIMIT} bytes", Said(f"{members['config.json'].file_size}"))
         config = _json(archive.read("config.json"), path.name)
         with archive.open("model.weights.h5") as packed:
             while packed.read(2**20):
@@ -63,7 +63,7 @@ def _json(text: Any, name: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
-        return fail(name, "a Keras file, whose configuration is JSON", f"{type(error).__name__}: {error}")
+        return fail(name, "a Keras file, whose configuration is JSON", Said(f"{type(error).__name__}: {error}"))
 
 
 # ---------------------------------------------------------------- arrays
@@ -72,29 +72,29 @@ def _json(text: Any, name: str) -> Any:
 def _walk(h5py: Any, group: Any, path: str = "", seen: frozenset[int] = frozenset()) -> Iterator[Entry]:
     address = h5py.h5o.get_info(group.id).addr
     if address in seen:
-        fail(path, "a tree of groups", "a group within itself")
+        fail(path, "a tree of groups", Said("a group within itself"))
     for name in group:
         at = f"{path}/{name}" if path else name
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            fail(at, "an array in the file itself", "a link to elsewhere")
+            fail(at, "an array in the file itself", Said("a link to elsewhere"))
         value = group[name]
         if isinstance(value, h5py.Group):
             yield from _walk(h5py, value, at, seen | {address})
         elif isinstance(value, h5py.Dataset):
             yield _entry(value, at)
         else:
-            fail(at, "an array", "a named type", kind=TypeError)
+            fail(at, "an array", Said("a named type"), kind=TypeError)
 
 
 def _entry(data: Any, name: str) -> Entry:
     dtype, shape = data.dtype, data.shape
     if shape is None or dtype.hasobject or dtype.kind not in "fiub":
-        fail(name, "an array of numbers", str(dtype), kind=TypeError)
+        fail(name, "an array of numbers", Said(str(dtype)), kind=TypeError)
     if data.is_virtual or data.external:
-        fail(name, "an array in the file itself", "numbers that are kept elsewhere")
+        fail(name, "an array in the file itself", Said("numbers that are kept elsewhere"))
     stored, declared = data.id.get_storage_size(), data.size * dtype.itemsize
     if declared > stored * (DEFLATE_LIMIT if data.compression else 1):
-        fail(name, f"at most as large as what is stored, {stored} bytes", f"{dtype}{list(shape)}")
+        fail(name, f"at most as large as what is stored, {stored} bytes", Said(f"{dtype}{list(shape)}"))
     return Entry(name, shape, dtype, lambda: np.asarray(data[()]))
 
 
@@ -106,18 +106,18 @@ def _recurrent(model: Any, entries: tuple[Entry, ...], prefix: str, keras: int) 
     source = Source(_without_optimizer(entries))
     layers = list(_layers(model))
     if not layers:
-        fail("source", f"a model with a layer out of {sorted(RECURRENT)}", "none in its configuration")
+        fail("source", f"a model with a layer out of {sorted(RECURRENT)}", Said("none in its configuration"))
     wanted = segments(prefix)
     found = [layer for layer in layers if not wanted or wanted[-1] in (layer[0], layer[1])]
     if len(found) != 1:
         names = [layer[0] for layer in layers]
-        fail("prefix", f"the name of one recurrent layer, out of {names}", repr(prefix))
+        fail("prefix", f"the name of one recurrent layer, out of {names}", prefix)
     name, snake, class_name, config = found[0]
     inside = [e for e in source.entries if {name, snake} & set(segments(e.name)[:3])]
     if not wanted and len(inside) < len(source.entries):
-        fail("prefix", "given for a model with other weights", "''", f"Pass prefix={name!r}.")
+        fail("prefix", "given for a model with other weights", Said("''"), f"Pass prefix={name!r}.")
     if not inside:
-        fail(name, "a layer with weights in the file", "none")
+        fail(name, "a layer with weights in the file", Said("none"))
     layer = layer_of(class_name, config, keras)
     return Source(tuple(_placed(inside, class_name, config)), layer, "keras")
 
@@ -131,13 +131,17 @@ def _layers(model: Any) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
     config = model.get("config") if isinstance(model, Mapping) else None
     nodes = config.get("layers") if isinstance(config, Mapping) else config
     if not isinstance(nodes, list):
-        fail("source", "a Keras model's configuration, with layers", type(nodes).__name__)
+        fail("source", "a Keras model's configuration, with layers", Said(type(nodes).__name__))
     used: Counter[str] = Counter()
     for node in nodes:
         class_name = node.get("class_name") if isinstance(node, Mapping) else None
         inner = node.get("config") if isinstance(node, Mapping) else None
         if not isinstance(class_name, str) or not isinstance(inner, Mapping):
-            fail("source", "a Keras model's configuration, whose layers have class_name and config", repr(node)[:100])
+            fail(
+                "source",
+                "a Keras model's configuration, whose layers have class_name and config",
+                Said(repr(node)[:100]),
+            )
         snake = _snake(class_name)
         number = used[snake]
         used[snake] += 1
@@ -176,7 +180,7 @@ def _cell_names(config: Mapping[str, Any]) -> list[set[str]]:
     names = []
     for node in nodes if isinstance(nodes, list) else ():
         if not isinstance(node, Mapping) or not isinstance(node.get("class_name"), str):
-            fail("cells", "a list of configurations", repr(node)[:100])
+            fail("cells", "a list of configurations", Said(repr(node)[:100]))
         snake = _snake(node["class_name"])
         number = used[snake]
         used[snake] += 1

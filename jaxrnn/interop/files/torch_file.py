@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop.source import Source, from_mapping
 
 
@@ -17,5 +17,5 @@ def reader(path: Path, prefix: str) -> Iterator[Source]:
 
     state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, Mapping):
-        fail(path.name, "a state dict, as torch.save(model.state_dict(), path) writes it", type(state).__name__)
+        fail(path.name, "a state dict, as torch.save(model.state_dict(), path) writes it", Said(type(state).__name__))
     yield from_mapping(state, path.name)

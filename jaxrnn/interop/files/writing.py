@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.interop.files import hdf5_write, npz, safetensors
 
 
@@ -31,7 +31,7 @@ def writer_of(path: Path) -> Callable[[Path, Mapping[str, Any]], None]:
     """The writer for a file's suffix."""
     suffix = next((s for s in WRITERS if path.name.endswith(s)), None)
     if suffix is None:
-        fail("target", f"a path that ends in one of {', '.join((*WRITERS, '.onnx'))}", str(path))
+        fail("target", f"a path that ends in one of {', '.join((*WRITERS, '.onnx'))}", Said(str(path)))
     return WRITERS[suffix]
 
 

@@ -16,7 +16,7 @@ from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
 from jaxrnn.engine.sequence import Job, Steps
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.kernels.native import arrays, library, primitives, row
 from jaxrnn.kernels.native.arrays import Operands, Spec
 from jaxrnn.kernels.native.primitive import Form, explicit_mesh, spread
@@ -99,7 +99,7 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     signature = arrays.describe(operands, plan.carries, job.dtype)
     if reason := why_not(cell, signature):
         if plan.backend != "auto":
-            fail("backend", f"one that runs {cell.name} on these inputs", f"'native', which declines: {reason}")
+            fail("backend", f"one that runs {cell.name} on these inputs", Said(f"'native', which declines: {reason}"))
         return scheduled.run(job._replace(carry=carry, steps=steps))
     spec = Spec(
         cell, signature, projected, plan.reverse, _block(plan.chunk, T), _saves(cell, signature, plan.chunk, T, N)
