@@ -22,6 +22,7 @@ import numpy as np
 from jax.experimental import checkify
 
 from jaxrnn.checks import check_batch, check_key, check_time
+from jaxrnn.closures import still
 from jaxrnn.dtypes import FLOATS, check_carry_dtype, check_dtype, default_float, is_float, promote, state_dtype
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, Parameter, check_carry, check_params, check_per_step, entry
@@ -61,7 +62,7 @@ class Cell(Layer):
     gates: tuple[str, ...]
     carry_type: type
     carry_sizes: tuple[str, ...]
-    update: Update
+    update: Any  # an Update; in the engine, equations that were traced
     parameters: tuple[tuple[str, Parameter], ...]
     projection: int | None = None
     noises: tuple[Noise, ...] = ()
@@ -192,7 +193,7 @@ class Cell(Layer):
         noise = self.draw(rng, step, batch)
         symbols = jnp.issubdtype(x.dtype, jnp.integer)
         read = Step(self.projection_of(params, x) if symbols else jnp.asarray(x), per_step=noise | given)
-        carry, y = run_step(self, params, dtype, rows, carry, read, projected=symbols)
+        carry, y = run_step(still(self), params, dtype, rows, carry, read, projected=symbols)
         return carry, y.astype(dtype)
 
     # ---- the pieces that the engine arranges

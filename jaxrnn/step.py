@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxrnn.closures import holds_arrays
 from jaxrnn.dtypes import state_dtype
+from jaxrnn.equations import apply
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.typing import Array, Carry, Params
 
@@ -84,6 +86,17 @@ class Recur:
         return by_gate(gates or self.gates, value) if self.products.kernels[kernel].ndim == 3 else value
 
 
+def product_shapes(
+    names: tuple[str, ...], kernels: dict[str, Any], dtype: Any, h: Array, gates: tuple[str, ...] | None, kernel: str
+) -> Any:
+    """Zeros of the shapes that a recurrent product has."""
+
+    def multiply(h: Array, kernels: dict[str, Any]) -> Any:
+        return Recur(names, Products(kernels), dtype, None)(h, gates, kernel)
+
+    return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(multiply, h, kernels))
+
+
 def pick_gates(kernel: Array, index: tuple[int, ...] | None, axis: int = 1) -> Array:
     """The columns of some gates; neighbouring gates are a slice, which XLA reads in place."""
     if index is None:
@@ -107,10 +120,11 @@ def advance(cell: Cell, products: Products, rows: Rows, carry: Carry, step: Step
     if step.reset is not None:
         carry = select(step.reset, rows.start, carry)
     dtype = state_dtype(carry)
-    theta = {name: _units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
+    theta = {name: units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
     recur = Recur(cell.gates, products, dtype, valid)
     x = by_gate(cell.gates, _cast(guard(valid, step.x), dtype))
-    result = cell.update(guard(valid, carry), x, recur, theta, **guard(valid, step.per_step))
+    shapes = partial(product_shapes, cell.gates, products.kernels, dtype)
+    result = apply(cell, recur, shapes, guard(valid, carry), x, theta, guard(valid, step.per_step))
     new, y = _checked(cell, result, carry)
     if valid is None:
         return new, y
@@ -121,6 +135,8 @@ def run_step(
     cell: Cell, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
 ) -> tuple[Carry, Array]:
     """One step by itself: in one native call where that is the faster, else as its equations stand."""
+    if holds_arrays(cell):  # it may be differentiated by them
+        return as_it_stands(cell, params, dtype, rows, carry, step, projected)
     native = import_module("jaxrnn.kernels.native.single")  # upstairs, and it loads a library: when it is called
     result = native.run(cell, params, dtype, rows, carry, step, projected)
     return as_it_stands(cell, params, dtype, rows, carry, step, projected) if result is None else result
@@ -160,7 +176,7 @@ def repeat_rows(array: Array, batch: tuple[int, ...]) -> Array:
     return jnp.broadcast_to(array, (*batch, *array.shape))
 
 
-def _units(array: Array, extra: int) -> Any:
+def units(array: Array, extra: int) -> Any:
     """`[*B, K, H]` as K arrays, so that equations read `a, b = theta["name"]`."""
     return tuple(array[..., k, :] for k in range(array.shape[-2])) if extra == 1 else array
 

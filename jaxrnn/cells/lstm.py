@@ -29,6 +29,7 @@ from jax.nn import sigmoid, tanh
 
 from jaxrnn.cell import Cell, Update
 from jaxrnn.checks import check_flag, check_function, check_number, check_size
+from jaxrnn.dtypes import promote
 from jaxrnn.errors import fail
 from jaxrnn.gate_cell import Common, build, check_chrono, check_common
 from jaxrnn.initializers import Chrono, Constant, glorot_uniform, ones, zeros
@@ -272,10 +273,15 @@ def _lstm(
 
 
 def _normalise(gates: Any, gains: Any) -> Any:
-    """Layer normalisation over all units of all gates together, gains apart."""
+    """Layer normalisation over all units of all gates together, gains apart.
+
+    Statistics are in float32 at least: their derivative leaves float16 where units hardly differ.
+    """
+    dtype = gates[0].dtype
+    gates = [a.astype(promote(dtype, jnp.float32)) for a in gates]
     together = jnp.concatenate(gates, axis=-1)
     mean = together.mean(-1, keepdims=True)
     variance = jnp.square(together - mean).mean(-1, keepdims=True)
     # Without the barrier XLA fuses this into every gate, and takes minutes to compile second derivatives.
     mean, scale = lax.optimization_barrier((mean, lax.rsqrt(variance + NORM_EPSILON)))
-    return [(a - mean) * scale * gain for a, gain in zip(gates, gains, strict=True)]
+    return [((a - mean) * scale).astype(dtype) * gain for a, gain in zip(gates, gains, strict=True)]

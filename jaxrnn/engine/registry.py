@@ -52,3 +52,10 @@ def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any) -> Backend:
             fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {reason}"))
         return BACKENDS[backend]
     return next(b for b in BACKENDS.values() if b.declines(cell, dtype, carry_dtype) is None)
+
+
+def as_they_stand(cell: Cell, backend: str, why: str) -> Backend:
+    """The backend that runs equations as they stand, where `why` no other can."""
+    if backend not in ("auto", "reference"):
+        fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {why}"))
+    return BACKENDS["reference"]

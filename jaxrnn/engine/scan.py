@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax
 
 from jaxrnn.cell import Cell
+from jaxrnn.closures import is_open, still
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import run
-from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
 from jaxrnn.typing import ArrayLike, Bool, Carry, Integer, Params, PRNGKeyArray, Shaped
@@ -115,10 +114,10 @@ def _scan(
     cell: Layer, params: Params, xs: ArrayLike, carry: Any, given: Arguments, *, carries: bool
 ) -> tuple[Carry, Any]:
     call = check_scan(cell, params, xs, carry, given)
-    return run_jitted(cell, call, Plan(given.reverse, given.chunk, given.backend, given.projected, carries))
+    layer, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected, carries)
+    # What belongs to an open trace must not outlive it in a compiled program.
+    return (run if is_open(layer) else _run_jitted)(layer, call, plan)
 
 
-@partial(jax.jit, static_argnums=(0, 2))
-def run_jitted(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
-    """Compiled once a layer and plan, so that a call outside `jit` does not compile again either."""
-    return run(layer, call, plan)
+# Compiled once a layer and plan, so that a call outside `jit` does not compile again either.
+_run_jitted = jax.jit(run, static_argnums=(0, 2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.checks import check_size
+from jaxrnn.closures import is_open, still
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.masks import reset_steps
 from jaxrnn.engine.plan import Plan
@@ -70,14 +70,14 @@ def scan_truncated(
     if _has_both_directions(cell):
         got = "a bidirectional one, whose first output depends on the last input"
         fail("cell", "a layer of one direction", Said(got), kind=TypeError)
-    return _windows(cell, call, Plan(given.reverse, given.chunk, given.backend, given.projected), k1, k2)
+    cell, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected)
+    return (_windows if is_open(cell) else _windows_jitted)(cell, call, plan, k1, k2)
 
 
 def _has_both_directions(layer: Layer) -> bool:
     return hasattr(layer, "backward") or any(map(_has_both_directions, layer.parts))
 
 
-@partial(jax.jit, static_argnums=(0, 2, 3, 4))
 def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Carry, Any]:
     sequence, T = call.sequence, call.sequence.t.shape[0]
     if T == 0:
@@ -111,6 +111,9 @@ def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Ca
     final = jax.tree.map(lambda a: a[-1], finals)
     ys = jax.tree.map(lambda a: a[:, overlap:].reshape(count * k1, *a.shape[2:])[:T], ys)
     return final, jax.tree.map(lambda a: jnp.flip(a, 0), ys) if plan.reverse else ys
+
+
+_windows_jitted = jax.jit(_windows, static_argnums=(0, 2, 3, 4))
 
 
 def _in_order(sequence: Sequence, reverse: bool) -> Steps:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.engine import scheduled
+from jaxrnn.engine.lift import Lifted
 from jaxrnn.engine.linear import live
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
@@ -51,7 +52,8 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     units = [(n, p.shape) for n, p in cell.declare(1).items() if p.role == "unit"]
     masks = [(n.name, cell.mask_shape(n), "bool") for n in cell.noises]
     fixed = [m for m, n in zip(masks, cell.noises, strict=True) if n.fixed]
-    theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed)
+    read = cell.update.read if isinstance(cell.update, Lifted) else ()
+    theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed, *read)
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
     return why_not(cell, Signature(carry, theta, given, True, True, False, dtype))
 
