@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from jaxrnn.checks import check_key, check_size
-from jaxrnn.dtypes import FLOATS, is_float
+from jaxrnn.checks import check_array, check_features, check_key, check_size, check_symbols, check_time, is_axis
+from jaxrnn.dtypes import FLOATS, is_float, is_integer, is_numeric
 from jaxrnn.errors import Said, fail, nearest
-from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
+from jaxrnn.placement import automatic, of_results, place
+from jaxrnn.typing import Array, ArrayLike, Carry, Initializer, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -112,13 +111,69 @@ class Layer(abc.ABC):
         keys = jax.random.split(key, max(len(leaves), 1))
         return jax.tree.unflatten(treedef, [p.init(k, p.shape, p.dtype) for p, k in zip(leaves, keys, strict=False)])
 
+    @property
+    def stepless(self) -> Layer | None:
+        """The layer in here that needs the whole sequence and so has no single step, if there is one."""
+        return next((part.stepless for part in self.parts if part.stepless is not None), None)
+
     def step(
-        self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0
+        self,
+        params: Params,
+        carry: Carry,
+        x: ArrayLike,
+        *,
+        rng: PRNGKeyArray | None = None,
+        step: Any = 0,
+        per_step: Mapping[str, ArrayLike] | None = None,
     ) -> tuple[Carry, Array]:
-        """One step, where the layer has one."""
-        raise TypeError(
-            f"{type(self).__name__.lower()} has no single step: it needs the whole sequence. Use `jaxrnn.scan`."
-        )
+        """One step, pure: `partial(cell.step, params)` goes into `jax.lax.scan`.
+
+        On a CPU a cell's step of up to eight rows is one call of the native backend, where that runs the cell; its
+        derivatives are those of the equations. On a mesh with explicit axes the carry lies afterwards as it lay before.
+
+        Args:
+            params: the layer's parameters.
+            carry: the carry before the step, arrays `[*B, H]`.
+            x: the input `[*B, D]`, or integers `[*B]` that pick rows of the kernel (equal to one-hot inputs).
+            rng: a PRNG key for dropout and zoneout; None runs without noise.
+            step: the absolute time of this step, so that streamed noise is that of the whole sequence.
+            per_step: arrays `[*B, ...]` that the equations ask for by name.
+
+        Returns:
+            `(carry, y)`: the carry after the step, and the output `[*B, output_size]`.
+
+        Raises:
+            ValueError, TypeError: an argument does not fit the layer, and the message names it; or the layer needs the
+                whole sequence.
+
+        >>> import jax, jaxrnn
+        >>> cell = jaxrnn.gru(4)
+        >>> params = cell.init(jax.random.key(0), inputs=3)
+        >>> carry, y = cell.step(params, cell.initial_carry((2,)), jax.numpy.ones((2, 3)))
+        >>> y.shape
+        (2, 4)
+        """
+        if self.stepless is not None:
+            name = type(self.stepless).__name__.lower()
+            raise TypeError(f"{name} has no single step: it needs the whole sequence. Use `jaxrnn.scan`.")
+        check_params(self, params)
+        check_features(x, self.input_size(params), "x")
+        check_symbols(x, self.input_size(params), "x")
+        batch = x.shape if is_integer(x.dtype) else x.shape[:-1]
+        carry = check_carry(self, carry, batch)
+        given = check_per_step(self, per_step, batch)
+        check_time(step, "step")
+        if rng is not None:
+            check_key(rng, "rng")
+        at = place(x)[: len(batch)]
+        arguments = (params, carry, x, rng, step, given)
+        return automatic(self.one_step, arguments, of_results(params, carry, at, at))
+
+    def one_step(
+        self, params: Params, carry: Carry, x: Array, rng: PRNGKeyArray | None, step: Any, per_step: dict[str, Any]
+    ) -> tuple[Carry, Array]:
+        """`step` of arguments that are checked."""
+        raise NotImplementedError
 
 
 def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
@@ -126,8 +181,7 @@ def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
     if not isinstance(params, dict):
         fail(argument, "a dict of arrays, as `init` returns", params, kind=TypeError)
     for name, declared, value in _pairs(argument, layer.declare(layer.input_size(params)), params):
-        if not isinstance(value, (jax.Array, np.ndarray)):
-            fail(name, f"an array of shape {declared.shape}", value, kind=TypeError)
+        check_array(value, name, f"an array of shape {declared.shape}")
         if value.shape != declared.shape:
             fail(name, f"an array of shape {declared.shape}", value)
         if not is_float(value.dtype):
@@ -169,8 +223,7 @@ def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str 
     arrays = jax.tree.structure(shapes, is_leaf=is_shape).flatten_up_to(carry)  # type: ignore[attr-defined]
     for (path, shape), array in zip(jax.tree.leaves_with_path(shapes, is_leaf=is_shape), arrays, strict=True):
         name = argument + jax.tree_util.keystr(path)
-        if not isinstance(array, (jax.Array, np.ndarray)):
-            fail(name, f"an array of shape {shape}", array, kind=TypeError)
+        check_array(array, name, f"an array of shape {shape}")
         if array.shape != shape:
             fail(name, f"of shape {shape} (batch axes {batch} as the inputs have them, time not among them)", array)
         if not is_float(array.dtype):
@@ -198,18 +251,14 @@ def check_per_step(layer: Layer, given: Mapping[str, Any] | None, axes: tuple[in
         if name not in given:
             fail("per_step", f"a dict with an entry {name!r}, which the equations ask for", given)
     for name, array in given.items():
-        if not isinstance(array, (jax.Array, np.ndarray)) or not is_numeric(array.dtype):
+        check_array(array, f"per_step[{name!r}]")
+        if not is_numeric(array.dtype):
             fail(f"per_step[{name!r}]", "an array", array, kind=TypeError)
         if array.shape[: len(axes)] != axes:
             fail(f"per_step[{name!r}]", f"of shape {axes}, then any", array)
     return given
 
 
-def is_numeric(dtype: Any) -> bool:
-    """Numbers or bools: no strings, objects, dates or PRNG keys."""
-    return jnp.issubdtype(dtype, jnp.number) or dtype == jnp.bool_
-
-
 def is_shape(node: Any) -> bool:
     """Whether a node of `carry_shapes` is a leaf."""
-    return type(node) is tuple and all(isinstance(n, int) for n in node)
+    return type(node) is tuple and all(map(is_axis, node))

@@ -50,6 +50,10 @@ class Bidirectional(Layer):
     def parts(self) -> tuple[Layer, ...]:
         return self.forward, self.backward
 
+    @property
+    def stepless(self) -> Layer | None:
+        return self
+
     def declare(self, inputs: int) -> dict[str, Any]:
         return {"forward": self.forward.declare(inputs), "backward": self.backward.declare(inputs)}
 

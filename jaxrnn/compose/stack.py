@@ -69,14 +69,12 @@ class Stack(Layer):
             sequence = sequence._replace(xs=ys)
         return tuple(carries), ys
 
-    def step(
-        self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0
+    def one_step(
+        self, params: Params, carry: Carry, x: Array, rng: PRNGKeyArray | None, step: Any, per_step: dict[str, Any]
     ) -> tuple[Carry, Array]:
-        """One step through all layers; see `Cell.step`."""
-        carry = self.pack(carry)
         after = []
         for i, (name, layer) in enumerate(self._named()):
-            new, x = layer.step(entry(params, name), carry[i], x, rng=key_of_part(rng, i), step=step)
+            new, x = layer.one_step(params[name], carry[i], x, key_of_part(rng, i), step, per_step)
             after.append(new)
             if self._drops_after(i, rng):
                 x = self._drop(x, self._masks(i, rng, x.shape)(jnp.asarray(step)))

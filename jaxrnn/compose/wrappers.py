@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.checks import check_rate
-from jaxrnn.dtypes import default_float
+from jaxrnn.dtypes import default_float, is_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
@@ -68,11 +68,11 @@ class Wrapper(Layer):
         carry, ys = run(self.layer, call._replace(params=self.inner_params(call.params), sequence=inner), reverse)
         return carry, clean(sequence.valid, self.after(call.params, xs, ys))
 
-    def step(
-        self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0
+    def one_step(
+        self, params: Params, carry: Carry, x: Array, rng: PRNGKeyArray | None, step: Any, per_step: dict[str, Any]
     ) -> tuple[Carry, Array]:
-        """One step of the wrapped layer; see `Cell.step`."""
-        carry, y = self.layer.step(self.inner_params(params), carry, self.before(x, x.shape, rng), rng=rng, step=step)
+        read = self.before(x, x.shape, rng)
+        carry, y = self.layer.one_step(self.inner_params(params), carry, read, rng, step, per_step)
         return carry, self.after(params, x, y)
 
 
@@ -205,7 +205,7 @@ def _same_size(layer: Layer, inputs: int) -> None:
 
 
 def _floats(xs: Array) -> Array:
-    if not jnp.issubdtype(xs.dtype, jnp.floating):
+    if not is_float(xs.dtype):
         fail(
             "xs",
             "floats, where a connection or dropout touches the inputs",

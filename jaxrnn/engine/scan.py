@@ -11,7 +11,7 @@ import jax
 from jaxrnn.cell import Cell
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.plan import Plan
-from jaxrnn.engine.run import run
+from jaxrnn.engine.run import placed, run
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
@@ -67,8 +67,8 @@ def scan(
 
     Raises:
         ValueError, TypeError: an argument does not fit; the message names it, what was expected and what came. Lengths
-            and symbols out of range raise where they are concrete; traced, they are clipped, and `checkify` reports
-            them.
+            and symbols out of range raise where they are concrete; traced, they are clipped, and `jaxrnn.checkify`
+            reports them.
 
     >>> import jax, jaxrnn
     >>> cell = jaxrnn.lstm(4)
@@ -121,4 +121,4 @@ def _scan(
 @partial(jax.jit, static_argnums=(0, 2))
 def run_jitted(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
     """Compiled once a layer and plan, so that a call outside `jit` does not compile again either."""
-    return run(layer, call, plan)
+    return placed(lambda call: run(layer, call, plan), call, plan.projected)

@@ -14,7 +14,7 @@ from jaxrnn.checks import check_size
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.masks import reset_steps
 from jaxrnn.engine.plan import Plan
-from jaxrnn.engine.run import run
+from jaxrnn.engine.run import placed, run
 from jaxrnn.engine.sequence import Call, Sequence, Steps
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer
@@ -70,7 +70,7 @@ def scan_truncated(
     if _has_both_directions(cell):
         got = "a bidirectional one, whose first output depends on the last input"
         fail("cell", "a layer of one direction", Said(got), kind=TypeError)
-    return _windows(cell, call, Plan(given.reverse, given.chunk, given.backend, given.projected), k1, k2)
+    return _run(cell, call, Plan(given.reverse, given.chunk, given.backend, given.projected), k1, k2)
 
 
 def _has_both_directions(layer: Layer) -> bool:
@@ -78,6 +78,10 @@ def _has_both_directions(layer: Layer) -> bool:
 
 
 @partial(jax.jit, static_argnums=(0, 2, 3, 4))
+def _run(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Carry, Any]:
+    return placed(lambda call: _windows(layer, call, plan, k1, k2), call, plan.projected)
+
+
 def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Carry, Any]:
     sequence, T = call.sequence, call.sequence.t.shape[0]
     if T == 0:
@@ -99,7 +103,7 @@ def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Ca
 
     # First without gradients: the carry at every place where a window may start.
     unit = math.gcd(k1, k2)
-    cut = jax.tree.map(lambda a: a.reshape(-1, unit, *a.shape[1:]), lax.stop_gradient(steps))
+    cut = jax.tree.map(lambda a: a.reshape(len(a) // unit, unit, *a.shape[1:]), lax.stop_gradient(steps))
     _, starts = lax.scan(lambda c, s: (lax.stop_gradient(piece(c, s)[0]), c), lax.stop_gradient(carry), cut)
     # Windows that reach back to the beginning start from the carry that was passed, with its gradient.
     at = jnp.arange(count) * k1

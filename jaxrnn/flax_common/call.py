@@ -8,15 +8,15 @@ Modules are batch-major by default and speak of `inputs`, `seq_lengths` and `ini
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrnn.cell import check_features, check_symbols
-from jaxrnn.checks import check_choice, check_flag, check_size
-from jaxrnn.engine.check import check_chunk, check_lengths, check_numbers
+from jaxrnn.checks import check_choice, check_features, check_flag, check_numbers, check_size, check_symbols
+from jaxrnn.engine.check import check_chunk, check_lengths
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
@@ -55,7 +55,7 @@ class Call(NamedTuple):
 
     xs: Array  # [T, *B, *features]
     batch: tuple[int, ...]
-    lengths: Array | None  # [*B]
+    lengths: ArrayLike | None  # [*B]
     options: dict[str, Any]
     flags: Flags
 
@@ -113,8 +113,8 @@ def run_layer(
     """Run a functional layer over a call's sequence, from `carry` or, where it is None, the layer's initial one."""
     inputs = layer.input_size(params)
     check_features(call.xs, inputs, "inputs")
-    if not feature_axes(call.xs):
-        check_symbols(call.xs, inputs, "inputs", valid_steps(call.xs.shape[0], call.lengths, call.options.get("mask")))
+    valid = partial(valid_steps, call.xs.shape[0])
+    check_symbols(call.xs, inputs, "inputs", valid, call.lengths, call.options.get("mask"))
     if carry is not None:
         carry = check_carry(layer, carry, call.batch, "initial_carry")
     plan = dict(reverse=call.flags.reverse, chunk=chunk, backend=backend)
@@ -198,7 +198,7 @@ def _to_time_major(array: ArrayLike, batch: tuple[int, ...], flags: Flags) -> Ar
     return jnp.asarray(array) if flags.time_major else jnp.moveaxis(array, len(batch), 0)
 
 
-def _flip(array: Array, lengths: Array | None) -> Array:
+def _flip(array: Array, lengths: ArrayLike | None) -> Array:
     """Each row's valid steps in reverse order, padding where it was."""
     if lengths is None:
         return jnp.flip(array, 0)

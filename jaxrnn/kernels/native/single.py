@@ -19,7 +19,7 @@ from jaxrnn.dtypes import state_dtype
 from jaxrnn.kernels.native import arrays, backend, calls
 from jaxrnn.kernels.native.arrays import Spec
 from jaxrnn.kernels.native.call import Prepared
-from jaxrnn.kernels.native.primitive import Form, batch, derivative, differs, explicit_mesh, make
+from jaxrnn.kernels.native.primitive import Form, batch, derivative, differs, make
 from jaxrnn.kernels.native.primitives import FORWARD
 from jaxrnn.step import Rows, Step, as_it_stands
 from jaxrnn.typing import Array, Carry, Params
@@ -34,7 +34,7 @@ def run(
     axes, given = jax.tree.leaves(carry)[0].shape[:-1], (params, rows, carry, step)
     if not 0 < np.prod(axes, dtype=int) <= MOST_ROWS or backend.declines(cell, dtype, state_dtype(carry)):
         return None
-    if explicit_mesh(given) or any(jax.typeof(a).manual_axis_type.varying for a in jax.tree.leaves(given)):
+    if any(jax.typeof(a).manual_axis_type.varying for a in jax.tree.leaves(given)):
         return None
     steps = jax.tree.map(lambda a: a[None], step)
     operands = arrays.gather(cell, params, dtype, projected, steps, carry, rows)
