@@ -14,6 +14,7 @@ from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, entry
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry, Params
 
 MERGES: dict[str, Callable[[Array, Array], Array]] = {
@@ -24,6 +25,7 @@ MERGES: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
+@serialized
 class BidirectionalCarry(NamedTuple):
     """The carries of both directions: forward after the last valid step, backward after the first."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from jax.export import is_symbolic_dim
+
 # Numbers a gate that one block works on: few enough to stay in cache, rows enough for large products. Measured on CPU,
 # see SPEED.md. Not a rule of T: the program is to be the same for any number of steps.
 WORK = 2**16
@@ -33,8 +35,12 @@ def blocks(T: int, chunk: int | str | None, rows: int, size: int) -> Blocks:
 
     None: the divisor of T nearest to WORK numbers a gate (no rest to run apart), else that many steps. A number: that
     many steps. "sqrt": segments of about sqrt(T) steps that save only the carry they start from, each in two blocks or
-    more; memory then grows as the square root of T, for one more forward pass.
+    more; memory then grows as the square root of T, for one more forward pass. A program that is exported for any
+    number of steps has one block.
     """
+    if is_symbolic_dim(T):
+        return Blocks(None, T)
+    rows = 1 if is_symbolic_dim(rows) else rows
     if chunk is not None and chunk != "sqrt":
         return Blocks(None, int(chunk))
     target = min(max(WORK // max(1, rows * size), SHORTEST), LONGEST)

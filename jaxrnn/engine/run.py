@@ -51,7 +51,7 @@ def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
     dtype = cell.compute_dtype(params, xs)
     batch = sequence.batch_axes(plan.projected)
     carry_dtype = cell.carry_dtype_for(dtype) if carry is None else state_dtype(carry)
-    backend = choose(cell, plan.backend, dtype, carry_dtype)
+    backend = choose(cell, plan.backend, dtype, carry_dtype, (sequence.t.shape[0], *batch))
     initial = cell.initial_carry(batch, params, carry_dtype)
     carry = initial if carry is None else carry
     check_carry_dtype(carry, dtype)

@@ -55,7 +55,7 @@ def scan(
         reset_carry: what resets lead to; None for the cell's initial carry.
         reverse: process from each row's last valid step to its first; outputs stay in the order of xs.
         chunk: steps a block of the scheduled backend. None picks by rule; "sqrt" trades one more forward pass for
-            memory that grows as the square root of T; T or more saves everything.
+            memory that grows as the square root of T; T or more saves everything, as a symbolic T does.
         rng: a PRNG key for dropout and zoneout; None runs without noise.
         start_step: the absolute time of xs[0], so that a stream in pieces draws the noise of the whole.
         per_step: arrays `[T, *B, ...]` that the equations ask for by name.

@@ -95,7 +95,7 @@ def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Ca
         return run(layer, call._replace(sequence=part, carry=carry), plan._replace(reverse=False))
 
     overlap = k2 - k1
-    count = math.ceil(T / k1)
+    count = -(-T // k1)
     steps = _pad(steps, sequence.batch_axes(plan.projected), overlap, count * k1 - T)
     carry = call.carry
     if carry is None:  # no steps at all: the layer's own initial carry, in its own dtype
@@ -103,7 +103,8 @@ def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Ca
 
     # First without gradients: the carry at every place where a window may start.
     unit = math.gcd(k1, k2)
-    cut = jax.tree.map(lambda a: a.reshape(len(a) // unit, unit, *a.shape[1:]), lax.stop_gradient(steps))
+    units = overlap // unit + count * (k1 // unit)
+    cut = jax.tree.map(lambda a: a.reshape(units, unit, *a.shape[1:]), lax.stop_gradient(steps))
     _, starts = lax.scan(lambda c, s: (lax.stop_gradient(piece(c, s)[0]), c), lax.stop_gradient(carry), cut)
     # Windows that reach back to the beginning start from the carry that was passed, with its gradient.
     at = jnp.arange(count) * k1

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 from jax.interpreters import ad, batching
 
 from jaxrnn.cell import Cell
@@ -32,7 +33,9 @@ def run(
 ) -> tuple[Carry, Array] | None:
     """The step, or None where the equations run as they stand."""
     axes, given = jax.tree.leaves(carry)[0].shape[:-1], (params, rows, carry, step)
-    if not 0 < np.prod(axes, dtype=int) <= MOST_ROWS or backend.declines(cell, dtype, state_dtype(carry)):
+    if any(map(is_symbolic_dim, axes)) or not 0 < np.prod(axes, dtype=int) <= MOST_ROWS:
+        return None
+    if backend.declines(cell, dtype, state_dtype(carry)):
         return None
     if any(jax.typeof(a).manual_axis_type.varying for a in jax.tree.leaves(given)):
         return None
