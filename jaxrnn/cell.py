@@ -20,10 +20,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.checks import check_batch, check_features, check_symbols
-from jaxrnn.dtypes import check_carry_dtype, check_dtype, default_float, is_integer, promote, state_dtype
+from jaxrnn.checks import check_features, check_symbols
+from jaxrnn.dtypes import check_carry_dtype, default_float, is_integer, promote, state_dtype
 from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer, Parameter, check_params, entry
+from jaxrnn.layer import Layer, Parameter, check_initial, check_params, entry
 from jaxrnn.placement import automatic, fitting, place
 from jaxrnn.step import Rows, Step, product, repeat_rows, run_step
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
@@ -115,14 +115,12 @@ class Cell(Layer):
             TypeError: `batch` is not a tuple of sizes, or `dtype` not a floating dtype.
             ValueError: the initial carry is learned and `params` is missing, or `params` do not fit the cell.
         """
-        check_batch(batch)
-        dtype = check_dtype(dtype, "dtype")
+        check_initial(self, batch, params, dtype)
         if params is None:
             if self.learns_carry:
                 fail("params", "given to initial_carry, since this cell learns its initial carry", Said("None"))
             dtype = dtype or self.carry_dtype_for(self.param_dtype or default_float())
         else:
-            check_params(self, params)
             dtype = dtype or self.carry_dtype_for(params["kernel"].dtype)
         shapes = self.carry_shapes(batch)
         if not self.learns_carry:
@@ -229,8 +227,8 @@ class Cell(Layer):
         return frozenset(self.per_step)
 
     @property
-    def accepted(self) -> frozenset[str]:
-        return self.asked | {n.name for n in self.noises}
+    def masks(self) -> dict[str, tuple[int, ...]]:
+        return {n.name: self.mask_shape(n) for n in self.noises}
 
     def _masks(self, rng: PRNGKeyArray | None, batch: tuple[int, ...], *, fixed: bool) -> dict[str, Array]:
         if rng is None:

@@ -12,9 +12,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import numpy as np
 
-from jaxrnn.checks import check_array, check_features, check_key, check_size, check_symbols, check_time, is_axis
-from jaxrnn.dtypes import FLOATS, is_float, is_integer, is_numeric
+from jaxrnn.checks import (
+    check_array,
+    check_batch,
+    check_features,
+    check_key,
+    check_size,
+    check_symbols,
+    check_time,
+    is_axis,
+)
+from jaxrnn.dtypes import FLOATS, check_dtype, is_float, is_integer, is_numeric
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.placement import automatic, of_results, place
 from jaxrnn.typing import Array, ArrayLike, Carry, Initializer, Params, PRNGKeyArray
@@ -87,9 +97,14 @@ class Layer(abc.ABC):
         return frozenset().union(*(part.asked for part in self.parts))
 
     @property
+    def masks(self) -> dict[str, tuple[int, ...]]:
+        """One row's shape of each mask of the cells' noise, by name: bools that may be given as per-step inputs."""
+        return {name: shape for part in self.parts for name, shape in part.masks.items()}
+
+    @property
     def accepted(self) -> frozenset[str]:
         """Names of the per-step inputs that may be given: those asked for, and masks of the cells' noise."""
-        return frozenset().union(*(part.accepted for part in self.parts))
+        return self.asked | frozenset(self.masks)
 
     def init(self, key: PRNGKeyArray, inputs: int) -> dict[str, Any]:
         """Draw all parameters.
@@ -188,6 +203,14 @@ def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
             fail(name, f"an array of one of {FLOATS}", value, kind=TypeError)
 
 
+def check_initial(layer: Layer, batch: Any, params: Any, dtype: Any) -> None:
+    """The arguments of `initial_carry`."""
+    check_batch(batch)
+    check_dtype(dtype, "dtype")
+    if params is not None:
+        check_params(layer, params)
+
+
 def entry(params: Params, name: str, argument: str = "params") -> Any:
     """`params[name]`, or an error that names the missing entry."""
     if not isinstance(params, dict):
@@ -256,6 +279,8 @@ def check_per_step(layer: Layer, given: Mapping[str, Any] | None, axes: tuple[in
             fail(f"per_step[{name!r}]", "an array", array, kind=TypeError)
         if array.shape[: len(axes)] != axes:
             fail(f"per_step[{name!r}]", f"of shape {axes}, then any", array)
+        if name in layer.masks and (array.shape != (*axes, *layer.masks[name]) or array.dtype != np.bool_):
+            fail(f"per_step[{name!r}]", f"bools of shape {(*axes, *layer.masks[name])}", array)
     return given
 
 

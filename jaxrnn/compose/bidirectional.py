@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.checks import check_choice
+from jaxrnn.dtypes import is_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer, entry
+from jaxrnn.layer import Layer, check_initial, entry
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry, Params
 
@@ -46,7 +47,8 @@ class Bidirectional(Layer):
         if self.merge is None:
             fail("merge", "a merge that gives one array, where a layer follows", Said("None"))
         sizes = self.forward.output_size, self.backward.output_size
-        return jax.eval_shape(self._merged, *(jax.ShapeDtypeStruct((n,), jnp.float32) for n in sizes)).shape[-1]
+        steps = (jax.ShapeDtypeStruct((2, 3, n), jnp.float32) for n in sizes)  # any two, of any three rows
+        return jax.eval_shape(self._merged_steps, *steps).shape[-1]
 
     @property
     def parts(self) -> tuple[Layer, ...]:
@@ -67,6 +69,7 @@ class Bidirectional(Layer):
 
     def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The initial carries of both directions; see `Cell.initial_carry`."""
+        check_initial(self, batch, params, dtype)
         of = {} if params is None else params
         return BidirectionalCarry(
             self.forward.initial_carry(batch, of.get("forward"), dtype),
@@ -85,7 +88,15 @@ class Bidirectional(Layer):
         forward, ys = run(self.forward, call.part(0, "forward"), reverse)
         backward, zs = run(self.backward, call.part(1, "backward"), not reverse)
         carry = BidirectionalCarry(forward, backward)
-        return carry, (ys, zs) if self.merge is None else clean(call.sequence.valid, self._merged(ys, zs))
+        return carry, (ys, zs) if self.merge is None else clean(call.sequence.valid, self._merged_steps(ys, zs))
+
+    def _merged_steps(self, forward: Array, backward: Array) -> Array:
+        """Of whole sequences: one array for each step and row, with features of its own."""
+        merged = self._merged(forward, backward)
+        axes = forward.shape[:-1]
+        if getattr(merged, "shape", (None,))[:-1] != axes or not is_float(merged.dtype):
+            fail("merge", f"a function that returns floats of shape {axes} and features", merged)
+        return merged
 
     def _merged(self, forward: Array, backward: Array) -> Array:
         return (MERGES[self.merge] if isinstance(self.merge, str) else self.merge)(forward, backward)

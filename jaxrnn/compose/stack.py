@@ -13,7 +13,7 @@ from jaxrnn.checks import check_flag, check_rate
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Call, key_of_part
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, entry
+from jaxrnn.layer import Layer, check_initial, entry
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
 
@@ -49,6 +49,7 @@ class Stack(Layer):
 
     def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """A tuple with the initial carry of each layer; see `Cell.initial_carry`."""
+        check_initial(self, batch, params, dtype)
         of = {} if params is None else params
         return tuple(layer.initial_carry(batch, of.get(name), dtype) for name, layer in self._named())
 

@@ -15,7 +15,7 @@ from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.initializers import Constant, glorot_uniform
-from jaxrnn.layer import Layer, Parameter, entry
+from jaxrnn.layer import Layer, Parameter, check_initial, entry
 from jaxrnn.step import product, repeat_rows
 from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
 
@@ -48,6 +48,7 @@ class Wrapper(Layer):
 
     def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The wrapped layer's initial carry; see `Cell.initial_carry`."""
+        check_initial(self, batch, params, dtype)
         return self.layer.initial_carry(batch, None if params is None else self.inner_params(params), dtype)
 
     def pack(self, carry: Any, argument: str = "carry") -> Carry:

@@ -38,7 +38,8 @@ def blocks(T: int, chunk: int | str | None, rows: int, size: int) -> Blocks:
     more; memory then grows as the square root of T, for one more forward pass. A program that is exported for any
     number of steps has one block.
     """
-    if is_symbolic_dim(T):
+    symbolic = is_symbolic_dim(T)
+    if symbolic:
         return Blocks(None, T)
     rows = 1 if is_symbolic_dim(rows) else rows
     if chunk is not None and chunk != "sqrt":

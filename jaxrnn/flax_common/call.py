@@ -22,6 +22,7 @@ from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Layer, check_carry, check_per_step
+from jaxrnn.placement import automatic, place
 from jaxrnn.step import guard, select
 from jaxrnn.typing import Array, ArrayLike, Carry, Params, PRNGKeyArray
 
@@ -124,7 +125,8 @@ def run_layer(
 def close_call(call: Call, outputs: Any) -> Any:
     """Outputs in the layout and the order that the call asked for."""
     if call.flags.reverse and not call.flags.keep_order:
-        outputs = jax.tree.map(lambda a: _flip(a, call.lengths), outputs)
+        flipped = lambda a: automatic(_flip, (a, call.lengths), lambda *_: place(a))  # noqa: E731
+        outputs = jax.tree.map(flipped, outputs)
     return jax.tree.map(lambda a: a if call.flags.time_major else jnp.moveaxis(a, 0, len(call.batch)), outputs)
 
 
