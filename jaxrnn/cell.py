@@ -26,7 +26,7 @@ from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, Parameter, check_initial, check_params, entry
 from jaxrnn.placement import automatic, fitting, place
 from jaxrnn.step import Rows, Step, product, repeat_rows, run_step
-from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class Cell(Layer):
             fail("params['kernel']", "an array of shape (D, G, H)", kernel)
         return kernel.shape[0]
 
-    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
         sizes = self._sizes()
         return self.carry_type(*((*batch, sizes[s]) for s in self.carry_sizes))
 
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The carry before the first step: zeros, or the learned one.
 
         Args:
@@ -210,13 +210,13 @@ class Cell(Layer):
         """The recurrent kernels, in the dtype of products."""
         return {name: params[name].astype(dtype) for name, p in self.parameters if p.role == "recurrent"}
 
-    def theta(self, params: Params, batch: tuple[int, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
+    def theta(self, params: Params, batch: tuple[Axis, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
         units = {n: repeat_rows(params[n].astype(dtype), batch) for n, p in self.parameters if p.role == "unit"}
         fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
         return units | self._masks(fixed, batch, fixed=True)
 
-    def draw(self, rng: PRNGKeyArray | None, t: Any, batch: tuple[int, ...]) -> dict[str, Array]:
+    def draw(self, rng: PRNGKeyArray | None, t: Any, batch: tuple[Axis, ...]) -> dict[str, Array]:
         """The masks of step `t`: a function of rng and the absolute time alone."""
         if rng is None or all(n.fixed for n in self.noises):
             return {}
@@ -230,7 +230,7 @@ class Cell(Layer):
     def masks(self) -> dict[str, tuple[int, ...]]:
         return {n.name: self.mask_shape(n) for n in self.noises}
 
-    def _masks(self, rng: PRNGKeyArray | None, batch: tuple[int, ...], *, fixed: bool) -> dict[str, Array]:
+    def _masks(self, rng: PRNGKeyArray | None, batch: tuple[Axis, ...], *, fixed: bool) -> dict[str, Array]:
         if rng is None:
             return {}
         return {

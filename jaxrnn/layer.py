@@ -27,7 +27,7 @@ from jaxrnn.checks import (
 from jaxrnn.dtypes import FLOATS, check_dtype, is_float, is_integer, is_numeric
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.placement import automatic, of_results, place
-from jaxrnn.typing import Array, ArrayLike, Carry, Initializer, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Initializer, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ class Layer(abc.ABC):
         """The number D of input features that `params` were made for."""
 
     @abc.abstractmethod
-    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
         """The carry with a shape tuple in place of each array."""
 
     @abc.abstractmethod
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The carry before the first step, for batch axes `batch`."""
 
     @abc.abstractmethod
@@ -239,7 +239,7 @@ def _pairs(path: str, declared: dict[str, Any], given: Any) -> Iterator[tuple[st
             )
 
 
-def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str = "carry") -> Carry:
+def check_carry(layer: Layer, carry: Any, batch: tuple[Axis, ...], argument: str = "carry") -> Carry:
     """`carry` in the layer's own type, with every array of the right shape and one floating dtype."""
     carry = layer.pack(carry, argument)
     shapes = layer.carry_shapes(batch)
@@ -254,7 +254,7 @@ def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str 
     return carry
 
 
-def check_per_step(layer: Layer, given: Mapping[str, Any] | None, axes: tuple[int, ...]) -> dict[str, Any]:
+def check_per_step(layer: Layer, given: Mapping[str, Any] | None, axes: tuple[Axis, ...]) -> dict[str, Any]:
     """The per-step inputs that the layer asks for, all of them and no others (masks of its noise may be given too).
 
     Their leading axes are `axes`: time and batch for a sequence, batch for a step.

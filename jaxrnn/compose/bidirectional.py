@@ -16,7 +16,7 @@ from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, check_initial, entry
 from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, Carry, Params
+from jaxrnn.typing import Array, Axis, Carry, Params
 
 MERGES: dict[str, Callable[[Array, Array], Array]] = {
     "concat": lambda f, b: jnp.concatenate([f, b], axis=-1),
@@ -64,10 +64,10 @@ class Bidirectional(Layer):
     def input_size(self, params: Params) -> int:
         return self.forward.input_size(entry(params, "forward"))
 
-    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
         return BidirectionalCarry(self.forward.carry_shapes(batch), self.backward.carry_shapes(batch))
 
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The initial carries of both directions; see `Cell.initial_carry`."""
         check_initial(self, batch, params, dtype)
         of = {} if params is None else params

@@ -14,7 +14,7 @@ from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Call, key_of_part
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, check_initial, entry
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, Axis, Carry, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Stack(Layer):
     def input_size(self, params: Params) -> int:
         return self.layers[0].input_size(entry(params, "layer_0"))
 
-    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
         return tuple(layer.carry_shapes(batch) for layer in self.layers)
 
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """A tuple with the initial carry of each layer; see `Cell.initial_carry`."""
         check_initial(self, batch, params, dtype)
         of = {} if params is None else params
@@ -87,7 +87,7 @@ class Stack(Layer):
     def _drops_after(self, i: int, rng: PRNGKeyArray | None) -> bool:
         return rng is not None and self.dropout > 0 and i + 1 < len(self.layers)
 
-    def _masks(self, i: int, rng: Any, shape: tuple[int, ...]) -> Callable[[Array], Array]:
+    def _masks(self, i: int, rng: Any, shape: tuple[Axis, ...]) -> Callable[[Array], Array]:
         key = jax.random.fold_in(rng, len(self.layers) + i)
 
         def draw(t: Array) -> Array:

@@ -17,7 +17,7 @@ from jaxrnn.errors import fail
 from jaxrnn.initializers import Constant, glorot_uniform
 from jaxrnn.layer import Layer, Parameter, check_initial, entry
 from jaxrnn.step import product, repeat_rows
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, Axis, Carry, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Wrapper(Layer):
     def input_size(self, params: Params) -> int:
         return self.layer.input_size(self.inner_params(params))
 
-    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
         return self.layer.carry_shapes(batch)
 
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The wrapped layer's initial carry; see `Cell.initial_carry`."""
         check_initial(self, batch, params, dtype)
         return self.layer.initial_carry(batch, None if params is None else self.inner_params(params), dtype)
@@ -54,7 +54,7 @@ class Wrapper(Layer):
     def pack(self, carry: Any, argument: str = "carry") -> Carry:
         return self.layer.pack(carry, argument)
 
-    def before(self, xs: Array, batch: tuple[int, ...], rng: PRNGKeyArray | None) -> Array:
+    def before(self, xs: Array, batch: tuple[Axis, ...], rng: PRNGKeyArray | None) -> Array:
         """What the wrapped layer reads in place of xs."""
         return xs
 
@@ -120,7 +120,7 @@ class InputDropout(Wrapper):
     def noisy(self) -> bool:
         return self.rate > 0 or super().noisy
 
-    def before(self, xs: Array, batch: tuple[int, ...], rng: PRNGKeyArray | None) -> Array:
+    def before(self, xs: Array, batch: tuple[Axis, ...], rng: PRNGKeyArray | None) -> Array:
         if rng is None or self.rate == 0:
             return xs
         keep = jax.random.bernoulli(jax.random.fold_in(rng, 2**32 - 2), 1 - self.rate, batch)

@@ -26,7 +26,7 @@ from jaxrnn.engine.sequence import Call, Given
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Layer, check_carry, check_params, check_per_step
 from jaxrnn.reports import report
-from jaxrnn.typing import ArrayLike
+from jaxrnn.typing import ArrayLike, Axis
 
 
 class Arguments(NamedTuple):
@@ -86,7 +86,7 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     return Call(dict(params), sequence, carry, reset_carry, given.rng)
 
 
-def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tuple[int, ...]:
+def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tuple[Axis, ...]:
     """The batch axes of xs, once its rank, dtype and features fit."""
     if projected:
         gates = getattr(layer, "gates", None)
@@ -118,7 +118,7 @@ def check_chunk(chunk: Any) -> None:
 
 
 def check_lengths(
-    lengths: Any, T: int, batch: tuple[int, ...], argument: str = "lengths", inputs: str = "xs"
+    lengths: Any, T: Axis, batch: tuple[Axis, ...], argument: str = "lengths", inputs: str = "xs"
 ) -> ArrayLike | None:
     """Integers `[*B]` in [0, T]. Traced ones are clipped to it, and reported under `jaxrnn.checkify`."""
     if lengths is None:
@@ -139,7 +139,7 @@ def check_lengths(
     return lengths
 
 
-def _per_step(value: Any, argument: str, shape: tuple[int, ...], kind: Any, expected: str) -> ArrayLike | None:
+def _per_step(value: Any, argument: str, shape: tuple[Axis, ...], kind: Any, expected: str) -> ArrayLike | None:
     if value is None:
         return None
     value = check_numbers(value, argument)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxrnn.engine.sequence import Given, Sequence
-from jaxrnn.typing import Array
+from jaxrnn.typing import Array, Axis
 
 
 def settle(given: Given) -> Sequence:
@@ -23,7 +23,7 @@ def settle(given: Given) -> Sequence:
     return Sequence(xs, t, valid, flags, segments, {name: jnp.asarray(a) for name, a in given.per_step.items()})
 
 
-def valid_steps(T: int, lengths: Any, mask: Any) -> Any:
+def valid_steps(T: Axis, lengths: Any, mask: Any) -> Any:
     """`[T, *B]`, true where a step counts; None when all do. Of NumPy arrays a NumPy array."""
     valid = mask
     if lengths is not None:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from jax.export import is_symbolic_dim
 
+from jaxrnn.typing import Axis
+
 # Numbers a gate that one block works on: few enough to stay in cache, rows enough for large products. Measured on CPU,
 # see SPEED.md. Not a rule of T: the program is to be the same for any number of steps.
 WORK = 2**16
@@ -27,10 +29,10 @@ class Blocks(NamedTuple):
     """Steps a segment that saves nothing inside (None: no segments), and steps a block."""
 
     segment: int | None
-    block: int
+    block: Axis
 
 
-def blocks(T: int, chunk: int | str | None, rows: int, size: int) -> Blocks:
+def blocks(T: Axis, chunk: int | str | None, rows: Axis, size: int) -> Blocks:
     """The blocks of a sequence of T steps, `rows` batch rows and H = `size` units.
 
     None: the divisor of T nearest to WORK numbers a gate (no rest to run apart), else that many steps. A number: that

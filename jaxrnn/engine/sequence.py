@@ -10,7 +10,7 @@ from jaxrnn.cell import Cell
 from jaxrnn.dtypes import is_integer
 from jaxrnn.engine.plan import Plan
 from jaxrnn.step import Rows
-from jaxrnn.typing import Array, ArrayLike, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
 
 
 class Given(NamedTuple):
@@ -35,7 +35,7 @@ class Sequence(NamedTuple):
     segments: Array | None  # [T, *B] int: ids
     per_step: dict[str, Array]  # [T, *B, ...]
 
-    def batch_axes(self, projected: bool) -> tuple[int, ...]:
+    def batch_axes(self, projected: bool) -> tuple[Axis, ...]:
         """The sizes of *B."""
         return self.xs.shape[1 : self.xs.ndim - feature_axes(self.xs, projected)]
 

@@ -19,7 +19,7 @@ from jaxrnn.engine.sequence import Call, Sequence, Steps
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer
 from jaxrnn.step import select
-from jaxrnn.typing import Array, Carry, Params
+from jaxrnn.typing import Array, Axis, Carry, Params
 
 
 def scan_truncated(
@@ -124,7 +124,7 @@ def _in_order(sequence: Sequence, reverse: bool) -> Steps:
     return jax.tree.map(lambda a: jnp.flip(a, 0), steps) if reverse else steps
 
 
-def _pad(steps: Steps, batch: tuple[int, ...], front: int, back: int) -> Steps:
+def _pad(steps: Steps, batch: tuple[Axis, ...], front: int, back: Axis) -> Steps:
     """Invalid steps around the sequence, so that all windows are of one length."""
     if front == back == 0:
         return steps

@@ -24,7 +24,7 @@ from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Layer, check_carry, check_per_step
 from jaxrnn.placement import automatic, place
 from jaxrnn.step import guard, select
-from jaxrnn.typing import Array, ArrayLike, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
 
 
 class SequenceOptions(TypedDict, total=False):
@@ -55,7 +55,7 @@ class Call(NamedTuple):
     """One call of a sequence module, checked, with every array time-major."""
 
     xs: Array  # [T, *B, *features]
-    batch: tuple[int, ...]
+    batch: tuple[Axis, ...]
     lengths: ArrayLike | None  # [*B]
     options: dict[str, Any]
     flags: Flags
@@ -130,7 +130,7 @@ def close_call(call: Call, outputs: Any) -> Any:
     return jax.tree.map(lambda a: a if call.flags.time_major else jnp.moveaxis(a, 0, len(call.batch)), outputs)
 
 
-def check_kept(carry: Any, batch: tuple[int, ...], features: int) -> None:
+def check_kept(carry: Any, batch: tuple[Axis, ...], features: int) -> None:
     """The carry that a stateful module kept fits these inputs' batch axes."""
     kept = jax.tree.leaves(carry)[0].shape[:-features]
     if kept != batch:
@@ -178,7 +178,7 @@ def held_step(
 # ---------------------------------------------------------------- arrays
 
 
-def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: str) -> dict[str, Any]:
+def _check_options(options: Mapping[str, Any], axes: tuple[Axis, ...], layout: str) -> dict[str, Any]:
     """The options that are given, with every array's batch and time axes those of the inputs."""
     for name in options:
         if name not in SequenceOptions.__annotations__:
@@ -196,7 +196,7 @@ def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: st
     return given
 
 
-def _to_time_major(array: ArrayLike, batch: tuple[int, ...], flags: Flags) -> Array:
+def _to_time_major(array: ArrayLike, batch: tuple[Axis, ...], flags: Flags) -> Array:
     return jnp.asarray(array) if flags.time_major else jnp.moveaxis(array, len(batch), 0)
 
 
