@@ -47,7 +47,7 @@ def check_time(value: Any, argument: str) -> None:
         value = check_array(value, argument, "one integer, an absolute time")
         if value.shape != () or not is_integer(value.dtype):
             fail(argument, "one integer, an absolute time", value, kind=TypeError)
-    if not is_traced(value) and not 0 <= value < 2**31:
+    if not is_traced(value) and not 0 <= int(value) < 2**31:  # an int32 array does not hold the bound
         fail(argument, "an absolute time in [0, 2**31)", Said(str(value)))
 
 

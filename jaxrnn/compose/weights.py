@@ -45,7 +45,7 @@ def weight_drop(params: Params, rng: PRNGKeyArray, rate: float) -> Params:
         fail("params", "a dict of arrays, as `init` returns", params, kind=TypeError)
     check_key(rng, "rng")
     check_rate(rate, "rate")
-    leaves, tree = jax.tree_util.tree_flatten_with_path(params, is_leaf=lambda a: a is None)
+    leaves, tree = jax.tree_util.tree_flatten_with_path(params, is_leaf=lambda a: not isinstance(a, dict))
     recurrent = [index for index, (path, _) in enumerate(leaves) if path[-1] == jax.tree_util.DictKey(RECURRENT)]
     if not recurrent:
         fail("params", f"a dict with an entry {RECURRENT!r}, at any depth", params)

@@ -22,6 +22,8 @@ import jaxrnn
 from jaxrnn import serialized
 from tests.laws.programs import assert_close
 
+pytest.importorskip("flatbuffers")  # with which `jax.export` writes
+
 D, H = 3, 4
 RNG = np.random.default_rng(0)
 PLATFORMS = ("cpu", "cuda", "tpu")
