@@ -1,15 +1,22 @@
-"""Checks of single arguments: a size, a rate, a key. Each passes in silence or raises with the argument's name."""
+"""Checks of single arguments: a size, a rate, an array. Each passes in silence or raises with the argument's name.
+
+What is static is asked of NumPy and `jax.dtypes`, never of `jax.numpy`: exporters put functions of theirs in its place.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 
+from jaxrnn.dtypes import FLOATS, is_float, is_integer, is_numeric
 from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.reports import report
+from jaxrnn.typing import ArrayLike
 
 
 def check_size(value: Any, argument: str) -> None:
@@ -36,10 +43,11 @@ def check_function(value: Any, argument: str, expected: str = "a function of one
 
 def check_time(value: Any, argument: str) -> None:
     """The absolute time of a step, one integer from 0 on; traced ones are taken at their word."""
-    integer = isinstance(value, (int, np.integer, jax.Array, np.ndarray)) and not isinstance(value, bool)
-    if not integer or jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.integer):
-        fail(argument, "one integer, an absolute time", value, kind=TypeError)
-    if not isinstance(value, jax.core.Tracer) and not 0 <= value < 2**31:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        value = check_array(value, argument, "one integer, an absolute time")
+        if value.shape != () or not is_integer(value.dtype):
+            fail(argument, "one integer, an absolute time", value, kind=TypeError)
+    if not is_traced(value) and not 0 <= int(value) < 2**31:  # an int32 array does not hold the bound
         fail(argument, "an absolute time in [0, 2**31)", Said(str(value)))
 
 
@@ -64,19 +72,87 @@ def check_flag(value: Any, argument: str) -> None:
 
 def check_batch(batch: Any, argument: str = "batch") -> None:
     """A tuple of axis sizes, or an error."""
-    if not isinstance(batch, tuple) or not all(map(_is_axis, batch)):
+    if not isinstance(batch, tuple) or not all(map(is_axis, batch)):
         fail(argument, "a tuple of axis sizes such as (32,) or ()", batch, kind=TypeError)
 
 
-def _is_axis(n: Any) -> bool:
+def is_axis(n: Any) -> bool:
+    """The size of an axis: a number, or a symbol of a program that is exported for any number."""
+    if is_symbolic_dim(n):
+        return True
     return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and bool(n >= 0)
 
 
 def check_key(key: Any, argument: str) -> None:
     """One PRNG key, typed or raw, or an error."""
     if isinstance(key, (jax.Array, np.ndarray)):
-        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
+        if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
             return
-        if key.dtype == jnp.uint32 and key.ndim == 1 and key.shape[0] in (2, 4):
+        if key.dtype == np.uint32 and key.ndim == 1 and key.shape[0] in (2, 4):
+            check_array(key, argument)
             return
     fail(argument, "one PRNG key, such as jax.random.key(0)", key, kind=TypeError)
+
+
+# ---------------------------------------------------------------- arrays
+
+
+def check_array(value: Any, argument: str, expected: str = "an array") -> Any:
+    """An array of JAX, or one of NumPy that JAX takes as it is."""
+    if not isinstance(value, (jax.Array, np.ndarray, np.generic)):
+        fail(argument, expected, value, kind=TypeError)
+    if isinstance(value, np.ma.MaskedArray):
+        hint = "Its mask would be lost: pass `value.filled(...)`, and the mask where there is an argument for it."
+        fail(argument, expected, Said("a masked array of NumPy"), hint, kind=TypeError)
+    if isinstance(value.dtype, np.dtype) and not value.dtype.isnative:
+        hint = "Convert it: `value.astype(value.dtype.newbyteorder('='))`."
+        fail(argument, f"{expected} in this machine's order of bytes", value, hint, kind=TypeError)
+    return value
+
+
+def check_numbers(value: Any, argument: str) -> ArrayLike:
+    """An array of floats, integers or bools, of JAX or NumPy."""
+    check_array(value, argument)
+    if not is_numeric(value.dtype):
+        fail(argument, "an array of numbers", value, kind=TypeError)
+    return value
+
+
+def is_traced(*values: Any) -> bool:
+    """Whether a value is not to be read here: traced, or partly on machines that this process doesn't see."""
+    return any(
+        isinstance(v, jax.core.Tracer) or (isinstance(v, jax.Array) and not v.is_fully_addressable) for v in values
+    )
+
+
+def check_features(xs: Any, inputs: int, argument: str) -> None:
+    """Floats with D features in the last axis, or integers below D."""
+    check_array(xs, argument)
+    if is_integer(xs.dtype):
+        return
+    if not is_float(xs.dtype):
+        fail(argument, f"an array [..., D] of one of {FLOATS}, or integers", xs, kind=TypeError)
+    if xs.ndim < 1 or xs.shape[-1] != inputs:
+        fail(argument, f"of shape [..., D] with D = {inputs}, as the kernel in params has it", xs)
+
+
+def check_symbols(xs: Any, symbols: int, argument: str, valid: Callable[..., Any] | None = None, *marks: Any) -> None:
+    """Integer inputs pick a row of the kernel that exists, where `valid(*marks)`. Traced ones are clipped, and reported
+    under `checkify`."""
+    if not is_integer(xs.dtype):
+        return
+    expected = f"integers in [0, {symbols}), the rows of the kernel"
+
+    def inside(xs: Any, *marks: Any) -> Any:
+        there = (xs >= 0) & (xs < symbols)
+        counts = None if valid is None else valid(*marks)
+        return (there if counts is None else there | ~counts).all()
+
+    if is_traced(xs, *marks):
+        report(inside, (xs, *marks), f"`{argument}` must be {expected}")
+        return
+    read: list[Any] = [None if a is None else np.asarray(a) for a in (xs, *marks)]
+    if not inside(*read):
+        counts = None if valid is None else valid(*read[1:])
+        picked = read[0] if counts is None else read[0][counts]
+        fail(argument, expected, Said(f"values from {picked.min()} to {picked.max()}"))

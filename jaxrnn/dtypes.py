@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from jaxrnn.errors import fail
 from jaxrnn.typing import Carry
@@ -18,10 +18,20 @@ def is_float(dtype: Any) -> bool:
     return getattr(dtype, "name", None) in FLOATS
 
 
+def is_integer(dtype: Any) -> bool:
+    """Integers of either sign and any width; bools are none."""
+    return jax.dtypes.issubdtype(dtype, np.integer)
+
+
+def is_numeric(dtype: Any) -> bool:
+    """Numbers or bools: no strings, objects, dates or PRNG keys."""
+    return jax.dtypes.issubdtype(dtype, np.number) or dtype == np.bool_
+
+
 def promote(*dtypes: Any) -> Any:
     """The common dtype. Our own policy, spelled out in casts, so it holds under strict promotion too."""
     with jax.numpy_dtype_promotion("standard"):
-        return jnp.result_type(*(jnp.dtype(d) for d in dtypes))
+        return jax.dtypes.result_type(*(np.dtype(d) for d in dtypes))
 
 
 def default_float() -> Any:
@@ -39,7 +49,7 @@ def check_dtype(dtype: Any, argument: str) -> Any:
     if dtype is None:
         return None
     try:
-        known = jnp.dtype(dtype)
+        known = np.dtype(dtype)
     except TypeError:
         known = None
     if known is None or not is_float(known):
@@ -55,7 +65,7 @@ def check_carry_dtype(carry: Carry, dtype: Any) -> None:
     if promote(have, dtype) != have:
         fail(
             "carry",
-            f"of a dtype that holds {jnp.dtype(dtype).name}",
+            f"of a dtype that holds {np.dtype(dtype).name}",
             carry,
             "Cast the carry, or pass `dtype` to `initial_carry`.",
             kind=TypeError,

@@ -14,6 +14,7 @@ from jaxrnn.checks import check_flag, check_function, check_number, check_size
 from jaxrnn.dtypes import check_dtype, promote
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Parameter
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry, Initializer
 
 RESERVED = ("kernel", "recurrent_kernel", "bias")
@@ -189,6 +190,7 @@ def gate_cell(
             fail("parameters", f"a dict without {RESERVED}, which every cell declares", name)
         if not isinstance(parameter, Parameter):
             fail("parameters", "a dict of jaxrnn.Parameter", parameter, f"Entry {name!r}.", kind=TypeError)
+    serialized(carry)
 
     def decorate(equations: Callable[..., tuple[Carry, Array]]) -> Callable[..., Cell]:
         check_function(equations, "equations", "a function of (carry, x, h) or (carry, x, recur, theta)")

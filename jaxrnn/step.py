@@ -20,7 +20,7 @@ from jaxrnn.closures import holds_arrays
 from jaxrnn.dtypes import state_dtype
 from jaxrnn.equations import apply
 from jaxrnn.errors import Said, fail, nearest
-from jaxrnn.typing import Array, Carry, Params
+from jaxrnn.typing import Array, Axis, Carry, Params
 
 if TYPE_CHECKING:
     from jaxrnn.cell import Cell
@@ -172,7 +172,7 @@ def _spread(condition: Array, like: Array) -> Array:
     return lax.broadcast_in_dim(condition, like.shape, tuple(range(condition.ndim)))
 
 
-def repeat_rows(array: Array, batch: tuple[int, ...]) -> Array:
+def repeat_rows(array: Array, batch: tuple[Axis, ...]) -> Array:
     return jnp.broadcast_to(array, (*batch, *array.shape))
 
 

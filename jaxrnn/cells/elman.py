@@ -21,9 +21,11 @@ from jaxrnn.cell import Cell, Update
 from jaxrnn.checks import check_flag, check_function, check_number
 from jaxrnn.errors import fail
 from jaxrnn.gate_cell import Common, build
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Activation, Array
 
 
+@serialized
 class ElmanCarry(NamedTuple):
     """The one state of a simple recurrent network."""
 

@@ -22,9 +22,11 @@ from jaxrnn.checks import check_flag, check_function
 from jaxrnn.gate_cell import Common, build, check_chrono
 from jaxrnn.initializers import Chrono, zeros
 from jaxrnn.layer import Parameter
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Activation, Array
 
 
+@serialized
 class GRUCarry(NamedTuple):
     """The one state of a GRU."""
 

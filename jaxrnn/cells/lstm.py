@@ -34,11 +34,13 @@ from jaxrnn.errors import fail
 from jaxrnn.gate_cell import Common, build, check_chrono, check_common
 from jaxrnn.initializers import Chrono, Constant, glorot_uniform, ones, zeros
 from jaxrnn.layer import Parameter
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Activation, Array, Initializer
 
 NORM_EPSILON = 1e-5
 
 
+@serialized
 class LSTMCarry(NamedTuple):
     """The cell state and the output, in Flax's order."""
 
