@@ -14,19 +14,40 @@ class Said(str):
     """What came in words that are ready to print, where its value alone would not tell: `Said("it alone")`."""
 
 
+LONGEST = 120  # characters of a value in a message
+
+
 def describe(value: Any) -> str:
-    """A short text for what came: `float32[3,4]` for arrays, the repr for anything else."""
+    """A short text for what came: `float32[3,4]` for arrays, also inside dicts and tuples, the repr of anything else."""
     if isinstance(value, Said):
         return str(value)
-    if isinstance(value, (jax.Array, np.ndarray, np.generic, jax.ShapeDtypeStruct)):
-        return f"{value.dtype}[{','.join(map(str, value.shape))}]"
-    if isinstance(value, dict):
-        return "a dict with " + (", ".join(map(repr, value)) or "no entries")
-    if isinstance(value, tuple):
-        inner = ", ".join(map(describe, value))
-        return f"{type(value).__name__}({inner})"
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    text = _text(value)
+    if len(text) <= LONGEST:
+        return text
+    return f"a dict with {_cut(', '.join(map(_text, value)))}" if type(value) is dict else _cut(text)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (jax.Array, np.ndarray, jax.ShapeDtypeStruct)):
+        kind = "" if type(value) is not np.ma.MaskedArray else "masked "
+        return f"{kind}{value.dtype}[{','.join(map(str, value.shape))}]"
+    if type(value) is dict:
+        return f"{{{', '.join(f'{_text(key)}: {_text(inner)}' for key, inner in value.items())}}}"
+    if type(value) is list:
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        named = zip(value._fields, value, strict=True)
+        return f"{type(value).__name__}({', '.join(f'{name}={_text(inner)}' for name, inner in named)})"
+    if type(value) is tuple:
+        return f"({', '.join(map(_text, value))}{',' * (len(value) == 1)})"
+    try:
+        return repr(value)
+    except Exception as error:  # an object's own, or Python's for an integer of thousands of digits
+        return f"{object.__repr__(value)}, whose repr raises {type(error).__name__}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def fail(argument: str, expected: str, got: Any, hint: str = "", *, kind: type[Exception] = ValueError) -> NoReturn:
