@@ -21,11 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import checkify
 
-from jaxrnn.checks import check_batch, check_key, check_time
+from jaxrnn.checks import check_batch, check_key, check_time, is_array
 from jaxrnn.dtypes import FLOATS, check_carry_dtype, check_dtype, default_float, is_float, promote, state_dtype
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, Parameter, check_carry, check_params, check_per_step, entry
-from jaxrnn.step import Rows, Step, product, repeat_rows, run_step
+from jaxrnn.step import Rows, Step, check_result, product, repeat_rows, run_step
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
 
 
@@ -39,7 +39,14 @@ class Update:
     def __call__(
         self, carry: Carry, x: Any, recur: Any, theta: dict[str, Any], **per_step: Array
     ) -> tuple[Carry, Array]:
-        return self.equations(carry, x, recur, theta, **dict(self.options), **per_step)
+        options = dict(self.options)
+        result = self.equations(carry, x, recur, theta, **options, **per_step)
+        return check_result(name_of(options.get("equations", self.equations)), result, carry)
+
+
+def name_of(function: Any) -> str:
+    """The name of a function, of one with arguments bound, or of the class of what is called like one."""
+    return getattr(getattr(function, "func", function), "__name__", type(function).__name__)
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ class Cell(Layer):
             TypeError: `batch` is not a tuple of sizes, or `dtype` not a floating dtype.
             ValueError: the initial carry is learned and `params` is missing, or `params` do not fit the cell.
         """
-        check_batch(batch)
+        batch = check_batch(batch)
         dtype = check_dtype(dtype, "dtype")
         if params is None:
             if self.learns_carry:
@@ -290,9 +297,9 @@ class Cell(Layer):
 
 def check_features(xs: Any, inputs: int, argument: str) -> None:
     """Floats with D features in the last axis, or integers below D."""
-    if not isinstance(xs, (jax.Array, np.ndarray, np.generic)):
+    if not is_array(xs) and not isinstance(xs, np.generic):
         fail(argument, "an array", xs, kind=TypeError)
-    if jnp.issubdtype(xs.dtype, jnp.integer):
+    if jnp.issubdtype(xs.dtype, jnp.integer) and xs.dtype.isnative:
         return
     if not is_float(xs.dtype):
         fail(argument, f"an array [..., D] of one of {FLOATS}, or integers", xs, kind=TypeError)
@@ -311,4 +318,5 @@ def check_symbols(xs: Any, symbols: int, argument: str, valid: Any = None) -> No
         return
     picked = np.asarray(xs) if valid is None else np.asarray(xs)[np.asarray(valid)]
     if picked.size and not (picked.min() >= 0 and picked.max() < symbols):
-        fail(argument, expected, Said(f"values from {picked.min()} to {picked.max()}"))
+        span = Said(f"values from {picked.min()} to {picked.max()}")
+        fail(argument, expected, xs if isinstance(xs, np.generic) else span)

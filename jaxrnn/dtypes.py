@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxrnn.errors import fail
 from jaxrnn.typing import Carry
@@ -15,7 +16,12 @@ FLOATS = ("bfloat16", "float16", "float32", "float64")
 
 def is_float(dtype: Any) -> bool:
     """A dtype in which cells compute. Eight-bit floats promote with nothing, so they are none."""
-    return getattr(dtype, "name", None) in FLOATS
+    return getattr(dtype, "name", None) in FLOATS and dtype.isnative
+
+
+def is_numeric(dtype: Any) -> bool:
+    """Numbers or bools: no strings, objects, dates or PRNG keys, nor another machine's order of bytes."""
+    return (jnp.issubdtype(dtype, jnp.number) or dtype == jnp.bool_) and dtype.isnative
 
 
 def promote(*dtypes: Any) -> Any:
@@ -38,13 +44,16 @@ def check_dtype(dtype: Any, argument: str) -> Any:
     """A floating dtype in canonical form, or None."""
     if dtype is None:
         return None
+    known: Any = dtype  # the rest would be asked for an attribute `dtype`, as arrays have one
+    if isinstance(dtype, str):
+        known = dtype if dtype in FLOATS else np.sctypeDict.get(dtype)
     try:
-        known = jnp.dtype(dtype)
+        name = jnp.dtype(known).name if isinstance(known, (str, type, np.dtype)) else None
     except TypeError:
-        known = None
-    if known is None or not is_float(known):
+        name = None
+    if name not in FLOATS:
         fail(argument, f"None or one of {FLOATS}", dtype, kind=TypeError)
-    return known
+    return jnp.dtype(name)
 
 
 def check_carry_dtype(carry: Carry, dtype: Any) -> None:

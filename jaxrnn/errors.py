@@ -18,7 +18,7 @@ LONGEST = 120  # characters of a value in a message
 
 
 def describe(value: Any) -> str:
-    """A short text for what came: `float32[3,4]` for arrays, also inside dicts and tuples, the repr of anything else."""
+    """A short text for what came: `float32[3,4]` for arrays, also inside containers, the repr of anything else."""
     if isinstance(value, Said):
         return str(value)
     text = _text(value)
@@ -55,7 +55,8 @@ def fail(argument: str, expected: str, got: Any, hint: str = "", *, kind: type[E
     raise kind(f"`{argument}` must be {expected}, got {describe(got)}.{' ' + hint if hint else ''}")
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
+def nearest(word: Any, words: Iterable[Any]) -> str:
     """`Did you mean 'x'?`, or nothing when no known word is close."""
-    close = difflib.get_close_matches(str(word), [str(w) for w in words], n=1)
+    known = [w for w in words if isinstance(w, str)]
+    close = difflib.get_close_matches(word, known, n=1) if isinstance(word, str) else []
     return f"Did you mean {close[0]!r}?" if close else ""

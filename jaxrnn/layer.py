@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from jaxrnn.checks import check_key, check_size
-from jaxrnn.dtypes import FLOATS, is_float
+from jaxrnn.checks import check_choice, check_function, check_hashable, check_key, check_size, is_array
+from jaxrnn.dtypes import FLOATS, check_dtype, is_float, is_numeric
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
+
+SYMBOLS = ("D", "G", "H", "P")
+SHAPE = f"a tuple of positive integers and symbols out of {SYMBOLS}"
+ROLES = ("input", "recurrent", "unit", "carry")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Parameter:
     """Declares one array. `shape` may hold the symbols D, G, H, P until `resolve` replaces them by numbers.
 
     Roles: `input` arrays make the projection of x, `recurrent` arrays multiply a state (`recur`), `unit` arrays reach
-    the equations as `theta`, `carry` arrays are a learned initial carry.
+    the equations as `theta`, `carry` arrays are a learned initial carry. `dtype` is that of the array; None for the
+    cell's `param_dtype`.
     """
 
     shape: tuple[str | int, ...]
@@ -34,9 +37,22 @@ class Parameter:
     role: str = "unit"
     dtype: Any = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.shape, tuple):
+            fail("shape", SHAPE, self.shape, kind=TypeError)
+        if any(isinstance(size, str) and size not in SYMBOLS for size in self.shape):
+            fail("shape", SHAPE, self.shape)
+        shape = (s if isinstance(s, str) else check_size(s, f"shape[{i}]") for i, s in enumerate(self.shape))
+        object.__setattr__(self, "shape", tuple(shape))
+        check_function(self.init, "init", "an initialiser (key, shape, dtype) -> array")
+        check_hashable(self.init, "init")
+        check_choice(self.role, "role", ROLES)
+        object.__setattr__(self, "dtype", check_dtype(self.dtype, "dtype"))
+
     def resolve(self, sizes: dict[str, int], dtype: Any) -> Parameter:
         """The same declaration with every symbol replaced by its size."""
-        return replace(self, shape=tuple(sizes[s] if isinstance(s, str) else s for s in self.shape), dtype=dtype)
+        shape = tuple(sizes[s] if isinstance(s, str) else s for s in self.shape)
+        return replace(self, shape=shape, dtype=self.dtype or dtype)
 
 
 class Layer(abc.ABC):
@@ -126,7 +142,7 @@ def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
     if not isinstance(params, dict):
         fail(argument, "a dict of arrays, as `init` returns", params, kind=TypeError)
     for name, declared, value in _pairs(argument, layer.declare(layer.input_size(params)), params):
-        if not isinstance(value, (jax.Array, np.ndarray)):
+        if not is_array(value):
             fail(name, f"an array of shape {declared.shape}", value, kind=TypeError)
         if value.shape != declared.shape:
             fail(name, f"an array of shape {declared.shape}", value)
@@ -169,7 +185,7 @@ def check_carry(layer: Layer, carry: Any, batch: tuple[int, ...], argument: str 
     arrays = jax.tree.structure(shapes, is_leaf=is_shape).flatten_up_to(carry)  # type: ignore[attr-defined]
     for (path, shape), array in zip(jax.tree.leaves_with_path(shapes, is_leaf=is_shape), arrays, strict=True):
         name = argument + jax.tree_util.keystr(path)
-        if not isinstance(array, (jax.Array, np.ndarray)):
+        if not is_array(array):
             fail(name, f"an array of shape {shape}", array, kind=TypeError)
         if array.shape != shape:
             fail(name, f"of shape {shape} (batch axes {batch} as the inputs have them, time not among them)", array)
@@ -198,16 +214,11 @@ def check_per_step(layer: Layer, given: Mapping[str, Any] | None, axes: tuple[in
         if name not in given:
             fail("per_step", f"a dict with an entry {name!r}, which the equations ask for", given)
     for name, array in given.items():
-        if not isinstance(array, (jax.Array, np.ndarray)) or not is_numeric(array.dtype):
+        if not is_array(array) or not is_numeric(array.dtype):
             fail(f"per_step[{name!r}]", "an array", array, kind=TypeError)
         if array.shape[: len(axes)] != axes:
             fail(f"per_step[{name!r}]", f"of shape {axes}, then any", array)
     return given
-
-
-def is_numeric(dtype: Any) -> bool:
-    """Numbers or bools: no strings, objects, dates or PRNG keys."""
-    return jnp.issubdtype(dtype, jnp.number) or dtype == jnp.bool_
 
 
 def is_shape(node: Any) -> bool:

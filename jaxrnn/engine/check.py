@@ -11,13 +11,13 @@ import numpy as np
 from jax.experimental import checkify
 
 from jaxrnn.cell import check_features, check_symbols
-from jaxrnn.checks import check_choice, check_flag, check_key, check_time
+from jaxrnn.checks import check_choice, check_flag, check_key, check_numbers, check_time
 from jaxrnn.dtypes import is_float
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.sequence import Call, Sequence
 from jaxrnn.errors import Said, fail, nearest
-from jaxrnn.layer import Layer, check_carry, check_params, check_per_step, is_numeric
+from jaxrnn.layer import Layer, check_carry, check_params, check_per_step
 from jaxrnn.typing import Array, ArrayLike
 
 
@@ -64,7 +64,7 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     reset_carry = given.reset_carry
     if reset_carry is not None:
         if given.resets is None and given.segments is None:
-            fail("reset_carry", "given with resets or segments", Said("it alone"))
+            fail("reset_carry", "left out without resets and segments", reset_carry)
         reset_carry = check_carry(layer, reset_carry, batch, "reset_carry")
     lengths = check_lengths(given.lengths, T, batch)
     mask = _per_step(given.mask, "mask", (T, *batch), jnp.bool_, "bool, true where a step counts")
@@ -81,21 +81,12 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     return Call(dict(params), sequence, carry, reset_carry, given.rng)
 
 
-def check_numbers(value: Any, argument: str) -> ArrayLike:
-    """An array of floats, integers or bools, of JAX or NumPy."""
-    if not isinstance(value, (jax.Array, np.ndarray)):
-        fail(argument, "an array", value, kind=TypeError)
-    if not is_numeric(value.dtype):
-        fail(argument, "an array of numbers", value, kind=TypeError)
-    return value
-
-
 def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tuple[int, ...]:
     """The batch axes of xs, once its rank, dtype and features fit."""
     if projected:
         gates = getattr(layer, "gates", None)
         if gates is None:
-            fail("projected", "False for a composed layer: only a Cell projects its inputs", Said("True"))
+            fail("projected", "False for a composed layer: only a Cell projects its inputs", projected)
         tail = (len(gates), layer.size)  # type: ignore[attr-defined]
         if xs.ndim < 3 or xs.shape[-2:] != tail or not is_float(xs.dtype):
             fail("xs", f"floats of shape [T, *B, G, H] with (G, H) = {tail}, as `cell.project` returns", xs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
-from jaxrnn import activations, by_name, constraints, initializers, regularizers
-from jaxrnn.engine.check import Arguments
+from jaxrnn import activations, constraints, initializers, regularizers
 from tests.wrong_calls.calls import Call
 
 T, B, D, H = 2, 2, 3, 2
@@ -41,7 +39,9 @@ def params_of(layer: Any) -> Any:
 
 def carry_of(layer: Any, value: float = 0.0) -> Any:
     shapes = layer.carry_shapes((B,))
-    return jax.tree.map(lambda s: np.full(s, value, np.float32), shapes, is_leaf=lambda s: type(s) is tuple and s[:1] == (B,))
+    return jax.tree.map(
+        lambda s: np.full(s, value, np.float32), shapes, is_leaf=lambda s: type(s) is tuple and s[:1] == (B,)
+    )
 
 
 XS = np.ones((T, B, D), np.float32)
@@ -53,7 +53,7 @@ COMMON = GATEWISE | DTYPES
 LAYER = dict(params="dict", carry="array | tuple | list | None", per_step="dict | None", rng="key | None")
 ARGUMENTS = dict(lengths="array | None", mask="array | None", resets="array | None", segments="array | None")
 ARGUMENTS |= dict(reverse="bool", chunk="int | str | None", projected="bool", backend="str")
-SCAN = LAYER | dict(xs="array", reset_carry="array | tuple | list | None", start_step="int")
+SCAN = LAYER | dict(xs="array", reset_carry="array | tuple | list | None", start_step="int | array")
 
 
 def scanned(layer: Any) -> dict[str, Any]:
@@ -69,9 +69,13 @@ def made(layer: Any, name: str) -> dict[str, Call]:
     calls = {
         "init": Call(layer.init, lambda: dict(key=KEY, inputs=D), {"key": "key"}),
         "initial_carry": Call(
-            layer.initial_carry, lambda: dict(batch=(B,)), {"batch": "tuple", "params": "dict | None", "dtype": "dtype | None"}
+            layer.initial_carry,
+            lambda: dict(batch=(B,)),
+            {"batch": "tuple", "params": "dict | None", "dtype": "dtype | None"},
         ),
-        "step": Call(layer.step, lambda: stepped(layer), LAYER | {"x": "array", "step": "int"}),
+        "step": Call(
+            layer.step, lambda: stepped(layer), LAYER | dict(x="array", step="int | array"), known_as=dict(x=("carry",))
+        ),
     }
     if layer is BOTH:
         del calls["step"]  # it has none
@@ -90,20 +94,23 @@ CELLS = {
         dict(gates="tuple", carry="type", parameters="dict | None", bias_init="dict | None"),
         made_by=lambda **given: jaxrnn.gate_cell(**given)(equations)(H),
     ),
-    "gate_cell's factory": Call(jaxrnn.lstm_1997, lambda: dict(size=H), COMMON, made_by=OWN, without={"truncated_gradient": "not its own"}),
+    "gate_cell's factory": Call(
+        jaxrnn.lstm_1997, lambda: dict(size=H), COMMON, made_by=OWN, without={"truncated_gradient": "not its own"}
+    ),
     "Parameter": Call(
         jaxrnn.Parameter, lambda: dict(shape=("H",), init=initializers.zeros), dict(shape="tuple", dtype="dtype | None")
     ),
 }
 
+FITS = dict(projected=("xs",), xs=("resets",))  # where two arguments do not fit each other, either may be named
 ENGINE = {
-    "scan": Call(jaxrnn.scan, lambda: scanned(GRU), SCAN),
-    "scan, resets": Call(jaxrnn.scan, lambda: scanned(LSTM) | dict(resets=np.zeros((T, B), bool)), SCAN),
+    "scan": Call(jaxrnn.scan, lambda: scanned(GRU), SCAN, known_as=FITS),
+    "scan, resets": Call(jaxrnn.scan, lambda: scanned(LSTM) | dict(resets=np.zeros((T, B), bool)), SCAN, known_as=FITS),
     "scan, of a stack": Call(jaxrnn.scan, lambda: scanned(STACK), SCAN),
     "scan, of two directions": Call(jaxrnn.scan, lambda: scanned(BOTH), SCAN),
     "scan, of a connection": Call(jaxrnn.scan, lambda: scanned(ROUND), SCAN),
-    "scan_carries": Call(jaxrnn.scan_carries, lambda: scanned(GRU), SCAN, ARGUMENTS),
-    "scan_truncated": Call(jaxrnn.scan_truncated, lambda: scanned(GRU) | dict(k1=1), SCAN, ARGUMENTS),
+    "scan_carries": Call(jaxrnn.scan_carries, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
+    "scan_truncated": Call(jaxrnn.scan_truncated, lambda: scanned(GRU) | dict(k1=1), SCAN, ARGUMENTS, FITS),
     "explain": Call(jaxrnn.explain, lambda: dict(cell=STACK)),
 }
 
@@ -158,7 +165,9 @@ VALUES = {
     "regularizers.L1L2": Call(regularizers.L1L2),
     "regularizers.OrthogonalRegularizer": Call(regularizers.OrthogonalRegularizer),
     "regularizers.penalty": Call(
-        regularizers.penalty, lambda: dict(params=params_of(GRU), regularizers=RULE), dict(params="dict", regularizers="dict")
+        regularizers.penalty,
+        lambda: dict(params=params_of(GRU), regularizers=RULE),
+        dict(params="dict", regularizers="dict"),
     ),
     "constraints.NonNeg": Call(constraints.NonNeg),
     "constraints.UnitNorm": Call(constraints.UnitNorm, types=dict(axis="int | tuple | list")),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn import decode
 from jaxrnn.decode import glimpse
 from tests.wrong_calls.calls import Call
-from tests.wrong_calls.core import GRU, KEY, B, D, H, T, carry_of
+from tests.wrong_calls.core import GRU, KEY, B, D, T
 
 S, M, WORDS = 4, 3, 5
 LOGITS = np.zeros((B, WORDS), np.float32)
@@ -25,7 +24,9 @@ def step(carry: Any, token: Any) -> Any:
     return carry, jnp.zeros((*token.shape, WORDS))
 
 
-DRAW = dict(temperature="float | array", top_p="float | array | None", top_k="int | None", key="key", start="int | array")
+DRAW = dict(
+    temperature="float | array", top_p="float | array | None", top_k="int | None", key="key", start="int | array"
+)
 DRAW |= dict(step="function", carry="any")
 ATTEND = dict(
     params="dict",
@@ -66,9 +67,7 @@ def attention(name: str, made: Any) -> dict[str, Call]:
     calls = {
         "init": Call(made.init, lambda: dict(key=KEY, query=3, memory=memory), ATTEND | dict(memory="int")),
         "memory": Call(made.memory, lambda: dict(params=params, values=VALUES), ATTEND),
-        "__call__": Call(
-            made, lambda: dict(params=params, query=query, memory=made.memory(params, VALUES)), ATTEND
-        ),
+        "__call__": Call(made, lambda: dict(params=params, query=query, memory=made.memory(params, VALUES)), ATTEND),
     }
     return {f"{name}.{method}": call for method, call in calls.items()}
 
@@ -103,7 +102,10 @@ CALLS = {
     "greedy": Call(decode.greedy, lambda: dict(step=step, carry=(), start=START, length=2), DRAW),
     "sample": Call(decode.sample, lambda: dict(step=step, carry=(), start=START, key=KEY, length=2), DRAW),
     "stream": Call(
-        decode.stream, lambda: dict(step=step, carry=(), start=START, key=KEY, length=2), DRAW, made_by=first(decode.stream)
+        decode.stream,
+        lambda: dict(step=step, carry=(), start=START, key=KEY, length=2),
+        DRAW,
+        made_by=first(decode.stream),
     ),
     "beam": Call(decode.beam, lambda: dict(step=step, carry=(), start=START, width=2, length=2), DRAW),
     "filter_logits": Call(decode.filter_logits, lambda: dict(logits=LOGITS), DRAW),
@@ -118,12 +120,16 @@ CALLS = {
     "MixtureDensity.log_density_of_place": Call(
         DENSITY.log_density_of_place, lambda: dict(mixture=MIXTURE, place=POINT[:, :2])
     ),
-    "MixtureDensity.sample": Call(DENSITY.sample, lambda: dict(key=KEY, mixture=MIXTURE), dict(key="key", bias="float | array")),
+    "MixtureDensity.sample": Call(
+        DENSITY.sample, lambda: dict(key=KEY, mixture=MIXTURE), dict(key="key", bias="float | array")
+    ),
     "glimpse.place": Call(
         glimpse.place, lambda: dict(parameters=np.zeros((B, 5), np.float32), size=2, image=(4, 4)), dict(image="tuple")
     ),
     "glimpse.filterbank": Call(
-        glimpse.filterbank, lambda: dict(parameters=np.zeros((B, 5), np.float32), size=2, image=(4, 4)), dict(image="tuple")
+        glimpse.filterbank,
+        lambda: dict(parameters=np.zeros((B, 5), np.float32), size=2, image=(4, 4)),
+        dict(image="tuple"),
     ),
     "glimpse.read": Call(glimpse.read, lambda: dict(filters=FILTERS, image=np.zeros((B, 4, 4), np.float32))),
     "glimpse.write": Call(glimpse.write, lambda: dict(filters=FILTERS, patch=np.zeros((B, 2, 2), np.float32))),

@@ -27,16 +27,20 @@ def converted(**given: Any) -> Any:
 CALLS = {
     "load": Call(interop.load, lambda: dict(source=WEIGHTS), dict(source="dict", prefix="str | list | tuple")),
     "load, forget bias": Call(
-        interop.load, lambda: dict(source=WEIGHTS, library="torch", layer=LSTM, forget_bias=1.0), dict(source="dict", prefix="str")
+        interop.load,
+        lambda: dict(source=WEIGHTS, library="torch", layer=LSTM, forget_bias=1.0),
+        dict(source="dict", prefix="str"),
     ),
     "save": Call(interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="torch"), dict(params="dict")),
     "save, to a file": Call(
-        interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="torch", target="x.npz"), dict(params="dict")
+        interop.save,
+        lambda: dict(layer=LSTM, params=params_of(LSTM), library="torch", target="x.npz"),
+        dict(params="dict"),
     ),
-    "save, onnx": Call(interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="onnx"), dict(params="dict")),
-    "convert": Call(
-        interop.convert, lambda: dict(source=file(), target=Path("to.npz"), of=None, to=None, prefix="")
+    "save, onnx": Call(
+        interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="onnx"), dict(params="dict")
     ),
+    "convert": Call(interop.convert, lambda: dict(source=file(), target=Path("to.npz"), of=None, to=None, prefix="")),
     "read_onnx": Call(
         interop.read_onnx, lambda: dict(model=interop.save(LSTM, params_of(LSTM), "onnx")), dict(model="ModelProto")
     ),

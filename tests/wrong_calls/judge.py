@@ -60,23 +60,26 @@ def _fault_of_error(error: Exception, argument: Argument, value: Any) -> str | N
         return f"{came} (from {frame.filename}, line {frame.lineno})"
     named = re.match(r"`([^`]*)` must be ", str(error))
     assert named is not None, came
-    if not any(re.match(rf"{re.escape(n)}($|[.\[])", named[1]) for n in (argument.name, *argument.known_as)):
+    names = (argument.name, *argument.known_as)
+    blamed = named[1].split(" and ")
+    if not any(re.match(rf"{re.escape(name)}($|[.\[])", word) for name in names for word in blamed):
         return f"names another argument. {came}"
-    if named[1] in (argument.name, *argument.known_as) and not _shown(value, str(error)):
+    if argument.name in blamed and not _shown(value, str(error)):
         return f"does not show what came. {came}"
     return None
 
 
 def _shown(value: Any, message: str) -> bool:
     """The value itself, or, for a container, the part of it that is wrong."""
-    if isinstance(value, np.ndarray | jax.Array) and value.ndim:
+    if isinstance(value, np.ndarray | jax.Array):
         return True  # by its dtype and shape, or what is wrong about the entries
     parts = [value]
     if isinstance(value, dict):
         parts += [*value, *value.values()]
     elif isinstance(value, list | tuple):
-        parts += value
-    return any(f"got {describe(part)}" in message for part in parts)
+        parts += [*value, tuple(value)]
+    got = message.partition(", got ")[2]
+    return any(describe(part) in got for part in parts)
 
 
 TYPES: dict[str, Callable[[Any], bool]] = {
@@ -86,7 +89,9 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "int": lambda v: isinstance(v, int | np.integer) and not isinstance(v, bool),
     "float": lambda v: isinstance(v, int | float | np.integer | np.floating) and not isinstance(v, bool) and v - v == 0,
     "str": lambda v: isinstance(v, str),
-    "array": lambda v: type(v) is np.ndarray and v.dtype.kind in "fiub" or isinstance(v, jax.Array) and not _is_key(v),
+    "array": lambda v: (
+        (type(v) is np.ndarray and v.dtype.kind in "fiub") or (isinstance(v, jax.Array) and not _is_key(v))
+    ),
     "key": lambda v: isinstance(v, jax.Array) and _is_key(v) and v.shape == (),
     "dtype": lambda v: isinstance(v, np.dtype) and v.kind == "f",
     "function": callable,
@@ -105,7 +110,7 @@ def _has_type(value: Any, types: frozenset[str]) -> bool:
 def _canonical(value: Any, types: frozenset[str]) -> Any:
     """The same value as Python or JAX has it."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        return np.ascontiguousarray(value, value.dtype.newbyteorder("="))
+        return np.array(value, value.dtype.newbyteorder("="))
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, int) and not isinstance(value, bool) and "float" in types and "int" not in types:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.nnx
-import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
@@ -14,7 +13,7 @@ import jaxrnn.keras as K
 import jaxrnn.linen as L
 import jaxrnn.nnx as N
 from tests.wrong_calls.calls import Call, annotations
-from tests.wrong_calls.core import COMMON, GRU, KEY, LAYER, LSTM, B, D, H, T
+from tests.wrong_calls.core import COMMON, GRU, KEY, B, D, H, T
 
 X = np.ones((B, T, D), np.float32)
 STATE = np.zeros((B, H), np.float32)
@@ -73,7 +72,10 @@ def nnx_calls() -> dict[str, Call]:
         N.RNN, lambda: dict(cell=N.LSTMCell(D, H, rngs=rngs())), SETTINGS | dict(cell="Layer"), without=without
     )
     calls["RNN, of a layer"] = Call(
-        N.RNN, lambda: dict(cell=GRU, in_features=D, rngs=rngs()), SETTINGS | dict(cell="Layer", rngs="Rngs"), without=without
+        N.RNN,
+        lambda: dict(cell=GRU, in_features=D, rngs=rngs()),
+        SETTINGS | dict(cell="Layer", rngs="Rngs"),
+        without=without,
     )
     calls["CellModule"] = Call(
         N.CellModule, lambda: dict(cell=GRU, in_features=D, rngs=rngs()), SETTINGS | dict(rngs="Rngs")
@@ -101,14 +103,14 @@ def methods(name: str, module: Any, **inputs: Any) -> dict[str, Call]:
 def linen_call(module: Callable[..., Any], right: Callable[[], Any], types: dict[str, str], inputs: Any = X) -> Call:
     def run(**given: Any) -> Any:
         made = module(**given)
-        if isinstance(made, L.CellModule):
+        if hasattr(made, "initialize_carry"):
             return made.init(KEY, made.initialize_carry(KEY, (B, D)), inputs)
         return made.init(KEY, inputs)
 
     types = SETTINGS | COMMON | dict(carry_init="function | None") | types
     without = dict(parent="Flax's", name="Flax's")
     without |= dict.fromkeys(("variable_axes", "variable_broadcast", "variable_carry", "split_rngs"), "of Flax cells")
-    return Call(module, right, types, made_by=run, without=without)
+    return Call(module, right, types, known_as=dict(in_features=("inputs",)), made_by=run, without=without)
 
 
 def linen_method(module: Any, method: Callable[..., Any], right: Callable[[], Any], *arguments: Any) -> Call:
@@ -135,7 +137,9 @@ def linen_calls() -> dict[str, Call]:
     calls["CellModule"] = linen_call(L.CellModule, lambda: dict(cell=GRU), {}, X[:, 0])
     both = L.Bidirectional(L.GRU(H), L.GRU(H))
     calls["Bidirectional"] = linen_call(
-        L.Bidirectional, lambda: dict(forward_rnn=L.GRU(H), backward_rnn=L.GRU(H)), dict(merge_fn="str | function | None", forward_rnn="RNN", backward_rnn="RNN")
+        L.Bidirectional,
+        lambda: dict(forward_rnn=L.GRU(H), backward_rnn=L.GRU(H)),
+        dict(merge_fn="str | function | None", forward_rnn="RNN", backward_rnn="RNN"),
     )
     calls["Bidirectional.__call__"] = linen_method(both, L.Bidirectional.__call__, lambda: dict(inputs=X), X)
     return {f"linen.{name}": call for name, call in calls.items()}
@@ -143,7 +147,11 @@ def linen_calls() -> dict[str, Call]:
 
 IDENTIFIERS = {
     name: text
-    for kind, text in dict(initializer="str | dict | function | array", regularizer="str | dict | function | None", constraint="str | dict | function | None").items()
+    for kind, text in dict(
+        initializer="str | dict | function | array",
+        regularizer="str | dict | function | None",
+        constraint="str | dict | function | None",
+    ).items()
     for name in (f"{part}_{kind}" for part in ("kernel", "recurrent", "bias"))
     for text in [text]
 }
@@ -171,7 +179,9 @@ def keras_calls() -> dict[str, Call]:
         states = [STATE] * (2 if name == "LSTM" else 1)
         calls[f"{name}.__call__"] = Call(layer.__call__, lambda: dict(inputs=X), SEQUENCE)
         calls[f"{name}.reset_state"] = Call(layer.reset_state)
-        calls[f"{name}.set_weights"] = Call(layer.set_weights, lambda layer=layer: dict(weights=layer.get_weights()), SEQUENCE)
+        calls[f"{name}.set_weights"] = Call(
+            layer.set_weights, lambda layer=layer: dict(weights=layer.get_weights()), SEQUENCE
+        )
         calls[f"{name}Cell.__call__"] = Call(
             cell.__call__, lambda states=states: dict(inputs=X[:, 0], states=states), SEQUENCE
         )

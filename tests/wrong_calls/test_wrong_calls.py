@@ -1,4 +1,4 @@
-"""Every public callable, every argument, some fifty values: our error in our form, or what the canonical value gives."""
+"""Every public callable, every argument, some sixty values: our error, or the result of the value in canonical form."""
 
 from __future__ import annotations
 

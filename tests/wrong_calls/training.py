@@ -53,21 +53,38 @@ CALLS = {
         made_by=lambda **g: checkpoints().save(**g),
     ),
     "Checkpoints.read": Call(
-        train.Checkpoints.read, lambda: dict(step=1, like=STATE), dict(like="dict"), made_by=lambda **g: checkpoints().read(**g)
+        train.Checkpoints.read,
+        lambda: dict(step=1, like=STATE),
+        dict(like="dict"),
+        made_by=lambda **g: checkpoints().read(**g),
     ),
     "Checkpoints.newest": Call(
-        train.Checkpoints.newest, lambda: dict(like=STATE), dict(like="dict"), made_by=lambda **g: checkpoints().newest(**g)
+        train.Checkpoints.newest,
+        lambda: dict(like=STATE),
+        dict(like="dict"),
+        made_by=lambda **g: checkpoints().newest(**g),
     ),
-    "ByLength": Call(train.ByLength, lambda: dict(lengths=LENGTHS, rows=2, seed=0, collate=list), dict(lengths="array")),
+    "ByLength": Call(
+        train.ByLength, lambda: dict(lengths=LENGTHS, rows=2, seed=0, collate=list), dict(lengths="array")
+    ),
     "ByLength.set_state": Call(by_length().set_state, lambda: dict(state=by_length().get_state())),
     "in_order": Call(
-        train.in_order, lambda: dict(lengths=LENGTHS, rows=2), dict(lengths="array"), made_by=lambda **g: list(train.in_order(**g))
+        train.in_order,
+        lambda: dict(lengths=LENGTHS, rows=2),
+        dict(lengths="array"),
+        made_by=lambda **g: list(train.in_order(**g)),
     ),
-    "pad": Call(train.pad, lambda: dict(sequences=SEQUENCES, rows=np.array([0, 1])), dict(sequences="list | tuple", rows="array")),
+    "pad": Call(
+        train.pad,
+        lambda: dict(sequences=SEQUENCES, rows=np.array([0, 1])),
+        dict(sequences="list | tuple", rows="array"),
+    ),
     "Streams": Call(train.Streams, lambda: dict(symbols=SYMBOLS, rows=2, length=3), dict(symbols="array")),
     "Streams.set_state": Call(STREAMS.set_state, lambda: dict(state=STREAMS.get_state())),
     "Vocabulary": Call(train.Vocabulary, lambda: dict(tokens=TOKENS), dict(tokens="tuple")),
-    "Vocabulary.of": Call(train.Vocabulary.of, lambda: dict(sequences=[["a"], ["b"]]), WORDS | dict(special="list | tuple")),
+    "Vocabulary.of": Call(
+        train.Vocabulary.of, lambda: dict(sequences=[["a"], ["b"]]), WORDS | dict(special="list | tuple")
+    ),
     "Vocabulary.encode": Call(VOCABULARY.encode, lambda: dict(tokens=["a"]), WORDS),
     "Vocabulary.decode": Call(VOCABULARY.decode, lambda: dict(numbers=[1]), WORDS),
     "Vocabulary.number": Call(VOCABULARY.number, lambda: dict(token="a")),
