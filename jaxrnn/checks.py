@@ -30,9 +30,10 @@ def check_number(value: Any, argument: str, expected: str) -> float:
     """A finite number, or an error."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         fail(argument, expected, value, kind=TypeError)
-    if not -LARGEST <= value <= LARGEST:
+    plain = int(value) if isinstance(value, (int, np.integer)) else float(value)
+    if not -LARGEST <= plain <= LARGEST:
         fail(argument, expected, value)
-    return float(value)
+    return float(plain)
 
 
 def check_function(value: Any, argument: str, expected: str = "a function of one array") -> None:

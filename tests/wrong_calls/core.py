@@ -1,4 +1,4 @@
-"""Right calls of the core: cells, the engine, compositions, initialisers, regularisers, constraints, activations."""
+"""Right calls of cells and of the engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
-from jaxrnn import activations, constraints, initializers, regularizers
+from jaxrnn.initializers import zeros
 from tests.wrong_calls.calls import Call
 
 T, B, D, H = 2, 2, 3, 2
@@ -37,15 +37,11 @@ def params_of(layer: Any) -> Any:
     return jax.tree.map(lambda p: np.full(p.shape, 0.1, np.float32), layer.declare(D))
 
 
-def carry_of(layer: Any, value: float = 0.0) -> Any:
-    shapes = layer.carry_shapes((B,))
-    return jax.tree.map(
-        lambda s: np.full(s, value, np.float32), shapes, is_leaf=lambda s: type(s) is tuple and s[:1] == (B,)
-    )
+def carry_of(layer: Any) -> Any:
+    return jax.tree.map(np.asarray, layer.initial_carry((B,), dtype=np.float32))
 
 
 XS = np.ones((T, B, D), np.float32)
-IDS = np.ones((T, B), np.int32)
 
 GATEWISE = dict.fromkeys(("kernel_init", "recurrent_kernel_init", "bias_init"), "function | dict | None")
 DTYPES = dict.fromkeys(("dtype", "param_dtype", "carry_dtype"), "dtype | None")
@@ -64,7 +60,7 @@ def stepped(layer: Any) -> dict[str, Any]:
     return dict(params=params_of(layer), carry=carry_of(layer), x=XS[0])
 
 
-def made(layer: Any, name: str) -> dict[str, Call]:
+def methods(layer: Any, name: str) -> dict[str, Call]:
     """The calls that every layer has."""
     calls = {
         "init": Call(layer.init, lambda: dict(key=KEY, inputs=D), {"key": "key"}),
@@ -77,8 +73,6 @@ def made(layer: Any, name: str) -> dict[str, Call]:
             layer.step, lambda: stepped(layer), LAYER | dict(x="array", step="int | array"), known_as=dict(x=("carry",))
         ),
     }
-    if layer is BOTH:
-        del calls["step"]  # it has none
     return {f"{name}.{method}": call for method, call in calls.items()}
 
 
@@ -98,7 +92,7 @@ CELLS = {
         jaxrnn.lstm_1997, lambda: dict(size=H), COMMON, made_by=OWN, without={"truncated_gradient": "not its own"}
     ),
     "Parameter": Call(
-        jaxrnn.Parameter, lambda: dict(shape=("H",), init=initializers.zeros), dict(shape="tuple", dtype="dtype | None")
+        jaxrnn.Parameter, lambda: dict(shape=("H",), init=zeros), dict(shape="tuple", dtype="dtype | None")
     ),
 }
 
@@ -114,70 +108,7 @@ ENGINE = {
     "explain": Call(jaxrnn.explain, lambda: dict(cell=STACK)),
 }
 
-COMPOSE = {
-    "stack": Call(jaxrnn.stack, lambda: dict(layers=[GRU, LSTM]), dict(layers="list | tuple")),
-    "bidirectional": Call(jaxrnn.bidirectional, lambda: dict(forward=GRU), dict(merge="str | function | None")),
-    "reverse": Call(jaxrnn.reverse, lambda: dict(layer=GRU)),
-    "residual": Call(jaxrnn.residual, lambda: dict(layer=GRU)),
-    "highway": Call(jaxrnn.highway, lambda: dict(layer=GRU)),
-    "zoneout": Call(jaxrnn.zoneout, lambda: dict(cell=GRU, h=0.5), more=dict(h="float")),
-    "recurrent_dropout": Call(jaxrnn.recurrent_dropout, lambda: dict(cell=GRU, rate=0.5)),
-    "input_dropout": Call(jaxrnn.input_dropout, lambda: dict(layer=GRU, rate=0.5)),
-    "weight_drop": Call(
-        jaxrnn.weight_drop, lambda: dict(params=params_of(STACK), rng=KEY, rate=0.5), dict(params="dict", rng="key")
-    ),
-}
-METHODS = (
-    made(GRU, "Cell")
-    | {"Cell.project": Call(GRU.project, lambda: dict(params=params_of(GRU), xs=XS), dict(params="dict", xs="array"))}
-    | made(STACK, "Stack")
-    | made(ROUND, "Residual")
-    | made(jaxrnn.highway(jaxrnn.gru(D)), "Highway")
-    | made(BOTH, "Bidirectional")
-)
+CELL = methods(GRU, "Cell")
+CELL["Cell.project"] = Call(GRU.project, lambda: dict(params=params_of(GRU), xs=XS), dict(params="dict", xs="array"))
 
-W = np.ones((D, H), np.float32)
-RULE = {"kernel": regularizers.L2()}
-DRAWN = dict(key="key", shape="tuple", dtype="dtype")
-
-
-def on_array(function: Any) -> Call:
-    return Call(function, lambda: dict(x=W))
-
-
-VALUES = {
-    f"activations.{name}": Call(getattr(activations, name), lambda: dict(x=W))
-    for name in ("keras2_hard_sigmoid", "gelu", "leaky_relu", "tanh_shrink", "soft_shrink", "hard_shrink", "sparsemax")
-} | {
-    "activations.get_activation": Call(
-        activations.get_activation,
-        lambda: dict(identifier="tanh", argument="activation"),
-        dict(identifier="None | str | function"),
-        known_as=dict(identifier=("activation",)),
-        without={"argument": "a word for the message"},
-    ),
-    "initializers.Constant": Call(initializers.Constant, lambda: dict(value=1.0)),
-    "initializers.Uniform": Call(initializers.Uniform, lambda: dict(scale=1.0)),
-    "initializers.Chrono": Call(initializers.Chrono, lambda: dict(signs=(0, 1, 0), t_max=10.0), dict(signs="tuple")),
-    "initializers.PerGate": Call(initializers.PerGate, lambda: dict(inits=(initializers.zeros,)), dict(inits="tuple")),
-    "regularizers.L1": Call(regularizers.L1),
-    "regularizers.L2": Call(regularizers.L2),
-    "regularizers.L1L2": Call(regularizers.L1L2),
-    "regularizers.OrthogonalRegularizer": Call(regularizers.OrthogonalRegularizer),
-    "regularizers.penalty": Call(
-        regularizers.penalty,
-        lambda: dict(params=params_of(GRU), regularizers=RULE),
-        dict(params="dict", regularizers="dict"),
-    ),
-    "constraints.NonNeg": Call(constraints.NonNeg),
-    "constraints.UnitNorm": Call(constraints.UnitNorm, types=dict(axis="int | tuple | list")),
-    "constraints.MinMaxNorm": Call(constraints.MinMaxNorm, types=dict(axis="int | tuple | list")),
-    "constraints.MaxNorm": Call(constraints.MaxNorm, types=dict(axis="int | tuple | list")),
-    "constraints.constrain": Call(constraints.constrain, lambda: dict(constraints=RULE), dict(constraints="dict")),
-}
-for rule in ("L1", "L2", "L1L2", "OrthogonalRegularizer"):
-    VALUES[f"regularizers.{rule}.__call__"] = Call(getattr(regularizers, rule)().__call__, lambda: dict(w=W))
-for rule in ("NonNeg", "UnitNorm", "MinMaxNorm", "MaxNorm"):
-    VALUES[f"constraints.{rule}.__call__"] = Call(getattr(constraints, rule)().__call__, lambda: dict(w=W))
-
-CALLS = CELLS | ENGINE | COMPOSE | METHODS | VALUES
+CALLS = CELLS | ENGINE | CELL

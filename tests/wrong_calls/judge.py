@@ -33,11 +33,13 @@ class Argument:
     known_as: tuple[str, ...] = ()
 
 
-def judge(call: Callable[..., Any], right: Mapping[str, Any], argument: Argument, value: Any) -> str | None:
-    """What is wrong with the outcome of `call(**right, name=value)`, or None."""
+def judge(
+    call: Callable[..., Any], right: Callable[[], Mapping[str, Any]], argument: Argument, value: Any
+) -> str | None:
+    """What is wrong with the outcome of `call(**right(), name=value)`, or None."""
     try:
         with _deadline():
-            result = call(**{**right, argument.name: value})
+            result = call(**{**right(), argument.name: value})
     except Exception as error:
         return _fault_of_error(error, argument, value)
     if not _has_type(value, argument.types):
@@ -45,7 +47,7 @@ def judge(call: Callable[..., Any], right: Mapping[str, Any], argument: Argument
     canonical = _canonical(value, argument.types)
     if type(canonical) is type(value) and not isinstance(value, np.ndarray):
         return None
-    expected = call(**{**right, argument.name: canonical})
+    expected = call(**{**right(), argument.name: canonical})
     return None if same(result, expected) else f"{describe(result)}, and {describe(expected)} of {canonical!r}"
 
 

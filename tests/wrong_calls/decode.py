@@ -69,7 +69,7 @@ def attention(name: str, made: Any) -> dict[str, Call]:
         "memory": Call(made.memory, lambda: dict(params=params, values=VALUES), ATTEND),
         "__call__": Call(made, lambda: dict(params=params, query=query, memory=made.memory(params, VALUES)), ATTEND),
     }
-    return {f"{name}.{method}": call for method, call in calls.items()}
+    return {f"Attention.{method}, {name}": call for method, call in calls.items()}
 
 
 def windowed() -> dict[str, Call]:
