@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
 from typing import Any
 
 import jax
@@ -44,13 +46,11 @@ def check_dtype(dtype: Any, argument: str) -> Any:
     """A floating dtype in canonical form, or None."""
     if dtype is None:
         return None
-    known: Any = dtype  # the rest would be asked for an attribute `dtype`, as arrays have one
-    if isinstance(dtype, str):
-        known = dtype if dtype in FLOATS else np.sctypeDict.get(dtype)
-    try:
-        name = jnp.dtype(known).name if isinstance(known, (str, type, np.dtype)) else None
-    except TypeError:
-        name = None
+    name = None
+    if isinstance(dtype, (str, type, np.dtype)):  # arrays too have a dtype, but are none
+        with warnings.catch_warnings(), suppress(TypeError, ValueError, SyntaxError):
+            warnings.simplefilter("ignore")  # names that NumPy has deprecated are no names here
+            name = jnp.dtype(dtype).name
     if name not in FLOATS:
         fail(argument, f"None or one of {FLOATS}", dtype, kind=TypeError)
     return jnp.dtype(name)

@@ -42,8 +42,8 @@ def _text(value: Any) -> str:
         return f"({', '.join(map(_text, value))}{',' * (len(value) == 1)})"
     try:
         return repr(value)
-    except Exception as error:  # an object's own, or Python's for an integer of thousands of digits
-        return f"{object.__repr__(value)}, whose repr raises {type(error).__name__}"
+    except Exception:  # an object's own, or Python's for an integer of thousands of digits
+        return object.__repr__(value)
 
 
 def _cut(text: str) -> str:
