@@ -44,8 +44,8 @@ def state_dtype(carry: Carry) -> Any:
 
 def check_dtype(dtype: Any, argument: str) -> Any:
     """A floating dtype in canonical form, or None."""
-    if dtype is None:
-        return None
+    if dtype is None or (isinstance(dtype, np.dtype) and is_float(dtype)):
+        return dtype
     name = None
     if isinstance(dtype, (str, type, np.dtype)):  # arrays too have a dtype, but are none
         with warnings.catch_warnings(), suppress(TypeError, ValueError, SyntaxError):

@@ -245,6 +245,7 @@ def _check_parameter(name: Any, parameter: Any, gates: tuple[str, ...]) -> None:
         fail("parameters", f"a dict without {RESERVED}, which every cell declares", name)
     if not isinstance(parameter, Parameter):
         fail(f"parameters[{name!r}]", "a jaxrnn.Parameter", parameter, kind=TypeError)
+    check_hashable(parameter.init, f"parameters[{name!r}].init")
     shape = parameter.shape
     if parameter.role == "unit":
         if len(shape) not in (1, 2) or (len(shape) == 2 and shape[0] in ("D", "H", "P")):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 
-from jaxrnn.checks import check_choice, check_function, check_hashable, check_key, check_size, is_array
+from jaxrnn.checks import check_choice, check_function, check_key, check_size, is_array
 from jaxrnn.dtypes import FLOATS, check_dtype, is_float, is_numeric
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
@@ -45,14 +46,15 @@ class Parameter:
         shape = (s if isinstance(s, str) else check_size(s, f"shape[{i}]") for i, s in enumerate(self.shape))
         object.__setattr__(self, "shape", tuple(shape))
         check_function(self.init, "init", "an initialiser (key, shape, dtype) -> array")
-        check_hashable(self.init, "init")
         check_choice(self.role, "role", ROLES)
         object.__setattr__(self, "dtype", check_dtype(self.dtype, "dtype"))
 
     def resolve(self, sizes: dict[str, int], dtype: Any) -> Parameter:
         """The same declaration with every symbol replaced by its size."""
-        shape = tuple(sizes[s] if isinstance(s, str) else s for s in self.shape)
-        return replace(self, shape=shape, dtype=self.dtype or dtype)
+        resolved = copy(self)  # of what has been checked: every single step asks for this
+        object.__setattr__(resolved, "shape", tuple(int(sizes[s]) if isinstance(s, str) else s for s in self.shape))
+        object.__setattr__(resolved, "dtype", self.dtype or dtype)
+        return resolved
 
 
 class Layer(abc.ABC):
