@@ -20,12 +20,12 @@ from jaxrnn.typing import Array
 
 EPSILON = 1e-7  # Keras's, added to a norm before it divides
 
-Axis = int | tuple[int, ...]
+Axis = int | tuple[int, ...] | list[int]
 
 
 def norms(w: Array, axis: Axis) -> Array:
     """Euclidean norms over some axes, which are kept with size one."""
-    over = axis if isinstance(axis, tuple) else (axis,)
+    over = (axis,) if isinstance(axis, int) else tuple(axis)
     n = check_floats(w, "w").ndim
     if not all(-n <= a < n for a in over) or len({a % n for a in over}) != len(over):
         fail("w", f"an array whose axes {axis} can be summed over", w)
@@ -96,7 +96,7 @@ class MinMaxNorm:
     def __post_init__(self) -> None:
         least, most = check_bound(self.min_value, "min_value"), check_bound(self.max_value, "max_value")
         if most < least:
-            fail("min_value and max_value", "in this order", (self.min_value, self.max_value))
+            fail("max_value", f"at least min_value = {least}", self.max_value)
         rate = check_number(self.rate, "rate", "a number in [0, 1]")
         if not 0 <= rate <= 1:
             fail("rate", "a number in [0, 1]", self.rate)

@@ -40,7 +40,11 @@ CALLS = {
     ),
     "constraints.NonNeg": Call(constraints.NonNeg),
     "constraints.UnitNorm": Call(constraints.UnitNorm, types=dict(axis="int | tuple | list")),
-    "constraints.MinMaxNorm": Call(constraints.MinMaxNorm, types=dict(axis="int | tuple | list")),
+    "constraints.MinMaxNorm": Call(
+        constraints.MinMaxNorm,
+        types=dict(axis="int | tuple | list"),
+        known_as=dict(min_value=("max_value",)),  # the greatest must not be below it
+    ),
     "constraints.MaxNorm": Call(constraints.MaxNorm, types=dict(axis="int | tuple | list")),
     "constraints.constrain": Call(constraints.constrain, lambda: dict(constraints=RULE), dict(constraints="dict")),
 }
