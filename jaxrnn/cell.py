@@ -26,7 +26,7 @@ from jaxrnn.dtypes import check_carry_dtype, default_float, is_integer, promote,
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, Parameter, check_initial, check_params, entry
 from jaxrnn.placement import automatic, fitting, place
-from jaxrnn.step import Rows, Step, product, repeat_rows, run_step
+from jaxrnn.step import Rows, Step, check_result, product, repeat_rows, run_step
 from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
 
 
@@ -40,7 +40,14 @@ class Update:
     def __call__(
         self, carry: Carry, x: Any, recur: Any, theta: dict[str, Any], **per_step: Array
     ) -> tuple[Carry, Array]:
-        return self.equations(carry, x, recur, theta, **dict(self.options), **per_step)
+        options = dict(self.options)
+        result = self.equations(carry, x, recur, theta, **options, **per_step)
+        return check_result(name_of(options.get("equations", self.equations)), result, carry)
+
+
+def name_of(function: Any) -> str:
+    """The name of a function, of one with arguments bound, or of the class of what is called like one."""
+    return getattr(getattr(function, "func", function), "__name__", type(function).__name__)
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ class Cell(Layer):
             TypeError: `batch` is not a tuple of sizes, or `dtype` not a floating dtype.
             ValueError: the initial carry is learned and `params` is missing, or `params` do not fit the cell.
         """
-        check_initial(self, batch, params, dtype)
+        batch, dtype = check_initial(self, batch, params, dtype)
         if params is None:
             if self.learns_carry:
                 fail("params", "given to initial_carry, since this cell learns its initial carry", Said("None"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
 from typing import Any
 
 import jax
@@ -15,7 +17,7 @@ FLOATS = ("bfloat16", "float16", "float32", "float64")
 
 def is_float(dtype: Any) -> bool:
     """A dtype in which cells compute. Eight-bit floats promote with nothing, so they are none."""
-    return getattr(dtype, "name", None) in FLOATS
+    return getattr(dtype, "name", None) in FLOATS and dtype.isnative
 
 
 def is_integer(dtype: Any) -> bool:
@@ -24,8 +26,8 @@ def is_integer(dtype: Any) -> bool:
 
 
 def is_numeric(dtype: Any) -> bool:
-    """Numbers or bools: no strings, objects, dates or PRNG keys."""
-    return jax.dtypes.issubdtype(dtype, np.number) or dtype == np.bool_
+    """Numbers or bools: no strings, objects, dates or PRNG keys, nor another machine's order of bytes."""
+    return (jax.dtypes.issubdtype(dtype, np.number) or dtype == np.bool_) and dtype.isnative
 
 
 def promote(*dtypes: Any) -> Any:
@@ -46,15 +48,16 @@ def state_dtype(carry: Carry) -> Any:
 
 def check_dtype(dtype: Any, argument: str) -> Any:
     """A floating dtype in canonical form, or None."""
-    if dtype is None:
-        return None
-    try:
-        known = np.dtype(dtype)
-    except TypeError:
-        known = None
-    if known is None or not is_float(known):
+    if dtype is None or (isinstance(dtype, np.dtype) and is_float(dtype)):
+        return dtype
+    name = None
+    if isinstance(dtype, (str, type, np.dtype)):  # arrays too have a dtype, but are none
+        with warnings.catch_warnings(), suppress(TypeError, ValueError, SyntaxError):
+            warnings.simplefilter("ignore")  # names that NumPy has deprecated are no names here
+            name = np.dtype(dtype).name
+    if name not in FLOATS:
         fail(argument, f"None or one of {FLOATS}", dtype, kind=TypeError)
-    return known
+    return np.dtype(name)
 
 
 def check_carry_dtype(carry: Carry, dtype: Any) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -17,7 +18,9 @@ import numpy as np
 from jaxrnn.checks import (
     check_array,
     check_batch,
+    check_choice,
     check_features,
+    check_function,
     check_key,
     check_size,
     check_symbols,
@@ -29,13 +32,18 @@ from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.placement import automatic, of_results, place
 from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Initializer, Params, PRNGKeyArray
 
+SYMBOLS = ("D", "G", "H", "P")
+SHAPE = f"a tuple of positive integers and symbols out of {SYMBOLS}"
+ROLES = ("input", "recurrent", "unit", "carry")
+
 
 @dataclass(frozen=True)
 class Parameter:
     """Declares one array. `shape` may hold the symbols D, G, H, P until `resolve` replaces them by numbers.
 
     Roles: `input` arrays make the projection of x, `recurrent` arrays multiply a state (`recur`), `unit` arrays reach
-    the equations as `theta`, `carry` arrays are a learned initial carry.
+    the equations as `theta`, `carry` arrays are a learned initial carry. `dtype` is that of the array; None for the
+    cell's `param_dtype`.
     """
 
     shape: tuple[str | int, ...]
@@ -43,9 +51,23 @@ class Parameter:
     role: str = "unit"
     dtype: Any = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.shape, tuple):
+            fail("shape", SHAPE, self.shape, kind=TypeError)
+        if any(isinstance(size, str) and size not in SYMBOLS for size in self.shape):
+            fail("shape", SHAPE, self.shape)
+        shape = (s if isinstance(s, str) else check_size(s, f"shape[{i}]") for i, s in enumerate(self.shape))
+        object.__setattr__(self, "shape", tuple(shape))
+        check_function(self.init, "init", "an initialiser (key, shape, dtype) -> array")
+        check_choice(self.role, "role", ROLES)
+        object.__setattr__(self, "dtype", check_dtype(self.dtype, "dtype"))
+
     def resolve(self, sizes: dict[str, int], dtype: Any) -> Parameter:
         """The same declaration with every symbol replaced by its size."""
-        return replace(self, shape=tuple(sizes[s] if isinstance(s, str) else s for s in self.shape), dtype=dtype)
+        resolved = copy(self)  # of what has been checked: every single step asks for this
+        object.__setattr__(resolved, "shape", tuple(int(sizes[s]) if isinstance(s, str) else s for s in self.shape))
+        object.__setattr__(resolved, "dtype", self.dtype or dtype)
+        return resolved
 
 
 class Layer(abc.ABC):
@@ -203,12 +225,12 @@ def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
             fail(name, f"an array of one of {FLOATS}", value, kind=TypeError)
 
 
-def check_initial(layer: Layer, batch: Any, params: Any, dtype: Any) -> None:
-    """The arguments of `initial_carry`."""
-    check_batch(batch)
-    check_dtype(dtype, "dtype")
+def check_initial(layer: Layer, batch: Any, params: Any, dtype: Any) -> tuple[tuple[Axis, ...], Any]:
+    """The arguments of `initial_carry`; the batch axes and the dtype in canonical form."""
+    batch, dtype = check_batch(batch), check_dtype(dtype, "dtype")
     if params is not None:
         check_params(layer, params)
+    return batch, dtype
 
 
 def entry(params: Params, name: str, argument: str = "params") -> Any:

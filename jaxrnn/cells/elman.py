@@ -60,18 +60,17 @@ def elman(
     (4, 1, 4)
     """
     check_function(activation, "activation")
-    check_number(leak, "leak", "a number in (0, 1]")
-    if not 0 < leak <= 1:
+    rate = check_number(leak, "leak", "a number in (0, 1]")
+    if not 0 < rate <= 1:
         fail("leak", "a number in (0, 1]", leak)
-    check_flag(residual, "residual")
-    options = (("activation", activation), ("leak", float(leak)), ("residual", residual))
+    options = (("activation", activation), ("leak", rate), ("residual", check_flag(residual, "residual")))
     return build(
         "elman",
         size,
         ("h",),
         ElmanCarry,
         Update(_elman, options),
-        paper="Elman 1990" if leak == 1.0 else "Elman 1990; Jaeger et al. 2007",
+        paper="Elman 1990" if rate == 1.0 else "Elman 1990; Jaeger et al. 2007",
         common=common,
     )
 

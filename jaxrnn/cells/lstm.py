@@ -101,43 +101,38 @@ def lstm(
     >>> ys.shape, carry.c.shape
     ((7, 2, 4), (2, 4))
     """
-    check_size(size, "size")
-    flags = dict(
-        forget_gate=forget_gate,
-        peepholes=peepholes,
-        coupled=coupled,
-        layer_norm=layer_norm,
-        truncated_gradient=truncated_gradient,
-    )
-    for name, flag in flags.items():
-        check_flag(flag, name)
+    forget_gate = check_flag(forget_gate, "forget_gate")
+    peepholes = check_flag(peepholes, "peepholes")
+    coupled = check_flag(coupled, "coupled")
+    layer_norm = check_flag(layer_norm, "layer_norm")
+    truncated_gradient = check_flag(truncated_gradient, "truncated_gradient")
     for name, fn in dict(
         activation=activation, gate_activation=gate_activation, output_activation=output_activation
     ).items():
         check_function(fn, name)
     if projection is not None:
-        check_size(projection, "projection")
+        projection = check_size(projection, "projection")
     if cell_clip is not None:
-        check_number(cell_clip, "cell_clip", "a positive number or None")
-        if not cell_clip > 0:
+        if not check_number(cell_clip, "cell_clip", "a positive number or None") > 0:
             fail("cell_clip", "a positive number or None", cell_clip)
-    check_number(forget_bias, "forget_bias", "a number")
-    if forget_bias != 1.0 and (not forget_gate or chrono is not None):
+        cell_clip = float(cell_clip)
+    start = check_number(forget_bias, "forget_bias", "a number")
+    if start != 1.0 and (not forget_gate or chrono is not None):
         fail("forget_bias", "left alone without a forget gate, or with chrono, which sets it", forget_bias)
     if coupled and not forget_gate:
         fail("coupled", "False without a forget gate (it couples f to i)", coupled)
-    check_chrono(chrono, common)
+    t_max = check_chrono(chrono, common)
     if chrono is not None and not forget_gate:
         fail("chrono", "None without a forget gate, whose bias it sets", chrono)
 
     gates = ("i", "f", "g", "o") if forget_gate and not coupled else ("i", "g", "o")
     special: Initializer | dict[str, Initializer] = {}
-    if chrono is not None:
-        special = Chrono(tuple({"i": -1, "f": 1}.get(g, 0) for g in gates), float(chrono))
+    if t_max is not None:
+        special = Chrono(tuple({"i": -1, "f": 1}.get(g, 0) for g in gates), t_max)
     elif "f" in gates:
-        special = {"f": Constant(float(forget_bias))}
+        special = {"f": Constant(start)}
     elif coupled:
-        special = {"i": Constant(-float(forget_bias))}
+        special = {"i": Constant(-start)}
 
     units: dict[str, Parameter] = {}
     if peepholes:

@@ -72,7 +72,7 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     reset_carry = given.reset_carry
     if reset_carry is not None:
         if given.resets is None and given.segments is None:
-            fail("reset_carry", "given with resets or segments", Said("it alone"))
+            fail("reset_carry", "left out without resets and segments", reset_carry)
         reset_carry = check_carry(layer, reset_carry, batch, "reset_carry")
     lengths = check_lengths(given.lengths, T, batch)
     mask = _per_step(given.mask, "mask", (T, *batch), np.bool_, "bool, true where a step counts")
@@ -91,7 +91,7 @@ def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tupl
     if projected:
         gates = getattr(layer, "gates", None)
         if gates is None:
-            fail("projected", "False for a composed layer: only a Cell projects its inputs", Said("True"))
+            fail("projected", "False for a composed layer: only a Cell projects its inputs", projected)
         tail = (len(gates), layer.size)  # type: ignore[attr-defined]
         if xs.ndim < 3 or xs.shape[-2:] != tail or not is_float(xs.dtype):
             fail("xs", f"floats of shape [T, *B, G, H] with (G, H) = {tail}, as `cell.project` returns", xs)
