@@ -27,6 +27,10 @@ def explicit_mesh_of(array: Any) -> AbstractMesh | None:
     return _explicit(jax.typeof(array).sharding.mesh) if isinstance(array, jax.Array) else None
 
 
+def _lies_anywhere(tree: Any) -> bool:
+    return any(any(place(a)) for a in jax.tree.leaves(tree) if isinstance(a, jax.Array))
+
+
 def _explicit(mesh: AbstractMesh) -> AbstractMesh | None:
     return mesh if not mesh.empty and AxisType.Explicit in mesh.axis_types else None
 
@@ -44,7 +48,7 @@ def automatic(
 ) -> Any:
     """`function(*arguments)`. On a mesh with explicit axes `places(mesh, results)` says where each result lies."""
     mesh = explicit_mesh(arguments)
-    if mesh is None:
+    if mesh is None or (mesh.manual_axes and not _lies_anywhere(arguments)):  # inside `shard_map` over other axes
         return function(*arguments)
 
     def enter(a: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxrnn.checks import is_array
@@ -213,7 +214,7 @@ def _checked(cell: Cell, result: tuple[Carry, Any], carry: Carry) -> tuple[Carry
     if getattr(y, "shape", None) != shape:
         fail(name, f"a function that returns an output of shape {shape}", y)
     for array in (*jax.tree.leaves(new), y):
-        if not jnp.issubdtype(array.dtype, jnp.floating):
+        if not jax.dtypes.issubdtype(array.dtype, np.floating):
             fail(name, "a function that returns floating arrays", array)
     return jax.tree.map(lambda n, c: n.astype(c.dtype), new, carry), y
 

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxrnn.checks import check_choice, check_features, check_flag, check_numbers, check_size, check_symbols
+from jaxrnn.dtypes import is_integer
 from jaxrnn.engine.check import check_chunk, check_lengths
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.registry import BACKENDS
@@ -76,7 +78,7 @@ def resolve_flags(module: Any, **given: bool | None) -> Flags:
 
 def feature_axes(inputs: Any) -> int:
     """Feature axes of a jaxrnn layer's inputs: one, or none for integers, which stand for one-hot inputs."""
-    return 0 if jnp.issubdtype(getattr(inputs, "dtype", float), jnp.integer) else 1
+    return int(not is_integer(getattr(inputs, "dtype", float)))
 
 
 def check_plan(unroll: Any, chunk: Any, backend: Any) -> None:
@@ -91,7 +93,7 @@ def open_call(
 ) -> Call:
     """Check a call's arrays and turn them to time-major; `features` counts the axes after batch and time."""
     inputs = check_numbers(inputs, "inputs")
-    if inputs.dtype == jnp.bool_:
+    if inputs.dtype == np.bool_:
         fail("inputs", "floats, or integers that stand for one-hot inputs", inputs, kind=TypeError)
     layout = "[T, *B" if flags.time_major else "[*B, T"
     if inputs.ndim < 1 + features:
@@ -153,7 +155,7 @@ def check_flax_call(call: Call, chunk: Any, backend: str) -> None:
 
 def check_flax_carry(carry: Any, expected: Any) -> None:
     """A carry of the structure and shapes that a Flax cell's `initialize_carry` gives."""
-    wanted, got = (jax.tree.map(jnp.shape, tree) for tree in (expected, carry))
+    wanted, got = (jax.tree.map(np.shape, tree) for tree in (expected, carry))
     if (jax.tree.structure(carry), got) != (jax.tree.structure(expected), wanted):
         fail("initial_carry", f"of shapes {wanted}, as the cell's `initialize_carry` returns", Said(f"shapes {got}"))
 
@@ -184,13 +186,11 @@ def _check_options(options: Mapping[str, Any], axes: tuple[Axis, ...], layout: s
         if name not in SequenceOptions.__annotations__:
             raise TypeError(f"unexpected argument {name!r}. {nearest(name, SequenceOptions.__annotations__)}".strip())
     given = {name: value for name, value in options.items() if value is not None}
-    for name, kind in (("mask", jnp.bool_), ("resets", jnp.bool_), ("segments", jnp.integer)):
+    for name, kind in (("mask", np.bool_), ("resets", np.bool_), ("segments", np.integer)):
         if name in given:
             given[name] = value = check_numbers(given[name], name)
-            if not jnp.issubdtype(value.dtype, kind):
-                fail(
-                    name, "an array of integers" if kind is jnp.integer else "an array of bools", value, kind=TypeError
-                )
+            if not jax.dtypes.issubdtype(value.dtype, kind):
+                fail(name, "an array of integers" if kind is np.integer else "an array of bools", value, kind=TypeError)
             if value.shape != axes:
                 fail(name, f"of shape {layout}] = {axes}, as the inputs have it", value)
     return given

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxrnn.checks import check_features, check_flag, check_size
+from jaxrnn.dtypes import is_float
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, step_layer
 from jaxrnn.layer import Layer
@@ -22,7 +23,7 @@ from jaxrnn.typing import Array, Initializer, Params, PRNGKeyArray
 def declare(module: nn.Module, layer: Layer, inputs: Any, in_features: int | None, sharding: Sharding | None) -> Params:
     """A layer's parameters as linen's, nested as the functional ones; drawn where the module is initialised."""
     given = nn.meta.unbox(module.variables.get("params", {}))
-    floats = jnp.issubdtype(getattr(inputs, "dtype", int), jnp.floating)
+    floats = is_float(getattr(inputs, "dtype", None))
     if given:
         in_features = layer.input_size(given)
         check_features(inputs, in_features, "inputs")

@@ -215,6 +215,34 @@ def test_a_mesh_that_only_the_arrays_know() -> None:
         jaxrnn.scan(GRU, there, xs, lengths=put(mesh, LENGTHS + 7, "data"))
 
 
+@pytest.mark.parametrize("name", ["ensemble", "shard_map"])
+def test_transformed_over_explicit_axes(name: str) -> None:
+    """Gradients of an ensemble whose members lie over a mesh; and of `shard_map` over one of two axes."""
+    params, mesh = drawn(GRU), mesh_of(EXPLICIT, (4, 2), ("data", "model"))
+
+    def loss(params: Any, xs: Any, lengths: Any) -> Any:
+        return jnp.square(jaxrnn.scan(GRU, params, xs, lengths=lengths)[1]).sum()
+
+    if name == "ensemble":
+        many = jax.tree.map(lambda a: np.stack([a, 2 * a]), params)
+        run = expected = jax.vmap(jax.grad(loss), (0, None, None))
+        args, specs = (many, XS, LENGTHS), (("model",), (), ())
+    else:
+        rows, times = PartitionSpec("data"), PartitionSpec(None, "data")
+        split = jax.shard_map(
+            lambda *a: jaxrnn.scan(GRU, *a[:2], lengths=a[2])[1],
+            mesh=mesh,
+            in_specs=(PartitionSpec(), times, rows),
+            out_specs=times,
+            axis_names={"data"},
+        )
+        run, expected = jax.grad(lambda *a: jnp.square(split(*a)).sum()), jax.grad(loss)
+        args, specs = (params, XS, LENGTHS), ((), (None, "data"), ("data",))
+    with jax.set_mesh(mesh):
+        actual = jax.jit(run)(*(put(mesh, a, *s) for a, s in zip(args, specs, strict=True)))
+    assert_close(actual, jax.jit(expected)(*args))
+
+
 def test_reports_over_explicit_axes() -> None:
     mesh, params = mesh_of(EXPLICIT), drawn(GRU)
     run = jaxrnn.checkify(jax.jit(lambda xs, lengths: jaxrnn.scan(GRU, params, xs, lengths=lengths)))

@@ -135,9 +135,9 @@ def _jitted(primitive: Primitive, form: Form) -> Callable[..., list[Any]]:
 
 
 def _like(avals: Any, shape: tuple[int, ...], form: Form) -> Any:
-    """The aval of a result; inside `shard_map` it varies as the operands do."""
+    """The aval of a result: of the operands' mesh, where they have one; inside `shard_map` it varies as they do."""
     dtype, like = jnp.dtype(form.spec.signature.dtype), avals[0]
-    if not like.manual_axis_type.varying:
+    if like.sharding.mesh.empty:
         return jax.core.ShapedArray(shape, dtype)
     sharding = NamedSharding(like.sharding.mesh, PartitionSpec(*[None] * len(shape)))
     return jax.core.ShapedArray(shape, dtype, sharding=sharding, manual_axis_type=like.manual_axis_type)
