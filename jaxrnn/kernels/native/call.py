@@ -11,8 +11,8 @@ import numpy as np
 
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
-from jaxrnn.kernels.native.program import Encoded, Slot, Store, Tables, stores
 from jaxrnn.kernels.native.graph import Value
+from jaxrnn.kernels.native.program import Encoded, Slot, Store, Tables, stores
 from jaxrnn.kernels.native.vectors import Graph
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxrnn.kernels.native.graph import Declined, Nodes, Value
 
 
-def _keeps_units(name: str, ok: bool) -> None:
+def _keeps_units(name: str, ok: Any) -> None:
     if not ok:
         raise Declined(f"`{name}` moves or cuts the units of a vector")
 
@@ -104,12 +104,16 @@ def _reduce(graph: Nodes, params: dict[str, Any], x: Value, *, name: str, op: st
     """One vector after the other, as XLA does."""
     axes = sorted(params["axes"])
     if len(x.shape) - 1 in axes:
-        raise Declined(f"`{name}` mixes the units of a vector")
+        left = [n for i, n in enumerate(x.shape) if i not in axes]
+        if x.length != 1 or left[-1:] not in ([], [1]):
+            raise Declined(f"`{name}` mixes the units of a vector")
+        whole = _reduce(graph, {"axes": axes[:-1]}, x, name=name, op=op, start=start)[0].nodes
+        return [Value(whole.reshape(left[:-1]), 1 if left else None)]  # of a vector of one number
     rows = np.moveaxis(x.nodes, axes, range(len(axes)))
     rows = rows.reshape(-1, *rows.shape[len(axes) :])
-    total = rows[0] if len(rows) else np.full(rows.shape[1:], graph.constant(start))
+    total = np.asarray(rows[0] if len(rows) else np.full(rows.shape[1:], graph.constant(start)))
     for row in rows[1:]:
-        total = graph.apply_all(op, total, row)
+        total = graph.apply_all(op, total, np.asarray(row))
     return [Value(total, x.length)]
 
 
@@ -117,7 +121,7 @@ def _cumulate(graph: Nodes, params: dict[str, Any], x: Value) -> list[Value]:
     axis, order = params["axis"], -1 if params["reverse"] else 1
     if axis == len(x.shape) - 1:
         raise Declined("`cumsum` mixes the units of a vector")
-    rows = list(np.moveaxis(x.nodes, axis, 0)[::order])
+    rows = [np.asarray(row) for row in np.moveaxis(x.nodes, axis, 0)[::order]]
     for i, row in enumerate(rows[1:]):
         rows[i + 1] = graph.apply_all("add", rows[i], row)
     return [Value(np.moveaxis(np.array(rows[::order]), 0, axis), x.length)]

@@ -8,8 +8,8 @@ declined by name. What equations make of constants alone, of integers too, is kn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,11 +20,11 @@ from jaxrnn.kernels.native.graph import Bits, Declined, Nodes, Value
 from jaxrnn.kernels.native.shapes import SHAPES
 
 # Calls of a jaxpr that are that jaxpr; not loops and branches, which have one too.
-INLINED = frozenset("jit pjit closed_call core_call custom_jvp_call custom_vjp_call checkpoint remat remat2".split())
+INLINED = {"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat2"}
 UNCHANGED = frozenset({"optimization_barrier", "name"})
 
-LOOPS = frozenset("scan while cond fori_loop".split())
-RANDOM = frozenset("random_seed random_bits random_wrap random_unwrap random_fold_in threefry2x32".split())
+LOOPS = frozenset(["scan", "while", "cond", "fori_loop"])
+RANDOM = frozenset(["random_seed", "random_bits", "random_wrap", "random_unwrap", "random_fold_in", "threefry2x32"])
 
 
 @dataclass
