@@ -1,6 +1,7 @@
-// The largest error of every function of elementary.h, in units of the last place of the exact result. Compiled and run by test_elementary.py, once an instruction set.
+// The largest error of every function of elementary.h, in units of the last place of the exact result. Compiled and
+// run by test_elementary.py, once an instruction set.
 //
-// Arguments: the distance of the float32 bit patterns that are tried, between 2^-14 and 2^7 in size and elsewhere; and
+// Arguments: the distance of the float32 bit patterns that are tried, between 2^-13 and 2^7 in size and elsewhere; and
 // the number of float64 values.
 
 #include <xmmintrin.h>

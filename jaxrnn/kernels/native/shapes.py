@@ -127,7 +127,7 @@ def _cumulate(graph: Nodes, params: dict[str, Any], x: Value) -> list[Value]:
     return [Value(np.moveaxis(np.array(rows[::order]), 0, axis), x.length)]
 
 
-SHAPES: dict[str, Callable[..., list[Value]]] = {
+MOVES: dict[str, Callable[..., list[Value]]] = {
     "broadcast_in_dim": _broadcast,
     "reshape": _reshape,
     "squeeze": _squeeze,
@@ -141,7 +141,8 @@ SHAPES: dict[str, Callable[..., list[Value]]] = {
     "rev": _reverse,
     "split": _split,
     "cumsum": _cumulate,
-} | {
+}
+REDUCTIONS: dict[str, Callable[..., list[Value]]] = {
     f"reduce_{name}": partial(_reduce, name=f"reduce_{name}", op=op, start=start)
     for name, op, start in (
         ("sum", "add", 0.0),
@@ -152,3 +153,4 @@ SHAPES: dict[str, Callable[..., list[Value]]] = {
         ("or", "or", 0.0),
     )
 }
+SHAPES = MOVES | REDUCTIONS

@@ -1,5 +1,8 @@
 // Elementary functions without branches, so that the compiler turns a loop over them into vector instructions.
 // NaN goes through, infinities give the limits, and results below the normal range are flushed as XLA flushes them.
+//
+// The largest errors in units of the last place, float32 (all values between 2^-13 and 2^7) and float64 (a sample):
+// exp 1.02 and 0.99, logistic 2.48 and 2.26, tanh 4.90 and 1.31. tests/kernels/elementary.cc measures them.
 #pragma once
 
 #include <cmath>
@@ -94,7 +97,8 @@ inline T sigmoid(T x) {
   return T(1) / (T(1) + exponential(-x));
 }
 
-// An odd rational function of degree 13 over 6, within two units of the last place of tanh; it is 1 from 7.9 on.
+// An odd rational function of degree 13 over 6, within 4.9 units of the last place of tanh, without instructions that
+// multiply and add at once 5.8; it is 1 from 7.9 on.
 inline float hyperbolic_tangent(float x) {
   float c = x < -7.90531110763549805f ? -7.90531110763549805f : x;
   c = c > 7.90531110763549805f ? 7.90531110763549805f : c;
