@@ -47,6 +47,7 @@ class Linear:
         terms: list[Any],
         residuals: list[Array],
         *,
+        length: int,
         reverse: bool,
     ) -> tuple[Carry, Any]:
         """What must be done one step after the other: one product a call of `recur`, and sums; no function.
@@ -57,6 +58,7 @@ class Linear:
             dsteps: tangents of per-step inputs, `[T, ...]`.
             terms: for each product the part of its tangent that is known before, `[T, *B, H]` a gate, or None.
             residuals: what `open` returned, `[T, ...]`.
+            length: T, which none of these may have.
             reverse: the direction of the loop that this is the derivative of.
 
         Returns:
@@ -67,7 +69,7 @@ class Linear:
             dstep, terms, residuals = at
             return self.call(residuals, dcarry, drows, dstep, terms)  # type: ignore[misc]
 
-        return lax.scan(body, dcarry, (dsteps, terms, residuals), reverse=reverse)
+        return lax.scan(body, dcarry, (dsteps, terms, residuals), length, reverse=reverse)
 
 
 # ---------------------------------------------------------------- which inputs are differentiated

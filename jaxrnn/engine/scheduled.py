@@ -239,7 +239,8 @@ def _tangents(
     inputs, residuals = jax.vmap(opened)(before, steps, values)
     # Known before the loop, hence outside it. Transposed, this is the one product that makes a kernel's gradient.
     parts = [_known_part(h, dturned.get(k), index) for h, (k, index) in zip(inputs, calls, strict=True)]
-    return linear.loop(dcarry, drows, dsteps, _terms(parts, dx), residuals, reverse=program.reverse)
+    length, terms = kept.x[0].shape[0], _terms(parts, dx)
+    return linear.loop(dcarry, drows, dsteps, terms, residuals, length=length, reverse=program.reverse)
 
 
 def _known_part(h: Array, dturned: Array | None, index: Gates) -> Any:

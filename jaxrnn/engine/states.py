@@ -64,7 +64,8 @@ def carries_before(
     states: list[Array] = []
     if read:
         known = jax.vmap(first)(inputs)
-        states = lax.scan(then, pick(carry, read), known, reverse=reverse)[1]
+        length = jax.tree.leaves(inputs)[0].shape[0]  # of what the loop reads nothing may be known
+        states = lax.scan(then, pick(carry, read), known, length, reverse=reverse)[1]
     after = jax.vmap(from_states)(states, inputs)
     shift = lambda first, after: _shifted(first, after, reverse)  # noqa: E731
     return merge(jax.tree.map(shift, carry, after), read, states)

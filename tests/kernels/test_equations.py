@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 
 import jaxrnn
+from jaxrnn.activations import ACTIVATIONS
 from jaxrnn.kernels.native import library
 from jaxrnn.step import Rows, Step, as_it_stands
 from tests.laws.programs import assert_close
@@ -202,12 +206,26 @@ def test_a_mesh_of_one_device_with_explicit_axes_runs_natively() -> None:
 # ---------------------------------------------------------------- cells drawn at random
 
 
+def softmax_of_three(a: Any, b: Any) -> Any:
+    return jax.nn.softmax(jnp.stack([a, b, a - b]), axis=0)[1]
+
+
 OPERATIONS = {
     "sum": lambda a, b: jnp.tanh(a + b),
     "factor": lambda a, b: jnp.tanh(a * b),
     "gate": lambda a, b: jax.nn.sigmoid(b + a) * a,
     "difference": lambda a, b: jnp.sin(a - b),
     "choice": lambda a, b: jnp.where(a + b > 0, a, jnp.tanh(b)),
+    "softmax": softmax_of_three,
+    "clip": lambda a, b: jnp.clip(a, -1, 1) * jax.nn.hard_tanh(b),
+    "integer": lambda a, b: jnp.where(a > 1, 1, b) - (2 * a) % 1,
+    "gelu": lambda a, b: jax.nn.gelu(a, approximate=False) - lax.erfc(b),
+    "mean": lambda a, b: jnp.stack([a, b, 2 * a]).mean(0) - jnp.cumsum(jnp.stack([a, b]), 0)[1] / 3,
+    "largest": lambda a, b: jnp.stack([a, b]).max(0) * jnp.tanh(jnp.stack([a, b, -b])).min(0),
+    "checkpoint": lambda a, b: jax.checkpoint(lambda u, v: jnp.sin(jnp.tanh(u) * v))(a, b),
+    "angle": lambda a, b: jnp.arctan2(a, 2 + jnp.square(b)) + jnp.arctan(b),
+    "rounded": lambda a, b: jnp.tanh(a) + jnp.round(b) * jnp.ceil(a) / 9 + jnp.trunc(b) * jnp.floor(a) / 9,
+    "hyperbolic": lambda a, b: jnp.tanh(jnp.sinh(jnp.tanh(a)) * jnp.arcsinh(b)) + jnp.cosh(jnp.sin(b)) / 3,
 }
 
 
@@ -252,6 +270,92 @@ def random_cell(seed: int) -> Any:
         return Two(c, h), {"h": h, "c": c, "neither": c * h}[shown]
 
     return jaxrnn.gate_cell(gates=gates, carry=Two, parameters=kernels)(drawn_equations)(rng.choice([1, 3, 5, 17]))
+
+
+def weighted(gates: Any) -> Any:
+    return (gates * jnp.array([1.0, 3.0], gates.dtype).reshape(2, *[1] * (gates.ndim - 1))).sum(0)
+
+
+ALONE = "tan arcsin arccos arctanh sinh cosh cbrt arctan arcsinh"
+APPLIED: dict[str, Any] = {n: lambda a, f=getattr(jnp, n): f(a / 4) for n in ALONE.split()} | {
+    "acosh": lambda a: jnp.arccosh(1.5 + jnp.square(a)),
+    "erf": lax.erf,
+    "log_softmax over gates": lambda a: jax.nn.log_softmax(jnp.stack([a, jnp.sin(a)]), axis=0).sum(0),
+    "variance over gates": lambda a: jnp.var(jnp.stack([a, jnp.sin(a), 2 * a]), axis=0),
+    "product over gates": lambda a: jnp.prod(jnp.stack([a, jnp.sin(a), 2 * a]), axis=0),
+    "flipped gates": lambda a: weighted(jnp.flip(jnp.stack([a, 2 * a]), 0)),
+    "powers": lambda a: jnp.power(a, 3) + jnp.power(2, a) + jnp.power(jnp.abs(a) + 1, a),
+    "remainder": lambda a: jnp.fmod(a, 0.7) + a // 1,
+    "saved by name": lambda a: jax.checkpoint(
+        lambda u: jnp.sin(checkpoint_name(jnp.tanh(u), "kept")),
+        policy=jax.checkpoint_policies.save_only_these_names("kept"),
+    )(a),
+}
+ACTIVATIONS_OVER_UNITS = {"softmax", "log_softmax", "sparsemax"}
+
+
+def both_ways(function: Any) -> None:
+    """Values, gradients and second derivatives of a function inside a cell, natively and as the reference."""
+
+    def equations(carry: Any, x: Any, h: Any) -> Any:
+        y = jnp.tanh(function(x.a + h.a))
+        return State(y), y
+
+    cell = of(equations, "a")
+    params, carry, xs = drawn(cell, (3,), 3)
+
+    def loss(backend: str, params: Any, carry: Any, xs: Any) -> Any:
+        return (jaxrnn.scan(cell, params, xs, carry, backend=backend)[1] ** 2).sum()
+
+    def program(backend: str, *args: Any) -> Any:
+        whole = jax.value_and_grad(partial(loss, backend), (0, 1, 2))
+        return whole(*args), jax.jvp(whole, args, args)[1]
+
+    assert_close(*(jax.jit(partial(program, backend))(params, carry, xs) for backend in ("native", "reference")), 1e-10)
+
+
+@pytest.mark.parametrize("name", [n if "gates" in n else pytest.param(n, marks=pytest.mark.slow) for n in APPLIED])
+def test_functions_and_their_derivatives(name: str) -> None:
+    both_ways(APPLIED[name])
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_run_natively(name: str) -> None:
+    """All but those that mix the units of a vector."""
+
+    def equations(carry: Any, x: Any, h: Any) -> Any:
+        y = ACTIVATIONS[name](x.a + h.a)
+        return State(y), y
+
+    assert ("runs on 'native'" in str(jaxrnn.explain(of(equations, "a")))) == (name not in ACTIVATIONS_OVER_UNITS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - ACTIVATIONS_OVER_UNITS))
+def test_activations_and_their_derivatives(name: str) -> None:
+    both_ways(ACTIVATIONS[name])
+
+
+DECLINED = {
+    "mixes the units": lambda a: a - a.sum(-1, keepdims=True),
+    "moves or cuts the units": lambda a: jnp.roll(a, 1, -1),
+    "loop or branch": lambda a: lax.fori_loop(0, 3, lambda i, u: jnp.tanh(u), a),
+    "draw random numbers": lambda a: a * jax.random.uniform(jax.random.key(0), a.shape, a.dtype),
+    "multiply matrices themselves": lambda a: a @ jnp.ones((a.shape[-1],) * 2, a.dtype),
+    "differ from unit to unit": lambda a: a * jnp.broadcast_to(jnp.arange(5.0, dtype=a.dtype), a.shape),
+    "look at the bits": lambda a: jnp.where(jnp.signbit(a), a, 2 * a),
+    "compute in int": lambda a: a.astype(int).astype(a.dtype),
+    "use `lgamma`": lax.lgamma,
+}
+
+
+@pytest.mark.parametrize("reason", DECLINED)
+def test_what_is_declined_and_why(reason: str) -> None:
+    def equations(carry: Any, x: Any, h: Any) -> Any:
+        y = DECLINED[reason](x.a + h.a)
+        return State(y), y
+
+    assert reason in str(jaxrnn.explain(of(equations, "a")))
 
 
 @pytest.mark.parametrize("seed", [s if s < 12 else pytest.param(s, marks=pytest.mark.slow) for s in range(120)])

@@ -108,10 +108,6 @@ FUNCTIONS = {
 }
 
 
-if jax.__version_info__ >= (0, 11):  # its derivative there works on bits, and is declined
-    del FUNCTIONS["erf"]
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name: str, dtype: Any) -> None:
@@ -271,6 +267,12 @@ def test_without_a_compiler_the_reason_is_kept(monkeypatch: pytest.MonkeyPatch, 
     library.missing.cache_clear()
     try:
         assert "is not compiled" in str(library.missing()) or "not compiled" in str(library.missing())
+        monkeypatch.setenv("CXX", str(tmp_path / "no-such-compiler"))
+        assert "does not run" in str(build.build())
+        monkeypatch.setenv("CXX", "'")
+        assert "$CXX is no command" in str(build.build())
+        monkeypatch.setenv("CXX", "g++ -std=none-of-these")  # options reach the compiler
+        assert "none-of-these" in str(build.build())
         monkeypatch.setenv("CXX", str(tmp_path / "no-such-compiler"))
         assert "does not run" in str(build.build())
         library.missing.cache_clear()

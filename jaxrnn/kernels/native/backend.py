@@ -20,9 +20,9 @@ from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.errors import Said, fail
 from jaxrnn.kernels.native import arrays, library, primitives, row
 from jaxrnn.kernels.native.arrays import Operands, Spec
+from jaxrnn.kernels.native.graph import Declined
 from jaxrnn.kernels.native.primitive import Form, spread
 from jaxrnn.kernels.native.row import Signature
-from jaxrnn.kernels.native.vectors import Declined
 from jaxrnn.step import Step
 from jaxrnn.typing import Carry
 

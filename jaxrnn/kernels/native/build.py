@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,8 +46,13 @@ def build() -> str | None:
 def _build() -> str | None:
     if sys.platform == "win32":
         return "is not compiled on Windows"
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
-    if compiler is None:
+    asked = os.environ.get("CXX", "")
+    found = [c for c in (asked, "g++", "clang++", "c++") if shutil.which(c)]
+    try:
+        compiler = shlex.split(asked) if asked and asked not in found else found[:1]  # $CXX may hold options
+    except ValueError as error:
+        return f"$CXX is no command, {error}: {asked}"
+    if not compiler:
         return (
             "no C++ compiler was found when jaxrnn was installed (g++, clang++ or $CXX); install one, then jaxrnn again"
         )
@@ -58,15 +64,15 @@ def _build() -> str | None:
     with tempfile.TemporaryDirectory(dir=HERE) as folder:
         out = Path(folder)
         jobs = [
-            [compiler, *FLAGS, *flags, f"-DJAXRNN_LOOPS=loops_{name}", "-c", "src/loops.cc", "-o", out / f"{name}.o"]
+            [*compiler, *FLAGS, *flags, f"-DJAXRNN_LOOPS=loops_{name}", "-c", "src/loops.cc", "-o", out / f"{name}.o"]
             for name, flags in SETS.items()
         ]
-        jobs.append([compiler, *FLAGS, "-isystem", headers, "-c", "src/handler.cc", "-o", out / "handler.o"])
+        jobs.append([*compiler, *FLAGS, "-isystem", headers, "-c", "src/handler.cc", "-o", out / "handler.o"])
         objects = [job[-1] for job in jobs]
         with ThreadPoolExecutor() as pool:
             reasons = [r for r in pool.map(_run, jobs) if r]
         reasons = reasons or [
-            r for r in [_run([compiler, "-shared", *objects, "-pthread", "-o", out / LIBRARY.name])] if r
+            r for r in [_run([*compiler, "-shared", *objects, "-pthread", "-o", out / LIBRARY.name])] if r
         ]
         if not reasons:
             os.replace(out / LIBRARY.name, LIBRARY)  # at once: another process may have the old one open

@@ -11,8 +11,9 @@ import numpy as np
 
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
+from jaxrnn.kernels.native.graph import Value
 from jaxrnn.kernels.native.program import Encoded, Slot, Store, Tables, stores
-from jaxrnn.kernels.native.vectors import Graph, Value
+from jaxrnn.kernels.native.vectors import Graph
 
 
 class Prepared(NamedTuple):
@@ -97,7 +98,7 @@ class Call:
             if partner is not None:
                 k, j = partner
                 given.x.nodes[gate] = values[k].nodes.flat[j]  # flat: a kernel without gates gives one vector
-                values[k].nodes.flat[j] = graph.constant(0.0)
+                values[k].nodes.flat[j] = graph.constant(-0.0)  # which changes no sum, not even that of zeros
         return given, values
 
     def kept(self, given: row.Inputs, values: list[Value]) -> list[Value]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrnn.kernels.native.vectors import Graph, Value
+from jaxrnn.kernels.native.graph import Nodes, Value
 
 LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
 ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS = range(4)
@@ -50,7 +50,7 @@ def stores(name: Any, value: Value, *, last: bool = False) -> list[Store]:
     return [Store(name, i * length, int(n), length, last) for i, n in enumerate(value.nodes.reshape(-1))]
 
 
-def added(graph: Graph, name: Any, value: Value) -> list[Store]:
+def added(graph: Nodes, name: Any, value: Value) -> list[Store]:
     """Add a value to the sum in an array."""
     total = graph.load(name, value.shape)
     nodes = [graph.apply("add", int(a), int(b)) for a, b in zip(total.nodes.flat, value.nodes.flat, strict=True)]
@@ -79,7 +79,7 @@ class Tables:
     after: list[tuple[int, ...]] = field(default_factory=list)
     sums: list[tuple[int, ...]] = field(default_factory=list)
     registers: int = 1
-    constants: list[float] = field(default_factory=list)
+    constants: list[bytes] = field(default_factory=list)  # of a float64 each
 
     # ---- memory
 
@@ -136,7 +136,7 @@ class Tables:
 
     # ---- instructions
 
-    def stages(self, graph: Graph, stages: Sequence[Sequence[Store]]) -> list[list[tuple[int, ...]]]:
+    def stages(self, graph: Nodes, stages: Sequence[Sequence[Store]]) -> list[list[tuple[int, ...]]]:
         """For each stage the actions that compute its stores."""
         homes: dict[int, int] = {}  # the stage that computes a vector first
         crossing: dict[int, int] = {}  # vectors that a later stage needs again: their length
@@ -156,14 +156,14 @@ class Tables:
             result.append(list(self._segments(graph, [*stores, *kept], old)))
         return result
 
-    def _segments(self, graph: Graph, stores: Sequence[Store], old: set[int]) -> Iterable[tuple[int, ...]]:
+    def _segments(self, graph: Nodes, stores: Sequence[Store], old: set[int]) -> Iterable[tuple[int, ...]]:
         for length in dict.fromkeys(t.length for t in stores):
             begin = len(self.code)
             self._emit(graph, [t for t in stores if t.length == length], old)
             self.segments.append((begin, len(self.code), length))
             yield (ELEMENTWISE, len(self.segments) - 1, 0, 0, 0, 0)
 
-    def _emit(self, graph: Graph, stores: Sequence[Store], old: set[int]) -> None:
+    def _emit(self, graph: Nodes, stores: Sequence[Store], old: set[int]) -> None:
         uses: dict[int, int] = {}
         for node in _needed(graph, [t.node for t in stores], stop=old):
             for i in () if node in old else graph.nodes[node].inputs:
@@ -182,7 +182,7 @@ class Tables:
                 emitter.store(t)
         self.registers = max(self.registers, emitter.count)
 
-    def constant(self, value: float) -> int:
+    def constant(self, value: bytes) -> int:
         """The register of a constant: negative until `encode` knows how many others there are."""
         if value not in self.constants:
             self.constants.append(value)
@@ -213,7 +213,7 @@ class Tables:
             numbers.append(len(table))
             for row in table:
                 numbers += map(int, row)
-        constants = np.array(self.constants, np.float64)
+        constants = np.frombuffer(b"".join(self.constants), np.float64)
         return Encoded(np.array(numbers, np.int64), constants, tuple((n,) for n in (size, self.packed) if n))
 
 
@@ -230,7 +230,7 @@ class _Emitter:
     """Instructions of one segment; a register is free again after the last use of its vector."""
 
     tables: Tables
-    graph: Graph
+    graph: Nodes
     old: set[int]
     uses: dict[int, int]
     registers: dict[int, int] = field(default_factory=dict)
@@ -243,7 +243,7 @@ class _Emitter:
             return self.registers[node]
         what = self.graph.nodes[node]
         if what.op == "constant":
-            return self.tables.constant(what.value)
+            return self.tables.constant(what.bits)
         if node in self.old:
             return self._put(node, LOAD, (self.tables.numbers["crossing", id(self.graph), node], 0))
         if what.op in ("load", "load_scalar"):
@@ -286,7 +286,7 @@ class _Emitter:
             self.free.append(self.registers[node])
 
 
-def _needed(graph: Graph, roots: Iterable[int], stop: Any) -> list[int]:
+def _needed(graph: Nodes, roots: Iterable[int], stop: Any) -> list[int]:
     """The computed vectors that the roots rest on, down to those in `stop`, inputs before what uses them."""
     order: list[int] = []
     seen: set[int] = set()
@@ -306,7 +306,7 @@ def _needed(graph: Graph, roots: Iterable[int], stop: Any) -> list[int]:
     return order
 
 
-def _lengths(graph: Graph, stages: Sequence[Sequence[Store]]) -> dict[int, int]:
+def _lengths(graph: Nodes, stages: Sequence[Sequence[Store]]) -> dict[int, int]:
     """The length of every vector that the stores rest on."""
     lengths: dict[int, int] = {}
     for store in (t for stores in stages for t in stores):

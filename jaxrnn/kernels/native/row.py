@@ -18,7 +18,8 @@ import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.engine.products import Given, Recorder
-from jaxrnn.kernels.native.vectors import Declined, Graph, Value
+from jaxrnn.kernels.native.graph import Declined, Value
+from jaxrnn.kernels.native.vectors import Graph
 from jaxrnn.step import Products, Rows, Step, advance
 from jaxrnn.typing import Array
 

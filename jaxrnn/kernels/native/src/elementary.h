@@ -1,10 +1,14 @@
 // Elementary functions without branches, so that the compiler turns a loop over them into vector instructions.
 // NaN goes through, infinities give the limits, and results below the normal range are flushed as XLA flushes them.
+//
+// The largest errors in units of the last place, float32 (all values between 2^-13 and 2^7) and float64 (a sample):
+// exp 1.02 and 0.99, logistic 2.48 and 2.26, tanh 4.90 and 1.31. tests/kernels/elementary.cc measures them.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 namespace jaxrnn {
 namespace {
@@ -15,6 +19,31 @@ inline To bits(From value) {
   To result;
   std::memcpy(&result, &value, sizeof(To));
   return result;
+}
+
+inline uint32_t to_bits(float value) { return bits<uint32_t>(value); }
+inline uint64_t to_bits(double value) { return bits<uint64_t>(value); }
+
+// For functions of the C library, which look at bits: a number below the normal range counts as zero there too.
+template <class T>
+inline T flushed(T x) {
+  return std::fabs(x) < std::numeric_limits<T>::min() ? std::copysign(T(0), x) : x;
+}
+
+template <class T>
+inline double wide(T x) {
+  return flushed(x);
+}
+
+// The larger, the smaller: NaN goes through, and of two zeros with different signs the larger is 0.0.
+template <class T>
+inline T larger(T a, T b) {
+  return a == b ? bits<T>(to_bits(a) & to_bits(b)) : (a > b || a != a) ? a : b;
+}
+
+template <class T>
+inline T smaller(T a, T b) {
+  return a == b ? bits<T>(to_bits(a) | to_bits(b)) : (a < b || a != a) ? a : b;
 }
 
 // 2^n * p with n = round(x / ln 2) and p a polynomial in what is left (Cody & Waite's reduction). Adding the magic
@@ -35,7 +64,7 @@ inline float exponential(float x) {
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
   const int32_t half = whole >> 1;
-  return p * bits<float>((half + 127) << 23) * bits<float>((whole - half + 127) << 23);
+  return p * bits<float>(uint32_t(half + 127) << 23) * bits<float>(uint32_t(whole - half + 127) << 23);
 }
 
 inline double exponential(double x) {
@@ -60,7 +89,7 @@ inline double exponential(double x) {
   p = p * r + 0.5;
   p = p * r * r + r + 1.0;
   const int64_t half = whole >> 1;
-  return p * bits<double>((half + 1023) << 52) * bits<double>((whole - half + 1023) << 52);
+  return p * bits<double>(uint64_t(half + 1023) << 52) * bits<double>(uint64_t(whole - half + 1023) << 52);
 }
 
 template <class T>
@@ -68,7 +97,8 @@ inline T sigmoid(T x) {
   return T(1) / (T(1) + exponential(-x));
 }
 
-// An odd rational function of degree 13 over 6, within two units of the last place of tanh; it is 1 from 7.9 on.
+// An odd rational function of degree 13 over 6, within 4.9 units of the last place of tanh, without instructions that
+// multiply and add at once 5.8; it is 1 from 7.9 on.
 inline float hyperbolic_tangent(float x) {
   float c = x < -7.90531110763549805f ? -7.90531110763549805f : x;
   c = c > 7.90531110763549805f ? 7.90531110763549805f : c;
@@ -84,7 +114,7 @@ inline float hyperbolic_tangent(float x) {
   q = q * z + 1.18534705686654e-04f;
   q = q * z + 2.26843463243900e-03f;
   q = q * z + 4.89352518554385e-03f;
-  return c * p / q;
+  return (x < 0 ? -x : x) < 4e-4f ? x : c * p / q;  // x^3 / 3 is below half a digit there; c * p would leave the range
 }
 
 // 1 - 2 / (exp(2 |x|) + 1) loses digits near zero, so there x + x^3 times a quotient of polynomials.
@@ -95,7 +125,8 @@ inline double hyperbolic_tangent(double x) {
   const double near = x + x * z * (p / q);
   const double size = x < 0 ? -x : x;
   const double far = 1.0 - 2.0 / (exponential(2.0 * size) + 1.0);
-  return size < 0.625 ? near : x < 0 ? -far : far;
+  const double middle = size < 1e-9 ? x : near;  // the sum would lose the sign of a zero
+  return size < 0.625 ? middle : x < 0 ? -far : far;
 }
 
 }  // namespace
