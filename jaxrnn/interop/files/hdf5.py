@@ -89,7 +89,11 @@ def _entry(h5py: Any, data: Any, name: str) -> Entry:
         return refused(name, "an array in the file itself", Said("numbers that are kept elsewhere"))
     packed, stored = _packed(h5py, data, name), data.id.get_storage_size()
     check_declared(stored, data.file.id.get_filesize(), name, packed=False)
-    for part in (shape, data.chunks or ()):  # HDF5 unpacks whole chunks
+    chunks = data.chunks or shape
+    cut = math.prod(-(-n // chunk) for n, chunk in zip(shape, chunks, strict=True))
+    if data.chunks and data.id.get_num_chunks() != cut:  # HDF5 would fill the gaps with zeros
+        fail(name, f"stored in {cut} chunks", Said(f"{data.id.get_num_chunks()}"))
+    for part in (shape, chunks):  # HDF5 unpacks whole chunks
         check_declared(math.prod(part) * dtype.itemsize, stored, name, packed=packed)
     if half:
         return Entry(name, shape, jnp.dtype(jnp.bfloat16), lambda: np.asarray(data[()]).view(jnp.bfloat16))

@@ -22,6 +22,8 @@ def in_memory(source: Source) -> Opened:
     return contextlib.nullcontext(source)
 
 
+MOST_WORDS = 400  # of another library's message, some of which quote the file
+
 # Suffix -> a reader of (path, prefix) that holds the file open inside `with`.
 READERS: dict[str, Callable[[Path, str], Opened]] = {
     ".safetensors": safetensors.reader,
@@ -87,4 +89,5 @@ def one_error(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
-        raise FileError(f"{path.name} cannot be read: {kind}{error}") from error
+        first = next(iter(str(error).splitlines()), "")
+        raise FileError(f"{path.name} cannot be read: {kind}{first[:MOST_WORDS]}") from error

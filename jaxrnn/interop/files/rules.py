@@ -2,8 +2,8 @@
 
 Every name stands once. An array declares no more bytes than are stored for it, or, where it is packed, no more than
 deflate could have packed into them; the same bounds all arrays together by the size of the file. Checksums are
-compared where a format has them: the members of zip archives (.npz, .keras, .pt), and HDF5's fletcher32. Safetensors,
-ONNX, plain HDF5 and torch's oldest format have none: there a digit that changed on the disk is read as it is.
+compared where a format has them: zip's of every member (.npz, .keras, .pt), and HDF5's fletcher32 of numbers.
+Safetensors, ONNX, plain HDF5 and torch's oldest format have none: a digit that changed on the disk is read as it is.
 """
 
 from __future__ import annotations

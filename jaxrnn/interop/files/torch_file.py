@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -76,12 +77,14 @@ def _check_tensors(tree: Any, name: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """In our words: torch's advise to run what is in the file."""
-    text = str(error)
-    if type(error).__name__ == "UnpicklingError" and "weights_only" in text:
-        return f"it holds objects of Python beside tensors, whose making would run code. {ADVICE}"
-    first = text.splitlines()[0] if text else ""
-    return f"{type(error).__name__}: {first[:200]}"
+    """In our words: torch advises to run what is in the file."""
+    if isinstance(error, FileError | ImportError) or type(error).__name__ != "UnpicklingError":
+        first = next(iter(str(error).splitlines()), "")
+        return f"{type(error).__name__}: {first[:200]}"
+    named = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if named is not None:
+        return f"it holds objects of {named[1]}, whose making would run code. {ADVICE}"
+    return "what torch pickled in it is damaged, or more than tensors"
 
 
 def content(arrays: Mapping[str, Any]) -> bytes:
