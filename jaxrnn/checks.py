@@ -24,7 +24,7 @@ def check_number(value: Any, argument: str, expected: str) -> None:
     """A finite number, or an error."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         fail(argument, expected, value, kind=TypeError)
-    if not abs(value) <= sys.float_info.max:  # NaN, an infinity, or an integer beyond every float
+    if not -sys.float_info.max <= value <= sys.float_info.max:  # NaN, infinite, or an integer beyond every float
         fail(argument, expected, value)
 
 

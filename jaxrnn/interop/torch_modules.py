@@ -9,7 +9,8 @@ from jax.nn import relu, tanh
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.compose import bidirectional, stack
+from jaxrnn.compose.bidirectional import bidirectional
+from jaxrnn.compose.stack import stack
 from jaxrnn.errors import Said, fail
 from jaxrnn.interop.source import Source, array_entry, segments
 from jaxrnn.interop.subclasses import base_of, is_a

@@ -120,6 +120,7 @@ def test_half_precision_is_the_formats_own(suffix: str, dtype: str, tmp_path: Pa
     jax.tree.map(np.testing.assert_array_equal, back, params)
 
 
+@pytest.mark.filterwarnings("ignore")  # NumPy's, of how Keras reads its own arrays
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_keras_loads_half_precision(dtype: str, tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
