@@ -147,12 +147,13 @@ def _prefixes(prefix: Any) -> tuple[str, ...]:
 
 def open_source(source: Any, library: str | None, layer: Layer | None, prefix: str) -> files.Opened:
     """Anything that `load` takes as entries; the file, if there is one, stays open inside `with`."""
-    if isinstance(source, (str, os.PathLike)):
-        return files.opened(files.path_of(source, "source"), prefix)
+    of_path = isinstance(source, (str, os.PathLike))
     if library == "cudnn":
         if segments(prefix):
             fail("prefix", "left out for a flat vector, which has no names", prefix)
-        return files.in_memory(cudnn.split(source, layer))
+        return files.in_memory(cudnn.split(_vector(source) if of_path else source, layer))
+    if of_path:
+        return files.opened(files.path_of(source, "source"), prefix)
     found = live.read(source, prefix)
     if found is not None:
         return files.in_memory(found)
@@ -160,6 +161,15 @@ def open_source(source: Any, library: str | None, layer: Layer | None, prefix: s
         expected = "a module, a mapping of named arrays, or a path"
         fail("source", expected, source, kind=TypeError)
     return files.in_memory(below(folded(_without_params(from_mapping(source))), prefix))
+
+
+def _vector(source: Any) -> Any:
+    """The one array of a file."""
+    with files.opened(files.path_of(source, "source"), "") as opened:
+        if len(opened.entries) != 1:
+            names = [entry.name for entry in opened.entries]
+            fail("source", "a file of one array, the flat weight vector", Said(f"one with {names}"))
+        return opened.entries[0].read()
 
 
 def _without_params(source: Source) -> Source:

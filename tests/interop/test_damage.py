@@ -20,6 +20,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn import interop
+from jaxrnn.interop.files import hdf5_heaps as rules_of_heaps
 from jaxrnn.interop.files import rules
 
 H, D = 4, 3
@@ -355,3 +356,20 @@ def test_zip_warnings_are_not_ours(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert interop.load(path).layer == CELL
+
+
+def heap(*objects: tuple[int, int], rest: int | None, size: int = 160) -> bytes:
+    """A heap of HDF5: objects by index and size, then what is free. No file that HDF5 would be given."""
+    body = b"".join(struct.pack("<HHIQ", i, 0, 0, n) + bytes((n + 7) // 8 * 8) for i, n in objects)
+    free = b"" if rest is None else struct.pack("<HHIQ", 0, 0, 0, rest)
+    return (rules_of_heaps.HEAP + struct.pack("<Q", size) + body + free).ljust(size, b"\0")
+
+
+def test_heaps_over_which_hdf5_would_not_come_to_an_end() -> None:
+    """Its loop moves on by what an object says of its size: over a rest of size 0 it stays where it is."""
+    whole = heap((1, 6), (2, 40), rest=64)
+    for content in (whole, b"before" + whole + b"after", heap((1, 128), rest=None), b"no heap at all"):
+        rules_of_heaps.check_heaps(content, 8, "model.h5")
+    for damaged in (heap((1, 6), (2, 40), rest=0), heap((1, 6), (2, 300), rest=64), heap((1, 6), rest=64), whole[:100]):
+        with pytest.raises(ValueError, match=r"`model.h5` must be an HDF5 file whose heaps are whole"):
+            rules_of_heaps.check_heaps(b"before" + damaged, 8, "model.h5")

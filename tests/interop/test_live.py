@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from flax import linen, nnx
 
 import jaxrnn
 import jaxrnn.keras
@@ -235,6 +235,31 @@ def test_equinox_trees() -> None:
             interop.load(model, prefix=prefix)
     with pytest.raises(ValueError, match="Halved, which overrides '__call__'"):
         interop.load(Halved(D, H, key=keys[0]))
+
+
+def test_subclasses_in_trees_of_parameters() -> None:
+    """haiku and linen modules are their parameters, below the name of the class."""
+    hk = pytest.importorskip("haiku")
+
+    class Mine(hk.LSTM):  # type: ignore[misc]
+        pass
+
+    class MyCell(linen.GRUCell):
+        pass
+
+    x = XS[0]
+    with default_promotion():
+        transformed = hk.transform(lambda x: hk.dynamic_unroll(Mine(H), x[None], Mine(H).initial_state(B))[0])
+        weights = transformed.init(jax.random.key(0), x)
+        wanted = transformed.apply(weights, None, x)[0]
+    layer, params = interop.load({k: v for k, v in weights.items() if k.startswith("mine/")}, "haiku")
+    close(jaxrnn.scan(layer, params, x[None])[1][0], wanted)
+    model = linen.RNN(MyCell(H, dtype=np.float64, param_dtype=np.float64), time_major=True)
+    with default_promotion():
+        variables = model.init(jax.random.key(0), XS)
+        wanted = model.apply(variables, XS)
+    layer, params = interop.load(variables)
+    close(jaxrnn.scan(layer, params, XS)[1], wanted)
 
 
 # ---------------------------------------------------------------- Flax NNX

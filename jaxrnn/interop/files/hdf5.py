@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.errors import Said, fail
+from jaxrnn.interop.files.hdf5_heaps import check_file, check_heaps
 from jaxrnn.interop.files.rules import archive_of, check_declared, json_of
 from jaxrnn.interop.keras_layers import RECURRENT, layer_of, variable
 from jaxrnn.interop.source import Entry, Source, check_once, refused, segments
@@ -31,6 +32,7 @@ def reader(path: Path, prefix: str) -> Iterator[Source]:
     import h5py
 
     with h5py.File(path, "r") as file:
+        check_file(path, _lengths(file))
         entries = tuple(_walk(h5py, file))
         text = file.attrs.get("model_config")
         if text is None:
@@ -53,9 +55,15 @@ def keras_reader(path: Path, prefix: str) -> Iterator[Source]:
         if members["config.json"].file_size > CONFIG_LIMIT:
             fail("config.json", f"of at most {CONFIG_LIMIT} bytes", Said(f"{members['config.json'].file_size}"))
         config = json_of(archive.read("config.json"), path.name)
-        weights = io.BytesIO(archive.read("model.weights.h5"))
-    with h5py.File(weights, "r") as file:
+        weights = archive.read("model.weights.h5")
+    with h5py.File(io.BytesIO(weights), "r") as file:
+        check_heaps(weights, _lengths(file), path.name)
         yield _recurrent(config, tuple(_walk(h5py, file)), prefix, 3)
+
+
+def _lengths(file: Any) -> int:
+    """How many bytes a size takes in this file."""
+    return int(file.id.get_create_plist().get_sizes()[1])
 
 
 # ---------------------------------------------------------------- arrays
