@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -349,13 +348,6 @@ def test_advice_begins_at_the_top() -> None:
         with pytest.raises(ValueError, match=r"Pass `prefix`, one of 'a/b/gru'"):
             interop.load(tree, prefix=prefix)
     assert interop.load(tree, prefix="a/b/gru").layer == jaxrnn.gru(4, reset_after=False)
-
-
-def test_zip_warnings_are_not_ours(tmp_path: Path) -> None:
-    path = write(tmp_path / "whole.pt")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert interop.load(path).layer == CELL
 
 
 def heap(*objects: tuple[int, int], rest: int | None, size: int = 160) -> bytes:
