@@ -30,5 +30,6 @@ from jaxrnn.engine.truncated import scan_truncated as scan_truncated
 from jaxrnn.gate_cell import gate_cell as gate_cell
 from jaxrnn.layer import Layer as Layer
 from jaxrnn.layer import Parameter as Parameter
+from jaxrnn.reports import checkify as checkify
 
 __version__ = "0.1.0"

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.checks import check_floats
 from jaxrnn.errors import fail, nearest
 from jaxrnn.typing import Activation, Array
 
@@ -23,32 +24,32 @@ def keras2_hard_sigmoid(x: Array) -> Array:
     >>> round(float(keras2_hard_sigmoid(jnp.array(1.0))), 4)
     0.7
     """
-    return jnp.clip(0.2 * x + 0.5, 0, 1)
+    return jnp.clip(0.2 * check_floats(x, "x") + 0.5, 0, 1)
 
 
 def gelu(x: Array) -> Array:
     """x Phi(x), exact. (`jax.nn.gelu` approximates by default.)"""
-    return jax.nn.gelu(x, approximate=False)
+    return jax.nn.gelu(check_floats(x, "x"), approximate=False)
 
 
 def leaky_relu(x: Array) -> Array:
     """x where it is positive, 0.2 x elsewhere. (`jax.nn.leaky_relu` has a slope of 0.01.)"""
-    return jax.nn.leaky_relu(x, 0.2)
+    return jax.nn.leaky_relu(check_floats(x, "x"), 0.2)
 
 
 def tanh_shrink(x: Array) -> Array:
     """x - tanh(x)."""
-    return x - jnp.tanh(x)
+    return check_floats(x, "x") - jnp.tanh(x)
 
 
 def soft_shrink(x: Array) -> Array:
     """x moved by 0.5 towards zero, and not beyond it."""
-    return x - jnp.clip(x, -0.5, 0.5)
+    return check_floats(x, "x") - jnp.clip(x, -0.5, 0.5)
 
 
 def hard_shrink(x: Array) -> Array:
     """x where |x| > 0.5, zero elsewhere."""
-    return jnp.where(jnp.abs(x) > 0.5, x, jnp.zeros_like(x))
+    return jnp.where(jnp.abs(check_floats(x, "x")) > 0.5, x, jnp.zeros_like(x))
 
 
 def sparsemax(x: Array) -> Array:
@@ -56,6 +57,8 @@ def sparsemax(x: Array) -> Array:
 
     Paper: Martins & Astudillo, From softmax to sparsemax, ICML 2016, algorithm 1.
     """
+    if check_floats(x, "x").ndim == 0 or x.shape[-1] == 0:
+        fail("x", "an array [..., n]", x)
     z = -jnp.sort(-x, axis=-1)
     k = jnp.broadcast_to(jnp.arange(1, x.shape[-1] + 1, dtype=x.dtype), x.shape)
     excess = jnp.cumsum(z, axis=-1) - 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from jaxrnn.checks import is_array
 from jaxrnn.errors import fail, nearest
 
 Path = tuple[str | int, ...]
@@ -18,15 +19,21 @@ def check_rules(rules: Any, argument: str) -> None:
     if not isinstance(rules, Mapping):
         fail(argument, "a dict of functions by parameter name or path", rules, kind=TypeError)
     for key, rule in rules.items():
-        if not isinstance(key, str | tuple):
-            fail(argument, "keyed by names, or paths that are tuples", key, kind=TypeError)
+        if not isinstance(key, str | tuple) or not all(isinstance(part, str | int) for part in key):
+            fail(argument, "keyed by names, or paths that are tuples of them", key, kind=TypeError)
         if not callable(rule):
             fail(f"{argument}[{key!r}]", "a function of one array", rule, kind=TypeError)
 
 
 def rules_of_leaves(tree: Any, rules: Rules, argument: str) -> list[tuple[Any, Callable[[Any], Any] | None]]:
     """Every leaf beside its rule: that of its whole path, else of its name, else None. A rule without a leaf raises."""
-    leaves = [(_path(keys), leaf) for keys, leaf in jax.tree.leaves_with_path(tree)]
+    found = jax.tree.leaves_with_path(tree)
+    if not found:
+        fail("params", "a tree of arrays by name", tree)
+    for keys, leaf in found:
+        if not keys or not is_array(leaf):
+            fail(f"params{jax.tree_util.keystr(keys)}", "an array, with a name", leaf, kind=TypeError)
+    leaves = [(_path(keys), leaf) for keys, leaf in found]
     known = {name for path, _ in leaves for name in (path, str(path[-1]))}
     for key in rules:
         if key not in known:

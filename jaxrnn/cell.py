@@ -12,21 +12,22 @@ A cell's update never touches its big matrices. It receives the projected input 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import checkify
 
-from jaxrnn.checks import check_batch, check_key, check_time
-from jaxrnn.dtypes import FLOATS, check_carry_dtype, check_dtype, default_float, is_float, promote, state_dtype
+from jaxrnn.checks import check_features, check_symbols
+from jaxrnn.closures import still
+from jaxrnn.dtypes import check_carry_dtype, default_float, is_integer, promote, state_dtype
 from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer, Parameter, check_carry, check_params, check_per_step, entry
-from jaxrnn.step import Rows, Step, product, repeat_rows, run_step
-from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
+from jaxrnn.layer import Layer, Parameter, check_initial, check_params, entry
+from jaxrnn.placement import automatic, fitting, place
+from jaxrnn.step import Rows, Step, check_result, product, repeat_rows, run_step
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,14 @@ class Update:
     def __call__(
         self, carry: Carry, x: Any, recur: Any, theta: dict[str, Any], **per_step: Array
     ) -> tuple[Carry, Array]:
-        return self.equations(carry, x, recur, theta, **dict(self.options), **per_step)
+        options = dict(self.options)
+        result = self.equations(carry, x, recur, theta, **options, **per_step)
+        return check_result(name_of(options.get("equations", self.equations)), result, carry)
+
+
+def name_of(function: Any) -> str:
+    """The name of a function, of one with arguments bound, or of the class of what is called like one."""
+    return getattr(getattr(function, "func", function), "__name__", type(function).__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Cell(Layer):
     gates: tuple[str, ...]
     carry_type: type
     carry_sizes: tuple[str, ...]
-    update: Update
+    update: Any  # an Update; in the engine, equations that were traced
     parameters: tuple[tuple[str, Parameter], ...]
     projection: int | None = None
     noises: tuple[Noise, ...] = ()
@@ -96,11 +104,11 @@ class Cell(Layer):
             fail("params['kernel']", "an array of shape (D, G, H)", kernel)
         return kernel.shape[0]
 
-    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
         sizes = self._sizes()
         return self.carry_type(*((*batch, sizes[s]) for s in self.carry_sizes))
 
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The carry before the first step: zeros, or the learned one.
 
         Args:
@@ -115,14 +123,12 @@ class Cell(Layer):
             TypeError: `batch` is not a tuple of sizes, or `dtype` not a floating dtype.
             ValueError: the initial carry is learned and `params` is missing, or `params` do not fit the cell.
         """
-        check_batch(batch)
-        dtype = check_dtype(dtype, "dtype")
+        batch, dtype = check_initial(self, batch, params, dtype)
         if params is None:
             if self.learns_carry:
                 fail("params", "given to initial_carry, since this cell learns its initial carry", Said("None"))
             dtype = dtype or self.carry_dtype_for(self.param_dtype or default_float())
         else:
-            check_params(self, params)
             dtype = dtype or self.carry_dtype_for(params["kernel"].dtype)
         shapes = self.carry_shapes(batch)
         if not self.learns_carry:
@@ -141,58 +147,17 @@ class Cell(Layer):
 
     # ---- one step
 
-    def step(
-        self,
-        params: Params,
-        carry: Carry,
-        x: ArrayLike,
-        *,
-        rng: PRNGKeyArray | None = None,
-        step: Any = 0,
-        per_step: Mapping[str, ArrayLike] | None = None,
+    def one_step(
+        self, params: Params, carry: Carry, x: Array, rng: PRNGKeyArray | None, step: Any, per_step: dict[str, Any]
     ) -> tuple[Carry, Array]:
-        """One step of the cell, pure: `partial(cell.step, params)` goes into `jax.lax.scan`.
-
-        On a CPU a step of up to eight rows is one call of the native backend, where that runs the cell; its derivatives
-        are those of the equations.
-
-        Args:
-            params: the cell's parameters.
-            carry: the carry before the step, arrays `[*B, H]`.
-            x: the input `[*B, D]`, or integers `[*B]` that pick rows of the kernel (equal to one-hot inputs).
-            rng: a PRNG key for dropout and zoneout; None runs without noise.
-            step: the absolute time of this step, so that streamed noise is that of the whole sequence.
-            per_step: arrays `[*B, ...]` that the equations ask for by name.
-
-        Returns:
-            `(carry, y)`: the carry after the step, and the output `[*B, output_size]`.
-
-        Raises:
-            ValueError, TypeError: an argument does not fit the cell; the message names it.
-
-        >>> import jax, jaxrnn
-        >>> cell = jaxrnn.gru(4)
-        >>> params = cell.init(jax.random.key(0), inputs=3)
-        >>> carry, y = cell.step(params, cell.initial_carry((2,)), jax.numpy.ones((2, 3)))
-        >>> y.shape
-        (2, 4)
-        """
-        check_params(self, params)
-        check_features(x, self.input_size(params), "x")
-        batch = x.shape[:-1] if jnp.issubdtype(x.dtype, jnp.floating) else x.shape
-        carry = check_carry(self, carry, batch)
-        check_symbols(x, self.input_size(params), "x")
-        given = check_per_step(self, per_step, batch)
-        check_time(step, "step")
-        if rng is not None:
-            check_key(rng, "rng")
+        batch, symbols = jax.tree.leaves(carry)[0].shape[:-1], is_integer(x.dtype)
+        given = {name: a for name, a in per_step.items() if name in self.accepted}
         dtype = self.compute_dtype(params, x)
         check_carry_dtype(carry, dtype)
         rows = Rows(self.theta(params, batch, state_dtype(carry), rng), None)
         noise = self.draw(rng, step, batch)
-        symbols = jnp.issubdtype(x.dtype, jnp.integer)
         read = Step(self.projection_of(params, x) if symbols else jnp.asarray(x), per_step=noise | given)
-        carry, y = run_step(self, params, dtype, rows, carry, read, projected=symbols)
+        carry, y = run_step(still(self), params, dtype, rows, carry, read, projected=symbols)
         return carry, y.astype(dtype)
 
     # ---- the pieces that the engine arranges
@@ -218,9 +183,11 @@ class Cell(Layer):
         """
         check_params(self, params)
         check_features(xs, self.input_size(params), "xs")
-        if not isinstance(xs, jax.core.Tracer):
-            check_symbols(xs, self.input_size(params), "xs")
-        return self.projection_of(params, xs)
+        check_symbols(xs, self.input_size(params), "xs")
+        at = place(xs)[: xs.ndim - (not is_integer(xs.dtype))]
+        units = place(params["kernel"])[-1]
+        places = lambda mesh, z: fitting(mesh, (*at, None), units, z.shape[-1])  # noqa: E731
+        return automatic(self.projection_of, (params, xs), places)
 
     def projection_of(
         self, params: Params, xs: ArrayLike, multiply: Callable[[Array, Array], Array] = product
@@ -228,7 +195,7 @@ class Cell(Layer):
         """`project` of arguments that are checked."""
         dtype = self.compute_dtype(params, xs)
         kernel = params["kernel"].astype(dtype)
-        if jnp.issubdtype(xs.dtype, jnp.integer):
+        if is_integer(xs.dtype):
             z = jnp.take(kernel, xs, axis=0, mode="clip")
         else:
             z = multiply(jnp.asarray(xs, dtype), kernel)
@@ -241,23 +208,23 @@ class Cell(Layer):
         if self.dtype is not None:
             return self.dtype
         kernel = params["kernel"].dtype
-        return promote(xs.dtype, kernel) if jnp.issubdtype(xs.dtype, jnp.floating) else kernel
+        return promote(xs.dtype, kernel) if not is_integer(xs.dtype) else kernel
 
     def carry_dtype_for(self, dtype: Any) -> Any:
         """The dtype of gates and carry: the cell's own, else that of the products, float32 at least."""
-        return self.carry_dtype or promote(dtype, jnp.float32)
+        return self.carry_dtype or promote(dtype, np.float32)
 
     def kernels(self, params: Params, dtype: Any) -> dict[str, Array]:
         """The recurrent kernels, in the dtype of products."""
         return {name: params[name].astype(dtype) for name, p in self.parameters if p.role == "recurrent"}
 
-    def theta(self, params: Params, batch: tuple[int, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
+    def theta(self, params: Params, batch: tuple[Axis, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
         units = {n: repeat_rows(params[n].astype(dtype), batch) for n, p in self.parameters if p.role == "unit"}
         fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
         return units | self._masks(fixed, batch, fixed=True)
 
-    def draw(self, rng: PRNGKeyArray | None, t: Any, batch: tuple[int, ...]) -> dict[str, Array]:
+    def draw(self, rng: PRNGKeyArray | None, t: Any, batch: tuple[Axis, ...]) -> dict[str, Array]:
         """The masks of step `t`: a function of rng and the absolute time alone."""
         if rng is None or all(n.fixed for n in self.noises):
             return {}
@@ -268,10 +235,10 @@ class Cell(Layer):
         return frozenset(self.per_step)
 
     @property
-    def accepted(self) -> frozenset[str]:
-        return self.asked | {n.name for n in self.noises}
+    def masks(self) -> dict[str, tuple[int, ...]]:
+        return {n.name: self.mask_shape(n) for n in self.noises}
 
-    def _masks(self, rng: PRNGKeyArray | None, batch: tuple[int, ...], *, fixed: bool) -> dict[str, Array]:
+    def _masks(self, rng: PRNGKeyArray | None, batch: tuple[Axis, ...], *, fixed: bool) -> dict[str, Array]:
         if rng is None:
             return {}
         return {
@@ -286,29 +253,3 @@ class Cell(Layer):
 
     def _sizes(self) -> dict[str, int]:
         return {"G": len(self.gates), "H": self.size, "P": self.output_size}
-
-
-def check_features(xs: Any, inputs: int, argument: str) -> None:
-    """Floats with D features in the last axis, or integers below D."""
-    if not isinstance(xs, (jax.Array, np.ndarray, np.generic)):
-        fail(argument, "an array", xs, kind=TypeError)
-    if jnp.issubdtype(xs.dtype, jnp.integer):
-        return
-    if not is_float(xs.dtype):
-        fail(argument, f"an array [..., D] of one of {FLOATS}, or integers", xs, kind=TypeError)
-    if xs.ndim < 1 or xs.shape[-1] != inputs:
-        fail(argument, f"of shape [..., D] with D = {inputs}, as the kernel in params has it", xs)
-
-
-def check_symbols(xs: Any, symbols: int, argument: str, valid: Any = None) -> None:
-    """Integer inputs pick a row of the kernel that exists, at valid steps. Traced ones are clipped and `checkify`ed."""
-    if not jnp.issubdtype(xs.dtype, jnp.integer):
-        return
-    expected = f"integers in [0, {symbols}), the rows of the kernel"
-    if isinstance(xs, jax.core.Tracer) or isinstance(valid, jax.core.Tracer):
-        inside = (xs >= 0) & (xs < symbols)
-        checkify.debug_check(jnp.all(inside if valid is None else inside | ~valid), f"`{argument}` must be {expected}")
-        return
-    picked = np.asarray(xs) if valid is None else np.asarray(xs)[np.asarray(valid)]
-    if picked.size and not (picked.min() >= 0 and picked.max() < symbols):
-        fail(argument, expected, Said(f"values from {picked.min()} to {picked.max()}"))

@@ -10,10 +10,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxrnn.by_name import Rules, check_rules, rules_of_leaves
-from jaxrnn.checks import check_number
+from jaxrnn.checks import LIMIT, check_floats, check_number
 from jaxrnn.errors import Said, fail
 from jaxrnn.typing import Array
 
@@ -24,24 +25,28 @@ Axis = int | tuple[int, ...] | list[int]
 
 def norms(w: Array, axis: Axis) -> Array:
     """Euclidean norms over some axes, which are kept with size one."""
-    over = tuple(axis) if isinstance(axis, list) else axis
+    over = (axis,) if isinstance(axis, int) else tuple(axis)
+    n = check_floats(w, "w").ndim
+    if not all(-n <= a < n for a in over) or len({a % n for a in over}) != len(over):
+        fail("w", f"an array whose axes {axis} can be summed over", w)
     return jnp.sqrt(jnp.sum(jnp.square(w), axis=over, keepdims=True))
 
 
-def check_bound(value: Any, argument: str) -> None:
+def check_bound(value: Any, argument: str) -> float:
     """A bound of a norm, zero or more."""
-    check_number(value, argument, "a number, zero or more")
-    if value < 0:
+    bound = check_number(value, argument, "a number, zero or more")
+    if bound < 0:
         fail(argument, "a number, zero or more", value)
+    return bound
 
 
 def axes(value: Any) -> Axis:
     """An axis or a tuple of them; a list, as Keras's configurations have it, becomes a tuple."""
-    value = tuple(value) if isinstance(value, list) else value
-    for axis in value if isinstance(value, tuple) else (value,):
-        if isinstance(axis, bool) or not isinstance(axis, int):
+    several = isinstance(value, list | tuple)
+    for axis in value if several else (value,):
+        if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not -LIMIT < axis < LIMIT:
             fail("axis", "an integer or a tuple of integers", value, kind=TypeError)
-    return value
+    return tuple(map(int, value)) if several else int(value)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class NonNeg:
     """
 
     def __call__(self, w: Array) -> Array:
-        return jnp.maximum(w, 0)
+        return jnp.maximum(check_floats(w, "w"), 0)
 
 
 @dataclass(frozen=True)
@@ -89,14 +94,14 @@ class MinMaxNorm:
     axis: Axis = 0
 
     def __post_init__(self) -> None:
-        check_bound(self.min_value, "min_value")
-        check_bound(self.max_value, "max_value")
-        if self.max_value < self.min_value:
-            fail("max_value", f"at least min_value = {self.min_value}", self.max_value)
-        check_number(self.rate, "rate", "a number in [0, 1]")
-        if not 0 <= self.rate <= 1:
+        least, most = check_bound(self.min_value, "min_value"), check_bound(self.max_value, "max_value")
+        if most < least:
+            fail("max_value", f"at least min_value = {least}", self.max_value)
+        rate = check_number(self.rate, "rate", "a number in [0, 1]")
+        if not 0 <= rate <= 1:
             fail("rate", "a number in [0, 1]", self.rate)
-        object.__setattr__(self, "axis", axes(self.axis))
+        for name, value in dict(min_value=least, max_value=most, rate=rate, axis=axes(self.axis)).items():
+            object.__setattr__(self, name, value)
 
     def __call__(self, w: Array) -> Array:
         have = norms(w, self.axis)
@@ -116,7 +121,7 @@ class MaxNorm:
     axis: Axis = 0
 
     def __post_init__(self) -> None:
-        check_bound(self.max_value, "max_value")
+        object.__setattr__(self, "max_value", check_bound(self.max_value, "max_value"))
         object.__setattr__(self, "axis", axes(self.axis))
 
     def __call__(self, w: Array) -> Array:

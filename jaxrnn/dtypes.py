@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from jaxrnn.errors import fail
 from jaxrnn.typing import Carry
@@ -15,13 +17,23 @@ FLOATS = ("bfloat16", "float16", "float32", "float64")
 
 def is_float(dtype: Any) -> bool:
     """A dtype in which cells compute. Eight-bit floats promote with nothing, so they are none."""
-    return getattr(dtype, "name", None) in FLOATS
+    return getattr(dtype, "name", None) in FLOATS and dtype.isnative
+
+
+def is_integer(dtype: Any) -> bool:
+    """Integers of either sign and any width; bools are none."""
+    return jax.dtypes.issubdtype(dtype, np.integer)
+
+
+def is_numeric(dtype: Any) -> bool:
+    """Numbers or bools: no strings, objects, dates or PRNG keys, nor another machine's order of bytes."""
+    return (jax.dtypes.issubdtype(dtype, np.number) or dtype == np.bool_) and dtype.isnative
 
 
 def promote(*dtypes: Any) -> Any:
     """The common dtype. Our own policy, spelled out in casts, so it holds under strict promotion too."""
     with jax.numpy_dtype_promotion("standard"):
-        return jnp.result_type(*(jnp.dtype(d) for d in dtypes))
+        return jax.dtypes.result_type(*(np.dtype(d) for d in dtypes))
 
 
 def default_float() -> Any:
@@ -36,15 +48,16 @@ def state_dtype(carry: Carry) -> Any:
 
 def check_dtype(dtype: Any, argument: str) -> Any:
     """A floating dtype in canonical form, or None."""
-    if dtype is None:
-        return None
-    try:
-        known = jnp.dtype(dtype)
-    except TypeError:
-        known = None
-    if known is None or not is_float(known):
+    if dtype is None or (isinstance(dtype, np.dtype) and is_float(dtype)):
+        return dtype
+    name = None
+    if isinstance(dtype, (str, type, np.dtype)):  # arrays too have a dtype, but are none
+        with warnings.catch_warnings(), suppress(TypeError, ValueError, SyntaxError):
+            warnings.simplefilter("ignore")  # names that NumPy has deprecated are no names here
+            name = np.dtype(dtype).name
+    if name not in FLOATS:
         fail(argument, f"None or one of {FLOATS}", dtype, kind=TypeError)
-    return known
+    return np.dtype(name)
 
 
 def check_carry_dtype(carry: Carry, dtype: Any) -> None:
@@ -55,7 +68,7 @@ def check_carry_dtype(carry: Carry, dtype: Any) -> None:
     if promote(have, dtype) != have:
         fail(
             "carry",
-            f"of a dtype that holds {jnp.dtype(dtype).name}",
+            f"of a dtype that holds {np.dtype(dtype).name}",
             carry,
             "Cast the carry, or pass `dtype` to `initial_carry`.",
             kind=TypeError,

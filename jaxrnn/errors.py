@@ -14,19 +14,40 @@ class Said(str):
     """What came in words that are ready to print, where its value alone would not tell: `Said("it alone")`."""
 
 
+LONGEST = 120  # characters of a value in a message
+
+
 def describe(value: Any) -> str:
-    """A short text for what came: `float32[3,4]` for arrays, the repr for anything else."""
+    """A short text for what came: `float32[3,4]` for arrays, also inside containers, the repr of anything else."""
     if isinstance(value, Said):
         return str(value)
-    if isinstance(value, (jax.Array, np.ndarray, np.generic, jax.ShapeDtypeStruct)):
-        return f"{value.dtype}[{','.join(map(str, value.shape))}]"
-    if isinstance(value, dict):
-        return "a dict with " + (", ".join(map(repr, value)) or "no entries")
-    if isinstance(value, tuple):
-        inner = ", ".join(map(describe, value))
-        return f"{type(value).__name__}({inner})"
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    text = _text(value)
+    if len(text) <= LONGEST:
+        return text
+    return f"a dict with {_cut(', '.join(map(_text, value)))}" if type(value) is dict else _cut(text)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (jax.Array, np.ndarray, jax.ShapeDtypeStruct)):
+        kind = "" if type(value) is not np.ma.MaskedArray else "masked "
+        return f"{kind}{value.dtype}[{','.join(map(str, value.shape))}]"
+    if type(value) is dict:
+        return f"{{{', '.join(f'{_text(key)}: {_text(inner)}' for key, inner in value.items())}}}"
+    if type(value) is list:
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        named = zip(value._fields, value, strict=True)
+        return f"{type(value).__name__}({', '.join(f'{name}={_text(inner)}' for name, inner in named)})"
+    if type(value) is tuple:
+        return f"({', '.join(map(_text, value))}{',' * (len(value) == 1)})"
+    try:
+        return repr(value)
+    except Exception:  # an object's own, or Python's for an integer of thousands of digits
+        return object.__repr__(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def fail(argument: str, expected: str, got: Any, hint: str = "", *, kind: type[Exception] = ValueError) -> NoReturn:
@@ -34,7 +55,8 @@ def fail(argument: str, expected: str, got: Any, hint: str = "", *, kind: type[E
     raise kind(f"`{argument}` must be {expected}, got {describe(got)}.{' ' + hint if hint else ''}")
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
+def nearest(word: Any, words: Iterable[Any]) -> str:
     """`Did you mean 'x'?`, or nothing when no known word is close."""
-    close = difflib.get_close_matches(str(word), [str(w) for w in words], n=1)
+    known = [w for w in words if isinstance(w, str)]
+    close = difflib.get_close_matches(word, known, n=1) if isinstance(word, str) else []
     return f"Did you mean {close[0]!r}?" if close else ""

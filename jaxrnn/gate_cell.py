@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from keyword import iskeyword
 from typing import Any, TypedDict, cast
 
 from jaxrnn import initializers
-from jaxrnn.cell import Cell, Noise, Update
-from jaxrnn.checks import check_flag, check_function, check_number, check_size
+from jaxrnn.cell import Cell, Noise, Update, name_of
+from jaxrnn.checks import check_flag, check_function, check_hashable, check_size, check_text
 from jaxrnn.dtypes import check_dtype, promote
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Parameter
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry, Initializer
 
 RESERVED = ("kernel", "recurrent_kernel", "bias")
+EQUATIONS = "a function of (carry, x, h) or (carry, x, recur, theta)"
 
 
 class Common(TypedDict, total=False):
@@ -57,12 +59,11 @@ def build(
 ) -> Cell:
     """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them."""
     check_common(name, common)
-    check_size(size, "size")
+    size = check_size(size, "size")
     for option, value in update.options:
-        if not isinstance(value, Hashable):
-            fail(option, "hashable, since it becomes part of the cell", value, kind=TypeError)
-    for flag in ("use_bias", "learn_carry"):
-        check_flag(common.get(flag, True), flag)
+        check_hashable(value, option)
+    use_bias = check_flag(common.get("use_bias", True), "use_bias")
+    learn_carry = check_flag(common.get("learn_carry", False), "learn_carry")
     gate_init = {
         "kernel_init": (initializers.glorot_uniform, None),
         "recurrent_kernel_init": (initializers.orthogonal, None),
@@ -78,13 +79,14 @@ def build(
         "kernel": Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
         "recurrent_kernel": Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
     }
-    if common.get("use_bias", True):
+    if use_bias:
         declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role)
     declared |= units or {}
     sizes = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
-    if common.get("learn_carry", False):
+    if learn_carry:
         init = common.get("carry_init", initializers.zeros)
-        check_function(init, "carry_init", "an initialiser (key, shape, dtype) -> array")
+        check_function(init, "carry_init", initializers.INITIALIZER)
+        check_hashable(init, "carry_init")
         declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, sizes, strict=True)}  # type: ignore[attr-defined]
     elif "carry_init" in common:
         fail("carry_init", "given with learn_carry=True", common["carry_init"])
@@ -94,7 +96,7 @@ def build(
         fail(
             "carry_dtype",
             f"a dtype that holds {products.name}, the dtype of products",
-            Said(state.name),
+            state,
             kind=TypeError,
         )
     return Cell(
@@ -120,15 +122,14 @@ def check_common(name: str, common: Mapping[str, Any]) -> None:
             raise TypeError(f"{name}() has no argument {word!r}. {nearest(word, Common.__annotations__)}".strip())
 
 
-def check_chrono(chrono: Any, common: Common) -> None:
+def check_chrono(chrono: Any, common: Common) -> float | None:
     """T_max of the chrono initialisation: more than 2 steps, and nothing else sets the biases."""
     if chrono is None:
-        return
-    check_number(chrono, "chrono", "a number of steps, more than 2")
-    if not chrono > 2:
-        fail("chrono", "a number of steps, more than 2", chrono)
-    if common.get("bias_init") is not None or not common.get("use_bias", True):
+        return None
+    t_max = initializers.check_steps(chrono, "chrono")
+    if common.get("bias_init") is not None or not check_flag(common.get("use_bias", True), "use_bias"):
         fail("chrono", "None with bias_init, or without a bias, which it initialises", chrono)
+    return t_max
 
 
 def gate_cell(
@@ -149,8 +150,9 @@ def gate_cell(
     Args:
         gates: names of the gates, in the order of the parameters' gate axis.
         carry: a NamedTuple class; its field `h` is the state that the recurrent kernel multiplies.
-        parameters: more arrays by name, `jaxrnn.Parameter(shape, init)` with shapes in D, G, H: vectors for `theta`, or
-            kernels for `recur` (role "recurrent").
+        parameters: more arrays by name, `jaxrnn.Parameter(shape, init)` with shapes in D, G, H: a vector `("H",)` for
+            `theta`, or K of them, `(K, "H")`, which arrive as a tuple of K vectors; or, with role "recurrent", a kernel
+            for `recur`: `("H", "G", "H")`, whose product is one array a gate, or `("H", "H")`, whose product is one.
         bias_init: initial biases of some gates, such as a forget gate's ones; zeros elsewhere.
         paper: where the equations come from.
 
@@ -185,21 +187,22 @@ def gate_cell(
         fail("parameters", "a dict of jaxrnn.Parameter by name", parameters, kind=TypeError)
 
     for name, parameter in (parameters or {}).items():
-        if name in RESERVED:
-            fail("parameters", f"a dict without {RESERVED}, which every cell declares", name)
-        if not isinstance(parameter, Parameter):
-            fail("parameters", "a dict of jaxrnn.Parameter", parameter, f"Entry {name!r}.", kind=TypeError)
+        _check_parameter(name, parameter, gates)
+    paper = check_text(paper, "paper")
+    serialized(carry)
 
     def decorate(equations: Callable[..., tuple[Carry, Array]]) -> Callable[..., Cell]:
-        check_function(equations, "equations", "a function of (carry, x, h) or (carry, x, recur, theta)")
-        signature = list(inspect.signature(equations).parameters.values())
+        signature = _signature(equations)
         keywords = [p for p in signature if p.kind is p.KEYWORD_ONLY]
         defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         positional = [p for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         if len(positional) not in (3, 4) or any(p.default is not p.empty for p in positional):
-            fail("equations", "a function of (carry, x, h) or (carry, x, recur, theta)", equations, kind=TypeError)
+            fail("equations", EQUATIONS, equations, kind=TypeError)
+        for taken in keywords:
+            if taken.name in Common.__annotations__ or taken.name == "size":
+                fail("equations", "without options that every cell has", taken.name)
         asked = tuple(p.name for p in keywords if p.default is p.empty)
-        name = equations.__name__
+        name = name_of(equations)
 
         def factory(size: int, **given: Any) -> Cell:
             options = defaults | {k: given.pop(k) for k in list(given) if k in defaults}
@@ -225,6 +228,37 @@ def gate_cell(
         return factory
 
     return decorate
+
+
+def _signature(equations: Any) -> list[inspect.Parameter]:
+    """The arguments of a user's equations."""
+    check_function(equations, "equations", EQUATIONS)
+    try:
+        return list(inspect.signature(equations).parameters.values())
+    except ValueError:  # some that are written in C have none
+        fail("equations", EQUATIONS, equations, kind=TypeError)
+
+
+def _check_parameter(name: Any, parameter: Any, gates: tuple[str, ...]) -> None:
+    """A vector or some of them, or a recurrent kernel of all gates or of none."""
+    if not isinstance(name, str):
+        fail("parameters", "a dict keyed by names", name, kind=TypeError)
+    if name in RESERVED:
+        fail("parameters", f"a dict without {RESERVED}, which every cell declares", name)
+    if not isinstance(parameter, Parameter):
+        fail(f"parameters[{name!r}]", "a jaxrnn.Parameter", parameter, kind=TypeError)
+    check_hashable(parameter.init, f"parameters[{name!r}].init")
+    shape = parameter.shape
+    if parameter.role == "unit":
+        if len(shape) not in (1, 2) or (len(shape) == 2 and shape[0] in ("D", "H", "P")):
+            expected = 'a vector ("H",), or K of them (K, "H")'
+            fail(f"parameters[{name!r}]", expected, shape, 'A kernel that `recur` multiplies has the role "recurrent".')
+    elif parameter.role == "recurrent":
+        if len(shape) not in (2, 3) or (len(shape) == 3 and shape[1] not in ("G", len(gates))):
+            expected = f'a kernel ("H", "G", "H") of all gates {gates}, or ("H", "H") of none'
+            fail(f"parameters[{name!r}]", expected, shape)
+    else:
+        fail(f"parameters[{name!r}]", 'of the role "unit" or "recurrent"', parameter.role)
 
 
 def _is_name(gate: Any) -> bool:

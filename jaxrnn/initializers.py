@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxrnn.dtypes import promote
+from jaxrnn.checks import check_batch, check_function, check_hashable, check_key, check_number
+from jaxrnn.dtypes import check_dtype, promote
 from jaxrnn.errors import fail, nearest
 from jaxrnn.typing import Array, Initializer
 
@@ -20,6 +23,8 @@ zeros = jax.nn.initializers.zeros
 ones = jax.nn.initializers.ones
 glorot_uniform = jax.nn.initializers.glorot_uniform()
 orthogonal = jax.nn.initializers.orthogonal()
+
+INITIALIZER = "an initialiser (key, shape, dtype) -> array"
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,11 @@ class Constant:
 
     value: float
 
-    def __call__(self, key: Array, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", check_number(self.value, "value", "a number"))
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
         return jnp.full(shape, self.value, dtype)
 
 
@@ -46,7 +55,14 @@ class Uniform:
 
     scale: float
 
-    def __call__(self, key: Array, shape: tuple[int, ...], dtype=float) -> Array:
+    def __post_init__(self) -> None:
+        scale = check_number(self.scale, "scale", "a number, zero or more")
+        if scale < 0:
+            fail("scale", "a number, zero or more", self.scale)
+        object.__setattr__(self, "scale", scale)
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
         return jax.random.uniform(key, shape, dtype, -self.scale, self.scale)
 
 
@@ -59,7 +75,15 @@ class PerGate:
 
     inits: tuple[Initializer, ...]
 
-    def __call__(self, key: Array, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
+    def __post_init__(self) -> None:
+        if not isinstance(self.inits, tuple) or not self.inits:
+            fail("inits", "a tuple of initialisers, one a gate", self.inits, kind=TypeError)
+        for i, init in enumerate(self.inits):
+            check_function(init, f"inits[{i}]", INITIALIZER)
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        _check_gates(shape, len(self.inits))
         wide = promote(dtype, jnp.float32)
         one = (*shape[:-2], shape[-1])
         matrix = one if len(one) > 1 else (1, *one)  # a bias as a one-row matrix: orthogonal and glorot need two axes
@@ -83,10 +107,44 @@ class Chrono:
     signs: tuple[int, ...]
     t_max: float
 
-    def __call__(self, key: Array, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
+    def __post_init__(self) -> None:
+        if not isinstance(self.signs, tuple) or not self.signs or not all(map(_is_sign, self.signs)):
+            fail("signs", "a tuple of -1, 0 and 1, one a gate", self.signs, kind=TypeError)
+        object.__setattr__(self, "signs", tuple(map(int, self.signs)))
+        object.__setattr__(self, "t_max", check_steps(self.t_max, "t_max"))
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        _check_gates(shape, len(self.signs))
         keep = jnp.log(jax.random.uniform(key, (1, shape[-1]), jnp.float32, 1.0, self.t_max - 1.0))
         signs = jnp.asarray(self.signs, jnp.float32)[:, None]
         return jnp.broadcast_to(signs * keep, shape).astype(dtype)
+
+
+def check_steps(value: Any, argument: str) -> float:
+    """T_max of the chrono initialisation."""
+    steps = check_number(value, argument, "a number of steps, more than 2")
+    if not steps > 2:
+        fail(argument, "a number of steps, more than 2", value)
+    return steps
+
+
+def _is_sign(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value in (-1, 0, 1)
+
+
+def _checked(key: Any, shape: Any, dtype: Any) -> tuple[tuple[int, ...], Any]:
+    """Shape and dtype of what is to be drawn."""
+    check_key(key, "key")
+    shape = check_batch(shape, "shape")
+    if dtype is None:
+        fail("dtype", "a floating dtype", None, kind=TypeError)
+    return shape, check_dtype(dtype, "dtype")
+
+
+def _check_gates(shape: tuple[int, ...], gates: int) -> None:
+    if len(shape) < 2 or shape[-2] != gates:
+        fail("shape", f"[..., G, H] with G = {gates}", shape)
 
 
 def per_gate(
@@ -107,11 +165,6 @@ def per_gate(
         inits = dict.fromkeys(gates, given)
     for gate, init in inits.items():
         if not callable(init):
-            fail(
-                argument,
-                "an initialiser (key, shape, dtype) -> array, or a dict of them by gate",
-                init,
-                f"Gate {gate!r}.",
-                kind=TypeError,
-            )
+            fail(argument, f"{INITIALIZER}, or a dict of them by gate", init, f"Gate {gate!r}.", kind=TypeError)
+        check_hashable(init, argument)
     return PerGate(tuple(inits[gate] for gate in gates))

@@ -13,16 +13,19 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.by_name import Rules, check_rules, rules_of_leaves
-from jaxrnn.checks import check_choice, check_number
+from jaxrnn.checks import check_choice, check_floats, check_number
 from jaxrnn.errors import fail
 from jaxrnn.typing import Array
 
 
-def check_factor(value: Any, argument: str) -> None:
-    """A factor of a penalty, zero or more."""
-    check_number(value, argument, "a number, zero or more")
-    if value < 0:
-        fail(argument, "a number, zero or more", value)
+def _check_factors(rule: Any, *names: str) -> None:
+    """Factors of a penalty, zero or more each, become floats."""
+    for name in names:
+        value = getattr(rule, name)
+        factor = check_number(value, name, "a number, zero or more")
+        if factor < 0:
+            fail(name, "a number, zero or more", value)
+        object.__setattr__(rule, name, factor)
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,10 @@ class L1:
     l1: float = 0.01
 
     def __post_init__(self) -> None:
-        check_factor(self.l1, "l1")
+        _check_factors(self, "l1")
 
     def __call__(self, w: Array) -> Array:
-        return self.l1 * jnp.sum(jnp.abs(w))
+        return self.l1 * jnp.sum(jnp.abs(check_floats(w, "w")))
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,10 @@ class L2:
     l2: float = 0.01
 
     def __post_init__(self) -> None:
-        check_factor(self.l2, "l2")
+        _check_factors(self, "l2")
 
     def __call__(self, w: Array) -> Array:
-        return self.l2 * jnp.sum(jnp.square(w))
+        return self.l2 * jnp.sum(jnp.square(check_floats(w, "w")))
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,10 @@ class L1L2:
     l2: float = 0.0
 
     def __post_init__(self) -> None:
-        check_factor(self.l1, "l1")
-        check_factor(self.l2, "l2")
+        _check_factors(self, "l1", "l2")
 
     def __call__(self, w: Array) -> Array:
+        check_floats(w, "w")
         return self.l1 * jnp.sum(jnp.abs(w)) + self.l2 * jnp.sum(jnp.square(w))
 
 
@@ -92,11 +95,11 @@ class OrthogonalRegularizer:
     mode: str = "rows"
 
     def __post_init__(self) -> None:
-        check_factor(self.factor, "factor")
-        check_choice(self.mode, "mode", ("rows", "columns"))
+        _check_factors(self, "factor")
+        object.__setattr__(self, "mode", check_choice(self.mode, "mode", ("rows", "columns")))
 
     def __call__(self, w: Array) -> Array:
-        if w.ndim < 2:
+        if check_floats(w, "w").ndim < 2:
             fail("w", "an array of two axes or more", w)
         rows = w.reshape(w.shape[0], -1)
         rows = rows if self.mode == "rows" else rows.T

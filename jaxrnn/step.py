@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,9 +16,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxrnn.checks import is_array
+from jaxrnn.closures import holds_arrays
 from jaxrnn.dtypes import state_dtype
+from jaxrnn.equations import apply
 from jaxrnn.errors import Said, fail, nearest
-from jaxrnn.typing import Array, Carry, Params
+from jaxrnn.typing import Array, Axis, Carry, Params
 
 if TYPE_CHECKING:
     from jaxrnn.cell import Cell
@@ -73,15 +76,39 @@ class Recur:
     valid: Array | None
 
     def __call__(self, h: Array, gates: tuple[str, ...] | None = None, kernel: str = "recurrent_kernel") -> Any:
-        if kernel not in self.products.kernels:
-            known = tuple(self.products.kernels)
-            fail("kernel", f"one of the recurrent kernels {known}", kernel, nearest(kernel, known))
-        for gate in gates or ():
-            if gate not in self.gates:
-                fail("gates", f"out of {self.gates}", gate, nearest(gate, self.gates))
+        shape = self._check(h, gates, kernel)
         index = None if gates is None else tuple(self.gates.index(g) for g in gates)
         value = _cast(guard(self.valid, self.products.multiply(h, kernel, index)), self.dtype)
-        return by_gate(gates or self.gates, value) if self.products.kernels[kernel].ndim == 3 else value
+        return by_gate(gates or self.gates, value) if len(shape) == 3 else value
+
+    def _check(self, h: Any, gates: Any, kernel: Any) -> tuple[int, ...]:
+        """The shape of the kernel, once what is multiplied and the gates fit it."""
+        kernels = self.products.kernels
+        if not isinstance(kernel, str) or kernel not in kernels:
+            fail("kernel", f"one of the recurrent kernels {tuple(kernels)}", kernel, nearest(kernel, kernels))
+        shape = kernels[kernel].shape
+        if gates is not None:
+            if len(shape) != 3:
+                fail("gates", f"left out for {kernel!r}, which has no gates: its shape is {shape}", gates)
+            if not isinstance(gates, tuple) or not gates or len({*gates}) != len(gates):
+                fail("gates", f"a tuple of distinct gates out of {self.gates}", gates, kind=TypeError)
+            for gate in gates:
+                if gate not in self.gates:
+                    fail("gates", f"out of {self.gates}", gate, nearest(gate, self.gates))
+        if not is_array(h) or h.shape[-1:] != shape[:1]:
+            fail("h", f"an array [*B, {shape[0]}], to be multiplied by {kernel!r} of shape {shape}", h)
+        return shape
+
+
+def product_shapes(
+    names: tuple[str, ...], kernels: dict[str, Any], dtype: Any, h: Array, gates: tuple[str, ...] | None, kernel: str
+) -> Any:
+    """Zeros of the shapes that a recurrent product has."""
+
+    def multiply(h: Array, kernels: dict[str, Any]) -> Any:
+        return Recur(names, Products(kernels), dtype, None)(h, gates, kernel)
+
+    return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(multiply, h, kernels))
 
 
 def pick_gates(kernel: Array, index: tuple[int, ...] | None, axis: int = 1) -> Array:
@@ -107,10 +134,11 @@ def advance(cell: Cell, products: Products, rows: Rows, carry: Carry, step: Step
     if step.reset is not None:
         carry = select(step.reset, rows.start, carry)
     dtype = state_dtype(carry)
-    theta = {name: _units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
+    theta = {name: units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
     recur = Recur(cell.gates, products, dtype, valid)
     x = by_gate(cell.gates, _cast(guard(valid, step.x), dtype))
-    result = cell.update(guard(valid, carry), x, recur, theta, **guard(valid, step.per_step))
+    shapes = partial(product_shapes, cell.gates, products.kernels, dtype)
+    result = apply(cell, recur, shapes, guard(valid, carry), x, theta, guard(valid, step.per_step))
     new, y = _checked(cell, result, carry)
     if valid is None:
         return new, y
@@ -121,6 +149,8 @@ def run_step(
     cell: Cell, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
 ) -> tuple[Carry, Array]:
     """One step by itself: in one native call where that is the faster, else as its equations stand."""
+    if holds_arrays(cell):  # it may be differentiated by them
+        return as_it_stands(cell, params, dtype, rows, carry, step, projected)
     native = import_module("jaxrnn.kernels.native.single")  # upstairs, and it loads a library: when it is called
     result = native.run(cell, params, dtype, rows, carry, step, projected)
     return as_it_stands(cell, params, dtype, rows, carry, step, projected) if result is None else result
@@ -156,23 +186,29 @@ def _spread(condition: Array, like: Array) -> Array:
     return lax.broadcast_in_dim(condition, like.shape, tuple(range(condition.ndim)))
 
 
-def repeat_rows(array: Array, batch: tuple[int, ...]) -> Array:
+def repeat_rows(array: Array, batch: tuple[Axis, ...]) -> Array:
     return jnp.broadcast_to(array, (*batch, *array.shape))
 
 
-def _units(array: Array, extra: int) -> Any:
+def units(array: Array, extra: int) -> Any:
     """`[*B, K, H]` as K arrays, so that equations read `a, b = theta["name"]`."""
     return tuple(array[..., k, :] for k in range(array.shape[-2])) if extra == 1 else array
 
 
-def _checked(cell: Cell, result: Any, carry: Carry) -> tuple[Carry, Array]:
-    """What the equations returned, the carry in the old one's dtypes; an error where a user's are not in order."""
-    name = f"update of {cell.name}"
+def check_result(equations: str, result: Any, carry: Carry) -> tuple[Carry, Any]:
+    """What equations returned, a carry like the one that they were given and an output."""
+    name = f"update of {equations}"
     if not isinstance(result, tuple) or len(result) != 2:
         fail(name, "a function that returns (carry, output)", Said(carry_form(result)))
+    if carry_form(result[0]) != carry_form(carry):
+        fail(name, f"a function that returns a carry like {carry_form(carry)}", Said(carry_form(result[0])))
+    return result
+
+
+def _checked(cell: Cell, result: tuple[Carry, Any], carry: Carry) -> tuple[Carry, Array]:
+    """What a cell's update returned, the carry in the old one's dtypes; an error where a user's is not in order."""
+    name = f"update of {cell.name}"
     new, y = result
-    if carry_form(new) != carry_form(carry):
-        fail(name, f"a function that returns a carry like {carry_form(carry)}", Said(carry_form(new)))
     shape = (*jax.tree.leaves(carry)[0].shape[:-1], cell.output_size)
     if getattr(y, "shape", None) != shape:
         fail(name, f"a function that returns an output of shape {shape}", y)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Inexact, Int, Integer, PRNGKeyArray, Shaped
 
     Array: TypeAlias = jax.Array
+    Axis: TypeAlias = int
 else:
+    Axis = Any  # the size of an axis: a number, or a symbol where a program is exported for any
     Array = ArrayLike  # outside `jit` a NumPy array that came in goes on as one
     try:
         from jaxtyping import Bool, Float, Inexact, Int, Integer, PRNGKeyArray, Shaped
@@ -41,6 +43,7 @@ __all__ = [
     "Activation",
     "Array",
     "ArrayLike",
+    "Axis",
     "Bool",
     "Carry",
     "Float",

@@ -12,8 +12,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
 LEVELS = {
-    "errors files typing dtypes checks initializers layer step cell gate_cell": 0,
-    "activations by_name regularizers constraints": 0,
+    "errors files typing dtypes checks placement reports serialized initializers layer step cell gate_cell": 0,
+    "activations by_name closures equations jaxprs regularizers constraints rules": 0,
     "cells": 1,
     "engine kernels": 2,
     "compose": 3,

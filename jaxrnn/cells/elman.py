@@ -21,9 +21,11 @@ from jaxrnn.cell import Cell, Update
 from jaxrnn.checks import check_flag, check_function, check_number
 from jaxrnn.errors import fail
 from jaxrnn.gate_cell import Common, build
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Activation, Array
 
 
+@serialized
 class ElmanCarry(NamedTuple):
     """The one state of a simple recurrent network."""
 
@@ -58,18 +60,17 @@ def elman(
     (4, 1, 4)
     """
     check_function(activation, "activation")
-    check_number(leak, "leak", "a number in (0, 1]")
-    if not 0 < leak <= 1:
+    rate = check_number(leak, "leak", "a number in (0, 1]")
+    if not 0 < rate <= 1:
         fail("leak", "a number in (0, 1]", leak)
-    check_flag(residual, "residual")
-    options = (("activation", activation), ("leak", float(leak)), ("residual", residual))
+    options = (("activation", activation), ("leak", rate), ("residual", check_flag(residual, "residual")))
     return build(
         "elman",
         size,
         ("h",),
         ElmanCarry,
         Update(_elman, options),
-        paper="Elman 1990" if leak == 1.0 else "Elman 1990; Jaeger et al. 2007",
+        paper="Elman 1990" if rate == 1.0 else "Elman 1990; Jaeger et al. 2007",
         common=common,
     )
 

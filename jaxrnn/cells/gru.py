@@ -22,9 +22,11 @@ from jaxrnn.checks import check_flag, check_function
 from jaxrnn.gate_cell import Common, build, check_chrono
 from jaxrnn.initializers import Chrono, zeros
 from jaxrnn.layer import Parameter
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Activation, Array
 
 
+@serialized
 class GRUCarry(NamedTuple):
     """The one state of a GRU."""
 
@@ -65,11 +67,11 @@ def gru(
     >>> bool((ys[4:, 1] == 0).all())
     True
     """
-    check_flag(reset_after, "reset_after")
+    reset_after = check_flag(reset_after, "reset_after")
     for name, fn in dict(activation=activation, gate_activation=gate_activation).items():
         check_function(fn, name)
-    check_chrono(chrono, common)
-    inner_bias = reset_after and common.get("use_bias", True)
+    t_max = check_chrono(chrono, common)
+    inner_bias = reset_after and check_flag(common.get("use_bias", True), "use_bias")
     return build(
         "gru",
         size,
@@ -80,7 +82,7 @@ def gru(
             (("activation", activation), ("gate_activation", gate_activation)),
         ),
         units={"recurrent_bias": Parameter(("H",), zeros)} if inner_bias else None,
-        special_bias=None if chrono is None else Chrono((0, 1, 0), float(chrono)),
+        special_bias=None if t_max is None else Chrono((0, 1, 0), t_max),
         paper="Cho et al. 2014, cuDNN's form" if reset_after else "Cho et al. 2014",
         common=common,
     )

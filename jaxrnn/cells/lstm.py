@@ -29,15 +29,18 @@ from jax.nn import sigmoid, tanh
 
 from jaxrnn.cell import Cell, Update
 from jaxrnn.checks import check_flag, check_function, check_number, check_size
+from jaxrnn.dtypes import promote
 from jaxrnn.errors import fail
 from jaxrnn.gate_cell import Common, build, check_chrono, check_common
 from jaxrnn.initializers import Chrono, Constant, glorot_uniform, ones, zeros
 from jaxrnn.layer import Parameter
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Activation, Array, Initializer
 
 NORM_EPSILON = 1e-5
 
 
+@serialized
 class LSTMCarry(NamedTuple):
     """The cell state and the output, in Flax's order."""
 
@@ -98,43 +101,38 @@ def lstm(
     >>> ys.shape, carry.c.shape
     ((7, 2, 4), (2, 4))
     """
-    check_size(size, "size")
-    flags = dict(
-        forget_gate=forget_gate,
-        peepholes=peepholes,
-        coupled=coupled,
-        layer_norm=layer_norm,
-        truncated_gradient=truncated_gradient,
-    )
-    for name, flag in flags.items():
-        check_flag(flag, name)
+    forget_gate = check_flag(forget_gate, "forget_gate")
+    peepholes = check_flag(peepholes, "peepholes")
+    coupled = check_flag(coupled, "coupled")
+    layer_norm = check_flag(layer_norm, "layer_norm")
+    truncated_gradient = check_flag(truncated_gradient, "truncated_gradient")
     for name, fn in dict(
         activation=activation, gate_activation=gate_activation, output_activation=output_activation
     ).items():
         check_function(fn, name)
     if projection is not None:
-        check_size(projection, "projection")
+        projection = check_size(projection, "projection")
     if cell_clip is not None:
-        check_number(cell_clip, "cell_clip", "a positive number or None")
-        if not cell_clip > 0:
+        if not check_number(cell_clip, "cell_clip", "a positive number or None") > 0:
             fail("cell_clip", "a positive number or None", cell_clip)
-    check_number(forget_bias, "forget_bias", "a number")
-    if forget_bias != 1.0 and (not forget_gate or chrono is not None):
+        cell_clip = float(cell_clip)
+    start = check_number(forget_bias, "forget_bias", "a number")
+    if start != 1.0 and (not forget_gate or chrono is not None):
         fail("forget_bias", "left alone without a forget gate, or with chrono, which sets it", forget_bias)
     if coupled and not forget_gate:
         fail("coupled", "False without a forget gate (it couples f to i)", coupled)
-    check_chrono(chrono, common)
+    t_max = check_chrono(chrono, common)
     if chrono is not None and not forget_gate:
         fail("chrono", "None without a forget gate, whose bias it sets", chrono)
 
     gates = ("i", "f", "g", "o") if forget_gate and not coupled else ("i", "g", "o")
     special: Initializer | dict[str, Initializer] = {}
-    if chrono is not None:
-        special = Chrono(tuple({"i": -1, "f": 1}.get(g, 0) for g in gates), float(chrono))
+    if t_max is not None:
+        special = Chrono(tuple({"i": -1, "f": 1}.get(g, 0) for g in gates), t_max)
     elif "f" in gates:
-        special = {"f": Constant(float(forget_bias))}
+        special = {"f": Constant(start)}
     elif coupled:
-        special = {"i": Constant(-float(forget_bias))}
+        special = {"i": Constant(-start)}
 
     units: dict[str, Parameter] = {}
     if peepholes:
@@ -272,10 +270,15 @@ def _lstm(
 
 
 def _normalise(gates: Any, gains: Any) -> Any:
-    """Layer normalisation over all units of all gates together, gains apart."""
+    """Layer normalisation over all units of all gates together, gains apart.
+
+    Statistics are in float32 at least: their derivative leaves float16 where units hardly differ.
+    """
+    dtype = gates[0].dtype
+    gates = [a.astype(promote(dtype, jnp.float32)) for a in gates]
     together = jnp.concatenate(gates, axis=-1)
     mean = together.mean(-1, keepdims=True)
     variance = jnp.square(together - mean).mean(-1, keepdims=True)
     # Without the barrier XLA fuses this into every gate, and takes minutes to compile second derivatives.
     mean, scale = lax.optimization_barrier((mean, lax.rsqrt(variance + NORM_EPSILON)))
-    return [(a - mean) * scale * gain for a, gain in zip(gates, gains, strict=True)]
+    return [((a - mean) * scale).astype(dtype) * gain for a, gain in zip(gates, gains, strict=True)]

@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.checks import check_choice
+from jaxrnn.dtypes import is_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer, entry
-from jaxrnn.typing import Array, Carry, Params
+from jaxrnn.layer import Layer, check_initial, entry
+from jaxrnn.serialized import serialized
+from jaxrnn.typing import Array, Axis, Carry, Params
 
 MERGES: dict[str, Callable[[Array, Array], Array]] = {
     "concat": lambda f, b: jnp.concatenate([f, b], axis=-1),
@@ -24,6 +26,7 @@ MERGES: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
+@serialized
 class BidirectionalCarry(NamedTuple):
     """The carries of both directions: forward after the last valid step, backward after the first."""
 
@@ -44,11 +47,16 @@ class Bidirectional(Layer):
         if self.merge is None:
             fail("merge", "a merge that gives one array, where a layer follows", Said("None"))
         sizes = self.forward.output_size, self.backward.output_size
-        return jax.eval_shape(self._merged, *(jax.ShapeDtypeStruct((n,), jnp.float32) for n in sizes)).shape[-1]
+        steps = (jax.ShapeDtypeStruct((2, 3, n), jnp.float32) for n in sizes)  # any two, of any three rows
+        return jax.eval_shape(self._merged_steps, *steps).shape[-1]
 
     @property
     def parts(self) -> tuple[Layer, ...]:
         return self.forward, self.backward
+
+    @property
+    def stepless(self) -> Layer | None:
+        return self
 
     def declare(self, inputs: int) -> dict[str, Any]:
         return {"forward": self.forward.declare(inputs), "backward": self.backward.declare(inputs)}
@@ -56,11 +64,12 @@ class Bidirectional(Layer):
     def input_size(self, params: Params) -> int:
         return self.forward.input_size(entry(params, "forward"))
 
-    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
         return BidirectionalCarry(self.forward.carry_shapes(batch), self.backward.carry_shapes(batch))
 
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The initial carries of both directions; see `Cell.initial_carry`."""
+        check_initial(self, batch, params, dtype)
         of = {} if params is None else params
         return BidirectionalCarry(
             self.forward.initial_carry(batch, of.get("forward"), dtype),
@@ -79,7 +88,15 @@ class Bidirectional(Layer):
         forward, ys = run(self.forward, call.part(0, "forward"), reverse)
         backward, zs = run(self.backward, call.part(1, "backward"), not reverse)
         carry = BidirectionalCarry(forward, backward)
-        return carry, (ys, zs) if self.merge is None else clean(call.sequence.valid, self._merged(ys, zs))
+        return carry, (ys, zs) if self.merge is None else clean(call.sequence.valid, self._merged_steps(ys, zs))
+
+    def _merged_steps(self, forward: Array, backward: Array) -> Array:
+        """Of whole sequences: one array for each step and row, with features of its own."""
+        merged = self._merged(forward, backward)
+        axes = forward.shape[:-1]
+        if getattr(merged, "shape", (None,))[:-1] != axes or not is_float(merged.dtype):
+            fail("merge", f"a function that returns floats of shape {axes} and features", merged)
+        return merged
 
     def _merged(self, forward: Array, backward: Array) -> Array:
         return (MERGES[self.merge] if isinstance(self.merge, str) else self.merge)(forward, backward)

@@ -9,7 +9,7 @@ from jaxrnn.compose.wrappers import Wrapper
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Carry
 
 
 class Reverse(Wrapper):
@@ -18,10 +18,9 @@ class Reverse(Wrapper):
     def apply(self, run: Callable[..., Any], call: Call, reverse: bool) -> tuple[Carry, Any]:
         return run(self.layer, call, not reverse)
 
-    def step(
-        self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0
-    ) -> tuple[Carry, Array]:
-        return Layer.step(self, params, carry, x, rng=rng, step=step)
+    @property
+    def stepless(self) -> Layer | None:
+        return self
 
 
 def reverse(layer: Layer) -> Layer:

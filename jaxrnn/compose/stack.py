@@ -13,8 +13,8 @@ from jaxrnn.checks import check_flag, check_rate
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Call, key_of_part
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, entry
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.layer import Layer, check_initial, entry
+from jaxrnn.typing import Array, Axis, Carry, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,12 @@ class Stack(Layer):
     def input_size(self, params: Params) -> int:
         return self.layers[0].input_size(entry(params, "layer_0"))
 
-    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
         return tuple(layer.carry_shapes(batch) for layer in self.layers)
 
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """A tuple with the initial carry of each layer; see `Cell.initial_carry`."""
+        check_initial(self, batch, params, dtype)
         of = {} if params is None else params
         return tuple(layer.initial_carry(batch, of.get(name), dtype) for name, layer in self._named())
 
@@ -69,14 +70,12 @@ class Stack(Layer):
             sequence = sequence._replace(xs=ys)
         return tuple(carries), ys
 
-    def step(
-        self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0
+    def one_step(
+        self, params: Params, carry: Carry, x: Array, rng: PRNGKeyArray | None, step: Any, per_step: dict[str, Any]
     ) -> tuple[Carry, Array]:
-        """One step through all layers; see `Cell.step`."""
-        carry = self.pack(carry)
         after = []
         for i, (name, layer) in enumerate(self._named()):
-            new, x = layer.step(entry(params, name), carry[i], x, rng=key_of_part(rng, i), step=step)
+            new, x = layer.one_step(params[name], carry[i], x, key_of_part(rng, i), step, per_step)
             after.append(new)
             if self._drops_after(i, rng):
                 x = self._drop(x, self._masks(i, rng, x.shape)(jnp.asarray(step)))
@@ -88,7 +87,7 @@ class Stack(Layer):
     def _drops_after(self, i: int, rng: PRNGKeyArray | None) -> bool:
         return rng is not None and self.dropout > 0 and i + 1 < len(self.layers)
 
-    def _masks(self, i: int, rng: Any, shape: tuple[int, ...]) -> Callable[[Array], Array]:
+    def _masks(self, i: int, rng: Any, shape: tuple[Axis, ...]) -> Callable[[Array], Array]:
         key = jax.random.fold_in(rng, len(self.layers) + i)
 
         def draw(t: Array) -> Array:

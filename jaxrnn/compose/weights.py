@@ -5,9 +5,11 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_key, check_rate
+from jaxrnn.checks import check_array, check_key, check_rate
+from jaxrnn.dtypes import FLOATS, is_float
 from jaxrnn.errors import fail
-from jaxrnn.typing import Params, PRNGKeyArray
+from jaxrnn.placement import automatic, place
+from jaxrnn.typing import Array, Params, PRNGKeyArray
 
 RECURRENT = "recurrent_kernel"
 
@@ -43,13 +45,21 @@ def weight_drop(params: Params, rng: PRNGKeyArray, rate: float) -> Params:
         fail("params", "a dict of arrays, as `init` returns", params, kind=TypeError)
     check_key(rng, "rng")
     check_rate(rate, "rate")
-    leaves, tree = jax.tree_util.tree_flatten_with_path(params)
+    leaves, tree = jax.tree_util.tree_flatten_with_path(params, is_leaf=lambda a: not isinstance(a, dict))
     recurrent = [index for index, (path, _) in enumerate(leaves) if path[-1] == jax.tree_util.DictKey(RECURRENT)]
     if not recurrent:
         fail("params", f"a dict with an entry {RECURRENT!r}, at any depth", params)
     arrays = [leaf for _, leaf in leaves]
-    for key, index in zip(jax.random.split(rng, len(recurrent)), recurrent, strict=True):
-        kernel = arrays[index]
+    for index in recurrent:
+        name = "params" + jax.tree_util.keystr(leaves[index][0])
+        check_array(arrays[index], name, f"an array of one of {FLOATS}")
+        if not is_float(arrays[index].dtype):
+            fail(name, f"an array of one of {FLOATS}", arrays[index], kind=TypeError)
+
+    def drop(key: PRNGKeyArray, kernel: Array) -> Array:
         keep = jax.random.bernoulli(key, 1 - rate, kernel.shape)
-        arrays[index] = jnp.where(keep, kernel / (1 - rate), jnp.zeros_like(kernel))
+        return jnp.where(keep, kernel / (1 - rate), jnp.zeros_like(kernel))
+
+    for key, index in zip(jax.random.split(rng, len(recurrent)), recurrent, strict=True):
+        arrays[index] = automatic(drop, (key, arrays[index]), lambda *_, kernel=arrays[index]: place(kernel))
     return jax.tree.unflatten(tree, arrays)

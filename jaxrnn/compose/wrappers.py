@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.checks import check_rate
-from jaxrnn.dtypes import default_float
+from jaxrnn.dtypes import default_float, is_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.initializers import Constant, glorot_uniform
-from jaxrnn.layer import Layer, Parameter, entry
+from jaxrnn.layer import Layer, Parameter, check_initial, entry
 from jaxrnn.step import product, repeat_rows
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, Axis, Carry, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,18 @@ class Wrapper(Layer):
     def input_size(self, params: Params) -> int:
         return self.layer.input_size(self.inner_params(params))
 
-    def carry_shapes(self, batch: tuple[int, ...]) -> Carry:
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
         return self.layer.carry_shapes(batch)
 
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The wrapped layer's initial carry; see `Cell.initial_carry`."""
+        check_initial(self, batch, params, dtype)
         return self.layer.initial_carry(batch, None if params is None else self.inner_params(params), dtype)
 
     def pack(self, carry: Any, argument: str = "carry") -> Carry:
         return self.layer.pack(carry, argument)
 
-    def before(self, xs: Array, batch: tuple[int, ...], rng: PRNGKeyArray | None) -> Array:
+    def before(self, xs: Array, batch: tuple[Axis, ...], rng: PRNGKeyArray | None) -> Array:
         """What the wrapped layer reads in place of xs."""
         return xs
 
@@ -68,11 +69,11 @@ class Wrapper(Layer):
         carry, ys = run(self.layer, call._replace(params=self.inner_params(call.params), sequence=inner), reverse)
         return carry, clean(sequence.valid, self.after(call.params, xs, ys))
 
-    def step(
-        self, params: Params, carry: Carry, x: Array, *, rng: PRNGKeyArray | None = None, step: Any = 0
+    def one_step(
+        self, params: Params, carry: Carry, x: Array, rng: PRNGKeyArray | None, step: Any, per_step: dict[str, Any]
     ) -> tuple[Carry, Array]:
-        """One step of the wrapped layer; see `Cell.step`."""
-        carry, y = self.layer.step(self.inner_params(params), carry, self.before(x, x.shape, rng), rng=rng, step=step)
+        read = self.before(x, x.shape, rng)
+        carry, y = self.layer.one_step(self.inner_params(params), carry, read, rng, step, per_step)
         return carry, self.after(params, x, y)
 
 
@@ -119,7 +120,7 @@ class InputDropout(Wrapper):
     def noisy(self) -> bool:
         return self.rate > 0 or super().noisy
 
-    def before(self, xs: Array, batch: tuple[int, ...], rng: PRNGKeyArray | None) -> Array:
+    def before(self, xs: Array, batch: tuple[Axis, ...], rng: PRNGKeyArray | None) -> Array:
         if rng is None or self.rate == 0:
             return xs
         keep = jax.random.bernoulli(jax.random.fold_in(rng, 2**32 - 2), 1 - self.rate, batch)
@@ -205,7 +206,7 @@ def _same_size(layer: Layer, inputs: int) -> None:
 
 
 def _floats(xs: Array) -> Array:
-    if not jnp.issubdtype(xs.dtype, jnp.floating):
+    if not is_float(xs.dtype):
         fail(
             "xs",
             "floats, where a connection or dropout touches the inputs",

@@ -13,9 +13,11 @@ from jaxrnn.decode.attention import Attention, Memory
 from jaxrnn.decode.reader import Reader
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, entry
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Bool, Carry, Float, Integer, Params
 
 
+@serialized
 class AttendCarry(NamedTuple):
     """Between two steps."""
 
@@ -23,6 +25,7 @@ class AttendCarry(NamedTuple):
     output: Array  # [*B, P] the output of the step before, which the next step reads
 
 
+@serialized
 class Attended(NamedTuple):
     """What a decoder puts out at a step; with a leading T for a sequence."""
 

@@ -19,11 +19,13 @@ from jaxrnn.engine.check import check_lengths
 from jaxrnn.engine.masks import clean
 from jaxrnn.errors import fail
 from jaxrnn.layer import entry
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Bool, Float, Integer, Params, PRNGKeyArray
 
 glorot = jax.nn.initializers.glorot_uniform()
 
 
+@serialized
 class Memory(NamedTuple):
     """What is attended to, prepared once for all queries; `Attention.memory` makes it."""
 

@@ -12,9 +12,11 @@ from jax import lax
 from jaxrnn.checks import check_number, check_size
 from jaxrnn.decode.stepper import Step, check_decoder, log_probabilities
 from jaxrnn.errors import fail
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry
 
 
+@serialized
 class Hypotheses(NamedTuple):
     """The K best sequences of each row, the best first. Where a row has fewer, the rest score -inf and are empty."""
 

@@ -16,12 +16,14 @@ import numpy as np
 from jaxrnn.checks import check_size
 from jaxrnn.dtypes import is_float
 from jaxrnn.errors import fail
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Float
 
 PARAMETERS = 5
 LIMIT = 2 * float(np.log(1000))  # of the logarithms: beyond a deviation of 1/1000 or of 1000 pixels nothing changes
 
 
+@serialized
 class Place(NamedTuple):
     """Where a grid of N x N filters lies; pixels are counted from 1, as in the paper. Arrays `[*B]`."""
 
@@ -32,6 +34,7 @@ class Place(NamedTuple):
     intensity: Array
 
 
+@serialized
 class Filters(NamedTuple):
     """The filters of a grid; each row sums to one."""
 

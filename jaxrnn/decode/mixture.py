@@ -13,12 +13,14 @@ import numpy as np
 from jaxrnn.checks import check_key, check_number, check_size
 from jaxrnn.dtypes import is_float, promote
 from jaxrnn.errors import fail
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Float, PRNGKeyArray
 
 # Beyond these an outlier's squared distance or its gradient would leave float32.
 LOG_DEVIATION, CORRELATION = 10.0, 1 - 1e-5
 
 
+@serialized
 class Mixture(NamedTuple):
     """A density over points (x, y, end): K Gaussians in the plane, and a coin for the end of a stroke."""
 

@@ -16,9 +16,11 @@ from jaxrnn.checks import check_key
 from jaxrnn.decode.logits import check_choices, filter_logits
 from jaxrnn.decode.stepper import Step, check_decoder, log_probabilities
 from jaxrnn.dtypes import default_float
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry, PRNGKeyArray
 
 
+@serialized
 class Decoded(NamedTuple):
     """One sequence a row."""
 

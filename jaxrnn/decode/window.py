@@ -15,9 +15,11 @@ from jaxrnn.decode.reader import Reader, check_input, initial, joined
 from jaxrnn.dtypes import default_float
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, entry
+from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
 
 
+@serialized
 class WindowCarry(NamedTuple):
     """Between two steps."""
 
@@ -26,6 +28,7 @@ class WindowCarry(NamedTuple):
     context: Array  # [*B, M], what the window showed at the step before
 
 
+@serialized
 class Windowed(NamedTuple):
     """What a step puts out; with a leading T for a sequence."""
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from jaxrnn.cell import Cell
 from jaxrnn.checks import check_choice, check_size
+from jaxrnn.closures import still
 from jaxrnn.dtypes import default_float
 from jaxrnn.engine.check import check_chunk
+from jaxrnn.engine.lift import NotLifted, lifted_cell
 from jaxrnn.engine.plan import Blocks, blocks
-from jaxrnn.engine.registry import BACKENDS, choose
+from jaxrnn.engine.registry import BACKENDS, as_they_stand, choose
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
 
@@ -60,12 +62,28 @@ def explain(
     check_size(batch, "batch")
     check_chunk(chunk)
     check_choice(backend, "backend", ("auto", *BACKENDS))
-    chosen = [(path, c, choose(c, backend, *_dtypes(c)).name) for path, c in _cells(cell, "")]
-    reasons = [
-        (path, name, _reason(c, name, runs, backend)) for path, c, runs in chosen for name in BACKENDS if name != runs
-    ]
-    schedule = dict.fromkeys(f"{c.name}, {_schedule(b, steps, chunk, batch, c.size)}" for _, c, b in chosen)
-    return Explanation(tuple((p, c.name, b) for p, c, b in chosen), tuple(reasons), "\n".join(schedule))
+    cells = [(path, *_lifted(c)) for path, c in _cells(still(cell), "")]
+    chosen = [(path, c, why, _chosen(c, why, backend)) for path, c, why in cells]
+    reasons = tuple(
+        (path, name, _reason(c, why, name, runs, backend))
+        for path, c, why, runs in chosen
+        for name in BACKENDS
+        if name != runs
+    )
+    schedule = dict.fromkeys(f"{c.name}, {_schedule(runs, steps, chunk, batch, c.size)}" for _, c, _, runs in chosen)
+    return Explanation(tuple((path, c.name, runs) for path, c, _, runs in chosen), reasons, "\n".join(schedule))
+
+
+def _lifted(cell: Cell) -> tuple[Cell, str | None]:
+    """The cell that backends are asked about, or the reason why only a plain scan runs it."""
+    try:
+        return lifted_cell(cell, *_dtypes(cell)), None
+    except NotLifted as reason:
+        return cell, str(reason)
+
+
+def _chosen(cell: Cell, why: str | None, backend: str) -> str:
+    return choose(cell, backend, *_dtypes(cell)).name if why is None else as_they_stand(cell, backend, why).name
 
 
 def _cells(layer: Any, path: str) -> Iterator[tuple[str, Cell]]:
@@ -81,8 +99,8 @@ def _dtypes(cell: Cell) -> tuple[Any, Any]:
     return products, cell.carry_dtype_for(products)
 
 
-def _reason(cell: Cell, name: str, runs: str, asked: str) -> str:
-    declined = BACKENDS[name].declines(cell, *_dtypes(cell))
+def _reason(cell: Cell, why: str | None, name: str, runs: str, asked: str) -> str:
+    declined = BACKENDS[name].declines(cell, *_dtypes(cell)) if why is None else why
     if declined is not None:
         return f"declines: {declined}"
     return (

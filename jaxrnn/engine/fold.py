@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
-from jaxrnn.engine.equations import evaluate, value_of
+from jaxrnn.jaxprs import evaluate, value_of
 from jaxrnn.typing import Array
 
 

@@ -6,18 +6,31 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from jaxrnn.engine.sequence import Sequence
-from jaxrnn.typing import Array
+from jaxrnn.engine.sequence import Given, Sequence
+from jaxrnn.typing import Array, Axis
 
 
-def valid_steps(T: int, lengths: Array | None, mask: Array | None) -> Array | None:
-    """`[T, *B]`, true where a step counts; None when all do."""
+def settle(given: Given) -> Sequence:
+    """What was given, in the form that all backends read."""
+    xs, T = jnp.asarray(given.xs), given.xs.shape[0]
+    t = lax.iota(np.int32, T) + jnp.asarray(given.start_step, np.int32)
+    valid = valid_steps(T, given.lengths, given.mask)
+    flags = None if given.resets is None else jnp.cumsum(given.resets, axis=0, dtype=np.int32)
+    segments = None if given.segments is None else jnp.asarray(given.segments)
+    return Sequence(xs, t, valid, flags, segments, {name: jnp.asarray(a) for name, a in given.per_step.items()})
+
+
+def valid_steps(T: Axis, lengths: Any, mask: Any) -> Any:
+    """`[T, *B]`, true where a step counts; None when all do. Of NumPy arrays a NumPy array."""
     valid = mask
     if lengths is not None:
-        steps = lax.broadcasted_iota(lengths.dtype, (T, *lengths.shape), 0)
-        within = steps < jnp.clip(lengths, 0, T)[None]
+        if isinstance(lengths, np.ndarray):
+            within = np.arange(T, dtype=lengths.dtype).reshape(T, *(1,) * lengths.ndim) < lengths[None]
+        else:
+            within = lax.broadcasted_iota(lengths.dtype, (T, *lengths.shape), 0) < lengths[None]
         valid = within if valid is None else valid & within
     return valid
 

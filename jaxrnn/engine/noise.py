@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.typing import Array, PRNGKeyArray
@@ -19,6 +18,6 @@ def over_time(draw: Callable[[Array], Any], t: Array, rng: PRNGKeyArray | None) 
     """
     if rng is None:
         return {}
-    typed = jnp.issubdtype(rng.dtype, jax.dtypes.prng_key)
+    typed = jax.dtypes.issubdtype(rng.dtype, jax.dtypes.prng_key)
     key = rng if typed else jax.random.wrap_key_data(rng)
     return jax.vmap(draw)(t) if str(jax.random.key_impl(key)) == "threefry2x32" else lax.map(draw, t)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from jax.export import is_symbolic_dim
+
+from jaxrnn.typing import Axis
+
 # Numbers a gate that one block works on: few enough to stay in cache, rows enough for large products. Measured on CPU,
 # see SPEED.md. Not a rule of T: the program is to be the same for any number of steps.
 WORK = 2**16
@@ -25,16 +29,21 @@ class Blocks(NamedTuple):
     """Steps a segment that saves nothing inside (None: no segments), and steps a block."""
 
     segment: int | None
-    block: int
+    block: Axis
 
 
-def blocks(T: int, chunk: int | str | None, rows: int, size: int) -> Blocks:
+def blocks(T: Axis, chunk: int | str | None, rows: Axis, size: int) -> Blocks:
     """The blocks of a sequence of T steps, `rows` batch rows and H = `size` units.
 
     None: the divisor of T nearest to WORK numbers a gate (no rest to run apart), else that many steps. A number: that
     many steps. "sqrt": segments of about sqrt(T) steps that save only the carry they start from, each in two blocks or
-    more; memory then grows as the square root of T, for one more forward pass.
+    more; memory then grows as the square root of T, for one more forward pass. A program that is exported for any
+    number of steps has one block.
     """
+    symbolic = is_symbolic_dim(T)
+    if symbolic:
+        return Blocks(None, T)
+    rows = 1 if is_symbolic_dim(rows) else rows
     if chunk is not None and chunk != "sqrt":
         return Blocks(None, int(chunk))
     target = min(max(WORK // max(1, rows * size), SHORTEST), LONGEST)

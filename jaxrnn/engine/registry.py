@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from jax.export import is_symbolic_dim
+
 from jaxrnn.cell import Cell
 from jaxrnn.engine import reference, scheduled
 from jaxrnn.errors import Said, fail
@@ -18,6 +20,7 @@ class Backend(NamedTuple):
     run: Callable[..., Any]
     declines: Callable[[Cell, Any, Any], str | None]  # cell, dtype of products, dtype of the carry
     summary: str
+    symbolic: bool = True  # whether it runs programs that are exported for any number of steps and rows
 
 
 def _native(function: str) -> Callable[..., Any]:
@@ -32,7 +35,13 @@ def _native(function: str) -> Callable[..., Any]:
 BACKENDS = {
     b.name: b
     for b in (
-        Backend("native", _native("run"), _native("declines"), "compiled loops for CPUs: whole sequences in one call"),
+        Backend(
+            "native",
+            _native("run"),
+            _native("declines"),
+            "compiled loops for CPUs: whole sequences in one call",
+            symbolic=False,
+        ),
         Backend(
             "scheduled",
             scheduled.run,
@@ -44,11 +53,24 @@ BACKENDS = {
 }
 
 
-def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any) -> Backend:
-    """The named backend, or with "auto" the first that does not decline to run a cell in these dtypes."""
+def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...] = ()) -> Backend:
+    """The named backend, or with "auto" the first that does not decline to run a cell in these dtypes and T, *B."""
+
+    def reason(b: Backend) -> str | None:
+        if not b.symbolic and any(map(is_symbolic_dim, sizes)):
+            return f"is compiled for one number of steps and rows, not for the symbols of {sizes}"
+        return b.declines(cell, dtype, carry_dtype)
+
     if backend != "auto":
-        reason = BACKENDS[backend].declines(cell, dtype, carry_dtype)
-        if reason is not None:
-            fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {reason}"))
+        why_not = reason(BACKENDS[backend])
+        if why_not is not None:
+            fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {why_not}"))
         return BACKENDS[backend]
-    return next(b for b in BACKENDS.values() if b.declines(cell, dtype, carry_dtype) is None)
+    return next(b for b in BACKENDS.values() if reason(b) is None)
+
+
+def as_they_stand(cell: Cell, backend: str, why: str) -> Backend:
+    """The backend that runs equations as they stand, where `why` no other can."""
+    if backend not in ("auto", "reference"):
+        fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {why}"))
+    return BACKENDS["reference"]

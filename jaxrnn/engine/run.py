@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 
 from jaxrnn.cell import Cell
+from jaxrnn.closures import holds_arrays
 from jaxrnn.dtypes import check_carry_dtype, check_reset_dtype, state_dtype
-from jaxrnn.engine.masks import reset_steps, spread_over_devices
+from jaxrnn.engine.lift import NotLifted, lift
+from jaxrnn.engine.masks import reset_steps, settle, spread_over_devices
 from jaxrnn.engine.plan import Plan
-from jaxrnn.engine.registry import choose
-from jaxrnn.engine.sequence import Call, Job, Steps
+from jaxrnn.engine.registry import as_they_stand, choose
+from jaxrnn.engine.sequence import Call, Job, Steps, feature_axes
 from jaxrnn.layer import Layer
+from jaxrnn.placement import automatic, joined, of_results, place
 from jaxrnn.step import Rows
 from jaxrnn.typing import Carry
+
+
+def placed(run: Callable[[Call], tuple[Carry, Any]], call: Call, projected: bool) -> tuple[Carry, Any]:
+    """`run` of what was given, settled; computed with automatic axes on a mesh with explicit ones."""
+    given = call.sequence
+    carries = [(None, *place(a)[:-1]) for a in jax.tree.leaves(call.carry)]
+    lengths = [] if given.lengths is None else [(None, *place(given.lengths))]
+    marks = [place(a) for a in (given.mask, given.resets, given.segments) if a is not None]
+    xs = place(given.xs)
+    at = joined(xs[: len(xs) - feature_axes(given.xs, projected)], *lengths, *marks, *carries)
+
+    def settled(call: Call) -> tuple[Carry, Any]:
+        return run(call._replace(sequence=settle(call.sequence)))
+
+    return automatic(settled, (call,), of_results(call.params, call.carry, at, at[1:]))
 
 
 def run(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
@@ -34,7 +53,6 @@ def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
     dtype = cell.compute_dtype(params, xs)
     batch = sequence.batch_axes(plan.projected)
     carry_dtype = cell.carry_dtype_for(dtype) if carry is None else state_dtype(carry)
-    backend = choose(cell, plan.backend, dtype, carry_dtype)
     initial = cell.initial_carry(batch, params, carry_dtype)
     carry = initial if carry is None else carry
     check_carry_dtype(carry, dtype)
@@ -46,4 +64,16 @@ def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
     theta = cell.theta(params, batch, carry_dtype, rng)
     rows = Rows(theta, None if reset is None else spread_over_devices(start, xs))
     steps = Steps(xs, sequence.t, sequence.valid, reset, per_step)
-    return backend.run(Job(cell, params, steps, spread_over_devices(carry, xs), rows, rng, dtype, plan))
+    return _run_job(Job(cell, params, steps, spread_over_devices(carry, xs), rows, rng, dtype, plan), carry_dtype)
+
+
+def _run_job(job: Job, carry_dtype: Any) -> tuple[Carry, Any]:
+    """What equations read besides their arguments becomes one of these; where it cannot, a plain scan runs them."""
+    backend = job.plan.backend
+    if backend != "reference" and holds_arrays(job.cell):
+        try:
+            job = lift(job)
+        except NotLifted as reason:
+            return as_they_stand(job.cell, backend, str(reason)).run(job)
+    sizes = (job.steps.t.shape[0], *jax.tree.leaves(job.carry)[0].shape[:-1])
+    return choose(job.cell, backend, job.dtype, carry_dtype, sizes).run(job)

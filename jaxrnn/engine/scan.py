@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax
 
 from jaxrnn.cell import Cell
+from jaxrnn.closures import is_open, still
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.plan import Plan
-from jaxrnn.engine.run import run
+from jaxrnn.engine.run import placed, run
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
@@ -55,7 +55,7 @@ def scan(
         reset_carry: what resets lead to; None for the cell's initial carry.
         reverse: process from each row's last valid step to its first; outputs stay in the order of xs.
         chunk: steps a block of the scheduled backend. None picks by rule; "sqrt" trades one more forward pass for
-            memory that grows as the square root of T; T or more saves everything.
+            memory that grows as the square root of T; T or more saves everything, as a symbolic T does.
         rng: a PRNG key for dropout and zoneout; None runs without noise.
         start_step: the absolute time of xs[0], so that a stream in pieces draws the noise of the whole.
         per_step: arrays `[T, *B, ...]` that the equations ask for by name.
@@ -67,8 +67,8 @@ def scan(
 
     Raises:
         ValueError, TypeError: an argument does not fit; the message names it, what was expected and what came. Lengths
-            and symbols out of range raise where they are concrete; traced, they are clipped, and `checkify` reports
-            them.
+            and symbols out of range raise where they are concrete; traced, they are clipped, and `jaxrnn.checkify`
+            reports them.
 
     >>> import jax, jaxrnn
     >>> cell = jaxrnn.lstm(4)
@@ -115,10 +115,14 @@ def _scan(
     cell: Layer, params: Params, xs: ArrayLike, carry: Any, given: Arguments, *, carries: bool
 ) -> tuple[Carry, Any]:
     call = check_scan(cell, params, xs, carry, given)
-    return run_jitted(cell, call, Plan(given.reverse, given.chunk, given.backend, given.projected, carries))
+    layer, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected, carries)
+    # What belongs to an open trace must not outlive it in a compiled program.
+    return (_run if is_open(layer) else _run_jitted)(layer, call, plan)
 
 
-@partial(jax.jit, static_argnums=(0, 2))
-def run_jitted(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
-    """Compiled once a layer and plan, so that a call outside `jit` does not compile again either."""
-    return run(layer, call, plan)
+def _run(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
+    return placed(lambda call: run(layer, call, plan), call, plan.projected)
+
+
+# Compiled once a layer and plan, so that a call outside `jit` does not compile again either.
+_run_jitted = jax.jit(_run, static_argnums=(0, 2))

@@ -45,7 +45,7 @@ from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.engine.states import carries_before
 from jaxrnn.engine.uses import Uses, find_uses
 from jaxrnn.step import Products, Rows, Step, advance, pick_gates
-from jaxrnn.typing import Array, Carry
+from jaxrnn.typing import Array, Axis, Carry
 
 KEPT = "jaxrnn.kept"
 
@@ -90,7 +90,7 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
 
 
 def in_blocks(
-    run_block: Callable[..., Any], carry: Carry, steps: Any, *, size: int, reverse: bool, policy: Any
+    run_block: Callable[..., Any], carry: Carry, steps: Any, *, size: Axis, reverse: bool, policy: Any
 ) -> tuple[Carry, Any]:
     """Scan `run_block` over blocks of `size` steps; what does not fill a block runs by itself, at the end of time."""
     T = jax.tree.leaves(steps)[0].shape[0]

@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from jaxrnn.cell import Cell
+from jaxrnn.dtypes import is_integer
 from jaxrnn.engine.plan import Plan
 from jaxrnn.step import Rows
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
+
+
+class Given(NamedTuple):
+    """What the caller of a sequence gave, time-major and checked; None where nothing was given."""
+
+    xs: ArrayLike  # [T, *B, D] floats, [T, *B] integers, or [T, *B, G, H] projected
+    start_step: Any  # the absolute time of xs[0]
+    lengths: ArrayLike | None  # [*B] int
+    mask: ArrayLike | None  # [T, *B] bool
+    resets: ArrayLike | None  # [T, *B] bool
+    segments: ArrayLike | None  # [T, *B] int: ids
+    per_step: dict[str, ArrayLike]  # [T, *B, ...]
 
 
 class Sequence(NamedTuple):
@@ -23,21 +35,25 @@ class Sequence(NamedTuple):
     segments: Array | None  # [T, *B] int: ids
     per_step: dict[str, Array]  # [T, *B, ...]
 
-    def batch_axes(self, projected: bool) -> tuple[int, ...]:
+    def batch_axes(self, projected: bool) -> tuple[Axis, ...]:
         """The sizes of *B."""
-        tail = 2 if projected else int(jnp.issubdtype(self.xs.dtype, jnp.floating))
-        return self.xs.shape[1 : self.xs.ndim - tail]
+        return self.xs.shape[1 : self.xs.ndim - feature_axes(self.xs, projected)]
 
     @property
     def has_resets(self) -> bool:
         return self.flags is not None or self.segments is not None
 
 
+def feature_axes(xs: ArrayLike, projected: bool) -> int:
+    """How many axes of inputs come after time and batch."""
+    return 2 if projected else int(not is_integer(xs.dtype))
+
+
 class Call(NamedTuple):
     """One layer's share of a call: composed layers hand a `Call` to each of their parts."""
 
     params: Params
-    sequence: Sequence
+    sequence: Any  # Sequence; Given before it is settled
     carry: Carry | None  # None: the layer's initial carry
     reset_carry: Carry | None
     rng: PRNGKeyArray | None

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
-from jaxrnn.engine.equations import evaluate, value_of
 from jaxrnn.engine.linear import merge, pick
+from jaxrnn.jaxprs import evaluate, value_of
 from jaxrnn.typing import Array, Carry
 
 

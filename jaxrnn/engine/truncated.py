@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,15 +10,16 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.checks import check_size
+from jaxrnn.closures import is_open, still
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.masks import reset_steps
 from jaxrnn.engine.plan import Plan
-from jaxrnn.engine.run import run
+from jaxrnn.engine.run import placed, run
 from jaxrnn.engine.sequence import Call, Sequence, Steps
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer
 from jaxrnn.step import select
-from jaxrnn.typing import Array, Carry, Params
+from jaxrnn.typing import Array, Axis, Carry, Params
 
 
 def scan_truncated(
@@ -70,14 +70,21 @@ def scan_truncated(
     if _has_both_directions(cell):
         got = "a bidirectional one, whose first output depends on the last input"
         fail("cell", "a layer of one direction", Said(got), kind=TypeError)
-    return _windows(cell, call, Plan(given.reverse, given.chunk, given.backend, given.projected), k1, k2)
+    cell, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected)
+    return (_run if is_open(cell) else _run_jitted)(cell, call, plan, k1, k2)
 
 
 def _has_both_directions(layer: Layer) -> bool:
     return hasattr(layer, "backward") or any(map(_has_both_directions, layer.parts))
 
 
-@partial(jax.jit, static_argnums=(0, 2, 3, 4))
+def _run(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Carry, Any]:
+    return placed(lambda call: _windows(layer, call, plan, k1, k2), call, plan.projected)
+
+
+_run_jitted = jax.jit(_run, static_argnums=(0, 2, 3, 4))
+
+
 def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Carry, Any]:
     sequence, T = call.sequence, call.sequence.t.shape[0]
     if T == 0:
@@ -91,7 +98,7 @@ def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Ca
         return run(layer, call._replace(sequence=part, carry=carry), plan._replace(reverse=False))
 
     overlap = k2 - k1
-    count = math.ceil(T / k1)
+    count = -(-T // k1)
     steps = _pad(steps, sequence.batch_axes(plan.projected), overlap, count * k1 - T)
     carry = call.carry
     if carry is None:  # no steps at all: the layer's own initial carry, in its own dtype
@@ -99,7 +106,8 @@ def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Ca
 
     # First without gradients: the carry at every place where a window may start.
     unit = math.gcd(k1, k2)
-    cut = jax.tree.map(lambda a: a.reshape(-1, unit, *a.shape[1:]), lax.stop_gradient(steps))
+    units = overlap // unit + count * (k1 // unit)
+    cut = jax.tree.map(lambda a: a.reshape(units, unit, *a.shape[1:]), lax.stop_gradient(steps))
     _, starts = lax.scan(lambda c, s: (lax.stop_gradient(piece(c, s)[0]), c), lax.stop_gradient(carry), cut)
     # Windows that reach back to the beginning start from the carry that was passed, with its gradient.
     at = jnp.arange(count) * k1
@@ -119,7 +127,7 @@ def _in_order(sequence: Sequence, reverse: bool) -> Steps:
     return jax.tree.map(lambda a: jnp.flip(a, 0), steps) if reverse else steps
 
 
-def _pad(steps: Steps, batch: tuple[int, ...], front: int, back: int) -> Steps:
+def _pad(steps: Steps, batch: tuple[Axis, ...], front: int, back: Axis) -> Steps:
     """Invalid steps around the sequence, so that all windows are of one length."""
     if front == back == 0:
         return steps

@@ -13,6 +13,7 @@ from jaxrnn.compose.bidirectional import MERGES
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.flax_common.call import Flags
+from jaxrnn.placement import automatic, place
 from jaxrnn.typing import Array
 
 
@@ -67,8 +68,8 @@ def _without_padding(outputs: Any, seq_lengths: Array | None, mask: Array | None
         return outputs
     time = 0 if flags.time_major else (seq_lengths.ndim if seq_lengths is not None else mask.ndim - 1)  # type: ignore[union-attr]
 
-    def cleaned(ys: Array) -> Array:
+    def cleaned(ys: Array, seq_lengths: Array | None, mask: Array | None) -> Array:
         valid = valid_steps(ys.shape[time], seq_lengths, None if mask is None else jnp.moveaxis(mask, time, 0))
         return jnp.moveaxis(clean(valid, jnp.moveaxis(ys, time, 0)), 0, time)
 
-    return jax.tree.map(cleaned, outputs)
+    return jax.tree.map(lambda a: automatic(cleaned, (a, seq_lengths, mask), lambda *_: place(a)), outputs)

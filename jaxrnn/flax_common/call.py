@@ -8,22 +8,23 @@ Modules are batch-major by default and speak of `inputs`, `seq_lengths` and `ini
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrnn.cell import check_features, check_symbols
-from jaxrnn.checks import check_choice, check_flag, check_size
-from jaxrnn.engine.check import check_chunk, check_lengths, check_numbers
+from jaxrnn.checks import check_choice, check_features, check_flag, check_numbers, check_size, check_symbols
+from jaxrnn.engine.check import check_chunk, check_lengths
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Layer, check_carry, check_per_step
+from jaxrnn.placement import automatic, place
 from jaxrnn.step import guard, select
-from jaxrnn.typing import Array, ArrayLike, Carry, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
 
 
 class SequenceOptions(TypedDict, total=False):
@@ -54,8 +55,8 @@ class Call(NamedTuple):
     """One call of a sequence module, checked, with every array time-major."""
 
     xs: Array  # [T, *B, *features]
-    batch: tuple[int, ...]
-    lengths: Array | None  # [*B]
+    batch: tuple[Axis, ...]
+    lengths: ArrayLike | None  # [*B]
     options: dict[str, Any]
     flags: Flags
 
@@ -113,8 +114,8 @@ def run_layer(
     """Run a functional layer over a call's sequence, from `carry` or, where it is None, the layer's initial one."""
     inputs = layer.input_size(params)
     check_features(call.xs, inputs, "inputs")
-    if not feature_axes(call.xs):
-        check_symbols(call.xs, inputs, "inputs", valid_steps(call.xs.shape[0], call.lengths, call.options.get("mask")))
+    valid = partial(valid_steps, call.xs.shape[0])
+    check_symbols(call.xs, inputs, "inputs", valid, call.lengths, call.options.get("mask"))
     if carry is not None:
         carry = check_carry(layer, carry, call.batch, "initial_carry")
     plan = dict(reverse=call.flags.reverse, chunk=chunk, backend=backend)
@@ -124,11 +125,12 @@ def run_layer(
 def close_call(call: Call, outputs: Any) -> Any:
     """Outputs in the layout and the order that the call asked for."""
     if call.flags.reverse and not call.flags.keep_order:
-        outputs = jax.tree.map(lambda a: _flip(a, call.lengths), outputs)
+        flipped = lambda a: automatic(_flip, (a, call.lengths), lambda *_: place(a))  # noqa: E731
+        outputs = jax.tree.map(flipped, outputs)
     return jax.tree.map(lambda a: a if call.flags.time_major else jnp.moveaxis(a, 0, len(call.batch)), outputs)
 
 
-def check_kept(carry: Any, batch: tuple[int, ...], features: int) -> None:
+def check_kept(carry: Any, batch: tuple[Axis, ...], features: int) -> None:
     """The carry that a stateful module kept fits these inputs' batch axes."""
     kept = jax.tree.leaves(carry)[0].shape[:-features]
     if kept != batch:
@@ -176,7 +178,7 @@ def held_step(
 # ---------------------------------------------------------------- arrays
 
 
-def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: str) -> dict[str, Any]:
+def _check_options(options: Mapping[str, Any], axes: tuple[Axis, ...], layout: str) -> dict[str, Any]:
     """The options that are given, with every array's batch and time axes those of the inputs."""
     for name in options:
         if name not in SequenceOptions.__annotations__:
@@ -194,11 +196,11 @@ def _check_options(options: Mapping[str, Any], axes: tuple[int, ...], layout: st
     return given
 
 
-def _to_time_major(array: ArrayLike, batch: tuple[int, ...], flags: Flags) -> Array:
+def _to_time_major(array: ArrayLike, batch: tuple[Axis, ...], flags: Flags) -> Array:
     return jnp.asarray(array) if flags.time_major else jnp.moveaxis(array, len(batch), 0)
 
 
-def _flip(array: Array, lengths: Array | None) -> Array:
+def _flip(array: Array, lengths: ArrayLike | None) -> Array:
     """Each row's valid steps in reverse order, padding where it was."""
     if lengths is None:
         return jnp.flip(array, 0)

@@ -8,8 +8,8 @@ from typing import Any
 
 import jax
 
-from jaxrnn.cell import Cell, check_features
-from jaxrnn.checks import check_batch, check_flag, check_rate, check_size
+from jaxrnn.cell import Cell
+from jaxrnn.checks import check_batch, check_features, check_flag, check_rate, check_size
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
 from jaxrnn.errors import Said, fail, nearest

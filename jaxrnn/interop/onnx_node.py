@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxrnn.compose import bidirectional, reverse
+from jaxrnn.compose.bidirectional import bidirectional
+from jaxrnn.compose.reverse import reverse
 from jaxrnn.errors import Said, fail
 from jaxrnn.interop.activations import FUNCTIONS, named
 from jaxrnn.interop.express import make_cell

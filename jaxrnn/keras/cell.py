@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxrnn.cell import Cell, check_features
-from jaxrnn.checks import check_choice, check_flag, check_rate, check_size
+from jaxrnn.cell import Cell
+from jaxrnn.checks import check_choice, check_features, check_flag, check_rate, check_size
 from jaxrnn.constraints import CONSTRAINTS
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan

@@ -9,9 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxrnn.cell import check_features
-from jaxrnn.checks import check_flag
-from jaxrnn.engine.check import check_numbers
+from jaxrnn.checks import check_features, check_flag, check_numbers
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import check_flags, check_kept
 from jaxrnn.keras.identifiers import get

@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxrnn.cell import check_features
-from jaxrnn.checks import check_flag, check_size
+from jaxrnn.checks import check_features, check_flag, check_size
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, step_layer
 from jaxrnn.layer import Layer

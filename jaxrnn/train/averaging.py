@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrnn.serialized import serialized
 from jaxrnn.train.task import Params
 
 
+@serialized
 class AverageState(NamedTuple):
     """State of an optimizer `with_average`."""
 

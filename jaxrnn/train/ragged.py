@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrnn.serialized import serialized
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch
 
 EMPTY = -1  # in place of a row's index: the row has no sequence, its length is 0
 
 
+@serialized
 class Padded(NamedTuple):
     """Sequences side by side; rows first."""
 

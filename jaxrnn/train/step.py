@@ -15,9 +15,11 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxrnn.serialized import serialized
 from jaxrnn.train.task import Batch, Carry, Params, Task
 
 
+@serialized
 class TrainState(NamedTuple):
     """All that training changes on the devices."""
 

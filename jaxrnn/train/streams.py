@@ -18,9 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxrnn.serialized import serialized
 from jaxrnn.train.options import check
 
 
+@serialized
 class Chunk(NamedTuple):
     """One batch of streams; rows first."""
 

@@ -89,6 +89,25 @@ def test_no_steps() -> None:
     assert np.array_equal(final.c, CARRY[0])
 
 
+@pytest.mark.parametrize(("batch", "marked", "k1", "k2"), [((0,), False, 2, 3), ((2, 0, 3), True, 9, 9)])
+def test_no_rows(batch: tuple[int, ...], marked: bool, k1: int, k2: int) -> None:
+    """Empty arrays of the shapes that `scan` returns, and zero gradients; windows longer than the sequence too."""
+    layer = jaxrnn.stack([CELL, jaxrnn.gru(3, learn_carry=True)], dropout=0.2)
+    params, xs = layer.init(jax.random.key(0), inputs=D), np.ones((T, *batch, D))
+    options: dict[str, Any] = dict(rng=jax.random.key(1))
+    if marked:
+        options |= dict(lengths=np.ones(batch, int), mask=np.ones((T, *batch), bool), resets=np.ones((T, *batch), bool))
+    expected = jax.eval_shape(lambda p: jaxrnn.scan(layer, p, xs, **options), params)
+
+    def loss(params: Any) -> Any:
+        results = jaxrnn.scan_truncated(layer, params, xs, k1=k1, k2=k2, **options)
+        return sum(a.sum() for a in jax.tree.leaves(results)), results
+
+    gradient, results = jax.jit(jax.grad(loss, has_aux=True))(params)
+    assert jax.tree.map(jnp.shape, results) == jax.tree.map(jnp.shape, expected)
+    assert not any(np.any(a) for a in jax.tree.leaves(gradient))
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -1,4 +1,4 @@
-"""Law 10, wrong values: concrete ones raise, traced lengths are clipped to [0, T], and `checkify` reports them.
+"""Law 10, wrong values: concrete ones raise, traced lengths are clipped to [0, T], and `jaxrnn.checkify` reports them.
 
 The other wrong calls are in `tests/engine/test_errors.py`.
 """
@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from jax.experimental import checkify
 
 import jaxrnn
 from tests.laws import programs
@@ -31,8 +30,12 @@ def test_traced_lengths_are_clipped(row: str, backend: str, direction: str) -> N
 
 
 def reported(function: Any, *arguments: Any) -> str | None:
-    """What `checkify` says of a jitted call."""
-    error, _ = checkify.checkify(jax.jit(function), errors=checkify.user_checks)(*arguments)
+    """What `checkify` says of a jitted call, also of one that was traced before in its other form."""
+    jitted = jax.jit(function)
+    plain = jitted(*arguments)
+    error, results = jaxrnn.checkify(jitted)(*arguments)
+    assert_same_bits(results, plain)
+    assert jax.jit(jaxrnn.checkify(function))(*arguments)[0].get() == error.get()
     return error.get()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.engine import scheduled
+from jaxrnn.engine.lift import Lifted
 from jaxrnn.engine.linear import live
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
@@ -19,7 +20,7 @@ from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.errors import Said, fail
 from jaxrnn.kernels.native import arrays, library, primitives, row
 from jaxrnn.kernels.native.arrays import Operands, Spec
-from jaxrnn.kernels.native.primitive import Form, explicit_mesh, spread
+from jaxrnn.kernels.native.primitive import Form, spread
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Declined
 from jaxrnn.step import Step
@@ -35,8 +36,6 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
         return f"runs on CPUs, and JAX's default backend is {jax.default_backend()!r}"
     if library.missing() is not None:
         return library.missing()
-    if explicit_mesh(()):
-        return "knows nothing of a mesh with explicit axes"
     if jnp.dtype(dtype) not in (jnp.float32, jnp.float64) or dtype != carry_dtype:
         names = f"{jnp.dtype(dtype).name} with a carry of {jnp.dtype(carry_dtype).name}"
         return f"computes in float32 or float64 throughout, not {names}"
@@ -51,7 +50,8 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     units = [(n, p.shape) for n, p in cell.declare(1).items() if p.role == "unit"]
     masks = [(n.name, cell.mask_shape(n), "bool") for n in cell.noises]
     fixed = [m for m, n in zip(masks, cell.noises, strict=True) if n.fixed]
-    theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed)
+    read = cell.update.read if isinstance(cell.update, Lifted) else ()
+    theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed, *read)
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
     return why_not(cell, Signature(carry, theta, given, True, True, False, dtype))
 
@@ -72,7 +72,7 @@ def run(job: Job) -> tuple[Carry, Any]:
     """Run a whole sequence in one call, or in segments that save only the carry they start from."""
     T = job.steps.t.shape[0]
     rows = int(np.prod(jax.tree.leaves(job.carry)[0].shape[:-1]))
-    if T == 0 or rows == 0 or explicit_mesh((job.params, job.carry, job.steps.x)):
+    if T == 0 or rows == 0:
         return scheduled.run(job)
     size = blocks(T, job.plan.chunk, rows, job.cell.size)
     if size.segment is None:

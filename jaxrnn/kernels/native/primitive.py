@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxrnn.kernels.native import library
 from jaxrnn.kernels.native.arrays import Operands, Roles, Spec
@@ -106,12 +106,6 @@ def derivative(slow: Slow, primals: Any, tangents: Any, form: Form) -> tuple[lis
         return slow(*(at.get(i, p) for i, p in enumerate(primals)), form=form)
 
     return jax.jvp(moved, tuple(primals[i] for i in where), tuple(tangents[i] for i in where))
-
-
-def explicit_mesh(tree: Any) -> bool:
-    """Whether arrays carry their sharding in their types, or are to: only JAX's own operations keep track of that."""
-    meshes = [jax.typeof(a).sharding.mesh for a in jax.tree.leaves(tree)] + [jax.sharding.get_abstract_mesh()]
-    return any(not mesh.empty and AxisType.Explicit in mesh.axis_types for mesh in meshes)
 
 
 def spread(operands: Operands) -> Operands:

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 from jax.interpreters import ad, batching
 
 from jaxrnn.cell import Cell
@@ -19,7 +20,7 @@ from jaxrnn.dtypes import state_dtype
 from jaxrnn.kernels.native import arrays, backend, calls
 from jaxrnn.kernels.native.arrays import Spec
 from jaxrnn.kernels.native.call import Prepared
-from jaxrnn.kernels.native.primitive import Form, batch, derivative, differs, explicit_mesh, make
+from jaxrnn.kernels.native.primitive import Form, batch, derivative, differs, make
 from jaxrnn.kernels.native.primitives import FORWARD
 from jaxrnn.step import Rows, Step, as_it_stands
 from jaxrnn.typing import Array, Carry, Params
@@ -32,9 +33,11 @@ def run(
 ) -> tuple[Carry, Array] | None:
     """The step, or None where the equations run as they stand."""
     axes, given = jax.tree.leaves(carry)[0].shape[:-1], (params, rows, carry, step)
-    if not 0 < np.prod(axes, dtype=int) <= MOST_ROWS or backend.declines(cell, dtype, state_dtype(carry)):
+    if any(map(is_symbolic_dim, axes)) or not 0 < np.prod(axes, dtype=int) <= MOST_ROWS:
         return None
-    if explicit_mesh(given) or any(jax.typeof(a).manual_axis_type.varying for a in jax.tree.leaves(given)):
+    if backend.declines(cell, dtype, state_dtype(carry)):
+        return None
+    if any(jax.typeof(a).manual_axis_type.varying for a in jax.tree.leaves(given)):
         return None
     steps = jax.tree.map(lambda a: a[None], step)
     operands = arrays.gather(cell, params, dtype, projected, steps, carry, rows)

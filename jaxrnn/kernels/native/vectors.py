@@ -42,7 +42,9 @@ class Value(NamedTuple):
 
 
 # Calls of a jaxpr that are that jaxpr; not loops and branches, which have one too.
-INLINED = frozenset({"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint"})
+INLINED = frozenset(
+    {"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "ruled"}
+)
 
 
 @dataclass

@@ -1,0 +1,96 @@
+"""Meshes with explicit axes. There an array's type says over which axes it lies, and every operation must agree.
+
+All public entries compute with the axes automatic, so that the compiler places what is in between (equations of users
+too), and say in their results' types where these lie: batch axes as those of the inputs, units as those of the kernels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec, reshard, use_abstract_mesh
+
+Place = tuple[Any, ...]  # for each axis of an array the mesh axis, or axes, over which it lies; None for none
+
+
+def explicit_mesh(tree: Any) -> AbstractMesh | None:
+    """The mesh with explicit axes in the types of arrays, else in the context; None where there is none."""
+    found = next((m for a in jax.tree.leaves(tree) if (m := explicit_mesh_of(a)) is not None), None)
+    return _explicit(jax.sharding.get_abstract_mesh()) if found is None else found
+
+
+def explicit_mesh_of(array: Any) -> AbstractMesh | None:
+    """The mesh with explicit axes in the type of an array, or None."""
+    return _explicit(jax.typeof(array).sharding.mesh) if isinstance(array, jax.Array) else None
+
+
+def _explicit(mesh: AbstractMesh) -> AbstractMesh | None:
+    return mesh if not mesh.empty and AxisType.Explicit in mesh.axis_types else None
+
+
+def place(array: Any) -> Place:
+    """Where an array lies, by its type."""
+    if not isinstance(array, jax.Array):
+        return (None,) * array.ndim
+    spec = tuple(jax.typeof(array).sharding.spec)
+    return (*spec, *(None,) * (array.ndim - len(spec)))
+
+
+def automatic(
+    function: Callable[..., Any], arguments: tuple[Any, ...], places: Callable[[AbstractMesh, Any], Any]
+) -> Any:
+    """`function(*arguments)`. On a mesh with explicit axes `places(mesh, results)` says where each result lies."""
+    mesh = explicit_mesh(arguments)
+    if mesh is None:
+        return function(*arguments)
+
+    def enter(a: Any) -> Any:
+        return reshard(a, PartitionSpec()) if explicit_mesh_of(a) is not None else a
+
+    with use_abstract_mesh(mesh.update_axis_types(dict.fromkeys(mesh.explicit_axes, AxisType.Auto))):
+        results = function(*jax.tree.map(enter, arguments))
+    lie = lambda a, at: reshard(a, NamedSharding(mesh, PartitionSpec(*at)))  # noqa: E731
+    return jax.tree.map(lie, results, places(mesh, results))
+
+
+def of_results(params: Any, carry: Any, at: Place, batch: Place) -> Callable[[AbstractMesh, Any], Any]:
+    """Where a run's `(carry, outputs)` lie, for `automatic`: a carry as the one that was given, if one was.
+
+    Args:
+        params: kernels whose units all lie over one mesh axis have results' units lie there too.
+        carry: what the run starts from, or None.
+        at: where the outputs' axes before the units lie.
+        batch: where the batch axes lie.
+    """
+    kernels = [a for path, a in jax.tree.leaves_with_path(params) if path[-1] == jax.tree_util.DictKey("kernel")]
+    units = {place(a)[-1] for a in kernels}
+    last = units.pop() if len(units) == 1 else None
+
+    def places(mesh: AbstractMesh, results: Any) -> Any:
+        def fresh(a: Any) -> Place:
+            return fitting(mesh, batch, last, a.shape[-1])
+
+        def after(a: Any, given: Any) -> Place:
+            return fresh(a) if explicit_mesh_of(given) is None else place(given)
+
+        final, ys = results
+        final = jax.tree.map(fresh, final) if carry is None else jax.tree.map(after, final, carry)
+        return final, jax.tree.map(lambda a: fitting(mesh, at, last, a.shape[-1]), ys)
+
+    return places
+
+
+def joined(*places: Place) -> Place:
+    """Of several arrays with the same axes: over each axis as the first that lies over a mesh axis."""
+    return tuple(next((at for at in axes if at is not None), None) for axes in zip(*places, strict=True))
+
+
+def fitting(mesh: AbstractMesh, at: Place, last: Any, size: int) -> Place:
+    """`at`, and a last axis of `size` over the mesh axis `last`, where it fits: divisible, and not in use."""
+    names = last if isinstance(last, tuple) else (last,)
+    used = {n for a in at for n in (a if isinstance(a, tuple) else (a,))}
+    free = last is not None and used.isdisjoint(names)
+    return (*at, last if free and size % math.prod(mesh.shape[n] for n in names) == 0 else None)

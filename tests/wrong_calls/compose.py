@@ -1,0 +1,24 @@
+"""Right calls of compositions."""
+
+from __future__ import annotations
+
+import jaxrnn
+from tests.wrong_calls.calls import Call
+from tests.wrong_calls.core import BOTH, GRU, KEY, LSTM, STACK, D, methods, params_of
+
+CALLS = {
+    "stack": Call(jaxrnn.stack, lambda: dict(layers=[GRU, LSTM]), dict(layers="list | tuple")),
+    "bidirectional": Call(jaxrnn.bidirectional, lambda: dict(forward=GRU), dict(merge="str | function | None")),
+    "reverse": Call(jaxrnn.reverse, lambda: dict(layer=GRU)),
+    "residual": Call(jaxrnn.residual, lambda: dict(layer=GRU)),
+    "highway": Call(jaxrnn.highway, lambda: dict(layer=GRU)),
+    "zoneout": Call(jaxrnn.zoneout, lambda: dict(cell=GRU, h=0.5), more=dict(h="float")),
+    "recurrent_dropout": Call(jaxrnn.recurrent_dropout, lambda: dict(cell=GRU, rate=0.5)),
+    "input_dropout": Call(jaxrnn.input_dropout, lambda: dict(layer=GRU, rate=0.5)),
+    "weight_drop": Call(
+        jaxrnn.weight_drop, lambda: dict(params=params_of(STACK), rng=KEY, rate=0.5), dict(params="dict", rng="key")
+    ),
+}
+CALLS |= methods(STACK, "Stack") | methods(jaxrnn.residual(jaxrnn.gru(D)), "Residual")
+CALLS |= methods(jaxrnn.highway(jaxrnn.gru(D)), "Highway") | methods(BOTH, "Bidirectional")
+del CALLS["Bidirectional.step"]  # it has none

@@ -1,0 +1,114 @@
+"""Right calls of cells and of the engine."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxrnn
+from jaxrnn.initializers import zeros
+from tests.wrong_calls.calls import Call
+
+T, B, D, H = 2, 2, 3, 2
+KEY = jax.random.key(0)
+GRU = jaxrnn.gru(H)
+LSTM = jaxrnn.lstm(H)
+STACK = jaxrnn.stack([GRU, LSTM])
+BOTH = jaxrnn.bidirectional(GRU)
+ROUND = jaxrnn.residual(jaxrnn.gru(D))
+
+
+class State(NamedTuple):
+    h: Any
+
+
+def equations(carry: Any, x: Any, h: Any, *, gain: Any, rate: float = 0.5) -> Any:
+    new = jnp.tanh(rate * x.a + h.a) * gain
+    return State(new), new
+
+
+OWN = jaxrnn.gate_cell(gates=("a",), carry=State)(equations)
+
+
+def params_of(layer: Any) -> Any:
+    return jax.tree.map(lambda p: np.full(p.shape, 0.1, np.float32), layer.declare(D))
+
+
+def carry_of(layer: Any) -> Any:
+    return jax.tree.map(np.asarray, layer.initial_carry((B,), dtype=np.float32))
+
+
+XS = np.ones((T, B, D), np.float32)
+
+GATEWISE = dict.fromkeys(("kernel_init", "recurrent_kernel_init", "bias_init"), "function | dict | None")
+DTYPES = dict.fromkeys(("dtype", "param_dtype", "carry_dtype"), "dtype | None")
+COMMON = GATEWISE | DTYPES
+LAYER = dict(params="dict", carry="array | tuple | list | None", per_step="dict | None", rng="key | None")
+ARGUMENTS = dict(lengths="array | None", mask="array | None", resets="array | None", segments="array | None")
+ARGUMENTS |= dict(reverse="bool", chunk="int | str | None", projected="bool", backend="str")
+SCAN = LAYER | dict(xs="array", reset_carry="array | tuple | list | None", start_step="int | array")
+
+
+def scanned(layer: Any) -> dict[str, Any]:
+    return dict(cell=layer, params=params_of(layer), xs=XS)
+
+
+def stepped(layer: Any) -> dict[str, Any]:
+    return dict(params=params_of(layer), carry=carry_of(layer), x=XS[0])
+
+
+def methods(layer: Any, name: str) -> dict[str, Call]:
+    """The calls that every layer has."""
+    calls = {
+        "init": Call(layer.init, lambda: dict(key=KEY, inputs=D), {"key": "key"}),
+        "initial_carry": Call(
+            layer.initial_carry,
+            lambda: dict(batch=(B,)),
+            {"batch": "tuple", "params": "dict | None", "dtype": "dtype | None"},
+        ),
+        "step": Call(
+            layer.step, lambda: stepped(layer), LAYER | dict(x="array", step="int | array"), known_as=dict(x=("carry",))
+        ),
+    }
+    return {f"{name}.{method}": call for method, call in calls.items()}
+
+
+CELLS = {
+    "elman": Call(jaxrnn.elman, lambda: dict(size=H), COMMON),
+    "lstm": Call(jaxrnn.lstm, lambda: dict(size=H), COMMON),
+    "lstm, learned carry": Call(jaxrnn.lstm, lambda: dict(size=H, learn_carry=True), COMMON),
+    "lstm_1997": Call(jaxrnn.lstm_1997, lambda: dict(size=H), COMMON),
+    "gru": Call(jaxrnn.gru, lambda: dict(size=H), COMMON),
+    "gate_cell": Call(
+        jaxrnn.gate_cell,
+        lambda: dict(gates=("a",), carry=State),
+        dict(gates="tuple", carry="type", parameters="dict | None", bias_init="dict | None"),
+        made_by=lambda **given: jaxrnn.gate_cell(**given)(equations)(H),
+    ),
+    "gate_cell's factory": Call(
+        jaxrnn.lstm_1997, lambda: dict(size=H), COMMON, made_by=OWN, without={"truncated_gradient": "not its own"}
+    ),
+    "Parameter": Call(
+        jaxrnn.Parameter, lambda: dict(shape=("H",), init=zeros), dict(shape="tuple", dtype="dtype | None")
+    ),
+}
+
+FITS = dict(projected=("xs",), xs=("resets",))  # where two arguments do not fit each other, either may be named
+ENGINE = {
+    "scan": Call(jaxrnn.scan, lambda: scanned(GRU), SCAN, known_as=FITS),
+    "scan, resets": Call(jaxrnn.scan, lambda: scanned(LSTM) | dict(resets=np.zeros((T, B), bool)), SCAN, known_as=FITS),
+    "scan, of a stack": Call(jaxrnn.scan, lambda: scanned(STACK), SCAN),
+    "scan, of two directions": Call(jaxrnn.scan, lambda: scanned(BOTH), SCAN),
+    "scan, of a connection": Call(jaxrnn.scan, lambda: scanned(ROUND), SCAN),
+    "scan_carries": Call(jaxrnn.scan_carries, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
+    "scan_truncated": Call(jaxrnn.scan_truncated, lambda: scanned(GRU) | dict(k1=1), SCAN, ARGUMENTS, FITS),
+    "explain": Call(jaxrnn.explain, lambda: dict(cell=STACK)),
+}
+
+CELL = methods(GRU, "Cell")
+CELL["Cell.project"] = Call(GRU.project, lambda: dict(params=params_of(GRU), xs=XS), dict(params="dict", xs="array"))
+
+CALLS = CELLS | ENGINE | CELL

@@ -1,0 +1,49 @@
+"""Right calls of `jaxrnn.interop`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxrnn import interop
+from tests.wrong_calls.calls import Call
+from tests.wrong_calls.core import LSTM, params_of
+
+WEIGHTS = interop.save(LSTM, params_of(LSTM), "torch")
+
+
+def file() -> Path:
+    path = Path("weights.npz")
+    np.savez(path, **WEIGHTS)
+    return path
+
+
+def converted(**given: Any) -> Any:
+    return interop.convert(**given)
+
+
+CALLS = {
+    "load": Call(interop.load, lambda: dict(source=WEIGHTS), dict(source="dict", prefix="str | list | tuple")),
+    "load, forget bias": Call(
+        interop.load,
+        lambda: dict(source=WEIGHTS, library="torch", layer=LSTM, forget_bias=1.0),
+        dict(source="dict", prefix="str"),
+    ),
+    "save": Call(interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="torch"), dict(params="dict")),
+    "save, to a file": Call(
+        interop.save,
+        lambda: dict(layer=LSTM, params=params_of(LSTM), library="torch", target="x.npz"),
+        dict(params="dict"),
+    ),
+    "save, onnx": Call(
+        interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="onnx"), dict(params="dict")
+    ),
+    "convert": Call(interop.convert, lambda: dict(source=file(), target=Path("to.npz"), of=None, to=None, prefix="")),
+    "read_onnx": Call(
+        interop.read_onnx, lambda: dict(model=interop.save(LSTM, params_of(LSTM), "onnx")), dict(model="ModelProto")
+    ),
+    "activation": Call(interop.activation, lambda: dict(name="Elu")),
+}
+CALLS = {f"interop.{name}": call for name, call in CALLS.items()}

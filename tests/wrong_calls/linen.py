@@ -1,0 +1,79 @@
+"""Right calls of `jaxrnn.linen`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jaxrnn.linen as L
+from tests.wrong_calls.calls import Call
+from tests.wrong_calls.core import COMMON, GRU, KEY, B, D, H
+from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, X
+
+
+def linen_call(module: Callable[..., Any], right: Callable[[], Any], types: dict[str, str], inputs: Any = X) -> Call:
+    def run(**given: Any) -> Any:
+        made = module(**given)
+        if hasattr(made, "initialize_carry"):
+            return made.init(KEY, made.initialize_carry(KEY, (B, D)), inputs)
+        return made.init(KEY, inputs)
+
+    types = SETTINGS | COMMON | dict(carry_init="function | None") | types
+    without = dict(parent="Flax's", name="Flax's")
+    without |= dict.fromkeys(("variable_axes", "variable_broadcast", "variable_carry", "split_rngs"), "of Flax cells")
+    return Call(module, right, types, known_as=dict(in_features=("inputs",)), made_by=run, without=without)
+
+
+def linen_method(module: Any, method: Callable[..., Any], right: Callable[[], Any], *arguments: Any) -> Call:
+    variables = module.init(KEY, *arguments)
+    return Call(
+        method,
+        right,
+        SEQUENCE,
+        known_as=dict(inputs=("carry",)),
+        made_by=lambda **given: module.apply(variables, **given),
+    )
+
+
+def resetting(module: Any) -> Call:
+    """Of a module that keeps its carry."""
+    variables = module.init(KEY, X)
+
+    def run(**given: Any) -> Any:
+        return module.apply(variables, **given, method="reset_state", mutable=["carry"])
+
+    return Call(module.reset_state, types=SEQUENCE, made_by=run)
+
+
+def linen_calls() -> dict[str, Call]:
+    calls = {}
+    for name in FACTORIES:
+        layer, cell = getattr(L, name), getattr(L, f"{name}Cell")
+        calls[name] = linen_call(layer, lambda: dict(features=H), dict(merge="str | function | None"))
+        calls[f"{name}Cell"] = linen_call(cell, lambda: dict(features=H), {}, X[:, 0])
+        calls[f"{name}.__call__"] = linen_method(layer(H), layer.__call__, lambda: dict(inputs=X), X)
+        calls[f"{name}.reset_state"] = resetting(layer(H, stateful=True))
+        carry = cell(H).initialize_carry(KEY, (B, D))
+        calls[f"{name}Cell.__call__"] = linen_method(
+            cell(H), cell.__call__, lambda carry=carry: dict(carry=carry, inputs=X[:, 0]), carry, X[:, 0]
+        )
+        calls[f"{name}Cell.initialize_carry"] = Call(
+            cell(H).initialize_carry, lambda: dict(rng=KEY, input_shape=(B, D)), SEQUENCE | dict(rng="any")
+        )
+    calls["RNN"] = linen_call(L.RNN, lambda: dict(cell=L.LSTMCell(H)), dict(cell="Layer"))
+    calls["RNN, of a layer"] = linen_call(L.RNN, lambda: dict(cell=GRU), dict(cell="Layer"))
+    calls["CellModule"] = linen_call(L.CellModule, lambda: dict(cell=GRU), {}, X[:, 0])
+    both = L.Bidirectional(L.GRU(H), L.GRU(H))
+    calls["Bidirectional.reset_state"] = resetting(
+        L.Bidirectional(L.GRU(H, stateful=True), L.GRU(H, stateful=True)),
+    )
+    calls["Bidirectional"] = linen_call(
+        L.Bidirectional,
+        lambda: dict(forward_rnn=L.GRU(H), backward_rnn=L.GRU(H)),
+        dict(merge_fn="str | function | None", forward_rnn="RNN", backward_rnn="RNN"),
+    )
+    calls["Bidirectional.__call__"] = linen_method(both, L.Bidirectional.__call__, lambda: dict(inputs=X), X)
+    return {f"linen.{name}": call for name, call in calls.items()}
+
+
+CALLS = linen_calls()

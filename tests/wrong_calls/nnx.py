@@ -1,0 +1,58 @@
+"""Right calls of `jaxrnn.nnx`."""
+
+from __future__ import annotations
+
+import jaxrnn.nnx as N
+from tests.wrong_calls.calls import Call, annotations
+from tests.wrong_calls.core import COMMON, GRU, B, D, H
+from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, X, options_of, rngs
+
+
+def nnx_calls() -> dict[str, Call]:
+    settings = {name: text for name, text in annotations(N.RNN).items() if name not in ("cell", "in_features")}
+    right = lambda: dict(in_features=D, hidden_features=H, rngs=rngs())  # noqa: E731
+    calls = {}
+    for name, factory in FACTORIES.items():
+        more = options_of(factory)
+        types = SETTINGS | COMMON | dict(merge="str | function | None", carry_init="function | None", rngs="Rngs")
+        without = dict(state_axes="of Flax cells", broadcast_rngs="of Flax cells")
+        calls[name] = Call(getattr(N, name), right, types, settings | more, without=without)
+        calls[f"{name}Cell"] = Call(getattr(N, f"{name}Cell"), right, types, more)
+        layer, keeps = (getattr(N, name)(D, H, rngs=rngs(), stateful=keeps) for keeps in (False, True))
+        cell = getattr(N, f"{name}Cell")(D, H, rngs=rngs())
+        calls[f"{name}.__call__"] = Call(layer.__call__, lambda: dict(inputs=X), SEQUENCE)
+        calls[f"{name}.reset_state"] = Call(keeps.reset_state, types=SEQUENCE)
+        calls[f"{name}.set_view"] = Call(keeps.set_view)
+        carry = cell.initialize_carry((B, D))
+        calls[f"{name}Cell.__call__"] = Call(
+            cell.__call__,
+            lambda carry=carry: dict(carry=carry, inputs=X[:, 0]),
+            SEQUENCE,
+            known_as=dict(inputs=("carry",)),
+        )
+        calls[f"{name}Cell.initialize_carry"] = Call(
+            cell.initialize_carry, lambda: dict(input_shape=(B, D)), SEQUENCE | dict(rngs="Rngs | None")
+        )
+    calls["RNN"] = Call(
+        N.RNN, lambda: dict(cell=N.LSTMCell(D, H, rngs=rngs())), SETTINGS | dict(cell="Layer"), without=without
+    )
+    calls["RNN, of a layer"] = Call(
+        N.RNN,
+        lambda: dict(cell=GRU, in_features=D, rngs=rngs()),
+        SETTINGS | dict(cell="Layer", rngs="Rngs"),
+        without=without,
+    )
+    calls["CellModule"] = Call(
+        N.CellModule, lambda: dict(cell=GRU, in_features=D, rngs=rngs()), SETTINGS | dict(rngs="Rngs")
+    )
+    two = lambda: dict(forward_rnn=N.GRU(D, H, rngs=rngs()), backward_rnn=N.GRU(D, H, rngs=rngs()))  # noqa: E731
+    calls["Bidirectional"] = Call(
+        N.Bidirectional, two, SETTINGS | dict(forward_rnn="RNN", backward_rnn="RNN", merge_fn="str | function | None")
+    )
+    kept = N.Bidirectional(*(N.GRU(D, H, rngs=rngs(), stateful=True) for _ in range(2)))
+    calls["Bidirectional.reset_state"] = Call(kept.reset_state, types=SEQUENCE)
+    calls["Bidirectional.__call__"] = Call(N.Bidirectional(**two()).__call__, lambda: dict(inputs=X), SEQUENCE)
+    return {f"nnx.{name}": call for name, call in calls.items()}
+
+
+CALLS = nnx_calls()
