@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxrnn.interop.files import path_of
 from jaxrnn.interop.load import Mapped, load_and_map
+from jaxrnn.interop.rows import check_library
 from jaxrnn.interop.save import save
 
 # Suffixes that belong to one library.
@@ -38,6 +39,9 @@ def convert(
         ValueError, TypeError: see `load` and `save`. WriteError: the file cannot be written.
     """
     paths: dict[str, Any] = {"source": path_of(source, "source"), "target": path_of(target, "target")}
+    for name, given in (("of", of), ("to", to)):
+        if given is not None:
+            check_library(given, name)
     suffix = next((name for suffix, name in TARGETS.items() if paths["target"].name.endswith(suffix)), "jaxrnn")
     library = suffix if to is None else to
     (layer, params), table = load_and_map(paths["source"], of, prefix=prefix)

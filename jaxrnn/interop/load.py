@@ -96,9 +96,10 @@ def load_and_map(
         check_number(forget_bias, "forget_bias", "a number")
     if isinstance(prefix, str):
         return _load_one(source, library, layer, prefix, forget_bias)
+    several = _prefixes(prefix)
     if layer is not None:
         fail("layer", "left out with several prefixes, which make a stack", layer)
-    parts = [_load_one(source, library, None, p, forget_bias) for p in _prefixes(prefix)]
+    parts = [_load_one(source, library, None, p, forget_bias) for p in several]
     table = [row._replace(ours=f"layer_{i}/{row.ours}") for i, (_, rows) in enumerate(parts) for row in rows]
     whole = stack([loaded.layer for loaded, _ in parts])
     return Loaded(whole, {f"layer_{i}": loaded.params for i, (loaded, _) in enumerate(parts)}), table

@@ -247,11 +247,11 @@ ROWS = (
 LIBRARIES = tuple(dict.fromkeys(row.library for row in ROWS))
 
 
-def check_library(library: Any) -> None:
+def check_library(library: Any, argument: str = "library") -> None:
     """A library with rows, or the flat vector of "cudnn"."""
     if not isinstance(library, str):
-        fail("library", "the name of a library", library, kind=TypeError)
-    check_choice(library, "library", (*LIBRARIES, "cudnn"))
+        fail(argument, "the name of a library", library, kind=TypeError)
+    check_choice(library, argument, (*LIBRARIES, "cudnn"))
 
 
 def named(library: str, name: str) -> Row:

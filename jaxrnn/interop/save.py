@@ -70,7 +70,7 @@ def save(
         from jaxrnn.interop.onnx_export import content, export
 
         if path is not None and not path.name.endswith(".onnx"):
-            fail("target", "a path that ends in .onnx", Said(str(target)))
+            fail("target", "a path that ends in .onnx", str(target))
         model = export(layer, params)
         return model if path is None else write_bytes(path, content(model))
     if path is not None:

@@ -26,7 +26,7 @@ def check_target(path: Path) -> None:
     """A suffix that has a writer."""
     if _suffix(path) is None:
         known = ", ".join(WRITERS)
-        fail("target", f"a path that ends in one of {known}", Said(str(path)), "Models of ONNX end in .onnx.")
+        fail("target", f"a path that ends in one of {known}", str(path), "Models of ONNX end in .onnx.")
 
 
 def _suffix(path: Path) -> str | None:
