@@ -70,11 +70,11 @@ def save(
         from jaxrnn.interop.onnx_export import content, export
 
         if path is not None and not path.name.endswith(".onnx"):
-            fail("target", "a path that ends in .onnx", str(target))
+            fail("target", "a path that ends in .onnx", target)
         model = export(layer, params)
         return model if path is None else write_bytes(path, content(model))
     if path is not None:
-        check_target(path)
+        check_target(path, target)
     if library == "cudnn":
         cudnn.check(layer)
         arrays = named_arrays(layer, params, "torch", None, "")

@@ -22,11 +22,11 @@ WRITERS: dict[str, Callable[[Mapping[str, Any]], bytes]] = {
 WITHOUT_BFLOAT16 = (".npz",)  # NumPy writes it as opaque bytes
 
 
-def check_target(path: Path) -> None:
-    """A suffix that has a writer."""
+def check_target(path: Path, given: Any) -> None:
+    """A suffix that has a writer; the error shows what was given for the path."""
     if _suffix(path) is None:
         known = ", ".join(WRITERS)
-        fail("target", f"a path that ends in one of {known}", str(path), "Models of ONNX end in .onnx.")
+        fail("target", f"a path that ends in one of {known}", given, "Models of ONNX end in .onnx.")
 
 
 def _suffix(path: Path) -> str | None:
@@ -35,7 +35,7 @@ def _suffix(path: Path) -> str | None:
 
 def write(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write named arrays; the file appears whole or not at all."""
-    check_target(path)
+    check_target(path, str(path))
     suffix = _suffix(path) or ""
     for name, array in arrays.items():
         if suffix in WITHOUT_BFLOAT16 and array.dtype.isbuiltin != 1:
