@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.activations import hard_sigmoid, keras2_hard_sigmoid
+from jaxrnn.checks import check_choice, check_number
+from jaxrnn.errors import fail
 from jaxrnn.typing import Activation, Array
 
 # ONNX's functions of (x, alpha, beta), with the defaults of alpha and beta; None where there is no such number.
@@ -61,11 +63,36 @@ NAMES = {function: name for name, function in PLAIN.items()}
 
 
 def named(name: str, alpha: float | None = None, beta: float | None = None, clip: float | None = None) -> Activation:
-    """The function of this ONNX name: JAX's own where it is one of those."""
-    _, default_alpha, default_beta = FUNCTIONS[name]
-    alpha = default_alpha if alpha is None else alpha
-    beta = default_beta if beta is None else beta
-    found = Named(name, None if default_alpha is None else alpha, None if default_beta is None else beta, clip)
+    """The function of this ONNX name: JAX's own where it is one of those.
+
+    Args:
+        name: one of ONNX's activations: "Relu", "Tanh", "HardSigmoid" ...
+        alpha: the function's first number, where it has one; ONNX's default otherwise.
+        beta: its second.
+        clip: a bound of the function's input to [-clip, clip], a positive number; None for none.
+
+    Raises:
+        ValueError: there is no such function, or it has no such number. TypeError: an argument is of the wrong type.
+
+    >>> named("Elu", alpha=0.5)
+    Named(name='Elu', alpha=0.5, beta=None, clip=None)
+    """
+    if not isinstance(name, str):
+        fail("name", f"a name out of {tuple(FUNCTIONS)}", name, kind=TypeError)
+    check_choice(name, "name", tuple(FUNCTIONS))
+    numbers: list[float | None] = []
+    for argument, value, default in zip(("alpha", "beta"), (alpha, beta), FUNCTIONS[name][1:], strict=True):
+        if value is not None:
+            check_number(value, argument, "None or a number")
+            if default is None:
+                fail(argument, f"left out for {name}, which has no such number", value)
+        numbers.append(default if value is None else float(value))
+    if clip is not None:
+        check_number(clip, "clip", "a positive number, or None")
+        if not clip > 0:
+            fail("clip", "a positive number, or None", clip)
+        clip = float(clip)
+    found = Named(name, numbers[0], numbers[1], clip)
     return PLAIN.get(found, found)
 
 

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from jaxrnn.interop.files import path_of
 from jaxrnn.interop.load import Mapped, load_and_map
+from jaxrnn.interop.rows import check_library
 from jaxrnn.interop.save import save
 
-TARGETS = {".onnx": "onnx", ".weights.h5": "keras"}  # suffixes that belong to one library
+# Suffixes that belong to one library.
+TARGETS = {".onnx": "onnx", ".h5": "keras", ".pt": "torch", ".pth": "torch"}
 
 
-def convert(source: Path, target: Path, of: str | None, to: str | None, prefix: str) -> tuple[str, list[Mapped]]:
-    """Read `source`, write `target`: the library it was written for, and the table of what was mapped.
+def convert(
+    source: Path | str,
+    target: Path | str,
+    of: str | None = None,
+    to: str | None = None,
+    prefix: str | Sequence[str] = "",
+) -> tuple[str, list[Mapped]]:
+    """Read `source`, write `target`.
 
-    Without `to` the target's suffix tells the library; a suffix that any could have holds jaxrnn's own parameters.
+    Args:
+        source: a path that `load` reads.
+        target: a path that `save` writes. Nothing is written before all is read and fits.
+        of: the library that `source` is of; by default whichever names and shapes fit.
+        to: the library to write for. By default the target's suffix tells: Keras for .h5, torch for .pt; a suffix that
+            any could have holds jaxrnn's own parameters.
+        prefix: where the layer is in a larger model; several make a stack.
+
+    Returns:
+        The library that `target` was written for, and the table of what was mapped.
+
+    Raises:
+        ValueError, TypeError: see `load` and `save`. WriteError: the file cannot be written.
     """
-    library = to or next((name for suffix, name in TARGETS.items() if target.name.endswith(suffix)), "jaxrnn")
-    (layer, params), table = load_and_map(source, of, prefix=prefix)
-    save(layer, params, library, target)
+    paths: dict[str, Any] = {"source": path_of(source, "source"), "target": path_of(target, "target")}
+    for name, given in (("of", of), ("to", to)):
+        if given is not None:
+            check_library(given, name)
+    suffix = next((name for suffix, name in TARGETS.items() if paths["target"].name.endswith(suffix)), "jaxrnn")
+    library = suffix if to is None else to
+    (layer, params), table = load_and_map(paths["source"], of, prefix=prefix)
+    save(layer, params, library, paths["target"])
     return library, table

@@ -11,10 +11,12 @@ from jaxrnn.compose import Reverse, bidirectional, reverse, stack
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.interop.express import make_cell
 from jaxrnn.interop.source import Entry, Source, entry_of, segments
+from jaxrnn.interop.subclasses import base_of, is_a
 from jaxrnn.layer import Layer
 
 KINDS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "elman"}
 RECURRENT = {*KINDS, "RNN", "Bidirectional"}
+LIVE = {*RECURRENT, "StackedRNNCells", *(f"{kind}Cell" for kind in KINDS)}
 VARIABLES = ("kernel", "recurrent_kernel", "bias")  # vars/0, vars/1, vars/2 of a cell
 
 
@@ -98,18 +100,25 @@ def _function(name: Any, argument: str, keras: int) -> Any:
 # ---------------------------------------------------------------- a live layer
 
 
+RUNS = ("call", "__call__", "get_initial_state")
+ADVICE = "Pass its weights by name, with `layer`."
+
+
 def read(source: Any, prefix: str) -> Source:
     """The weights of a live layer, or of the layer of a model that `prefix` names."""
-    for part in segments(prefix):
+    above = segments(prefix)
+    for depth, part in enumerate(above):
         inside = {layer.name: layer for layer in getattr(source, "layers", ())}
         if part not in inside:
-            fail("prefix", f"a name out of {tuple(inside)}", part, nearest(part, inside))
+            names = ["/".join((*above[:depth], name)) for name in inside]
+            fail("prefix", f"a name out of {names}", prefix, nearest(prefix, names))
         source = inside[part]
-    class_name = type(source).__name__
-    if class_name not in RECURRENT and class_name.removesuffix("Cell") not in KINDS:
-        names = [layer.name for layer in getattr(source, "layers", ()) if type(layer).__name__ in RECURRENT]
+    class_name = _class_of(source)
+    if class_name is None:
+        layers = getattr(source, "layers", ())
+        names = ["/".join((*above, layer.name)) for layer in layers if any(is_a(layer, "keras", n) for n in RECURRENT)]
         hint = f"Pass `prefix`, one of {names}." if names else ""
-        fail("source", f"one of Keras's {sorted(RECURRENT)}, or a cell", class_name, hint)
+        fail("source", f"one of Keras's {sorted(RECURRENT)}, or a cell", Said(type(source).__name__), hint)
     if not source.built:
         fail("source", "built, so that it has weights", Said(f"{class_name} before its first call"))
     layer = layer_of(class_name, _live_config(source))
@@ -120,7 +129,12 @@ def read(source: Any, prefix: str) -> Source:
             if variable is not None:
                 value = variable.value
                 entries.append(entry_of(f"{place}{name}", value))
-    return Source(tuple(entries), layer, "keras")
+    return Source(tuple(entries), layer, "keras", above)
+
+
+def _class_of(layer: Any) -> str | None:
+    """Keras's class that a layer is made from."""
+    return base_of(layer, "keras", LIVE, RUNS, ADVICE)
 
 
 def _live_cells(layer: Any) -> Iterator[tuple[str, Any]]:
@@ -138,16 +152,17 @@ def _live_config(layer: Any) -> dict[str, Any]:
     """A live layer's configuration, with functions as they are."""
 
     def node(inner: Any) -> dict[str, Any]:
-        return {"class_name": type(inner).__name__, "config": _live_config(inner)}
+        return {"class_name": _class_of(inner) or type(inner).__name__, "config": _live_config(inner)}
 
     if hasattr(layer, "forward_layer"):
         both = {"layer": node(layer.forward_layer), "backward_layer": node(layer.backward_layer)}
         return {"merge_mode": layer.merge_mode, **both}
     config = {"go_backwards": getattr(layer, "go_backwards", False)}
-    if type(layer).__name__ == "RNN":
+    if _class_of(layer) == "RNN":
         return config | {"cell": node(layer.cell)}
     if hasattr(layer, "cells"):
         return config | {"cells": [node(cell) for cell in layer.cells]}
     cell = getattr(layer, "cell", layer)
+    _class_of(cell)  # an override in the cell alone is one, too
     asked = ("units", "use_bias", "activation", "recurrent_activation", "reset_after")
     return config | {name: getattr(cell, name) for name in asked if hasattr(cell, name)}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxrnn.checks import check_number
@@ -13,7 +13,9 @@ from jaxrnn.errors import Said, fail
 from jaxrnn.interop import arithmetic, cudnn, files, live
 from jaxrnn.interop.match import Match, best_match
 from jaxrnn.interop.places import cells_of, path_of
+from jaxrnn.interop.rows import check_library
 from jaxrnn.interop.source import Source, below, from_mapping, segments
+from jaxrnn.interop.weight_norm import folded
 from jaxrnn.layer import Layer, check_params
 
 
@@ -43,18 +45,21 @@ def load(
     """A recurrent layer of another library as a jaxrnn layer with its parameters.
 
     Nothing is read before every name, shape and dtype is checked; what does not fit raises one error that names it.
-    Arrays keep their dtype (float64 needs JAX's x64 mode). No code in a file runs.
+    Arrays keep their dtype (float64 needs JAX's x64 mode). No code in a file runs, and a file of a few bytes cannot ask
+    for much memory; `jaxrnn.interop.files.rules` says how, and in which formats a checksum finds damage. A subclass is
+    read as the class that it is made from, unless it overrides what runs. Weight norm is folded into the weights.
 
     Args:
         source: a live module (torch, Keras, flax.nnx, equinox), a mapping of named arrays (a state dict, a parameter
             tree of Flax or haiku, TensorFlow variables by name), an `onnx.ModelProto`, the flat vector of
-            `jax.experimental.rnn`, or a path: .safetensors, .npz, .pt, .h5, .weights.h5, .keras, .onnx, or the folder
-            of an Orbax checkpoint.
+            `jax.experimental.rnn`, or a path: .safetensors, .npz, .pt, .ckpt, .h5, .weights.h5, .keras, .onnx, or the
+            folder of an Orbax checkpoint. What is no array matters only below `prefix`.
         library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn"; by default whichever the names and shapes fit.
         layer: the jaxrnn layer that the weights are for. Needed where weights alone leave it open (activations, the
             sizes in a flat vector); by default a module or configuration tells, else names and shapes do, with the
             library's own defaults.
-        prefix: where the layer is in a larger model, as names begin: "encoder.rnn". Several make a stack.
+        prefix: where the layer is in a larger model, as names begin or attributes lead: "encoder.rnn", "layers/0".
+            Several make a stack.
         forget_bias: what the library adds to the forget gate at run time, folded into our bias; by default 1 for
             haiku and TF 1. (Keras's unit_forget_bias is an initial value, part of the weights.)
 
@@ -63,7 +68,7 @@ def load(
 
     Raises:
         ValueError: an entry is missing, unknown or of the wrong shape, a file is damaged, or the source has an option
-            that jaxrnn lacks. TypeError: an entry is of the wrong type.
+            that jaxrnn lacks. TypeError: an entry is of the wrong type. FileNotFoundError: there is no such file.
 
     >>> import numpy as np, jaxrnn
     >>> weights = {"weight_ih_l0": np.ones((20, 3)), "weight_hh_l0": np.ones((20, 5))}
@@ -71,13 +76,6 @@ def load(
     >>> layer.name, layer.size, params["kernel"].shape
     ('lstm', 5, (3, 4, 5))
     """
-    if layer is not None and not isinstance(layer, Layer):
-        fail("layer", "a jaxrnn Layer", layer, kind=TypeError)
-    if not isinstance(prefix, str):
-        if layer is not None:
-            fail("layer", "left out with several prefixes, which make a stack", layer)
-        parts = [load(source, library, prefix=p, forget_bias=forget_bias) for p in _prefixes(prefix)]
-        return Loaded(stack([p.layer for p in parts]), {f"layer_{i}": p.params for i, p in enumerate(parts)})
     return load_and_map(source, library, layer=layer, prefix=prefix, forget_bias=forget_bias)[0]
 
 
@@ -86,14 +84,40 @@ def load_and_map(
     library: str | None = None,
     *,
     layer: Layer | None = None,
-    prefix: str = "",
+    prefix: str | Sequence[str] = "",
     forget_bias: float | None = None,
 ) -> tuple[Loaded, list[Mapped]]:
     """`load`, and the table of what it mapped."""
+    if library is not None:
+        check_library(library)
+    if layer is not None and not isinstance(layer, Layer):
+        fail("layer", "a jaxrnn Layer", layer, kind=TypeError)
+    if forget_bias is not None:
+        check_number(forget_bias, "forget_bias", "a number")
+    if isinstance(prefix, str):
+        return _load_one(source, library, layer, prefix, forget_bias)
+    several = _prefixes(prefix)
+    if layer is not None:
+        fail("layer", "left out with several prefixes, which make a stack", layer)
+    parts = [_load_one(source, library, None, p, forget_bias) for p in several]
+    table = [row._replace(ours=f"layer_{i}/{row.ours}") for i, (_, rows) in enumerate(parts) for row in rows]
+    whole = stack([loaded.layer for loaded, _ in parts])
+    return Loaded(whole, {f"layer_{i}": loaded.params for i, (loaded, _) in enumerate(parts)}), table
+
+
+def _load_one(
+    source: Any, library: str | None, layer: Layer | None, prefix: str, forget_bias: float | None
+) -> tuple[Loaded, list[Mapped]]:
+    """What is at one prefix."""
     with open_source(source, library, layer, prefix) as opened:
-        library = "torch" if library == "cudnn" else opened.library or library
+        library = "torch" if library == "cudnn" else library
+        if opened.library is not None and library not in (None, opened.library):
+            fail("library", f"left out, or {opened.library!r} for this source", library)
+        library = opened.library or library
         whole = opened.layer if layer is None else layer
         if isinstance(whole, Stack) and len({cell.name for cell in cells_of(whole).values()}) > 1:
+            if forget_bias is not None:
+                fail("forget_bias", "left out for a stack of several kinds of cells", forget_bias)
             return _load_mixed(opened, whole, library)
         match = best_match(opened, layer, library)
         if forget_bias is not None:
@@ -124,28 +148,39 @@ def _prefixes(prefix: Any) -> tuple[str, ...]:
 
 def open_source(source: Any, library: str | None, layer: Layer | None, prefix: str) -> files.Opened:
     """Anything that `load` takes as entries; the file, if there is one, stays open inside `with`."""
-    if isinstance(source, (str, Path)):
-        return files.opened(Path(source), prefix)
+    of_path = isinstance(source, (str, os.PathLike))
     if library == "cudnn":
-        return files.in_memory(cudnn.split(source, layer))
+        if segments(prefix):
+            fail("prefix", "left out for a flat vector, which has no names", prefix)
+        return files.in_memory(cudnn.split(_vector(source) if of_path else source, layer))
+    if of_path:
+        return files.opened(files.path_of(source, "source"), prefix)
     found = live.read(source, prefix)
     if found is not None:
         return files.in_memory(found)
     if not isinstance(source, Mapping):
         expected = "a module, a mapping of named arrays, or a path"
         fail("source", expected, source, kind=TypeError)
-    return files.in_memory(below(_without_params(from_mapping(source)), prefix))
+    return files.in_memory(below(folded(_without_params(from_mapping(source))), prefix))
+
+
+def _vector(source: Any) -> Any:
+    """The one array of a file."""
+    with files.opened(files.path_of(source, "source"), "") as opened:
+        if len(opened.entries) != 1:
+            names = [entry.name for entry in opened.entries]
+            fail("source", "a file of one array, the flat weight vector", Said(f"one with {names}"))
+        return opened.entries[0].read()
 
 
 def _without_params(source: Source) -> Source:
     """Flax's variables are parameters below `params`."""
     if all(e.name.startswith("params/") for e in source.entries) and source.entries:
-        return below(source, "params")
+        return below(source, "params")._replace(at=())
     return source
 
 
 def _with_forget_bias(match: Match, forget_bias: float) -> Any:
-    check_number(forget_bias, "forget_bias", "a number")
     if match.row.kind != "lstm" or not match.row.added:
         fail("forget_bias", f"left out for {match.row.library} {match.row.name}, which adds none", forget_bias)
     return replace(match.row, added=(("f", float(forget_bias)),))

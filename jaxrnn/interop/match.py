@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from jaxrnn.compose import Stack
 from jaxrnn.dtypes import FLOATS, is_float
-from jaxrnn.errors import Said, fail
+from jaxrnn.errors import Said, describe, fail
 from jaxrnn.interop import arithmetic, infer
 from jaxrnn.interop.express import check_expressible
 from jaxrnn.interop.places import Place, cells_of, locate
-from jaxrnn.interop.rows import LIBRARIES, ROWS, Row
+from jaxrnn.interop.rows import ROWS, Row
 from jaxrnn.interop.source import Entry, Source, segments
 from jaxrnn.layer import Layer
 
@@ -47,8 +47,6 @@ class Match:
 
 def best_match(source: Source, layer: Layer | None, library: str | None) -> Match:
     """The row that explains a source; an error names the first entry that does not fit it."""
-    if library is not None and library not in LIBRARIES:
-        fail("library", f"one of {LIBRARIES}", library)
     if not source.entries:
         fail("source", "with arrays in it", Said("none"))
     layer = source.layer if layer is None else layer
@@ -64,12 +62,14 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
                 continue
         matches.append(read(row, source, layer))
     if not matches:
-        raise refusals[0] if refusals else ValueError(f"no {library} cell is a {_kinds(layer)}")  # type: ignore[arg-type]
+        if refusals:
+            raise refusals[0]
+        fail("layer", f"of cells that {library} has", Said(", ".join(sorted(_kinds(layer)))))  # type: ignore[arg-type]
     best = min(matches, key=lambda m: len(m.problems))
     if best.problems:
         problem = best.problems[0]
         hint = f"{problem.hint} Read as {best.row.library} {best.row.name}.".strip()
-        if not best.cells or any(p.got == EXTRA for p in best.problems):
+        if not best.cells or any(p.got == EXTRA or p.kind is TypeError for p in best.problems):
             hint += _candidates(source, rows)
         fail(problem.name, problem.expected, Said(problem.got), hint, kind=problem.kind)
     return best
@@ -94,7 +94,7 @@ def read(row: Row, source: Source, layer: Layer | None) -> Match:
     match = Match(row)
     _group(match, source.entries)
     if not match.cells:
-        match.problems += [Problem(e.name, "an entry of a cell", EXTRA) for e in source.entries]
+        match.problems += [Problem(e.name, "an entry of a cell", EXTRA) for e in source.entries if not e.refusal]
         return match
     missing = _missing_places(match, layer)
     match.problems += missing
@@ -122,6 +122,10 @@ def _group(match: Match, entries: Iterable[Entry]) -> None:
     known = {n for array in match.row.arrays for n in arithmetic.names(match.row, array).values()}
     paths: dict[Place, tuple[str, ...]] = {}
     for entry in entries:
+        if entry.refusal is not None:
+            what = Said(describe(entry.refusal.got))
+            match.problems.append(Problem(entry.name, *entry.refusal._replace(got=what)))
+            continue
         parts = segments(entry.name)
         found = locate(match.row, parts, known)
         if found is None:
@@ -212,7 +216,7 @@ def _what(entry: Entry) -> str:
 
 
 def _candidates(source: Source, rows: Iterable[Row]) -> str:
-    """The prefixes under which there is a whole cell."""
+    """The prefixes under which there is a whole cell, from the top of what was given."""
     heads = {segments(e.name)[:length] for e in source.entries for length in range(1, len(segments(e.name)))}
     found: list[tuple[str, ...]] = []
     for head in sorted(heads, key=lambda h: (len(h), h))[:MOST_CANDIDATES]:
@@ -227,4 +231,4 @@ def _candidates(source: Source, rows: Iterable[Row]) -> str:
             found.append(head)
     if not found:
         return ""
-    return f" Pass `prefix`, one of {', '.join(repr('/'.join(f)) for f in found[:12])}."
+    return f" Pass `prefix`, one of {', '.join(repr('/'.join((*source.at, *f))) for f in found[:12])}."

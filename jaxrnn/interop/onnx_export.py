@@ -59,6 +59,13 @@ def export(layer: Layer, params: Params) -> Any:
     return model
 
 
+def content(model: Any) -> bytes:
+    """The file of a model. Protobuf ends at two GiB."""
+    if model.ByteSize() >= 2**31:
+        fail("params", "of less than two GiB for one ONNX file", Said(f"{model.ByteSize()} bytes"))
+    return model.SerializeToString()
+
+
 def _first(params: Any) -> Any:
     return _first(next(iter(params.values()))) if isinstance(params, dict) else params
 

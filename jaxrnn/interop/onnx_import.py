@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,10 +11,13 @@ import numpy as np
 
 from jaxrnn.compose import BidirectionalCarry, stack
 from jaxrnn.errors import Said, fail
+from jaxrnn.interop.files.onnx_file import model_of
+from jaxrnn.interop.files.opening import one_error, path_of
 from jaxrnn.interop.match import best_match
 from jaxrnn.interop.onnx_node import KINDS, attributes_of, input_of, is_constant, layer_of
 from jaxrnn.interop.places import cells_of
-from jaxrnn.interop.source import Entry, Source, entry_of
+from jaxrnn.interop.source import Entry, Source, check_once, entry_of
+from jaxrnn.interop.subclasses import is_a
 from jaxrnn.layer import Layer
 from jaxrnn.typing import Carry
 
@@ -43,7 +47,8 @@ def read_onnx(model: Any) -> list[Node]:
         a cell (in `jaxrnn.reverse` for "reverse"), one in both a `jaxrnn.bidirectional`.
 
     Raises:
-        ValueError: the model has none, or a node has an attribute, an activation or a shape that does not fit.
+        ValueError: the model has none, or a node has an attribute, an activation or a shape that does not fit, or the
+            file is damaged. TypeError: it is no model. FileNotFoundError: there is no such file.
 
     >>> import jax, jaxrnn
     >>> cell = jaxrnn.gru(4)
@@ -51,16 +56,22 @@ def read_onnx(model: Any) -> list[Node]:
     >>> [(node.name, node.layer == cell) for node in jaxrnn.interop.read_onnx(model)]
     [('layer_0', True)]
     """
-    if not hasattr(model, "graph"):
-        import onnx
-
-        model = onnx.load(str(model), load_external_data=False)
+    if isinstance(model, (str, os.PathLike)):
+        path = path_of(model, "model")
+        if not path.is_file():
+            raise FileNotFoundError(f"no such file: {path}")
+        with one_error(path):
+            return read_onnx(model_of(path))
+    if not is_a(model, "onnx", "ModelProto"):
+        fail("model", "an onnx.ModelProto, or the path of one", model, kind=TypeError)
+    _check_names(model.graph)
     constants = _constants(model)
     return [_node(proto, i, constants) for i, proto in enumerate(_protos(model))]
 
 
 def read_source(model: Any, prefix: str) -> Source:
     """The one recurrent node, or the plain chain of them, as entries of its layers; `prefix` names one node."""
+    _check_names(model.graph)
     constants = _constants(model)
     pairs = list(zip(read_onnx(model), _protos(model), strict=True))
     if prefix:
@@ -85,9 +96,25 @@ def read_source(model: Any, prefix: str) -> Source:
     return Source(tuple(entries), layers[0] if len(layers) == 1 else stack(layers), "onnx")
 
 
+def _check_names(graph: Any) -> None:
+    """A value is made once, and the name of a recurrent node is one node's."""
+    inputs = [value.name for value in graph.input]
+    weights = [tensor.name for tensor in graph.initializer]
+    made = [name for node in graph.node for name in node.output if name]
+    check_once(inputs, "graph", "input")
+    check_once([*weights, *made], "graph", "value")  # an initializer may be the default of an input
+    check_once([name for name in made if name in set(inputs)] + inputs, "graph", "value")
+    check_once([value.name for value in graph.output], "graph", "output")
+    check_once([_name(n, i) for i, n in enumerate(n for n in graph.node if _is_recurrent(n))], "graph", "node")
+
+
+def _is_recurrent(node: Any) -> bool:
+    return node.op_type in KINDS and node.domain in ("", "ai.onnx")
+
+
 def _protos(model: Any) -> list[Any]:
     """The recurrent nodes of the graph."""
-    found = [node for node in model.graph.node if node.op_type in KINDS and node.domain in ("", "ai.onnx")]
+    found = [node for node in model.graph.node if _is_recurrent(node)]
     if not found:
         others = sorted({node.op_type for node in model.graph.node})
         fail("source", f"a model with a node out of {tuple(KINDS)}", Said(f"one with {others}"))

@@ -10,6 +10,7 @@ from jaxrnn.compose.reverse import reverse
 from jaxrnn.errors import Said, fail
 from jaxrnn.interop.activations import FUNCTIONS, named
 from jaxrnn.interop.express import make_cell
+from jaxrnn.interop.source import check_once
 from jaxrnn.layer import Layer
 
 KINDS = {"LSTM": "lstm", "GRU": "gru", "RNN": "elman"}
@@ -58,6 +59,7 @@ def attributes_of(node: Any) -> dict[str, Any]:
     """A node's attributes by name."""
     from onnx import helper
 
+    check_once((a.name for a in node.attribute), f"node {node.name!r}", "attribute")
     return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
@@ -105,8 +107,6 @@ def _functions(node: Any, given: Mapping[str, Any], ways: int) -> list[dict[str,
             fail("activations", f"out of {tuple(FUNCTIONS)}", name)
     alphas, betas = list(given.get("activation_alpha", ())), list(given.get("activation_beta", ()))
     clip = given.get("clip")
-    if clip is not None and not clip > 0:
-        fail("clip", "a positive number", clip)
     functions = []
     for name, option in zip(names, options * ways, strict=True):
         name = spelled[name.lower()]

@@ -16,6 +16,9 @@ from typing import Any
 
 import jax
 
+from jaxrnn.checks import check_choice
+from jaxrnn.errors import fail
+
 
 @dataclass(frozen=True)
 class Array:
@@ -242,6 +245,13 @@ ROWS = (
 )
 
 LIBRARIES = tuple(dict.fromkeys(row.library for row in ROWS))
+
+
+def check_library(library: Any, argument: str = "library") -> None:
+    """A library with rows, or the flat vector of "cudnn"."""
+    if not isinstance(library, str):
+        fail(argument, "the name of a library", library, kind=TypeError)
+    check_choice(library, argument, (*LIBRARIES, "cudnn"))
 
 
 def named(library: str, name: str) -> Row:

@@ -11,16 +11,19 @@ import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.compose import Bidirectional, Reverse, Stack
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.errors import Said, fail
+from jaxrnn.files import write_bytes
 from jaxrnn.interop import arithmetic, cudnn
 from jaxrnn.interop.express import check_expressible, options_of
-from jaxrnn.interop.files import write, writer_of
-from jaxrnn.interop.places import Place, cells_of, path_of
-from jaxrnn.interop.rows import LIBRARIES, ROWS, Row
+from jaxrnn.interop.files import check_target, path_of, write
+from jaxrnn.interop.places import Place, cells_of
+from jaxrnn.interop.places import path_of as place_of
+from jaxrnn.interop.rows import ROWS, Row, check_library
 from jaxrnn.layer import Layer, check_params
 from jaxrnn.typing import Params
 
 TREES = ("flax.linen", "flax.nnx")  # libraries whose parameters are nested
+NAMELESS = ("onnx", "cudnn")  # formats in which nobody chooses a name
 
 
 def save(
@@ -41,7 +44,8 @@ def save(
         layer: a cell of `lstm`, `gru` or `elman`, alone, stacked, in one direction or both.
         params: its parameters.
         library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn".
-        target: a path to write to: .safetensors, .npz, .pt, .weights.h5 (Keras), .onnx.
+        target: a path to write to: .safetensors, .npz, .pt, .weights.h5 (Keras), .onnx. The file appears whole, or what
+            was there stays as it was. bfloat16 is each format's own; .npz has none.
         cell: the library's class, where several could hold the layer: "LSTMCell" of torch, "OptimizedLSTMCell" of nnx.
         prefix: what names begin with, where the layer is in a larger model; by default nothing, but for haiku the
             name that its module would have.
@@ -51,7 +55,8 @@ def save(
         `onnx.ModelProto`, the flat vector for "cudnn", arrays by name for the rest. With `target` None.
 
     Raises:
-        ValueError: the library has no such layer; the message names the option.
+        ValueError: the library has no such layer; the message names the option. TypeError: the format cannot hold the
+            dtype. WriteError, an OSError: the file cannot be written.
 
     >>> import jax, jaxrnn
     >>> layer = jaxrnn.bidirectional(jaxrnn.gru(4))
@@ -59,26 +64,22 @@ def save(
     >>> sorted(state)[:2], state["weight_ih_l0"].shape
     (['bias_hh_l0', 'bias_hh_l0_reverse'], (12, 3))
     """
-    path = None if target is None else Path(target)
+    path = None if target is None else path_of(target, "target")
+    _check(layer, library, cell, prefix)
     if library == "onnx":
-        from jaxrnn.interop.onnx_export import export
+        from jaxrnn.interop.onnx_export import content, export
 
+        if path is not None and not path.name.endswith(".onnx"):
+            fail("target", "a path that ends in .onnx", target)
         model = export(layer, params)
-        if path is None:
-            return model
-        if not path.name.endswith(".onnx"):
-            fail("target", "a path that ends in .onnx", Said(str(target)))
-        path.write_bytes(model.SerializeToString())
-        return None
+        return model if path is None else write_bytes(path, content(model))
     if path is not None:
-        writer_of(path)
+        check_target(path, target)
     if library == "cudnn":
         cudnn.check(layer)
         arrays = named_arrays(layer, params, "torch", None, "")
         vector = cudnn.join(layer, layer.input_size(params), arrays)
-        if path is None:
-            return vector
-        return write(path, {"weights": vector})
+        return vector if path is None else write(path, {"weights": vector})
     arrays = named_arrays(layer, params, library, cell, prefix)
     if path is not None:
         return write(path, arrays)
@@ -87,9 +88,20 @@ def save(
     return _tree({tuple(n.split("/")): a for n, a in arrays.items()}) if library in TREES else arrays
 
 
+def _check(layer: Any, library: Any, cell: Any, prefix: Any) -> None:
+    """The options, of which none is taken that has no effect."""
+    if not isinstance(layer, Layer):
+        fail("layer", "a jaxrnn Layer", layer, kind=TypeError)
+    check_library(library)
+    for name, value in (("cell", cell), ("prefix", prefix)):
+        if value is not None and not isinstance(value, str):
+            fail(name, "None or a string", value, kind=TypeError)
+        if value is not None and library in NAMELESS:
+            fail(name, f"left out for {library}, whose arrays it does not name", value)
+
+
 def named_arrays(layer: Layer, params: Params, library: str, cell: str | None, prefix: str | None) -> dict[str, Any]:
     """The library's arrays by flat names."""
-    check_library(library)
     cells = cells_of(layer)
     rows = {place: row_of(one, library, cell, single=len(cells) == 1) for place, one in cells.items()}
     check_params(layer, params)
@@ -108,19 +120,12 @@ def named_arrays(layer: Layer, params: Params, library: str, cell: str | None, p
 def cell_arrays(layer: Layer, params: Params, place: Place, cell: Cell, row: Row) -> dict[str, Any]:
     """One cell's arrays as the library has them."""
     ours: Any = params
-    for part in path_of(layer, place):
+    for part in place_of(layer, place):
         ours = ours[part]
     host = {name: np.asarray(a) for name, a in ours.items()}
     options = options_of(cell)
     has = {name: value is not None and value is not False for name, value in options.items()}
     return arithmetic.to_theirs(row, cell, cell.input_size(ours), host, has)
-
-
-def check_library(library: Any) -> None:
-    """A library with rows."""
-    known = (*LIBRARIES, "cudnn")
-    if library not in known:
-        fail("library", f"one of {known}", library, nearest(str(library), known))
 
 
 def row_of(cell: Cell, library: str, name: str | None, *, single: bool) -> Row:
@@ -162,7 +167,7 @@ def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place,
                 continue
             way = ("backward" if backward else "forward") if both else ""
             if library == "jaxrnn":
-                names[place] = "/".join((*path_of(layer, place), "{array}"))
+                names[place] = "/".join((*place_of(layer, place), "{array}"))
             elif library == "keras":
                 names[place] = "/".join((head, *([f"{way}_layer"] if way else []), "cell", "{array}"))
             elif len(layers) > 1 or (both and not library.startswith("flax")):

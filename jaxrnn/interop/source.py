@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxrnn.errors import fail
+from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer
 
 
 class FileError(ValueError):
     """A file that cannot be read: damaged, hostile, or not what its name says."""
+
+
+class Refusal(NamedTuple):
+    """Why an entry is no array to read. It matters only where the entry belongs to what is loaded."""
+
+    expected: str
+    got: Any
+    hint: str = ""
+    kind: type[Exception] = ValueError
 
 
 class Entry(NamedTuple):
@@ -23,14 +33,19 @@ class Entry(NamedTuple):
     shape: tuple[int, ...]
     dtype: Any
     read: Callable[[], Any]
+    refusal: Refusal | None = None
 
 
 class Source(NamedTuple):
-    """All entries of a file or an object, and what else it tells: its layer, where it holds a configuration."""
+    """All entries of a file or an object, and what else it tells: its layer, where it holds a configuration.
+
+    `at` is the prefix that was taken off the names.
+    """
 
     entries: tuple[Entry, ...]
     layer: Layer | None = None
     library: str | None = None
+    at: tuple[str, ...] = ()
 
 
 def entry_of(name: str, array: Any) -> Entry:
@@ -38,34 +53,68 @@ def entry_of(name: str, array: Any) -> Entry:
     return Entry(name, tuple(array.shape), array.dtype, lambda: array)
 
 
+def refused(name: str, expected: str, got: Any, hint: str = "", kind: type[Exception] = TypeError) -> Entry:
+    """Something that is no array: an error once it is wanted."""
+    return Entry(name, (), None, lambda: fail(name, expected, got, hint, kind=kind), Refusal(expected, got, hint, kind))
+
+
+def check_once(names: Iterable[str], where: str, what: str) -> None:
+    """No name stands twice: which of the two a reader took would be chance."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            fail(where, f"with every {what} once", Said(f"{name!r} {count} times"))
+
+
 def from_mapping(tree: Any, argument: str = "source") -> Source:
-    """Nested or flat mappings of arrays: a state dict, a Flax or haiku tree of parameters."""
-    return Source(tuple(_leaves(tree, "", argument)))
+    """Nested or flat mappings of arrays: a state dict, a Flax or haiku tree of parameters, a checkpoint of torch."""
+    entries = tuple(_leaves(tree, "", ()))
+    check_once((e.name for e in entries), argument, "name")
+    return Source(entries)
 
 
-def _leaves(tree: Any, path: str, argument: str) -> Iterator[Entry]:
+def _leaves(tree: Any, path: str, above: tuple[int, ...]) -> Iterator[Entry]:
+    if id(tree) in above:
+        yield refused(path, "a tree of arrays", Said("a mapping within itself"))
+        return
     for key, value in tree.items():
-        if not isinstance(key, str):
-            fail(argument, "a mapping with names as keys", key, kind=TypeError)
-        name = f"{path}/{key}" if path else key
-        if isinstance(value, Mapping):
-            yield from _leaves(value, name, argument)
+        name = f"{path}/{key}" if path else str(key)
+        if not isinstance(key, str | int):
+            yield refused(name, "below names alone", key)
+        elif isinstance(value, Mapping):
+            yield from _leaves(value, name, (*above, id(tree)))
         else:
-            yield entry_of(name, array_of(name, value))
+            yield array_entry(name, value)
 
 
-def array_of(name: str, value: Any) -> Any:
-    """An array as NumPy or JAX has it, from any library's."""
+def array_entry(name: str, value: Any) -> Entry:
+    """Any library's array as NumPy or JAX has it; anything else is refused once it is wanted."""
     if isinstance(value, (jax.Array, np.ndarray)):
-        return value
-    if hasattr(value, "detach"):  # a torch tensor; NumPy knows no bfloat16
-        tensor = value.detach().cpu()
-        if str(tensor.dtype) == "torch.bfloat16":
-            return tensor.float().numpy().astype(jax.numpy.bfloat16)
-        return tensor.numpy()
+        return entry_of(name, value)
+    if hasattr(value, "detach") and hasattr(value, "untyped_storage"):
+        return _torch_entry(name, value)
     if hasattr(value, "__array__") and hasattr(value, "shape"):
-        return np.asarray(value)
-    return fail(name, "an array", value, kind=TypeError)
+        return entry_of(name, np.asarray(value))
+    return refused(name, "an array", value)
+
+
+def _torch_entry(name: str, value: Any) -> Entry:
+    """A tensor of torch, by its bytes where NumPy lacks the dtype: bfloat16, and floats of eight bits."""
+    try:
+        dtype = jax.numpy.dtype(str(value.dtype).removeprefix("torch."))
+    except TypeError:  # quantised: numbers that mean something else
+        return refused(name, "a tensor of plain numbers", Said(str(value.dtype)))
+    if str(value.layout) != "torch.strided" or value.is_meta:
+        return refused(name, "a dense tensor with numbers", Said(f"{value.layout} on {value.device}"))
+
+    def read() -> Any:
+        import torch
+
+        tensor = value.detach().cpu()
+        if dtype.isbuiltin == 1:
+            return tensor.numpy()
+        return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().view(dtype).reshape(tuple(tensor.shape))
+
+    return Entry(name, tuple(value.shape), dtype, read)
 
 
 def segments(name: str) -> tuple[str, ...]:
@@ -80,9 +129,9 @@ def below(source: Source, prefix: str) -> Source:
         return source
     kept = [e._replace(name="/".join(segments(e.name)[len(start) :])) for e in source.entries if _under(e, start)]
     if not kept:
-        heads = sorted({"/".join(segments(e.name)[:-1]) for e in source.entries})
+        heads = sorted({"/".join((*source.at, *segments(e.name)[:-1])) for e in source.entries})
         fail("prefix", f"the start of some names, such as {', '.join(map(repr, heads[:12]))}", prefix)
-    return source._replace(entries=tuple(kept))
+    return source._replace(entries=tuple(kept), at=(*source.at, *start))
 
 
 def _under(entry: Entry, start: tuple[str, ...]) -> bool:

@@ -63,8 +63,8 @@ def test_from_library_to_library(source: Path, tmp_path: Path) -> None:
         (["torch.npz", "ours.npz"], "Pass `prefix`, one of 'encoder'"),
         (["torch.npz", "ours.bin", "--prefix", "encoder.rnn"], "`target` must be a path that ends in one of"),
         (["torch.npz", "ours.npz", "--prefix", "decoder"], "`prefix` must be the start of some names"),
-        (["torch.npz", "ours.npz", "--from", "caffe"], "`library` must be one of"),
-        (["torch.npz", "ours.npz", "--to", "caffe", "--prefix", "encoder.rnn"], "`library` must be one of"),
+        (["torch.npz", "ours.npz", "--from", "caffe"], "`of` must be one of"),
+        (["torch.npz", "ours.npz", "--to", "caffe", "--prefix", "encoder.rnn"], "`to` must be one of"),
         (["nowhere.npz", "ours.npz"], "no such file: nowhere.npz"),
     ],
 )

@@ -103,3 +103,16 @@ def test_cudnn_refuses() -> None:
     layer = jaxrnn.lstm(H, projection=2)
     with pytest.raises(ValueError, match="for cudnn"):
         interop.save(layer, layer.init(jax.random.key(0), D), "cudnn")
+
+
+def test_the_flat_vector_in_a_file(tmp_path: Any) -> None:
+    layer = jaxrnn.stack([jaxrnn.bidirectional(jaxrnn.lstm(H))] * 2)
+    params = randomised(layer.init(jax.random.key(0), D))
+    interop.save(layer, params, "cudnn", tmp_path / "vector.npz")
+    (vector,) = np.load(tmp_path / "vector.npz").values()
+    np.testing.assert_array_equal(vector, interop.save(layer, params, "cudnn"))
+    got = interop.load(tmp_path / "vector.npz", "cudnn", layer=layer)
+    jax.tree.map(np.testing.assert_array_equal, got.params, params)
+    np.savez(tmp_path / "two.npz", a=vector, b=vector)
+    with pytest.raises(ValueError, match="a file of one array"):
+        interop.load(tmp_path / "two.npz", "cudnn", layer=layer)

@@ -1,24 +1,27 @@
 """Keras's HDF5 files: weights of Keras 3 (`.weights.h5`), whole models of Keras 1 to 3 (`.h5`), and `.keras` archives.
 
-From a configuration only plain JSON is read. Links to elsewhere, virtual data and objects are refused.
+From a configuration only plain JSON is read. Links to elsewhere, virtual data and objects are refused. HDF5 compares a
+checksum where an array was written with fletcher32, which Keras does not do.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import zipfile
+import io
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.errors import Said, fail
-from jaxrnn.interop.files.npz import DEFLATE_LIMIT, check_member
+from jaxrnn.interop.files.hdf5_heaps import check_file, check_heaps
+from jaxrnn.interop.files.rules import archive_of, check_declared, json_of
 from jaxrnn.interop.keras_layers import RECURRENT, layer_of, variable
-from jaxrnn.interop.source import Entry, Source, segments
+from jaxrnn.interop.source import Entry, Source, check_once, refused, segments
 
 CONFIG_LIMIT = 64 * 2**20
 
@@ -29,13 +32,14 @@ def reader(path: Path, prefix: str) -> Iterator[Source]:
     import h5py
 
     with h5py.File(path, "r") as file:
+        check_file(path, _lengths(file))
         entries = tuple(_walk(h5py, file))
         text = file.attrs.get("model_config")
         if text is None:
             yield Source(tuple(e._replace(name=variable(e.name)) for e in entries))
             return
         version = str(file.attrs.get("keras_version", "2"))
-        yield _recurrent(_json(text, path.name), entries, prefix, 3 if version.startswith("3") else 2)
+        yield _recurrent(json_of(text, path.name), entries, prefix, 3 if version.startswith("3") else 2)
 
 
 @contextlib.contextmanager
@@ -43,27 +47,23 @@ def keras_reader(path: Path, prefix: str) -> Iterator[Source]:
     """A `.keras` archive: its weights, and the recurrent layer in its configuration."""
     import h5py
 
-    with zipfile.ZipFile(path) as archive:
+    with archive_of(path) as archive:
         members = {member.filename: member for member in archive.infolist()}
         for name in ("config.json", "model.weights.h5"):
             if name not in members:
                 fail(path.name, f"a Keras archive with {name}", Said(f"one with {sorted(members)}"))
-            check_member(members[name])
         if members["config.json"].file_size > CONFIG_LIMIT:
             fail("config.json", f"of at most {CONFIG_LIMIT} bytes", Said(f"{members['config.json'].file_size}"))
-        config = _json(archive.read("config.json"), path.name)
-        with archive.open("model.weights.h5") as packed:
-            while packed.read(2**20):
-                pass  # to its end, where the checksum is
-        with archive.open("model.weights.h5") as packed, h5py.File(packed, "r") as file:
-            yield _recurrent(config, tuple(_walk(h5py, file)), prefix, 3)
+        config = json_of(archive.read("config.json"), path.name)
+        weights = archive.read("model.weights.h5")
+    with h5py.File(io.BytesIO(weights), "r") as file:
+        check_heaps(weights, _lengths(file), path.name)
+        yield _recurrent(config, tuple(_walk(h5py, file)), prefix, 3)
 
 
-def _json(text: Any, name: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        return fail(name, "a Keras file, whose configuration is JSON", Said(f"{type(error).__name__}: {error}"))
+def _lengths(file: Any) -> int:
+    """How many bytes a size takes in this file."""
+    return int(file.id.get_create_plist().get_sizes()[1])
 
 
 # ---------------------------------------------------------------- arrays
@@ -73,29 +73,49 @@ def _walk(h5py: Any, group: Any, path: str = "", seen: frozenset[int] = frozense
     address = h5py.h5o.get_info(group.id).addr
     if address in seen:
         fail(path, "a tree of groups", Said("a group within itself"))
+    check_once(list(group), path or "the file", "name")
     for name in group:
         at = f"{path}/{name}" if path else name
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            fail(at, "an array in the file itself", Said("a link to elsewhere"))
+            yield refused(at, "an array in the file itself", Said("a link to elsewhere"))
+            continue
         value = group[name]
         if isinstance(value, h5py.Group):
             yield from _walk(h5py, value, at, seen | {address})
         elif isinstance(value, h5py.Dataset):
-            yield _entry(value, at)
+            yield _entry(h5py, value, at)
         else:
-            fail(at, "an array", Said("a named type"), kind=TypeError)
+            yield refused(at, "an array", Said("a named type"))
 
 
-def _entry(data: Any, name: str) -> Entry:
+def _entry(h5py: Any, data: Any, name: str) -> Entry:
     dtype, shape = data.dtype, data.shape
-    if shape is None or dtype.hasobject or dtype.kind not in "fiub":
-        fail(name, "an array of numbers", Said(str(dtype)), kind=TypeError)
+    half = dtype.kind == "V" and dtype.itemsize == 2 and data.attrs.get("dtype") == "bfloat16"  # as Keras writes it
+    if shape is None or dtype.hasobject or not (half or dtype.kind in "fiub"):
+        return refused(name, "an array of numbers", Said(str(dtype)))
     if data.is_virtual or data.external:
-        fail(name, "an array in the file itself", Said("numbers that are kept elsewhere"))
-    stored, declared = data.id.get_storage_size(), data.size * dtype.itemsize
-    if declared > stored * (DEFLATE_LIMIT if data.compression else 1):
-        fail(name, f"at most as large as what is stored, {stored} bytes", Said(f"{dtype}{list(shape)}"))
+        return refused(name, "an array in the file itself", Said("numbers that are kept elsewhere"))
+    packed, stored = _packed(h5py, data, name), data.id.get_storage_size()
+    check_declared(stored, data.file.id.get_filesize(), name, packed=False)
+    chunks = data.chunks or shape
+    cut = math.prod(-(-n // chunk) for n, chunk in zip(shape, chunks, strict=True))
+    if data.chunks and data.id.get_num_chunks() != cut:  # HDF5 would fill the gaps with zeros
+        fail(name, f"stored in {cut} chunks", Said(f"{data.id.get_num_chunks()}"))
+    for part in (shape, chunks):  # HDF5 unpacks whole chunks
+        check_declared(math.prod(part) * dtype.itemsize, stored, name, packed=packed)
+    if half:
+        return Entry(name, shape, jnp.dtype(jnp.bfloat16), lambda: np.asarray(data[()]).view(jnp.bfloat16))
     return Entry(name, shape, dtype, lambda: np.asarray(data[()]))
+
+
+def _packed(h5py: Any, data: Any, name: str) -> bool:
+    """Whether the numbers are packed: once, and by what HDF5 itself and h5py bring, beside what only arranges bytes."""
+    created = data.id.get_create_plist()
+    filters = [created.get_filter(i)[0] for i in range(created.get_nfilters())]
+    packing = [f for f in filters if f not in (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)]
+    if len(packing) > 1 or not set(packing) <= {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF}:
+        fail(name, "packed by gzip or lzf, and once", Said(f"HDF5's filters {filters}"))
+    return bool(packing)
 
 
 # ---------------------------------------------------------------- the recurrent layers of a model

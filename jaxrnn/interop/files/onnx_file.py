@@ -1,10 +1,11 @@
-"""ONNX models, with their weights in the file itself."""
+"""ONNX models, with their weights in the file itself. The format has no checksum."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jaxrnn.interop.source import Source
 
@@ -12,8 +13,13 @@ from jaxrnn.interop.source import Source
 @contextlib.contextmanager
 def reader(path: Path, prefix: str) -> Iterator[Source]:
     """The recurrent nodes of a model."""
-    import onnx
-
     from jaxrnn.interop.onnx_import import read_source
 
-    yield read_source(onnx.load(str(path), load_external_data=False), prefix)
+    yield read_source(model_of(path), prefix)
+
+
+def model_of(path: Path) -> Any:
+    """The model as its file describes it; no other file is looked at."""
+    import onnx
+
+    return onnx.load(str(path), load_external_data=False)

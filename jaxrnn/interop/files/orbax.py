@@ -1,4 +1,5 @@
-"""Orbax checkpoints of Flax models: a folder, read without knowing its tree."""
+"""Orbax checkpoints of Flax models: a folder, read without knowing its tree. What its record declares is checked before
+any array is read; Orbax's own store compares checksums of its index, not of the numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +7,11 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxrnn.interop.source import Source, from_mapping
+import jax
+import numpy as np
+
+from jaxrnn.interop.files.rules import check_together, json_of
+from jaxrnn.interop.source import Entry, Source, from_mapping
 
 
 @contextlib.contextmanager
@@ -14,5 +19,11 @@ def reader(path: Path, prefix: str) -> Iterator[Source]:
     """The arrays of a checkpoint."""
     import orbax.checkpoint as ocp
 
+    for name in ("_METADATA", "_CHECKPOINT_METADATA", "_sharding"):
+        if (path / name).is_file():
+            json_of((path / name).read_bytes(), name)
     with ocp.StandardCheckpointer() as checkpointer:
+        item = checkpointer.metadata(path.resolve()).item_metadata
+        declared = [leaf for leaf in jax.tree.leaves(item.tree) if hasattr(leaf, "shape")]
+        check_together((Entry("", tuple(d.shape), np.dtype(d.dtype), lambda: None) for d in declared), path)
         yield from_mapping(checkpointer.restore(path.resolve()), path.name)

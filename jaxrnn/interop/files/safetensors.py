@@ -1,4 +1,7 @@
-"""The safetensors format, by its own library: it checks names, shapes and sizes against the file when it opens one."""
+"""The safetensors format, by its own library: it checks names, shapes and sizes against the file when it opens one.
+
+The format has no checksum: a digit that changed on the disk is read as it is.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.errors import fail
-from jaxrnn.interop.source import Entry, Source
+from jaxrnn.interop.files.rules import json_of
+from jaxrnn.interop.source import Entry, Source, refused
 
 # The format's codes, which tell a dtype before an array is read. NumPy can hold no others.
 DTYPES: dict[str, Any] = {
@@ -38,6 +41,8 @@ def reader(path: Path, prefix: str) -> Iterator[Source]:
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
+        with path.open("rb") as raw:  # the library, which has checked the length, lets the last of two names win
+            json_of(raw.read(int.from_bytes(raw.read(8), "little")), path.name)
         yield Source(tuple(_entry(file, name) for name in file.keys()))  # noqa: SIM118, it is no mapping
 
 
@@ -45,13 +50,13 @@ def _entry(file: Any, name: str) -> Entry:
     header = file.get_slice(name)
     code = header.get_dtype()
     if code not in DTYPES:
-        fail(name, f"of a dtype out of {tuple(DTYPES)}", code, kind=TypeError)
+        return refused(name, f"of a dtype out of {tuple(DTYPES)}", code)
     return Entry(name, tuple(header.get_shape()), DTYPES[code], partial(file.get_tensor, name))
 
 
-def write(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Named arrays."""
-    from safetensors.numpy import save_file
+def content(arrays: Mapping[str, Any]) -> bytes:
+    """The file of named arrays."""
+    from safetensors.numpy import save
 
     # The library stores the bytes as they lie in memory: those of a transposed view would be in the wrong order.
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
