@@ -32,3 +32,37 @@ from jaxrnn.layer import Layer as Layer
 from jaxrnn.layer import Parameter as Parameter
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BidirectionalCarry",
+    "Cell",
+    "ElmanCarry",
+    "GRUCarry",
+    "LSTMCarry",
+    "Layer",
+    "Parameter",
+    "__version__",
+    "bidirectional",
+    "decode",
+    "elman",
+    "explain",
+    "gate_cell",
+    "gru",
+    "highway",
+    "input_dropout",
+    "interop",
+    "keras",
+    "linen",
+    "lstm",
+    "lstm_1997",
+    "nnx",
+    "recurrent_dropout",
+    "residual",
+    "reverse",
+    "scan",
+    "scan_carries",
+    "scan_truncated",
+    "stack",
+    "weight_drop",
+    "zoneout",
+]

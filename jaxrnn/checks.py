@@ -11,13 +11,17 @@ import numpy as np
 
 from jaxrnn.errors import Said, fail, nearest
 
+LARGEST = 2**31 - 1  # of a size or a count: XLA counts with int32 in many places, and no machine holds more
 
-def check_size(value: Any, argument: str) -> None:
-    """A positive integer, or an error."""
+
+def check_size(value: Any, argument: str, most: int = LARGEST) -> None:
+    """A positive integer that is not absurd, or an error."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         fail(argument, "a positive integer", value, kind=TypeError)
     if value < 1:
         fail(argument, "a positive integer", value)
+    if value > most:
+        fail(argument, f"a positive integer of at most {most:,}", value)
 
 
 def check_number(value: Any, argument: str, expected: str) -> None:

@@ -42,6 +42,11 @@ class Parameter:
 class Layer(abc.ABC):
     """A recurrent layer: static, hashable, without arrays of its own."""
 
+    made = ""  # how one would type it; `jaxrnn.made` sets it, and a changed copy is without
+
+    def __repr__(self) -> str:
+        return self.made or f"{type(self).__name__}({', '.join(map(repr, self.parts))}, ...)"
+
     @property
     @abc.abstractmethod
     def output_size(self) -> int:
@@ -125,7 +130,12 @@ def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
     """Every declared array is there, with its shape and a floating dtype, and nothing else is."""
     if not isinstance(params, dict):
         fail(argument, "a dict of arrays, as `init` returns", params, kind=TypeError)
-    for name, declared, value in _pairs(argument, layer.declare(layer.input_size(params)), params):
+    check_declared(layer.declare(layer.input_size(params)), params, argument)
+
+
+def check_declared(declarations: dict[str, Any], params: Any, argument: str = "params") -> None:
+    """`check_params` for what has declarations, nested as the parameters are, and is no layer."""
+    for name, declared, value in _pairs(argument, declarations, params):
         if not isinstance(value, (jax.Array, np.ndarray)):
             fail(name, f"an array of shape {declared.shape}", value, kind=TypeError)
         if value.shape != declared.shape:
@@ -145,6 +155,8 @@ def entry(params: Params, name: str, argument: str = "params") -> Any:
 
 def _pairs(path: str, declared: dict[str, Any], given: Any) -> Iterator[tuple[str, Parameter, Any]]:
     """Declared parameters beside the given arrays; an error names what is missing or too much."""
+    if not isinstance(given, dict):
+        fail(path, "a dict of arrays, as `init` returns", given, kind=TypeError)
     for name, inner in declared.items():
         value = entry(given, name, path)
         at = f"{path}[{name!r}]"

@@ -14,6 +14,7 @@ from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, entry
+from jaxrnn.made import remembered
 from jaxrnn.typing import Array, Carry, Params
 
 MERGES: dict[str, Callable[[Array, Array], Array]] = {
@@ -31,7 +32,7 @@ class BidirectionalCarry(NamedTuple):
     backward: Carry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bidirectional(Layer):
     """Made by `bidirectional`. Parameters `{"forward": ..., "backward": ...}`."""
 
@@ -85,6 +86,7 @@ class Bidirectional(Layer):
         return (MERGES[self.merge] if isinstance(self.merge, str) else self.merge)(forward, backward)
 
 
+@remembered
 def bidirectional(forward: Layer, backward: Layer | None = None, *, merge: Any = "concat") -> Bidirectional:
     """Run one layer forward and one backward, and merge their outputs at each step.
 
