@@ -59,10 +59,11 @@ class Attend(Reader):
         sizes = self.attention.sizes(entry(params, "attention"), "params['attention']")
         return memory.values.shape[-1] if sizes is None else sizes[1]
 
-    def check_attending(self, carry: Any, batch: tuple[int, ...], size: int) -> AttendCarry:
+    def check_attending(self, carry: Any, memory: Memory, size: int) -> AttendCarry:
         """The carry of a decoder that reads its own output `[*B, size]`."""
         if not isinstance(carry, AttendCarry):
             fail("carry", "an AttendCarry, as `decoder.initial_carry` returns", carry, kind=TypeError)
+        batch = memory.mask.shape[:-1]
         cell = check_carry(self.cell, carry.cell, batch, "carry.cell")
         return AttendCarry(cell, check_state(carry.output, (*batch, size), "carry.output"))
 

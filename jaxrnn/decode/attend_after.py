@@ -21,7 +21,7 @@ from jaxrnn.decode.reader import initial, joined
 from jaxrnn.dtypes import default_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
-from jaxrnn.layer import Layer, Parameter, entry
+from jaxrnn.layer import Layer, Parameter, check_carry, entry
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
 
 glorot = jax.nn.initializers.glorot_uniform()
@@ -58,6 +58,11 @@ class AttendAfter(Attend):
     def beside(self, params: Params, memory: Memory) -> tuple[int, int]:
         return self.units * self.input_feeding, self.features(params, memory)
 
+    def check_carry(self, carry: Any, memory: Memory) -> Carry:
+        if self.input_feeding:
+            return self.check_attending(carry, memory, self.units)
+        return check_carry(self.cell, carry, memory.mask.shape[:-1])
+
     def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, cell: Carry | None = None) -> Carry:
         """The carry before the first step: the cell's own, and with input feeding an output of zeros beside it."""
         cell = initial(self.cell, batch, params, cell)
@@ -74,10 +79,9 @@ class AttendAfter(Attend):
         step: Any = 0,
     ) -> tuple[Carry, Attended]:
         """Step, then attend by the output; see `Cell.step`."""
-        before, seen = carry, self.check(params, x, memory)
+        seen, before = self.check(params, x, memory), self.check_carry(carry, memory)
         if self.input_feeding:
-            carry = self.check_attending(carry, seen.shape[:-1], self.units)
-            before, seen = carry.cell, joined(seen, carry.output)
+            before, seen = before.cell, joined(seen, before.output)
         cell, y = self.cell.step(entry(params, "cell"), before, seen, rng=rng, step=step)
         attended = self._attend(params, y, memory)
         return AttendCarry(cell, attended.output) if self.input_feeding else cell, attended

@@ -46,6 +46,9 @@ class AttendBefore(Attend):
         features = self.features(params, memory)
         return features, features
 
+    def check_carry(self, carry: Any, memory: Memory) -> AttendCarry:
+        return self.check_attending(carry, memory, self.cell.output_size)
+
     def initial_carry(
         self,
         batch: tuple[int, ...],
@@ -70,8 +73,7 @@ class AttendBefore(Attend):
         step: Any = 0,
     ) -> tuple[AttendCarry, Attended]:
         """Attend by the previous output, then step on the input and the context; see `Cell.step`."""
-        x = self.check(params, x, memory)
-        carry = self.check_attending(carry, x.shape[:-1], self.cell.output_size)
+        x, carry = self.check(params, x, memory), self.check_carry(carry, memory)
         context, weights = self.attention(entry(params, "attention"), carry.output, memory)
         seen = joined(x, context)
         cell, y = self.cell.step(entry(params, "cell"), carry.cell, seen, rng=rng, step=step)

@@ -162,11 +162,10 @@ def _checked(mixture: Any) -> Mixture:
 
 def _is_density(mixture: Mixture) -> Array:
     """Whether each mixture [...] is one; a draw from one that is not looks like any other."""
-    places = (mixture.means, mixture.log_deviations)
     broken = jnp.isnan(mixture.end) | jnp.isnan(mixture.correlations).any(-1)
-    return (
-        is_distribution(mixture.log_weights) & ~broken & ~sum(jnp.isnan(a).any((-2, -1)) for a in places).astype(bool)
-    )
+    for places in (mixture.means, mixture.log_deviations):
+        broken |= jnp.isnan(places).any((-2, -1))
+    return is_distribution(mixture.log_weights) & ~broken
 
 
 def _points(points: Any, mixture: Mixture, size: int) -> Array:

@@ -43,6 +43,10 @@ class Reader(abc.ABC):
         """Of what the cell reads, the features that are not the input's; and M, as parameters have it."""
 
     @abc.abstractmethod
+    def check_carry(self, carry: Any, memory: Memory) -> Carry:
+        """The carry, its arrays of the memory's batch axes."""
+
+    @abc.abstractmethod
     def step(
         self,
         params: Params,
@@ -85,6 +89,7 @@ class Reader(abc.ABC):
         """
         xs, valid = self.check_sequence(params, xs, memory, lengths)
         check_time(start_step, "start_step")
+        carry = self.check_carry(carry, memory)
 
         def advance(carry: Carry, now: tuple[Array, Array, Array | None]) -> tuple[Carry, Any]:
             x, t, valid = now

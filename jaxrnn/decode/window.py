@@ -105,7 +105,7 @@ class Window(Reader):
     ) -> tuple[WindowCarry, Windowed]:
         """Step on the input and what the window showed before, then move the window; `rng`, `step`: see `Cell.step`."""
         x = self.check(params, x, memory)
-        carry = self._check_carry(carry, memory)
+        carry = self.check_carry(carry, memory)
         cell, y = self.cell.step(entry(params, "cell"), carry.cell, joined(x, carry.context), rng=rng, step=step)
         weights = entry(params, "window")
         moved = jnp.einsum("...h,hjk->...jk", y, entry(weights, "kernel", "params['window']").astype(y.dtype))
@@ -124,7 +124,7 @@ class Window(Reader):
         carry = WindowCarry(cell, position, context.astype(carry.context.dtype))
         return carry, Windowed(y, context, seen, phi(end)[..., 0])
 
-    def _check_carry(self, carry: Any, memory: Memory) -> WindowCarry:
+    def check_carry(self, carry: Any, memory: Memory) -> WindowCarry:
         if not isinstance(carry, WindowCarry):
             fail("carry", "a WindowCarry, as `window.initial_carry` returns", carry, kind=TypeError)
         batch = memory.mask.shape[:-1]

@@ -23,6 +23,7 @@ from jaxrnn.train.signals import StopRequest as StopRequest
 from jaxrnn.train.sources import read_arrays as read_arrays
 from jaxrnn.train.sources import read_source as read_source
 from jaxrnn.train.sources import read_sources as read_sources
+from jaxrnn.train.sources import read_text as read_text
 from jaxrnn.train.streams import Streams as Streams
 from jaxrnn.train.task import Answerer as Answerer
 from jaxrnn.train.task import Captioner as Captioner
@@ -70,6 +71,7 @@ __all__ = [
     "read_results",
     "read_source",
     "read_sources",
+    "read_text",
     "run",
     "to_table",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def option_help(path: Path, tasks: Mapping[str, type]) -> str:
     experiment = read_experiment(path, [], tasks)
     parser = _parser(type(experiment.task), experiment.name)
     parser.set_defaults(experiment.as_dict())
-    return parser.format_help()
+    return re.sub(r"^  --\w+ CONFIG .*\n", "", parser.format_help(), flags=re.MULTILINE)  # a file for one section: no
 
 
 def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, type]) -> Experiment:
@@ -115,7 +116,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping with the keys task, seed, ..., got {type(content).__name__}")
