@@ -94,7 +94,7 @@ def test_a_beam_that_has_ended_reads_no_further() -> None:
         time, row = carry
         sure = jnp.where(jnp.arange(4) == 3, 50.0, 0.0)  # ends at once
         broken = jnp.where(time[..., None] > 0, jnp.nan, sure)
-        return (time + 1, row), jnp.where((row == 1)[..., None], broken, jnp.arange(4) * -1.0)
+        return (time + 1, row), jnp.where((row == 1)[..., None], broken, -jnp.arange(4.0))
 
     found = beam(step, CARRY, START, width=1, length=4, end=3)
     assert found.lengths.tolist() == [[4], [0]]
