@@ -231,7 +231,7 @@ def _lines(given: Sequence[str], what: str) -> Iterator[str]:
         yield from (line.strip() for line in given if line.strip())
         return
     if sys.stdin is None:
-        raise ValueError(f"no {what}: the standard input is closed")
+        raise ValueError(f"{what}: none given, and the standard input is closed")
     if sys.stdin.isatty():
         print(f"{what}, a line each; Ctrl-D ends", file=sys.stderr)
     try:

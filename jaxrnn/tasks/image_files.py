@@ -47,6 +47,7 @@ def opened(source: Source, argument: str, expected: str, formats: Sequence[str])
     """
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of metadata, which is not read
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(source, formats=formats) as file:
                 if file.width * file.height > MOST_PIXELS:
