@@ -1,8 +1,8 @@
 """Every notebook runs from top to bottom, and is committed with the outputs of such a run.
 
 Those that train do so for some steps only where JAXRNN_SMALL is set, as here; committed are the outputs of a full run.
-What the quick ones print, where the native backend is built, must be what is committed: word for word and integer for integer. Decimals may differ in the
-last digit that is shown, and by 1e-5, as sums do from machine to machine.
+What the quick ones print, where the native backend is built, must be what is committed: word for word and integer for
+integer. Decimals may differ in the last of several digits, and by 1e-5, as sums do from machine to machine.
 """
 
 from __future__ import annotations

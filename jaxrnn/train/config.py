@@ -22,6 +22,7 @@ import yaml
 import jaxrnn
 from jaxrnn.errors import nearest
 from jaxrnn.train.options import LoopOptions, OptimizerOptions, check
+from jaxrnn.train.published import of_these_data
 from jaxrnn.train.task import Task
 
 
@@ -108,6 +109,8 @@ def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, ty
         parts = {section: options(**vars(values[section])) for section, options in sections.items()}
     except (jsonargparse.ArgumentError, ValueError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+    if "data" in parts and not of_these_data(parts["data"], content.get("data", {})):
+        published = ""
     optimizer, loop = parts.pop("optimizer"), parts.pop("loop")
     return Experiment(name, values.seed, tasks[name](**parts), optimizer, loop, published)
 
