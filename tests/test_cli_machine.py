@@ -132,6 +132,7 @@ def test_counts_have_an_upper_end(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert named in one_line(said(capsys, *arguments))
+    assert [*tmp_path.iterdir()] == []  # no run that is in the way next time
 
 
 @pytest.mark.parametrize("make", [jaxrnn.lstm, jaxrnn.gru, jaxrnn.elman])
@@ -167,6 +168,19 @@ def test_help_shows_no_option_that_is_refused(capsys: Any) -> None:
 
 
 # ---------------------------------------------------------------- a run by its folder, and another alphabet
+
+
+def test_samples_that_fail_cost_no_run_its_record(capsys: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    def failing(*_: Any) -> str:
+        raise ValueError("`text` must be another")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("jaxrnn.tasks.CharLM.show", failing)
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("steps: 6", "steps: 1"))
+    code, out, error = said(capsys, "train", "tiny.yaml")
+    assert (code, error) == (0, "")
+    assert "no samples: `text` must be another" in out
+    assert (tmp_path / "runs/tiny/result.json").exists()
 
 
 def test_a_run_goes_on_by_its_folder_or_its_own_configuration(capsys: Any, tmp_path: Path, monkeypatch: Any) -> None:

@@ -113,7 +113,8 @@ def read_clip(source: Source) -> np.ndarray:
     mosaic = (COLUMNS * WIDTH, ROWS * HEIGHT)
     expected = f"frames of {WIDTH} x {HEIGHT} pixels, or one mosaic of {mosaic[0]} x {mosaic[1]}"
     with opened(source, "clip", "a film, a GIF file, or a mosaic of frames", ("GIF", "PNG", "JPEG")) as file:
-        size, frames = file.size, []
+        size = file.size
+        frames: list[np.ndarray] = []
         fits = size in ((WIDTH, HEIGHT), mosaic)
         check(fits, "clip", expected, Said(f"{size[0]} x {size[1]} in {name_of(source)}"))  # before it is unpacked
         for frame in ImageSequence.Iterator(file):

@@ -6,7 +6,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def name_of(source: Source) -> str:
 
 
 @contextmanager
-def opened(source: Source, argument: str, expected: str, formats: Sequence[str]) -> Iterator[Image.Image]:
+def opened(source: Source, argument: str, expected: str, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """A picture or film of one of some formats, whatever its name; to decode it is for the block.
 
     Pillow knows formats for which it starts other programs: those asked for are the only ones that are tried.
