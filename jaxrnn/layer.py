@@ -7,6 +7,7 @@ A `Layer` runs under `jaxrnn.scan`. `jaxrnn.cell.Cell` is the layer that the eng
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,8 @@ from jaxrnn.checks import check_key, check_size
 from jaxrnn.dtypes import FLOATS, is_float
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
+
+MOST = 2**40  # numbers of one parameter: XLA may compile without end for what nobody can hold
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,9 @@ class Layer(abc.ABC):
         check_key(key, "key")
         check_size(inputs, "inputs")
         declared = self.declare(inputs)
+        for path, parameter in jax.tree.leaves_with_path(declared):
+            if math.prod(parameter.shape) > MOST:
+                fail(f"params{jax.tree_util.keystr(path)}", f"of {MOST:,} numbers or fewer", Said(str(parameter.shape)))
         leaves, treedef = jax.tree.flatten(declared)
         keys = jax.random.split(key, max(len(leaves), 1))
         return jax.tree.unflatten(treedef, [p.init(k, p.shape, p.dtype) for p, k in zip(leaves, keys, strict=False)])

@@ -141,6 +141,10 @@ def test_sizes_have_an_upper_end(unchecked: None, make: Any) -> None:
         make(2**70)
     with pytest.raises(ValueError, match="`inputs` must be"):
         make(3).init(jax.random.key(0), inputs=2**31)
+    with pytest.raises(
+        ValueError, match=r"`params\['recurrent_kernel'\]` must be of 1,099,511,627,776 numbers or fewer"
+    ):
+        make(2**31 - 1).init(jax.random.key(0), inputs=3)
 
 
 # ---------------------------------------------------------------- files
