@@ -70,17 +70,15 @@ def complete(function: Callable[..., Any], common: str | None) -> str | None:
     text, head = function.__doc__, sys.modules[function.__module__].__doc__
     if text is None or head is None or common is None:
         return text  # python -OO
+    text = inspect.cleandoc(text)
     if EQUATIONS in text:
-        equations, _, papers = head.partition("\n\n")[2].partition("Papers:")
-        text = text.replace(EQUATIONS, f"\n\n{_indented(equations, 4)}\n\n   ", 1).replace("\n\n    \n\n", "\n\n", 1)
-        text = text.replace("    >>> ", f"{_indented('Papers:' + papers, 4)}\n\n    >>> ", 1)
-    return text.replace(COMMON, options(common, 8).lstrip(), 1)
+        equations, _, papers = inspect.cleandoc(head).partition("\n\n")[2].partition("Papers:")
+        text = text.replace(f"{EQUATIONS} ", f"{equations.rstrip()}\n\n", 1)
+        text = text.replace(">>> ", f"Papers:{papers.rstrip()}\n\n>>> ", 1)
+    return text.replace(COMMON, options(common, 4).lstrip(), 1)
 
 
 def options(common: str, indent: int) -> str:
     """The options that all factories have, a line each."""
-    return _indented(common.partition("\n\n")[2], indent)
-
-
-def _indented(text: str, indent: int) -> str:
-    return textwrap.indent(textwrap.dedent(text).strip("\n").rstrip(), " " * indent)
+    lines = inspect.cleandoc(common).partition("\n\n")[2]
+    return textwrap.indent(lines, " " * indent)
