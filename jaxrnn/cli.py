@@ -111,7 +111,7 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     help = "say what pictures or clips show with a trained model"
     caption = commands.add_parser("caption", help=help, allow_abbrev=False)
     caption.add_argument("run", metavar="RUN", help=MODEL)
-    help = "a file: a PNG or JPEG; for lips, a GIF"
+    help = "a file: a PNG, JPEG or WebP; for lips, a GIF"
     caption.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help=help)
     caption.add_argument("--beam", type=int, default=1, metavar="WIDTH", help="of the search (default: 1, greedy)")
 

@@ -58,12 +58,12 @@ def captioned_pictures(options: DataOptions) -> Descriptions:
 
 
 def read_picture(source: Source) -> np.ndarray:
-    """A PNG or JPEG of any shape, on white where it is transparent, as uint8 [64, 64, 3].
+    """A PNG, JPEG or WebP of any shape, on white where it is transparent, as uint8 [64, 64, 3].
 
     Raises:
         ValueError: If it is none, or has more than 40 million pixels.
     """
-    with opened(source, "picture", "a picture, a PNG or JPEG file", ("PNG", "JPEG")) as file:
+    with opened(source, "picture", "a picture, a PNG, JPEG or WebP file", ("PNG", "JPEG", "WEBP")) as file:
         picture = ImageOps.exif_transpose(file).convert("RGBA")
     ground = Image.new("RGBA", picture.size, "white")
     ground.alpha_composite(picture)

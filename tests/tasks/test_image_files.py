@@ -24,7 +24,9 @@ def packed(image: Image.Image, format: str, **options: Any) -> bytes:
 def test_other_formats_are_refused_by_name(tmp_path: Path, format: str) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(packed(Image.new("RGB", (32, 32)), format))
-    with pytest.raises(ValueError, match=r"`picture` must be a picture, a PNG or JPEG file, got '.*picture\.png'"):
+    with pytest.raises(
+        ValueError, match=r"`picture` must be a picture, a PNG, JPEG or WebP file, got '.*picture\.png'"
+    ):
         read_picture(path)
     path.write_bytes(packed(Image.new("RGB", (WIDTH, HEIGHT)), "BMP"))
     with pytest.raises(ValueError, match=r"`clip` must be a film, a GIF file, or a mosaic of frames, got"):
