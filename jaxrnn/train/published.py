@@ -20,7 +20,8 @@ def of_these_data(data: Any, stated: Mapping[str, Any]) -> bool:
     own = {name: _plain(stated.get(name, getattr(default, name))) for name in names}
     ships = all(own[name] == _plain(getattr(default, name)) for name in names)
     kept = all(_plain(getattr(data, name)) == own[name] for name in names if name != "path")
-    return kept and not (ships and getattr(data, "path", ""))
+    elsewhere = bool(getattr(data, "path", ""))
+    return kept and not (ships and elsewhere)
 
 
 def _plain(value: Any) -> Any:
