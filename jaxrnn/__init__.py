@@ -33,3 +33,37 @@ from jaxrnn.layer import Parameter as Parameter
 from jaxrnn.reports import checkify as checkify
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BidirectionalCarry",
+    "Cell",
+    "ElmanCarry",
+    "GRUCarry",
+    "LSTMCarry",
+    "Layer",
+    "Parameter",
+    "__version__",
+    "bidirectional",
+    "decode",
+    "elman",
+    "explain",
+    "gate_cell",
+    "gru",
+    "highway",
+    "input_dropout",
+    "interop",
+    "keras",
+    "linen",
+    "lstm",
+    "lstm_1997",
+    "nnx",
+    "recurrent_dropout",
+    "residual",
+    "reverse",
+    "scan",
+    "scan_carries",
+    "scan_truncated",
+    "stack",
+    "weight_drop",
+    "zoneout",
+]

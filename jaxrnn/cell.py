@@ -60,7 +60,7 @@ class Noise:
     fixed: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cell(Layer):
     """A recurrent cell: static, hashable, equal by value, without arrays. `lstm`, `gru`, `gate_cell`, ... make them."""
 
@@ -78,6 +78,9 @@ class Cell(Layer):
     param_dtype: Any = None
     carry_dtype: Any = None
     paper: str = field(default="", compare=False)
+
+    def __repr__(self) -> str:
+        return self.made or f"{self.name}({self.size}, ...)"
 
     # ---- what a layer has
 

@@ -18,16 +18,18 @@ from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.reports import report
 from jaxrnn.typing import ArrayLike
 
-LIMIT = 2**31  # of sizes and counts: beyond it no array could be indexed
+MOST = 2**31 - 1  # of a size or a count: XLA counts with int32 in many places, and no machine holds more
 LARGEST = float(np.finfo(np.float64).max)
 
 
-def check_size(value: Any, argument: str) -> int:
-    """A positive integer, or an error."""
+def check_size(value: Any, argument: str, most: int = MOST) -> int:
+    """A positive integer that is not absurd, or an error."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         fail(argument, "a positive integer", value, kind=TypeError)
-    if not 1 <= value < LIMIT:
-        fail(argument, "a positive integer" if value < 1 else "a positive integer below 2**31", value)
+    if value < 1:
+        fail(argument, "a positive integer", value)
+    if value > most:
+        fail(argument, f"a positive integer of at most {most:,}", value)
     return int(value)
 
 
@@ -60,7 +62,7 @@ def check_time(value: Any, argument: str) -> None:
     plain = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not plain and not (is_array(value) and value.shape == () and is_integer(value.dtype)):
         fail(argument, "one integer, an absolute time", value, kind=TypeError)
-    if not is_traced(value) and not 0 <= int(value) < LIMIT:  # an int32 array does not hold the bound
+    if not is_traced(value) and not 0 <= int(value) <= MOST:  # an int32 array does not hold the bound
         fail(argument, "an absolute time in [0, 2**31)", Said(value) if is_array(value) else value)
 
 
@@ -105,7 +107,7 @@ def is_axis(n: Any) -> bool:
     """The size of an axis: a number, or a symbol of a program that is exported for any number."""
     if is_symbolic_dim(n):
         return True
-    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and bool(0 <= n < LIMIT)
+    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and bool(0 <= n <= MOST)
 
 
 def check_key(key: Any, argument: str) -> None:

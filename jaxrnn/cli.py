@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +43,7 @@ BENCH_EXAMPLES = """examples:
   jaxrnn bench long --cells lstm                            up to 65,536 steps
   jaxrnn bench --report bench.json more.json                records as Markdown
 """
+CONFIG = "config.yaml"  # of a run
 MODEL = "a run's folder, or the name of a model that ships with the package"
 PICTURE = "a picture, .svg or .png, or a film of the pen, .gif (default: writing.svg)"
 FILM = "a film, .gif, or every glimpse in one picture, .png (default: drawing.gif)"
@@ -58,9 +61,8 @@ def make_parser() -> argparse.ArgumentParser:
     help = "train a model as a configuration says"
     usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--section.key VALUE ...]"
     train = commands.add_parser("train", help=help, usage=usage, add_help=False, allow_abbrev=False)
-    train.add_argument(
-        "config", nargs="?", metavar="CONFIG", help="a YAML file, or the name of one that ships with the package"
-    )
+    help = "a YAML file, the name of one that ships with the package, or a run's folder to go on in"
+    train.add_argument("config", nargs="?", metavar="CONFIG", help=help)
     train.add_argument(
         "--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/NAME of CONFIG)"
     )
@@ -109,7 +111,7 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     help = "say what pictures or clips show with a trained model"
     caption = commands.add_parser("caption", help=help, allow_abbrev=False)
     caption.add_argument("run", metavar="RUN", help=MODEL)
-    help = "a file: a PNG or JPEG; for lips, a GIF"
+    help = "a file: a PNG, JPEG or WebP; for lips, a GIF"
     caption.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help=help)
     caption.add_argument("--beam", type=int, default=1, metavar="WIDTH", help="of the search (default: 1, greedy)")
 
@@ -186,9 +188,18 @@ def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
         if arguments.config is not None:
             print(option_help(find_config(arguments.config), TASKS))
         return 0
-    path = find_config(arguments.config)
+    kept = _run_of(arguments.config)
+    path = find_config(arguments.config if kept is None else str(kept / CONFIG))
     experiment = read_experiment(path, overrides, TASKS)
-    return run(experiment, arguments.run or Path("runs") / path.stem, arguments.resume, stop)
+    return run(experiment, arguments.run or kept or Path("runs") / path.stem, arguments.resume, stop)
+
+
+def _run_of(config: str | None) -> Path | None:
+    """The run that a user means by its folder, or by the configuration that lies in it."""
+    path = Path(config or "")
+    folder = path if config and path.is_dir() else path.parent if path.name == CONFIG else None
+    begun = folder is not None and (folder / CONFIG).is_file() and (folder / "checkpoints").is_dir()
+    return folder if begun else None
 
 
 def _load(run: str, kind: type, otherwise: str) -> tuple[Any, Any]:
@@ -216,9 +227,17 @@ def sample(arguments: argparse.Namespace) -> int:
 
 def _lines(given: Sequence[str], what: str) -> Iterator[str]:
     """Lines from the command line, or from the standard input as they are typed."""
-    if not given and sys.stdin.isatty():
+    if given:
+        yield from (line.strip() for line in given if line.strip())
+        return
+    if sys.stdin is None:
+        raise ValueError(f"{what}: none given, and the standard input is closed")
+    if sys.stdin.isatty():
         print(f"{what}, a line each; Ctrl-D ends", file=sys.stderr)
-    return (line.strip() for line in (given or sys.stdin) if line.strip())
+    try:
+        yield from (line.strip() for line in sys.stdin if line.strip())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{what}: the standard input is no {error.encoding} ({error.reason})") from error
 
 
 def translate(arguments: argparse.Namespace) -> int:
@@ -367,11 +386,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:
+        _streams(arguments.command)
         if arguments.command == "train":
-            return train(arguments, rest)
-        if rest:
+            code = train(arguments, rest)
+        elif rest:
             raise ValueError(f"unknown arguments: {' '.join(rest)}; see `jaxrnn {arguments.command} --help`")
-        return commands[arguments.command](arguments)
+        else:
+            code = commands[arguments.command](arguments)
+        sys.stdout.flush()  # what cannot be written is an error of ours, not one after the end
+        return code
+    except BrokenPipeError:
+        _mute()
+        return 128 + signal.SIGPIPE  # as the shell counts: who reads has seen enough
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "jaxrnn":
             raise
@@ -379,10 +405,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[{extra}]"'
     except (ValueError, OSError, FloatingPointError) as error:
         text = str(error)
+        if isinstance(error, OSError) and error.filename is None:
+            _mute()  # it may be the standard output that is full
+    except (RuntimeError, MemoryError) as error:
+        text = _of_the_machine(error)
     except KeyboardInterrupt:
         return 130
     print(f"jaxrnn: error: {text}", file=sys.stderr)
     return 1
+
+
+def _streams(command: str) -> None:
+    """Streams that can be written to, whatever a terminal can show; without one nothing is computed for nobody."""
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if sys.stdout is None:
+        if command not in ("train", "write", "draw", "convert", "bench"):  # these leave files
+            raise ValueError(f"`jaxrnn {command}` has nowhere to write: the standard output is closed")
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _mute() -> None:
+    """Nothing more reaches the standard output, so that Python does not fail to flush it at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _of_the_machine(error: RuntimeError | MemoryError) -> str:
+    """What to say of a device that is not there, and of memory that does not suffice; other errors go on."""
+    first = str(error).partition("\n")[0]
+    if "Unable to initialize backend" in first:
+        known = os.environ.get("JAX_PLATFORMS", "")
+        return f"{first.partition(' (set ')[0]}; JAX_PLATFORMS is {known!r}: unset it, or name a device that is here"
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in first:
+        return f"this needs more memory than there is ({first or 'MemoryError'})"
+    raise error
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def _inside(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple):
         yield from value
     elif _is_made_of_parts(value):
-        yield from (getattr(value, f.name) for f in fields(value))
+        yield from (getattr(value, f.name) for f in fields(value) if f.compare)
 
 
 def _functions(value: Any) -> Iterator[Any]:
@@ -129,7 +129,7 @@ def _rebuilt(value: Any) -> Any:
         return new if type(value) is tuple else type(value)(*new)  # a named one takes its fields apart
     if not _is_made_of_parts(value):
         return value
-    parts = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+    parts = {f.name: getattr(value, f.name) for f in fields(value) if f.init and f.compare}
     changed = {name: new for name, old in parts.items() if (new := _rebuilt(old)) is not old}
     return replace(value, **changed) if changed else value
 

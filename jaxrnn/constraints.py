@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from jaxrnn.by_name import Rules, check_rules, rules_of_leaves
-from jaxrnn.checks import LIMIT, check_floats, check_number
+from jaxrnn.checks import MOST, check_floats, check_number
 from jaxrnn.errors import Said, fail
 from jaxrnn.typing import Array
 
@@ -44,7 +44,7 @@ def axes(value: Any) -> Axis:
     """An axis or a tuple of them; a list, as Keras's configurations have it, becomes a tuple."""
     several = isinstance(value, list | tuple)
     for axis in value if several else (value,):
-        if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not -LIMIT < axis < LIMIT:
+        if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not -MOST < axis < MOST:
             fail("axis", "an integer or a tuple of integers", value, kind=TypeError)
     return tuple(map(int, value)) if several else int(value)
 

@@ -14,6 +14,7 @@ from jaxrnn.checks import check_flag, check_function, check_hashable, check_size
 from jaxrnn.dtypes import check_dtype, promote
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.layer import Parameter
+from jaxrnn.made import P, complete, options, remembered
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry, Initializer
 
@@ -24,10 +25,13 @@ EQUATIONS = "a function of (carry, x, h) or (carry, x, recur, theta)"
 class Common(TypedDict, total=False):
     """The arguments that every factory takes beside its own.
 
-    use_bias: add a bias to every gate (default true). kernel_init, recurrent_kernel_init, bias_init: an initialiser, or
-    a dict of them by gate. learn_carry: make the initial carry a parameter, drawn by carry_init (zeros). dtype: of
-    products and outputs (default: what inputs and parameters promote to). param_dtype: of parameters (default: JAX's
-    float). carry_dtype: of gates and carry (default: as dtype, float32 at least).
+    use_bias: add a bias to every gate (default true).
+    kernel_init, recurrent_kernel_init, bias_init: an initialiser, or a dict of them by gate.
+    learn_carry: make the initial carry a parameter.
+    carry_init: draws it (default: zeros).
+    dtype: of products and outputs (default: what inputs and parameters promote to).
+    param_dtype: of parameters (default: JAX's float).
+    carry_dtype: of gates and carry (default: as dtype, float32 at least).
     """
 
     use_bias: bool
@@ -39,6 +43,12 @@ class Common(TypedDict, total=False):
     dtype: Any
     param_dtype: Any
     carry_dtype: Any
+
+
+def factory(function: Callable[P, Cell]) -> Callable[P, Cell]:
+    """A factory of the collection: its cells know how they were made, and `help` shows equations and all options."""
+    function.__doc__ = complete(function, Common.__doc__)
+    return remembered(function)
 
 
 def build(
@@ -205,8 +215,8 @@ def gate_cell(
         name = name_of(equations)
 
         def factory(size: int, **given: Any) -> Cell:
-            options = defaults | {k: given.pop(k) for k in list(given) if k in defaults}
-            named = tuple(sorted(options.items()))
+            chosen = defaults | {k: given.pop(k) for k in list(given) if k in defaults}
+            named = tuple(sorted(chosen.items()))
             long = len(positional) == 4
             update = Update(equations, named) if long else Update(_one_product, (("equations", equations), *named))
             common = cast(Common, given)  # `build` names what is not in it
@@ -223,9 +233,13 @@ def gate_cell(
                 common=common,
             )
 
-        factory.__name__ = name
-        factory.__doc__ = equations.__doc__
-        return factory
+        factory.__name__ = factory.__qualname__ = name
+        factory.__module__ = equations.__module__
+        factory.__doc__ = f"{equations.__doc__ or name}\n\nOptions of every cell:\n{options(Common.__doc__ or '', 4)}"
+        own = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in defaults.items()]
+        first, rest = inspect.signature(factory).parameters.values()
+        factory.__signature__ = inspect.Signature([first, *own, rest.replace(name="common")], return_annotation=Cell)  # type: ignore[attr-defined]
+        return remembered(factory)
 
     return decorate
 

@@ -7,6 +7,7 @@ A `Layer` runs under `jaxrnn.scan`. `jaxrnn.cell.Cell` is the layer that the eng
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Initializer, Params, PR
 SYMBOLS = ("D", "G", "H", "P")
 SHAPE = f"a tuple of positive integers and symbols out of {SYMBOLS}"
 ROLES = ("input", "recurrent", "unit", "carry")
+
+MOST = 2**40  # numbers of one parameter: XLA may compile without end for what nobody can hold
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ class Parameter:
 
 class Layer(abc.ABC):
     """A recurrent layer: static, hashable, without arrays of its own."""
+
+    made = ""  # how one would type it; `jaxrnn.made` sets it, and a changed copy is without
+
+    def __repr__(self) -> str:
+        return self.made or f"{type(self).__name__}({', '.join(map(repr, self.parts))}, ...)"
 
     @property
     @abc.abstractmethod
@@ -144,6 +152,9 @@ class Layer(abc.ABC):
         check_key(key, "key")
         check_size(inputs, "inputs")
         declared = self.declare(inputs)
+        for path, parameter in jax.tree.leaves_with_path(declared):
+            if math.prod(parameter.shape) > MOST:
+                fail(f"params{jax.tree_util.keystr(path)}", f"of {MOST:,} numbers or fewer", Said(str(parameter.shape)))
         leaves, treedef = jax.tree.flatten(declared)
         keys = jax.random.split(key, max(len(leaves), 1))
         return jax.tree.unflatten(treedef, [p.init(k, p.shape, p.dtype) for p, k in zip(leaves, keys, strict=False)])
@@ -217,7 +228,12 @@ def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
     """Every declared array is there, with its shape and a floating dtype, and nothing else is."""
     if not isinstance(params, dict):
         fail(argument, "a dict of arrays, as `init` returns", params, kind=TypeError)
-    for name, declared, value in _pairs(argument, layer.declare(layer.input_size(params)), params):
+    check_declared(layer.declare(layer.input_size(params)), params, argument)
+
+
+def check_declared(declarations: dict[str, Any], params: Any, argument: str = "params") -> None:
+    """`check_params` for what has declarations, nested as the parameters are, and is no layer."""
+    for name, declared, value in _pairs(argument, declarations, params):
         check_array(value, name, f"an array of shape {declared.shape}")
         if value.shape != declared.shape:
             fail(name, f"an array of shape {declared.shape}", value)
@@ -244,6 +260,8 @@ def entry(params: Params, name: str, argument: str = "params") -> Any:
 
 def _pairs(path: str, declared: dict[str, Any], given: Any) -> Iterator[tuple[str, Parameter, Any]]:
     """Declared parameters beside the given arrays; an error names what is missing or too much."""
+    if not isinstance(given, dict):
+        fail(path, "a dict of arrays, as `init` returns", given, kind=TypeError)
     for name, inner in declared.items():
         value = entry(given, name, path)
         at = f"{path}[{name!r}]"

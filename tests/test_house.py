@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
 LEVELS = {
-    "errors files typing dtypes checks placement reports serialized initializers layer step cell gate_cell": 0,
+    "errors files typing dtypes checks placement reports serialized initializers layer made step cell gate_cell": 0,
     "activations by_name closures equations jaxprs regularizers constraints rules": 0,
     "cells": 1,
     "engine kernels": 2,
@@ -64,7 +65,47 @@ def ast_names(path: Path) -> set[str]:
 def test_the_facade_only_re_exports() -> None:
     body = ast.parse((PACKAGE / "__init__.py").read_text()).body
     rest = [n for n in body if not isinstance(n, ast.ImportFrom | ast.Expr)]
-    assert [n.targets[0].id for n in rest] == ["__version__"]
+    assert [n.targets[0].id for n in rest] == ["__version__", "__all__"]
+
+
+ROOMS = ("bench", "cells", "compose", "decode", "interop", "keras", "linen", "nnx", "tasks", "train")
+
+
+@pytest.mark.parametrize("name", ["jaxrnn", *(f"jaxrnn.{room}" for room in ROOMS)])
+def test_all_is_what_is_exported(name: str) -> None:
+    """So `help(jaxrnn)` shows the factories, and a star takes what is public."""
+    module = importlib.import_module(name)
+    tree = ast.parse(Path(module.__file__).read_text())
+    made = {t.id for node in tree.body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)}
+    made |= {node.target.id for node in tree.body if isinstance(node, ast.AnnAssign)}
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert set(module.__all__) == (ast_names(Path(module.__file__)) | made) - {
+        "__all__",
+        "annotations",
+        *PRIVATE.get(name, ()),
+    }
+    assert all(hasattr(module, exported) for exported in module.__all__)
+
+
+PRIVATE = {"jaxrnn.cells": ("Callable", "partial", "Cell")}  # imported for its own table
+
+
+def test_every_module_of_the_package_can_be_imported() -> None:
+    """As documentation tools do; but for libraries that are not installed, which a module may be about."""
+    code = """
+import importlib, pkgutil, sys
+import jaxrnn
+def refuse(name): raise
+for module in pkgutil.walk_packages(jaxrnn.__path__, "jaxrnn.", onerror=refuse):
+    try:
+        importlib.import_module(module.name)
+    except ModuleNotFoundError as error:
+        print(error.name)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert done.returncode == 0, done.stderr
+    optional = (PACKAGE.parent / "pyproject.toml").read_text().partition("[project.optional-dependencies]")[2]
+    assert all(missing.partition(".")[0] in optional for missing in done.stdout.split())
 
 
 BLOCKED = [

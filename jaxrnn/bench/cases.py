@@ -62,6 +62,7 @@ def _sizes(B: int, T: int, D: int, H: int, **more: Any) -> dict[str, Any]:
     return dict(B=B, T=T, D=D, H=H) | more
 
 
+MOST = 2**28  # numbers of one array: a gigabyte, and a training step holds a dozen of them
 MIDDLE = _sizes(32, 128, 256, 256)
 PLAIN = (_sizes(1, 128, 128, 128), _sizes(16, 500, 128, 128), MIDDLE, _sizes(64, 100, 512, 512))
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -170,7 +171,12 @@ def _read_shape(text: str) -> dict[str, Any]:
     if variant:
         check_names([variant], "shapes", VARIANTS)
     numbers = sizes.split(",")
-    if len(numbers) != 4 or not all(n.isdecimal() and int(n) > 0 for n in numbers):
+    if len(numbers) != 4 or not all(n.isascii() and n.isdecimal() and n.strip("0") for n in numbers):
         expected = f"B,T,D,H as in 32,128,256,256, that with :VARIANT, or a variant out of {tuple(VARIANTS)}"
         fail("shapes", expected, text, nearest(sizes, VARIANTS))
+    if max(map(len, numbers)) > len(str(MOST)):
+        fail("shapes", f"sizes of {MOST:,} or less", text)
+    B, T, D, H = map(int, numbers)
+    if max(B * T * max(D, H), max(D, H) * H) > MOST:
+        fail("shapes", f"of {MOST:,} numbers or fewer in inputs, outputs and each gate's kernels", text)
     return _sizes(*map(int, numbers)) | VARIANTS.get(variant, {})

@@ -48,7 +48,7 @@ def bench(
     for suite in suites:
         make_cases(suite, cells, shapes)
     if rounds is not None:
-        check_size(rounds, "rounds")
+        check_size(rounds, "rounds", 1000)
     if quick and shapes:
         fail("shapes", "left out with quick, which has a tiny one of its own", Said(" ".join(shapes)))
     entries = choose_contestants(backends, peers)

@@ -20,7 +20,7 @@ from jax.nn import tanh
 from jaxrnn.cell import Cell, Update
 from jaxrnn.checks import check_flag, check_function, check_number
 from jaxrnn.errors import fail
-from jaxrnn.gate_cell import Common, build
+from jaxrnn.gate_cell import Common, build, factory
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Activation, Array
 
@@ -32,6 +32,7 @@ class ElmanCarry(NamedTuple):
     h: Array  # [*B, H]
 
 
+@factory
 def elman(
     size: int, *, activation: Activation = tanh, leak: float = 1.0, residual: bool = False, **common: Unpack[Common]
 ) -> Cell:

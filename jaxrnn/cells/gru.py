@@ -19,7 +19,7 @@ from jax.nn import sigmoid, tanh
 
 from jaxrnn.cell import Cell, Update
 from jaxrnn.checks import check_flag, check_function
-from jaxrnn.gate_cell import Common, build, check_chrono
+from jaxrnn.gate_cell import Common, build, check_chrono, factory
 from jaxrnn.initializers import Chrono, zeros
 from jaxrnn.layer import Parameter
 from jaxrnn.serialized import serialized
@@ -33,6 +33,7 @@ class GRUCarry(NamedTuple):
     h: Array  # [*B, H]
 
 
+@factory
 def gru(
     size: int,
     *,

@@ -31,7 +31,7 @@ from jaxrnn.cell import Cell, Update
 from jaxrnn.checks import check_flag, check_function, check_number, check_size
 from jaxrnn.dtypes import promote
 from jaxrnn.errors import fail
-from jaxrnn.gate_cell import Common, build, check_chrono, check_common
+from jaxrnn.gate_cell import Common, build, check_chrono, check_common, factory
 from jaxrnn.initializers import Chrono, Constant, glorot_uniform, ones, zeros
 from jaxrnn.layer import Parameter
 from jaxrnn.serialized import serialized
@@ -48,6 +48,7 @@ class LSTMCarry(NamedTuple):
     h: Array  # [*B, H], or [*B, P] when projected
 
 
+@factory
 def lstm(
     size: int,
     *,
@@ -177,6 +178,7 @@ def lstm(
     )
 
 
+@factory
 def lstm_1997(size: int, *, truncated_gradient: bool = False, **common: Unpack[Common]) -> Cell:
     """The LSTM of 1997: input and output gates only, and the paper's squashing functions.
 

@@ -15,6 +15,7 @@ from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, check_initial, entry
+from jaxrnn.made import remembered
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Axis, Carry, Params
 
@@ -34,7 +35,7 @@ class BidirectionalCarry(NamedTuple):
     backward: Carry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bidirectional(Layer):
     """Made by `bidirectional`. Parameters `{"forward": ..., "backward": ...}`."""
 
@@ -102,6 +103,7 @@ class Bidirectional(Layer):
         return (MERGES[self.merge] if isinstance(self.merge, str) else self.merge)(forward, backward)
 
 
+@remembered
 def bidirectional(forward: Layer, backward: Layer | None = None, *, merge: Any = "concat") -> Bidirectional:
     """Run one layer forward and one backward, and merge their outputs at each step.
 

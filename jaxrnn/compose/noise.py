@@ -12,9 +12,11 @@ from jaxrnn.cell import Cell, Noise
 from jaxrnn.checks import check_rate
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.gate_cell import add_noise
+from jaxrnn.made import remembered
 from jaxrnn.typing import Array, Carry
 
 
+@remembered
 def recurrent_dropout(cell: Cell, rate: float) -> Cell:
     """Variational dropout on the recurrent state: h * m / (1 - rate) enters every recurrent product.
 
@@ -42,6 +44,7 @@ def recurrent_dropout(cell: Cell, rate: float) -> Cell:
     return add_noise(cell, "recurrent_dropout", _recurrent_dropout, {"keep": 1 - rate}, (noise,))
 
 
+@remembered
 def zoneout(cell: Cell, **rates: float) -> Cell:
     """Zoneout: at every step each unit of a state keeps its old value with the given probability.
 

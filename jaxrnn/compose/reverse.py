@@ -9,6 +9,7 @@ from jaxrnn.compose.wrappers import Wrapper
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer
+from jaxrnn.made import remembered
 from jaxrnn.typing import Carry
 
 
@@ -23,6 +24,7 @@ class Reverse(Wrapper):
         return self
 
 
+@remembered
 def reverse(layer: Layer) -> Layer:
     """The same layer, run from each row's last valid step to its first; outputs stay in the order of the inputs.
 

@@ -14,10 +14,11 @@ from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Call, key_of_part
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, check_initial, entry
+from jaxrnn.made import remembered
 from jaxrnn.typing import Array, Axis, Carry, Params, PRNGKeyArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stack(Layer):
     """Made by `stack`. Parameters `{"layer_0": ..., "layer_1": ...}`; the carry is a tuple of carries."""
 
@@ -101,6 +102,7 @@ class Stack(Layer):
         return jnp.where(keep, ys / (1 - self.dropout), jnp.zeros_like(ys))
 
 
+@remembered
 def stack(layers: Any, *, dropout: float = 0.0, variational: bool = False) -> Stack:
     """Layers on top of each other: the outputs of one are the inputs of the next.
 

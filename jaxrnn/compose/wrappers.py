@@ -16,11 +16,12 @@ from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
 from jaxrnn.initializers import Constant, glorot_uniform
 from jaxrnn.layer import Layer, Parameter, check_initial, entry
+from jaxrnn.made import remembered
 from jaxrnn.step import product, repeat_rows
 from jaxrnn.typing import Array, Axis, Carry, Params, PRNGKeyArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Wrapper(Layer):
     """A layer around one other, with its parameters and its carry unless a subclass says otherwise."""
 
@@ -110,7 +111,7 @@ class Highway(Wrapper):
         return gate * ys + (1 - gate) * x
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InputDropout(Wrapper):
     """Made by `input_dropout`."""
 
@@ -128,6 +129,7 @@ class InputDropout(Wrapper):
         return jnp.where(keep, _floats(xs) / (1 - self.rate), jnp.zeros_like(xs))
 
 
+@remembered
 def residual(layer: Layer) -> Layer:
     """y = x + layer(x): a connection around a layer whose output size is its input size.
 
@@ -150,6 +152,7 @@ def residual(layer: Layer) -> Layer:
     return Residual(_layer(layer))
 
 
+@remembered
 def highway(layer: Layer) -> Layer:
     """y = t * layer(x) + (1 - t) * x with t = sigmoid(x @ gate_kernel + gate_bias); the bias starts at -1, carrying x.
 
@@ -171,6 +174,7 @@ def highway(layer: Layer) -> Layer:
     return Highway(_layer(layer))
 
 
+@remembered
 def input_dropout(layer: Layer, rate: float) -> Layer:
     """Variational dropout on a layer's inputs: one mask a row, the same at all times; only with `rng`.
 

@@ -31,3 +31,32 @@ from jaxrnn.decode.window import Window as Window
 from jaxrnn.decode.window import WindowCarry as WindowCarry
 from jaxrnn.decode.window import Windowed as Windowed
 from jaxrnn.decode.window import window as window
+
+__all__ = [
+    "Attend",
+    "AttendAfter",
+    "AttendBefore",
+    "AttendCarry",
+    "Attended",
+    "Attention",
+    "Decoded",
+    "Hypotheses",
+    "Memory",
+    "Mixture",
+    "MixtureDensity",
+    "Window",
+    "WindowCarry",
+    "Windowed",
+    "attend_after",
+    "attend_before",
+    "bahdanau",
+    "beam",
+    "filter_logits",
+    "glimpse",
+    "greedy",
+    "luong",
+    "mixture_density",
+    "sample",
+    "stream",
+    "window",
+]

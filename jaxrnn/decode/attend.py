@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.decode.attention import Attention, Memory
-from jaxrnn.decode.reader import Reader
+from jaxrnn.decode.reader import Reader, check_state
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, entry
+from jaxrnn.layer import Layer, check_carry, entry
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Bool, Carry, Float, Integer, Params
 
@@ -53,7 +53,22 @@ class Attend(Reader):
         mask: Bool[ArrayLike, "*B S"] | None = None,
     ) -> Memory:
         """Prepare what is attended to; see `Attention.memory`."""
-        return self.attention.memory(entry(params, "attention"), values, lengths=lengths, mask=mask)
+        attention = entry(params, "attention")
+        self.attention.check(attention, "params['attention']")
+        return self.attention.memory(attention, values, lengths=lengths, mask=mask)
+
+    def features(self, params: Params, memory: Memory) -> int:
+        """M, as the attention's parameters have it, or the memory, where any will do."""
+        sizes = self.attention.sizes(entry(params, "attention"), "params['attention']")
+        return memory.values.shape[-1] if sizes is None else sizes[1]
+
+    def check_attending(self, carry: Any, memory: Memory, size: int) -> AttendCarry:
+        """The carry of a decoder that reads its own output `[*B, size]`."""
+        if not isinstance(carry, AttendCarry):
+            fail("carry", "an AttendCarry, as `decoder.initial_carry` returns", carry, kind=TypeError)
+        batch = memory.mask.shape[:-1]
+        cell = check_carry(self.cell, carry.cell, batch, "carry.cell")
+        return AttendCarry(cell, check_state(carry.output, (*batch, size), "carry.output"))
 
 
 def check_parts(cell: Any, attention: Any) -> None:
@@ -67,10 +82,3 @@ def check_parts(cell: Any, attention: Any) -> None:
 def zeros(cell: Carry, batch: tuple[int, ...], size: int) -> Array:
     """An output before the first step, in the carry's dtype."""
     return jnp.zeros((*batch, size), jax.tree.leaves(cell)[0].dtype)
-
-
-def check_carry(carry: Any) -> AttendCarry:
-    """The carry of a decoder that reads its own output."""
-    if not isinstance(carry, AttendCarry):
-        fail("carry", "an AttendCarry, as `decoder.initial_carry` returns", carry, kind=TypeError)
-    return carry

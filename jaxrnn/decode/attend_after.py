@@ -13,16 +13,15 @@ from jaxrnn.decode.attend import (
     Attend,
     AttendCarry,
     Attended,
-    check_carry,
     check_parts,
     zeros,
 )
 from jaxrnn.decode.attention import Attention, Memory
-from jaxrnn.decode.reader import check_input, clean_inputs, initial, joined
+from jaxrnn.decode.reader import initial, joined
 from jaxrnn.dtypes import default_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
-from jaxrnn.layer import Layer, entry
+from jaxrnn.layer import Layer, Parameter, check_carry, entry
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
 
 glorot = jax.nn.initializers.glorot_uniform()
@@ -48,6 +47,22 @@ class AttendAfter(Attend):
             "combine_kernel": glorot(combine, (memory + size, self.units), default_float()),
         }
 
+    def declare(self, inputs: int, memory: int) -> dict[str, Any]:
+        size = self.cell.output_size
+        return {
+            "cell": self.cell.declare(inputs + self.units * self.input_feeding),
+            "attention": self.attention.declare(size, memory),
+            "combine_kernel": Parameter((memory + size, self.units), glorot, dtype=default_float()),
+        }
+
+    def beside(self, params: Params, memory: Memory) -> tuple[int, int]:
+        return self.units * self.input_feeding, self.features(params, memory)
+
+    def check_carry(self, carry: Any, memory: Memory) -> Carry:
+        if self.input_feeding:
+            return self.check_attending(carry, memory, self.units)
+        return check_carry(self.cell, carry, memory.mask.shape[:-1])
+
     def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, cell: Carry | None = None) -> Carry:
         """The carry before the first step: the cell's own, and with input feeding an output of zeros beside it."""
         cell = initial(self.cell, batch, params, cell)
@@ -64,9 +79,9 @@ class AttendAfter(Attend):
         step: Any = 0,
     ) -> tuple[Carry, Attended]:
         """Step, then attend by the output; see `Cell.step`."""
-        before, seen = carry, check_input(x, memory)
+        seen, before = self.check(params, x, memory), self.check_carry(carry, memory)
         if self.input_feeding:
-            before, seen = check_carry(carry).cell, joined(seen, carry.output)
+            before, seen = before.cell, joined(seen, before.output)
         cell, y = self.cell.step(entry(params, "cell"), before, seen, rng=rng, step=step)
         attended = self._attend(params, y, memory)
         return AttendCarry(cell, attended.output) if self.input_feeding else cell, attended
@@ -85,7 +100,7 @@ class AttendAfter(Attend):
         """All steps of given inputs; see `Reader.scan`. Without input feeding the cell runs in the engine."""
         if self.input_feeding:
             return super().scan(params, xs, carry, memory, lengths=lengths, rng=rng, start_step=start_step)
-        xs, valid = clean_inputs(xs, memory, lengths)
+        xs, valid = self.check_sequence(params, xs, memory, lengths)
         cell = entry(params, "cell")
         carry, ys = scan(self.cell, cell, xs, carry, lengths=lengths, rng=rng, start_step=start_step)
         attended = self._attend(params, ys, memory)

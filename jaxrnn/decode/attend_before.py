@@ -12,12 +12,11 @@ from jaxrnn.decode.attend import (
     Attend,
     AttendCarry,
     Attended,
-    check_carry,
     check_parts,
     zeros,
 )
 from jaxrnn.decode.attention import Attention, Memory
-from jaxrnn.decode.reader import check_input, initial, joined
+from jaxrnn.decode.reader import check_state, initial, joined
 from jaxrnn.layer import Layer, entry
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
 
@@ -37,6 +36,19 @@ class AttendBefore(Attend):
             "attention": self.attention.init(attention, query=self.cell.output_size, memory=memory),
         }
 
+    def declare(self, inputs: int, memory: int) -> dict[str, Any]:
+        return {
+            "cell": self.cell.declare(inputs + memory),
+            "attention": self.attention.declare(self.cell.output_size, memory),
+        }
+
+    def beside(self, params: Params, memory: Memory) -> tuple[int, int]:
+        features = self.features(params, memory)
+        return features, features
+
+    def check_carry(self, carry: Any, memory: Memory) -> AttendCarry:
+        return self.check_attending(carry, memory, self.cell.output_size)
+
     def initial_carry(
         self,
         batch: tuple[int, ...],
@@ -45,8 +57,10 @@ class AttendBefore(Attend):
         output: Array | None = None,
     ) -> AttendCarry:
         """The carry before the first step; `output`, by default zeros, is the first query."""
-        cell = initial(self.cell, batch, params, cell)
-        return AttendCarry(cell, zeros(cell, batch, self.cell.output_size) if output is None else output)
+        cell, size = initial(self.cell, batch, params, cell), self.cell.output_size
+        return AttendCarry(
+            cell, zeros(cell, batch, size) if output is None else check_state(output, (*batch, size), "output")
+        )
 
     def step(
         self,
@@ -59,7 +73,7 @@ class AttendBefore(Attend):
         step: Any = 0,
     ) -> tuple[AttendCarry, Attended]:
         """Attend by the previous output, then step on the input and the context; see `Cell.step`."""
-        x, carry = check_input(x, memory), check_carry(carry)
+        x, carry = self.check(params, x, memory), self.check_carry(carry, memory)
         context, weights = self.attention(entry(params, "attention"), carry.output, memory)
         seen = joined(x, context)
         cell, y = self.cell.step(entry(params, "cell"), carry.cell, seen, rng=rng, step=step)

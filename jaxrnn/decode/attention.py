@@ -1,6 +1,8 @@
 """Attention: a weighted mean of a memory, with weights that a query chooses.
 
 weights = softmax over the valid positions s of score(q, m_s),    context = sum_s weights_s m_s
+
+Where a valid position scores NaN or inf, or all of them score -inf, that is no softmax: every valid weight is NaN.
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.checks import check_key, check_size
-from jaxrnn.dtypes import default_float, is_float, promote
+from jaxrnn.dtypes import is_float, promote
 from jaxrnn.engine.check import check_lengths
 from jaxrnn.engine.masks import clean
 from jaxrnn.errors import fail
-from jaxrnn.layer import entry
+from jaxrnn.layer import Parameter, check_declared
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Bool, Float, Integer, Params, PRNGKeyArray
 
@@ -39,11 +41,11 @@ class Attention(abc.ABC):
     """A way to score memories by a query: static and hashable, without arrays. `jaxrnn.decode.scores` has them."""
 
     @abc.abstractmethod
-    def declare(self, query: int, memory: int) -> dict[str, tuple[int, ...]]:
-        """Shapes of the parameters by name."""
+    def declare(self, query: int, memory: int) -> dict[str, Parameter]:
+        """The parameters by name, for queries of Q and memories of M features."""
 
     @abc.abstractmethod
-    def sizes(self, params: Params) -> tuple[int, int] | None:
+    def sizes(self, params: Params, argument: str = "params") -> tuple[int, int] | None:
         """Q and M that the parameters were made for; None where there are none, and any Q = M will do."""
 
     @abc.abstractmethod
@@ -71,15 +73,9 @@ class Attention(abc.ABC):
         check_key(key, "key")
         check_size(query, "query")
         check_size(memory, "memory")
-        shapes = self.declare(query, memory)
-        keys = jax.random.split(key, max(len(shapes), 1))
-
-        def draw(key: Array, name: str, shape: tuple[int, ...]) -> Array:
-            if not name.endswith("kernel"):
-                return jnp.zeros(shape, default_float())
-            return glorot(key, (*shape, 1)[:2], default_float()).reshape(shape)
-
-        return {name: draw(k, name, shape) for k, (name, shape) in zip(keys, shapes.items(), strict=False)}
+        declared = self.declare(query, memory)
+        keys = jax.random.split(key, max(len(declared), 1))
+        return {name: p.init(k, p.shape, p.dtype) for k, (name, p) in zip(keys, declared.items(), strict=False)}
 
     def memory(
         self,
@@ -100,8 +96,7 @@ class Attention(abc.ABC):
         Raises:
             TypeError, ValueError: an argument does not fit; the message names it.
         """
-        self._check(params)
-        sizes = self.sizes(params)
+        sizes = self.check(params)
         values, mask = clean_memory(values, None if sizes is None else sizes[1], lengths, mask)
         return Memory(values, self.keys(params, values), mask)
 
@@ -115,17 +110,17 @@ class Attention(abc.ABC):
 
         Returns:
             `(context [..., *B, M], weights [..., *B, S])`, the leading axes as the query has them. Weights are exactly
-            0 at invalid positions; a row without any valid position has weights 0 and context 0.
+            0 at invalid positions; a row without any valid position has weights 0 and context 0. Where valid scores
+            are no softmax's (NaN or inf among them, or nothing but -inf) the row's valid weights and context are NaN.
 
         Raises:
             TypeError, ValueError: an argument does not fit; the message names it.
         """
-        self._check(params)
-        if not isinstance(memory, Memory):
-            fail("memory", "a Memory, as `attention.memory(params, values)` returns", memory, kind=TypeError)
+        sizes = self.check(params)
+        check_memory(memory, None if sizes is None else sizes[1])
         if not isinstance(query, (jax.Array, np.ndarray)) or not is_float(query.dtype):
             fail("query", "a floating array [*B, Q] or [T, *B, Q]", query, kind=TypeError)
-        batch, sizes = memory.mask.shape[:-1], self.sizes(params)
+        batch = memory.mask.shape[:-1]
         size = memory.values.shape[-1] if sizes is None else sizes[0]
         if query.shape not in ((*batch, size), (*query.shape[:1], *batch, size)):
             fail(
@@ -137,9 +132,11 @@ class Attention(abc.ABC):
         t = "t" if query.ndim == values.ndim else ""
         return jnp.einsum(f"{t}...s,...sm->{t}...m", weights.astype(values.dtype), values), weights
 
-    def _check(self, params: Any) -> None:
-        for name in self.declare(*(self.sizes(params) or (1, 1))):
-            entry(params, name)
+    def check(self, params: Any, argument: str = "params") -> tuple[int, int] | None:
+        """What `sizes` gives, of parameters that are all there, floating and of their shapes, and no others."""
+        sizes = self.sizes(params, argument)
+        check_declared(self.declare(*(sizes or (1, 1))), params, argument)
+        return sizes
 
 
 def clean_memory(
@@ -155,8 +152,8 @@ def clean_memory(
     batch, positions = values.shape[:-2], values.shape[-2]
     if lengths is not None and mask is not None:
         fail("mask", "None where lengths are given", mask)
-    if mask is not None and (getattr(mask, "shape", None) != values.shape[:-1] or mask.dtype != jnp.bool_):
-        fail("mask", f"bool of shape [*B, S] = {values.shape[:-1]}", mask)
+    if mask is not None:
+        _check_bools(mask, "mask", values.shape[:-1])
     lengths = check_lengths(lengths, positions, batch, inputs="values")
     if lengths is not None:
         place = jnp.arange(positions, dtype=lengths.dtype)
@@ -165,16 +162,50 @@ def clean_memory(
     return clean(mask, jnp.asarray(values)), mask
 
 
+def check_memory(memory: Any, size: int | None = None) -> None:
+    """A Memory whose parts fit each other, and the M = `size` features that parameters were made for."""
+    if not isinstance(memory, Memory):
+        fail("memory", "a Memory, as the `memory` method returns", memory, kind=TypeError)
+    for name, array in zip(("values", "keys"), memory, strict=False):
+        if not isinstance(array, (jax.Array, np.ndarray)) or not is_float(array.dtype):
+            fail(f"memory.{name}", "a floating array [*B, S, ...]", array, kind=TypeError)
+    positions = memory.values.shape[:-1]
+    if memory.values.ndim < 2 or size not in (None, memory.values.shape[-1]):
+        fail(
+            "memory.values",
+            f"of shape [*B, S, M]{'' if size is None else f' with M = {size}, as params have it'}",
+            memory.values,
+        )
+    if memory.keys.shape[:-1] != positions:
+        fail("memory.keys", f"of shape {(*positions, 'K')}, as the values have it", memory.keys)
+    _check_bools(memory.mask, "memory.mask", positions)
+
+
+def _check_bools(mask: Any, argument: str, shape: tuple[int, ...]) -> None:
+    if not isinstance(mask, (jax.Array, np.ndarray)) or mask.dtype != jnp.bool_:
+        fail(argument, f"bool of shape [*B, S] = {shape}", mask, kind=TypeError)
+    if mask.shape != shape:
+        fail(argument, f"bool of shape [*B, S] = {shape}", mask)
+
+
+def flat_glorot(key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Glorot & Bengio's initialisation, of a vector as of a matrix with one column."""
+    return glorot(key, (*shape, 1)[:2], dtype).reshape(shape)
+
+
 def lead(array: Array, ndim: int) -> Array:
     """With axes of one in front, up to a rank: T queries share one memory."""
     return array.reshape(*(1,) * (ndim - array.ndim), *array.shape)
 
 
 def _softmax(scores: Array, mask: Array) -> Array:
-    """Over the valid positions, without an infinity on the way, so that no gradient is NaN even where there is none."""
+    """Over the valid positions, without an infinity on the way, so that no gradient is NaN even where there is none.
+
+    A sum finds the NaN that a maximum may pass over.
+    """
     mask = jnp.broadcast_to(lead(mask, scores.ndim), scores.shape)
     valid = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
     top = jax.lax.stop_gradient(valid.max(-1, keepdims=True, initial=jnp.finfo(scores.dtype).min))
     shares = jnp.where(mask, jnp.exp(jnp.where(mask, scores - top, 0)), 0)
-    total = shares.sum(-1, keepdims=True)
-    return shares / jnp.where(total > 0, total, 1)
+    total = jnp.where(mask.any(-1, keepdims=True), shares.sum(-1, keepdims=True), 1)
+    return jnp.where(mask, shares / total, 0)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.checks import check_number, check_size
-from jaxrnn.decode.stepper import Step, check_decoder, log_probabilities
+from jaxrnn.decode.stepper import Step, check_decoder, is_distribution, log_probabilities
 from jaxrnn.errors import fail
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry
@@ -34,6 +34,7 @@ class _Search(NamedTuple):
     token: Array  # [*B, K]
     live: Hypotheses  # not ended; their lengths are `time`, their scores unused
     done: Hypotheses
+    lost: Array  # bool [*B]: a live sequence's next token had no distribution
 
 
 def beam(
@@ -55,6 +56,9 @@ def beam(
     At each step the K most probable continuations of all live sequences are kept. Those that end leave the beam and are
     remembered, K of them, by score; the others live on. A row has ended when no live sequence can still come among its
     K best. Width 1 without penalty is `greedy`; a width of all prefixes, V ** (length - 1), is exhaustive search.
+
+    Logits of -inf are never taken. A row with a live sequence whose logits are no distribution (NaN or inf among them,
+    or nothing but -inf) has no best sequences: it ends there, all of its K are empty, and their scores are NaN.
 
     Args:
         step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. It runs under `vmap` over the
@@ -89,7 +93,7 @@ def beam(
     check_number(length_penalty, "length_penalty", "a finite number >= 0")
     if length_penalty < 0:
         fail("length_penalty", "a finite number >= 0", length_penalty)
-    step, carry, start, stop = check_decoder(step, carry, start, length, end)
+    step, carry, start, stop = check_decoder(step, carry, start, length, end, width)
     return _beam(step, carry, start, stop, float(length_penalty), width, length)
 
 
@@ -100,7 +104,9 @@ def _beam(step: Step, carry: Carry, start: Array, end: Array, alpha: Array, widt
 
     def advance(search: _Search) -> _Search:
         carry, logits = read(search.carry, search.token)
-        gains = log_probabilities(logits)
+        alive = (search.live.log_probability > -jnp.inf) & still_open(search)[..., None]
+        lost = search.lost | (alive & ~is_distribution(logits)).any(-1)
+        gains = jnp.where((alive & ~lost[..., None])[..., None], log_probabilities(logits), -jnp.inf)
         vocabulary = gains.shape[-1]
         candidates = (search.live.log_probability[..., None] + gains).reshape(*start.shape, width * vocabulary)
         log_probability, choice = lax.top_k(candidates, width)
@@ -114,14 +120,16 @@ def _beam(step: Step, carry: Carry, start: Array, end: Array, alpha: Array, widt
         lives = jnp.where(leaves, -jnp.inf, log_probability)
         arrived = Hypotheses(tokens, jnp.where(scores > -jnp.inf, lengths, 0), scores, log_probability)
         live = Hypotheses(tokens, lengths, scores, lives)
-        return _Search(
-            search.time + 1, _pick(carry, parent, axis), token, live, _best(search.done, arrived, width, axis)
-        )
+        done = _best(search.done, arrived, width, axis)
+        return _Search(search.time + 1, _pick(carry, parent, axis), token, live, done, lost)
 
-    def going(search: _Search) -> Array:
+    def still_open(search: _Search) -> Array:
         """No live sequence can beat its own log-probability at the greatest length, since both only ever fall."""
         most = search.live.log_probability.max(-1) / _penalty(jnp.int32(length), alpha, search.done.scores.dtype)
-        return (search.time < length) & (most > search.done.scores[..., -1]).any()
+        return most > search.done.scores[..., -1]
+
+    def going(search: _Search) -> Array:
+        return (search.time < length) & still_open(search).any()
 
     dtype = jax.eval_shape(lambda: log_probabilities(step(carry, start)[1])).dtype
     none = Hypotheses(
@@ -132,7 +140,11 @@ def _beam(step: Step, carry: Carry, start: Array, end: Array, alpha: Array, widt
     )
     carries, tokens = jax.tree.map(lambda a: jnp.repeat(jnp.expand_dims(a, axis), width, axis), (carry, start))
     first = none._replace(log_probability=none.log_probability.at[..., 0].set(0))  # K equal beams would stay equal
-    return lax.while_loop(going, advance, _Search(jnp.int32(0), carries, tokens, first, none)).done
+    search = _Search(jnp.int32(0), carries, tokens, first, none, jnp.zeros(start.shape, bool))
+    found = lax.while_loop(going, advance, search)
+    unknown = jnp.full_like(none.scores, jnp.nan)
+    lost = none._replace(scores=unknown, log_probability=unknown)
+    return jax.tree.map(partial(jnp.where, found.lost[..., None]), lost, found.done)
 
 
 def _penalty(lengths: Array, alpha: Array, dtype: Any) -> Array:

@@ -177,6 +177,12 @@ def _row(values: np.ndarray, like: Array) -> Array:
 def _check_filters(filters: Any) -> None:
     if not isinstance(filters, Filters):
         fail("filters", "Filters, as `filterbank` returns them", filters, kind=TypeError)
+    for name, array in zip(Filters._fields, filters, strict=True):
+        _check_array(array, f"filters.{name}", "as `filterbank` returns it")
+    batch = filters.intensity.shape
+    for name, array in (("x", filters.x), ("y", filters.y)):
+        if array.ndim != len(batch) + 2 or array.shape[:-2] != batch:
+            fail(f"filters.{name}", f"of shape {(*batch, 'N', 'pixels')}, as the intensity has it", array)
 
 
 def _check_array(array: Any, argument: str, axes: str) -> None:

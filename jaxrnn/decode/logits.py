@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxrnn.checks import check_number, check_size
+from jaxrnn.decode.stepper import is_distribution
 from jaxrnn.dtypes import is_float, promote
 from jaxrnn.errors import fail
 from jaxrnn.typing import Array, ArrayLike
@@ -19,6 +20,8 @@ def filter_logits(logits: ArrayLike, temperature: Any = 1.0, top_k: int | None =
     """Logits of the distribution to draw from: logits / temperature, and -inf for what must not be drawn.
 
     Among equal logits the lower token comes first, as in `argmax`: exactly k tokens stay, and the smallest nucleus.
+    Logits of -inf are never drawn. A row with NaN or inf among its logits, or with nothing but -inf, is no distribution
+    and comes back as NaN.
 
     Args:
         logits: `[..., V]`.
@@ -48,10 +51,16 @@ def filter_logits(logits: ArrayLike, temperature: Any = 1.0, top_k: int | None =
         fail("logits", "a floating array [..., V] with V >= 1", logits)
     check_choices(temperature, top_k, top_p)
     logits = jnp.asarray(logits)
+    sound = is_distribution(logits)[..., None]
     if isinstance(temperature, jax.Array) or temperature != 1:
         logits = _cooled(logits, jnp.asarray(temperature, logits.dtype))
-    if top_k is None and top_p is None:
-        return logits
+    if top_k is not None or top_p is not None:
+        logits = jnp.where(_kept(logits, top_k, top_p), logits, -jnp.inf)
+    return jnp.where(sound, logits, jnp.nan)
+
+
+def _kept(logits: Array, top_k: int | None, top_p: Any) -> Array:
+    """Which tokens may be drawn, bool [..., V]."""
     tokens = logits.shape[-1]
     values, order = lax.top_k(logits, tokens if top_k is None else min(top_k, tokens))
     keep = jnp.ones(values.shape, bool)
@@ -59,12 +68,14 @@ def filter_logits(logits: ArrayLike, temperature: Any = 1.0, top_k: int | None =
         mass = jax.nn.softmax(values.astype(promote(values.dtype, jnp.float32)))
         top_p = jnp.asarray(top_p, mass.dtype)
         keep = (jnp.cumsum(mass, axis=-1) - mass < top_p) | (top_p >= 1)  # rounding must not cost the last token
-    kept = jnp.put_along_axis(jnp.zeros(logits.shape, bool), order, keep, axis=-1, inplace=False)
-    return jnp.where(kept, logits, -jnp.inf)
+    return jnp.put_along_axis(jnp.zeros(logits.shape, bool), order, keep, axis=-1, inplace=False)
 
 
 def check_choices(temperature: Any, top_k: Any, top_p: Any) -> None:
-    """The arguments of `filter_logits` beside the logits; what is traced is taken at its word."""
+    """The arguments of `filter_logits` beside the logits; the value of what is traced is taken at its word."""
+    for name, value in (("temperature", temperature), ("top_p", top_p)):
+        if isinstance(value, jax.Array) and (value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating)):
+            fail(name, "one number", value, kind=TypeError)
     if not isinstance(temperature, jax.Array):
         check_number(temperature, "temperature", "a finite number >= 0")
         if temperature < 0:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.checks import check_key, check_number, check_size
+from jaxrnn.decode.stepper import is_distribution
 from jaxrnn.dtypes import is_float, promote
 from jaxrnn.errors import fail
 from jaxrnn.serialized import serialized
@@ -64,14 +65,14 @@ class MixtureDensity:
 
     def log_density(self, mixture: Mixture, point: Float[ArrayLike, "*_ C"]) -> Array:
         """log p(x, y, end) [...] of points [..., 3], in nats; the last of the three numbers is 0 or 1."""
-        point = _points(point, mixture, 3)
+        point = _points(point, _checked(mixture), 3)
         end, logit = point[..., 2], mixture.end
         coin = end * jax.nn.log_sigmoid(logit) + (1 - end) * jax.nn.log_sigmoid(-logit)
         return self.log_density_of_place(mixture, point[..., :2]) + coin
 
     def log_density_of_place(self, mixture: Mixture, place: Float[ArrayLike, "*_ C"]) -> Array:
         """log p(x, y) [...] of places [..., 2], whether or not a stroke ends there."""
-        place = _points(place, mixture, 2)
+        place = _points(place, _checked(mixture), 2)
         z = (place[..., None] - mixture.means) * jnp.exp(-mixture.log_deviations)
         # y by itself and x given y: a sum of squares, so that nothing cancels near a correlation of one.
         rest = (1 - mixture.correlations) * (1 + mixture.correlations)
@@ -81,7 +82,7 @@ class MixtureDensity:
         return jax.nn.logsumexp(mixture.log_weights - scale - 0.5 * distance, axis=-1)
 
     def sample(self, key: PRNGKeyArray, mixture: Mixture, bias: Any = 0.0) -> Array:
-        """Draw points [..., 3].
+        """Draw points [..., 3]; NaN where the mixture is no density: NaN in it, or weights that are no distribution.
 
         Args:
             key: a PRNG key.
@@ -93,6 +94,7 @@ class MixtureDensity:
             TypeError, ValueError: If the bias is no number, or negative.
         """
         check_key(key, "key")
+        _checked(mixture)
         if not isinstance(bias, jax.core.Tracer):
             check_number(bias, "bias", "a number of 0 or more")
             if bias < 0:
@@ -108,7 +110,8 @@ class MixtureDensity:
         x = r * z[..., 1] + jnp.sqrt((1 - r) * (1 + r)) * z[..., 0]
         place = means + jnp.exp(logs - bias) * jnp.stack([x, z[..., 1]], -1)
         end = jax.random.bernoulli(ends, jax.nn.sigmoid(mixture.end))
-        return jnp.concatenate([place, end[..., None].astype(place.dtype)], -1)
+        points = jnp.concatenate([place, end[..., None].astype(place.dtype)], -1)
+        return jnp.where(_is_density(mixture)[..., None], points, jnp.nan)
 
 
 def mixture_density(components: int) -> MixtureDensity:
@@ -143,6 +146,28 @@ def mixture_density(components: int) -> MixtureDensity:
     """
     check_size(components, "components")
     return MixtureDensity(components)
+
+
+def _checked(mixture: Any) -> Mixture:
+    """A Mixture whose arrays fit each other."""
+    if not isinstance(mixture, Mixture):
+        fail("mixture", "a Mixture, as `split` returns it", mixture, kind=TypeError)
+    for name, array in zip(Mixture._fields, mixture, strict=True):
+        if not isinstance(array, (jax.Array, np.ndarray)) or not is_float(array.dtype):
+            fail(f"mixture.{name}", "a floating array", array, kind=TypeError)
+    batch, k = mixture.end.shape, mixture.log_weights.shape[-1:]
+    for name, axes in (("log_weights", k), ("means", (2, *k)), ("log_deviations", (2, *k)), ("correlations", k)):
+        if getattr(mixture, name).shape != (*batch, *axes):
+            fail(f"mixture.{name}", f"of shape {(*batch, *axes)}", getattr(mixture, name))
+    return mixture
+
+
+def _is_density(mixture: Mixture) -> Array:
+    """Whether each mixture [...] is one; a draw from one that is not looks like any other."""
+    broken = jnp.isnan(mixture.end) | jnp.isnan(mixture.correlations).any(-1)
+    for places in (mixture.means, mixture.log_deviations):
+        broken |= jnp.isnan(places).any((-2, -1))
+    return is_distribution(mixture.log_weights) & ~broken
 
 
 def _points(points: Any, mixture: Mixture, size: int) -> Array:

@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.checks import check_time
-from jaxrnn.decode.attention import Memory
+from jaxrnn.checks import check_batch, check_time
+from jaxrnn.decode.attention import Memory, check_memory
 from jaxrnn.dtypes import is_float
 from jaxrnn.engine.check import check_lengths
 from jaxrnn.engine.masks import clean, valid_steps
-from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, entry
+from jaxrnn.errors import Said, fail
+from jaxrnn.layer import Layer, check_carry, check_declared, entry
 from jaxrnn.step import guard, select
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
 
@@ -33,6 +33,18 @@ class Reader(abc.ABC):
     @abc.abstractmethod
     def init(self, key: PRNGKeyArray, *, inputs: int, memory: int) -> dict[str, Any]:
         """Draw all parameters, for D input features and M features of a memory."""
+
+    @abc.abstractmethod
+    def declare(self, inputs: int, memory: int) -> dict[str, Any]:
+        """The parameters as `init` draws them: name -> `Parameter`, nested."""
+
+    @abc.abstractmethod
+    def beside(self, params: Params, memory: Memory) -> tuple[int, int]:
+        """Of what the cell reads, the features that are not the input's; and M, as parameters have it."""
+
+    @abc.abstractmethod
+    def check_carry(self, carry: Any, memory: Memory) -> Carry:
+        """The carry, its arrays of the memory's batch axes."""
 
     @abc.abstractmethod
     def step(
@@ -75,8 +87,9 @@ class Reader(abc.ABC):
         Raises:
             TypeError, ValueError: an argument does not fit; the message names it.
         """
-        xs, valid = clean_inputs(xs, memory, lengths)
+        xs, valid = self.check_sequence(params, xs, memory, lengths)
         check_time(start_step, "start_step")
+        carry = self.check_carry(carry, memory)
 
         def advance(carry: Carry, now: tuple[Array, Array, Array | None]) -> tuple[Carry, Any]:
             x, t, valid = now
@@ -90,31 +103,51 @@ class Reader(abc.ABC):
         # then needs twelve times the memory, and more time.
         return jax.lax.scan(jax.checkpoint(advance, prevent_cse=False), carry, (xs, t, valid))
 
+    def check(self, params: Any, x: Any, memory: Any, argument: str = "x", time: str = "") -> Array:
+        """The input of one step, or of all when there is a time axis; parameters and memory fit it and each other."""
+        check_memory(memory)
+        cell = entry(params, "cell")
+        beside, features = self.beside(params, memory)
+        inputs = self.cell.input_size(cell) - beside
+        if inputs < 1:
+            fail(
+                "params['cell']",
+                f"made for more than the {beside} features beside an input",
+                Said(f"for {inputs + beside}"),
+            )
+        check_declared(self.declare(inputs, features), params)
+        check_memory(memory, features)
+        batch, axes = memory.mask.shape[:-1], f"[{time}*B, D]"
+        if not isinstance(x, (jax.Array, np.ndarray)) or not is_float(x.dtype):
+            fail(argument, f"a floating array {axes}", x, kind=TypeError)
+        first = 1 if time else 0
+        if x.ndim != len(batch) + 1 + first or x.shape[first:-1] != batch:
+            fail(argument, f"of shape {axes} with *B = {batch} as the memory has it", x)
+        if x.shape[-1] != inputs:
+            fail(argument, f"of shape {axes} with D = {inputs}, as params have it", x)
+        return jnp.asarray(x)
 
-def check_input(x: Any, memory: Any, argument: str = "x", time: str = "") -> Array:
-    """The input of one step, or of all when there is a time axis, with the memory's batch axes."""
-    if not isinstance(memory, Memory):
-        fail("memory", "a Memory, as the `memory` method returns", memory, kind=TypeError)
-    batch, axes = memory.mask.shape[:-1], f"[{time}*B, D]"
-    if not isinstance(x, (jax.Array, np.ndarray)) or not is_float(x.dtype):
-        fail(argument, f"a floating array {axes}", x, kind=TypeError)
-    first = 1 if time else 0
-    if x.ndim != len(batch) + 1 + first or x.shape[first:-1] != batch:
-        fail(argument, f"of shape {axes} with *B = {batch} as the memory has it", x)
-    return jnp.asarray(x)
+    def check_sequence(self, params: Any, xs: Any, memory: Any, lengths: Any) -> tuple[Array, Array | None]:
+        """xs `[T, *B, D]` with zeros at invalid steps, and which are valid."""
+        xs = self.check(params, xs, memory, "xs", "T, ")
+        valid = valid_steps(xs.shape[0], check_lengths(lengths, xs.shape[0], memory.mask.shape[:-1]), None)
+        return clean(valid, xs), valid
 
 
-def clean_inputs(xs: Any, memory: Any, lengths: Any) -> tuple[Array, Array | None]:
-    """xs `[T, *B, D]` with zeros at invalid steps, and which are valid."""
-    xs = check_input(xs, memory, "xs", "T, ")
-    valid = valid_steps(xs.shape[0], check_lengths(lengths, xs.shape[0], memory.mask.shape[:-1]), None)
-    return clean(valid, xs), valid
+def check_state(array: Any, shape: tuple[int, ...], argument: str) -> Array:
+    """What a reader hands from step to step beside its cell's carry."""
+    if not isinstance(array, (jax.Array, np.ndarray)) or not is_float(array.dtype):
+        fail(argument, f"a floating array {shape}", array, kind=TypeError)
+    if array.shape != shape:
+        fail(argument, f"of shape {shape}", array)
+    return jnp.asarray(array)
 
 
 def initial(cell: Layer, batch: tuple[int, ...], params: Params | None, given: Carry | None) -> Carry:
     """The cell's carry before the first step: the given one, or its own."""
+    check_batch(batch)
     if given is not None:
-        return cell.pack(given, "cell")
+        return check_carry(cell, given, batch, "cell")
     return cell.initial_carry(batch, None if params is None else entry(params, "cell"))
 
 

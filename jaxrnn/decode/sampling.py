@@ -14,7 +14,7 @@ from jax.tree_util import Partial
 
 from jaxrnn.checks import check_key
 from jaxrnn.decode.logits import check_choices, filter_logits
-from jaxrnn.decode.stepper import Step, check_decoder, log_probabilities
+from jaxrnn.decode.stepper import NONE, Step, check_decoder, is_distribution, log_probabilities
 from jaxrnn.dtypes import default_float
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry, PRNGKeyArray
@@ -22,7 +22,11 @@ from jaxrnn.typing import Array, Carry, PRNGKeyArray
 
 @serialized
 class Decoded(NamedTuple):
-    """One sequence a row."""
+    """One sequence a row.
+
+    A row whose logits are no distribution (NaN or inf among them, or nothing but -inf) ends before that token, and its
+    log-probability is NaN; the other rows go on.
+    """
 
     tokens: Array  # int32 [length, *B]; from a row's end on, `end`
     lengths: Array  # int32 [*B], tokens before `end`
@@ -31,6 +35,8 @@ class Decoded(NamedTuple):
 
 def greedy(step: Step, carry: Carry, start: Any, *, length: int, end: int | None = None) -> Decoded:
     """The likeliest token at each step: y[t] = argmax p(. | y[< t]); among equals the lowest.
+
+    A row whose logits are no distribution ends there, and its log-probability is NaN: see `Decoded`.
 
     Args:
         step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. It is compiled once:
@@ -73,7 +79,8 @@ def sample(
     """Draw each token from p(. | y[< t]), as `filter_logits` shapes it.
 
     The draw of row b at time t comes from `fold_in(fold_in(key, b), t)`: it does not depend on the other rows, on their
-    number, or on `length`. With several batch axes b counts rows in C order.
+    number, or on `length`. With several batch axes b counts rows in C order. A row whose logits are no distribution
+    ends there, and its log-probability is NaN: see `Decoded`.
 
     Args:
         step, carry, start, length, end: as for `greedy`.
@@ -121,6 +128,7 @@ def stream(
 
     Raises:
         TypeError, ValueError: an argument does not fit; the message names it.
+        FloatingPointError: at the token that logits leave no choice for: NaN or inf among them, or nothing but -inf.
 
     >>> import jax, jaxrnn
     >>> from jaxrnn.decode import stream
@@ -128,13 +136,17 @@ def stream(
     >>> [int(token) for token in stream(step, (), 0, jax.random.key(0), end=4)]
     [1, 2, 3]
     """
-    step, carry, start, stop = check_decoder(step, carry, start, length, end)
+    step, carry, start, stop = check_decoder(step, carry, start, 1 if length is None else length, end)
     choose = _drawing(start, key, temperature, top_k, top_p)
 
     def tokens() -> Iterator[Array]:
         state = _first(carry, start)
         while length is None or int(state.time) < length:
             state = _advance_jitted(step, choose, stop, state)
+            if bool(jnp.isnan(state.log_probability).any()):
+                raise FloatingPointError(
+                    f"no token {int(state.time)} can be chosen: the logits of `step` have NaN or inf, or all are -inf"
+                )
             if end is not None and bool(state.ended.all()):
                 return
             yield state.token
@@ -161,10 +173,13 @@ def _first(carry: Carry, start: Array, dtype: Any = jnp.float32) -> _State:
 def _advance(step: Step, choose: Callable[[Array, Array], Array], end: Array, state: _State) -> _State:
     """Read a token, write the next."""
     carry, logits = step(state.carry, state.token)
-    token = jnp.where(state.ended, end, choose(state.time, logits))
+    chosen = choose(state.time, logits)
+    lost = chosen == NONE
+    token = jnp.where(state.ended | lost, end, chosen)
     gain = jnp.take_along_axis(log_probabilities(logits), token[..., None], -1)[..., 0]
+    gain = jnp.where(lost, jnp.nan, gain)
     gain = jnp.where(state.ended, jnp.zeros_like(gain), gain).astype(state.log_probability.dtype)
-    ended = state.ended | (token == end)
+    ended = state.ended | lost | (token == end)
     lengths = state.lengths + jnp.where(ended, 0, 1).astype(jnp.int32)
     return _State(state.time + 1, carry, token, ended, lengths, state.log_probability + gain)
 
@@ -192,7 +207,7 @@ def _decode(step: Step, carry: Carry, start: Array, end: Array, choose: Any, len
 
 
 def _likeliest(_: Array, logits: Array) -> Array:
-    return logits.argmax(-1).astype(jnp.int32)
+    return jnp.where(is_distribution(logits), logits.argmax(-1).astype(jnp.int32), NONE)
 
 
 def _drawing(start: Array, key: Any, temperature: Any, top_k: Any, top_p: Any) -> Partial:
@@ -214,4 +229,5 @@ class _Draw:
         filtered = filter_logits(logits, top_k=self.top_k, **numbers)
         rows = filtered.reshape(keys.shape[0], filtered.shape[-1])
         drawn = jax.vmap(jax.random.categorical)(jax.vmap(jax.random.fold_in, (0, None))(keys, time), rows)
-        return drawn.reshape(filtered.shape[:-1]).astype(jnp.int32)
+        drawn = drawn.reshape(filtered.shape[:-1]).astype(jnp.int32)
+        return jnp.where(is_distribution(filtered), drawn, NONE)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxrnn.checks import check_choice, check_size
-from jaxrnn.decode.attention import Attention, lead
-from jaxrnn.dtypes import promote
+from jaxrnn.decode.attention import Attention, flat_glorot, lead
+from jaxrnn.dtypes import default_float, promote
 from jaxrnn.errors import fail
-from jaxrnn.layer import entry
+from jaxrnn.initializers import zeros
+from jaxrnn.layer import Parameter, entry
 from jaxrnn.typing import Array, Params
 
 
@@ -21,12 +24,17 @@ class Additive(Attention):
 
     units: int
 
-    def declare(self, query: int, memory: int) -> dict[str, tuple[int, ...]]:
+    def declare(self, query: int, memory: int) -> dict[str, Parameter]:
         A = self.units
-        return {"query_kernel": (query, A), "memory_kernel": (memory, A), "bias": (A,), "score_kernel": (A,)}
+        return {
+            "query_kernel": _declared(query, A),
+            "memory_kernel": _declared(memory, A),
+            "bias": Parameter((A,), zeros, dtype=default_float()),
+            "score_kernel": _declared(A),
+        }
 
-    def sizes(self, params: Params) -> tuple[int, int]:
-        query, memory = (_kernel(params, name, self.units) for name in ("query_kernel", "memory_kernel"))
+    def sizes(self, params: Params, argument: str = "params") -> tuple[int, int]:
+        query, memory = (_kernel(params, name, argument, self.units) for name in ("query_kernel", "memory_kernel"))
         return query.shape[0], memory.shape[0]
 
     def keys(self, params: Params, values: Array) -> Array:
@@ -45,19 +53,19 @@ class Multiplicative(Attention):
 
     form: str
 
-    def declare(self, query: int, memory: int) -> dict[str, tuple[int, ...]]:
+    def declare(self, query: int, memory: int) -> dict[str, Parameter]:
         if self.form == "general":
-            return {"kernel": (memory, query)}
+            return {"kernel": _declared(memory, query)}
         if query != memory:
             fail(
                 "query", f"{memory}, the features of a memory, for score='dot'", query, "score='general' maps between."
             )
         return {}
 
-    def sizes(self, params: Params) -> tuple[int, int] | None:
+    def sizes(self, params: Params, argument: str = "params") -> tuple[int, int] | None:
         if self.form == "dot":
             return None
-        memory, query = _kernel(params, "kernel").shape
+        memory, query = _kernel(params, "kernel", argument).shape
         return query, memory
 
     def keys(self, params: Params, values: Array) -> Array:
@@ -71,11 +79,19 @@ class Multiplicative(Attention):
         return jnp.einsum(f"{t}...k,...sk->{t}...s", query.astype(keys.dtype), keys)
 
 
-def _kernel(params: Params, name: str, columns: int | None = None) -> Any:
-    kernel = entry(params, name)
-    shape: tuple[int, ...] = getattr(kernel, "shape", ())
-    if len(shape) != 2 or columns not in (None, shape[1]):
-        fail(f"params[{name!r}]", f"an array with 2 axes{f', the second of {columns}' if columns else ''}", kernel)
+def _declared(*shape: int) -> Parameter:
+    return Parameter(shape, flat_glorot, dtype=default_float())
+
+
+def _kernel(params: Params, name: str, argument: str, columns: int | None = None) -> Any:
+    kernel, expected = (
+        entry(params, name, argument),
+        f"an array with 2 axes{f', the second of {columns}' if columns else ''}",
+    )
+    if not isinstance(kernel, (jax.Array, np.ndarray)):
+        fail(f"{argument}[{name!r}]", expected, kernel, kind=TypeError)
+    if kernel.ndim != 2 or columns not in (None, kernel.shape[1]) or 0 in kernel.shape:
+        fail(f"{argument}[{name!r}]", expected, kernel)
     return kernel
 
 

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.checks import check_key, check_number, check_size
-from jaxrnn.decode.attention import Memory, clean_memory, glorot
-from jaxrnn.decode.reader import Reader, check_input, initial, joined
+from jaxrnn.decode.attention import Memory, check_memory, clean_memory, glorot
+from jaxrnn.decode.reader import Reader, check_state, initial, joined
 from jaxrnn.dtypes import default_float
 from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, entry
+from jaxrnn.layer import Layer, Parameter, check_carry, entry
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
 
@@ -61,6 +61,15 @@ class Window(Reader):
         bias = jnp.zeros((3, k), default_float()).at[2].set(math.log(self.stride))
         return {"cell": self.cell.init(cell, inputs + memory), "window": {"kernel": kernel, "bias": bias}}
 
+    def declare(self, inputs: int, memory: int) -> dict[str, Any]:
+        shapes = {"kernel": (self.cell.output_size, 3, self.components), "bias": (3, self.components)}
+        window = {name: Parameter(shape, glorot, dtype=default_float()) for name, shape in shapes.items()}
+        return {"cell": self.cell.declare(inputs + memory), "window": window}
+
+    def beside(self, params: Params, memory: Memory) -> tuple[int, int]:
+        features = memory.values.shape[-1]
+        return features, features
+
     def memory(self, values: Float[ArrayLike, "*B S M"], *, lengths: Integer[ArrayLike, "*B"] | None = None) -> Memory:
         """Prepare a text: nothing beyond its end, NaN included, reaches any result or gradient.
 
@@ -80,6 +89,7 @@ class Window(Reader):
 
         `cell` is the cell's carry, by default its initial one.
         """
+        check_memory(memory)
         batch = memory.mask.shape[:-1]
         cell = initial(self.cell, batch, params, cell)
         dtype = jax.tree.leaves(cell)[0].dtype
@@ -97,9 +107,8 @@ class Window(Reader):
         step: Any = 0,
     ) -> tuple[WindowCarry, Windowed]:
         """Step on the input and what the window showed before, then move the window; `rng`, `step`: see `Cell.step`."""
-        x = check_input(x, memory)
-        if not isinstance(carry, WindowCarry):
-            fail("carry", "a WindowCarry, as `window.initial_carry` returns", carry, kind=TypeError)
+        x = self.check(params, x, memory)
+        carry = self.check_carry(carry, memory)
         cell, y = self.cell.step(entry(params, "cell"), carry.cell, joined(x, carry.context), rng=rng, step=step)
         weights = entry(params, "window")
         moved = jnp.einsum("...h,hjk->...jk", y, entry(weights, "kernel", "params['window']").astype(y.dtype))
@@ -117,6 +126,16 @@ class Window(Reader):
         context = jnp.einsum("...s,...sm->...m", seen, memory.values.astype(seen.dtype))
         carry = WindowCarry(cell, position, context.astype(carry.context.dtype))
         return carry, Windowed(y, context, seen, phi(end)[..., 0])
+
+    def check_carry(self, carry: Any, memory: Memory) -> WindowCarry:
+        if not isinstance(carry, WindowCarry):
+            fail("carry", "a WindowCarry, as `window.initial_carry` returns", carry, kind=TypeError)
+        batch = memory.mask.shape[:-1]
+        return WindowCarry(
+            check_carry(self.cell, carry.cell, batch, "carry.cell"),
+            check_state(carry.position, (*batch, self.components), "carry.position"),
+            check_state(carry.context, (*batch, memory.values.shape[-1]), "carry.context"),
+        )
 
 
 def window(cell: Layer, components: int, stride: float = 0.05) -> Window:

@@ -29,3 +29,20 @@ TASKS = {
     "draw": Draw,
     "handwriting": Handwriting,
 }
+
+__all__ = [
+    "TASKS",
+    "Adding",
+    "Babi",
+    "Captioning",
+    "CharLM",
+    "Draw",
+    "Handwriting",
+    "LipReading",
+    "MemoryPolicy",
+    "Reber",
+    "Timing",
+    "Translation",
+    "VideoCaptioning",
+    "WordLM",
+]

@@ -24,6 +24,7 @@ from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.tasks.babi_pictures import accuracy_figure, attention_figure, table
 from jaxrnn.tasks.babi_readers import AttentiveReader, LSTMReader
 from jaxrnn.tasks.babi_stories import Question, Questions, hold_out, passages, read_questions, sentences, tokenize
+from jaxrnn.tasks.figures import share
 from jaxrnn.train import EMPTY, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
@@ -176,7 +177,9 @@ class Babi:
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.answer)
         valid = batch.task != EMPTY
         right = (logits.argmax(-1).astype(batch.answer.dtype) == batch.answer).astype(losses.dtype)
-        return jnp.mean(losses, where=valid), (carry, {"accuracy": 100 * jnp.mean(right, where=valid)})
+        accuracy = 100 * jnp.mean(right, where=valid)
+        judged = jnp.where(valid[:, None], logits, 0)
+        return jnp.mean(losses, where=valid), (carry, {"accuracy": share(accuracy[None], judged)})
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
         """Mean loss; accuracy of each task, "qa1" to "qa20", and their mean, in per cent."""
@@ -186,7 +189,8 @@ class Babi:
             logs = np.asarray(self._log_probabilities(params, place(batch.text)))
             valid = batch.task != EMPTY
             loss -= logs[valid, batch.answer[valid]].sum(dtype=float)
-            np.add.at(right, batch.task[valid], (logs.argmax(-1) == batch.answer)[valid])
+            guessed = np.where(np.isnan(logs).any(-1), np.nan, logs.argmax(-1) == batch.answer)
+            np.add.at(right, batch.task[valid], guessed[valid])
             np.add.at(count, batch.task[valid], 1)
         by_task = {f"qa{task}": float(100 * right[task] / count[task]) for task in self.data.tasks}
         return {"loss": float(loss / count.sum()), "accuracy": sum(by_task.values()) / len(by_task)} | by_task

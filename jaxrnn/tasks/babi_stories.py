@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxrnn.errors import Said, fail
 from jaxrnn.train import EMPTY, pad, read_sources
+from jaxrnn.train.sources import as_text
 
 NAMES = (
     "single-supporting-fact",
@@ -122,7 +123,7 @@ def read_questions(path: str, tasks: Sequence[int]) -> dict[tuple[int, str], lis
     source = path or str(resources.files("jaxrnn.tasks") / "data/babi_en.tar.xz")
     names = {(task, split): f"qa{task}_{NAMES[task - 1]}_{split}.txt" for task in tasks for split in ("train", "test")}
     texts = read_sources(source, list(names.values()), WHERE)
-    return {(task, split): parse(texts[name].decode(), task) for (task, split), name in names.items()}
+    return {(task, split): parse(as_text(texts[name], name, WHERE), task) for (task, split), name in names.items()}
 
 
 def hold_out(stories: list[list[Question]]) -> tuple[list[Question], list[Question]]:

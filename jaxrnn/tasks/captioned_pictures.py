@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from jaxrnn.errors import Said, fail
 from jaxrnn.tasks.described import Descriptions, Example, by_split, words
 from jaxrnn.tasks.image_files import Source, opened
-from jaxrnn.train import read_source, read_sources
+from jaxrnn.train import read_source, read_sources, read_text
 from jaxrnn.train.options import check, check_set
 
 SIZE = 64  # of a picture, in pixels
@@ -58,12 +58,12 @@ def captioned_pictures(options: DataOptions) -> Descriptions:
 
 
 def read_picture(source: Source) -> np.ndarray:
-    """A picture of any size and format that Pillow reads, on white where it is transparent, as uint8 [64, 64, 3].
+    """A PNG, JPEG or WebP of any shape, on white where it is transparent, as uint8 [64, 64, 3].
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is none, or has more than 40 million pixels.
     """
-    with opened(source, "picture", "a picture, such as a PNG or JPEG file") as file:
+    with opened(source, "picture", "a picture, a PNG, JPEG or WebP file", ("PNG", "JPEG", "WEBP")) as file:
         picture = ImageOps.exif_transpose(file).convert("RGBA")
     ground = Image.new("RGBA", picture.size, "white")
     ground.alpha_composite(picture)
@@ -74,7 +74,8 @@ def read_picture(source: Source) -> np.ndarray:
 def _emoji() -> dict[str, list[Example]]:
     """Variants of one emoji, such as man and woman, are all in one split."""
     folder = str(resources.files("jaxrnn.tasks") / "data/emoji")
-    with Image.open(io.BytesIO(read_source(folder, "sheet.png", WHERE))) as file:
+    sheet_file = io.BytesIO(read_source(folder, "sheet.png", WHERE))
+    with opened(sheet_file, "data", "the package's sheet of emoji", ("PNG",)) as file:
         sheet = np.array(file.convert("RGB"))
     tiles = sheet.reshape(-1, SIZE, SHEET, SIZE, 3).swapaxes(1, 2).reshape(-1, SIZE, SIZE, 3)
     entries = json.loads(read_source(folder, "captions.json", WHERE))
@@ -85,7 +86,7 @@ def _emoji() -> dict[str, list[Example]]:
 @cache
 def _photographs(path: str) -> dict[str, list[Example]]:
     """All captions of a photograph are in one split."""
-    table = csv.DictReader(io.StringIO(read_source(path, "captions.csv", WHERE).decode("utf-8")))
+    table = csv.DictReader(io.StringIO(read_text(path, "captions.csv", WHERE)))
     captions: dict[str, list[tuple[str, ...]]] = {}
     for row in table:
         if not row.get("image") or not row.get("caption"):

@@ -22,6 +22,7 @@ from jaxrnn.tasks.captioner import GRID, CaptionNetwork, moved
 from jaxrnn.tasks.captioning_pictures import attention_figure, captions_figure
 from jaxrnn.tasks.described import Described, Descriptions
 from jaxrnn.tasks.describer import Describer, WriterOptions
+from jaxrnn.tasks.writing import check_beam
 from jaxrnn.train import END, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
@@ -86,7 +87,7 @@ class Captioning(Describer):
         Raises:
             ValueError: If the file is no picture, or the beam has no width.
         """
-        check(beam >= 1, "beam", "1 or more", beam)
+        check_beam(beam)
         return " ".join(self.captions(params, [read_picture(picture_path)], beam)[0])
 
     def look(self, params: Params, picture: np.ndarray) -> tuple[list[str], np.ndarray]:

@@ -151,5 +151,7 @@ class CharLM(LanguageModel):
         return self.vocabulary[symbol]
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
-        """500 characters after "ROMEO:", or after "the " of Penn Treebank, in sample.txt."""
-        return self.write_sample(params, folder, "the " if self.data.set == "ptb" else "ROMEO:", 500, seed)
+        """500 characters in sample.txt, after "ROMEO:" or "the ", or, in another alphabet, the start of a line."""
+        prompt = "the " if self.data.set == "ptb" else "ROMEO:"
+        known = set(prompt) <= set(self.vocabulary)
+        return self.write_sample(params, folder, prompt if known else "", 500, seed)

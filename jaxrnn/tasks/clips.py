@@ -23,6 +23,7 @@ from jaxrnn.train.options import check, check_set
 
 HEIGHT, WIDTH = 32, 48  # of a frame, in pixels
 ROWS, COLUMNS = 15, 5  # frames in the mosaic that a clip of GRID is kept as
+MOST_FRAMES = 10_000  # of a clip
 TRANSCRIPTS = "transcripts.json"
 VALIDATES = 16  # one in so many of the clips that aren't held out
 WHERE = (
@@ -104,18 +105,29 @@ class SpokenClips:
 
 
 def read_clip(source: Source) -> np.ndarray:
-    """A film (such as a GIF), or a mosaic as GRID's clips are kept: uint8 [T, 32, 48].
+    """A film, a GIF or PNG, or a mosaic as GRID's clips are kept, a JPEG or PNG: uint8 [T, 32, 48].
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If it is neither, or has more than 10,000 frames.
     """
-    with opened(source, "clip", "a film, such as a GIF file, or a mosaic of frames") as file:
-        frames = [np.array(frame.convert("L")) for frame in ImageSequence.Iterator(file)]
-    first = frames[0].shape
-    if len(frames) == 1 and first == (ROWS * HEIGHT, COLUMNS * WIDTH):
+    mosaic = (COLUMNS * WIDTH, ROWS * HEIGHT)
+    expected = f"frames of {WIDTH} x {HEIGHT} pixels, or one mosaic of {mosaic[0]} x {mosaic[1]}"
+    with opened(source, "clip", "a film, a GIF file, or a mosaic of frames", ("GIF", "PNG", "JPEG")) as file:
+        size = file.size
+        frames: list[np.ndarray] = []
+        fits = size in ((WIDTH, HEIGHT), mosaic)
+        check(fits, "clip", expected, Said(f"{size[0]} x {size[1]} in {name_of(source)}"))  # before it is unpacked
+        for frame in ImageSequence.Iterator(file):
+            check(
+                len(frames) < MOST_FRAMES,
+                "clip",
+                f"{MOST_FRAMES:,} frames or fewer",
+                Said(f"more in {name_of(source)}"),
+            )
+            frames.append(np.array(frame.convert("L")))
+    if size == mosaic and len(frames) == 1:
         return _cut(frames[0])
-    expected = f"frames of {WIDTH} x {HEIGHT} pixels, or one mosaic of {COLUMNS * WIDTH} x {ROWS * HEIGHT}"
-    check(first == (HEIGHT, WIDTH), "clip", expected, f"{first[1]} x {first[0]} in {name_of(source)}")
+    check(size != mosaic, "clip", expected, Said(f"{len(frames)} of {size[0]} x {size[1]} in {name_of(source)}"))
     return np.stack(frames)
 
 

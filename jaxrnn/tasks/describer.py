@@ -21,7 +21,7 @@ import numpy as np
 
 from jaxrnn.tasks.caption_scores import consensus, nearest, scores
 from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.writing import BEAM, before, cross_entropy, written
+from jaxrnn.tasks.writing import BEAM, before, cross_entropy, sentences, written
 from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -221,8 +221,7 @@ class Describer(abc.ABC):
 
     def _decode(self, tokens: jax.Array, lengths: jax.Array) -> list[list[str]]:
         """The words of each row."""
-        tokens, lengths = jax.device_get((tokens, lengths))
-        return [self.words.decode(tokens[:length, n]) for n, length in enumerate(lengths)]
+        return sentences(self.words, tokens, lengths)
 
     @partial(jax.jit, static_argnums=(0, 3))
     def _write(

@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.checks import check_size
 from jaxrnn.tasks.draw_network import DrawNetwork, Glimpses
 from jaxrnn.tasks.draw_network import ModelOptions as ModelOptions
 from jaxrnn.tasks.draw_pictures import animate, film_strip, sheet
@@ -138,7 +139,7 @@ class Draw:
             ValueError: If the file's suffix is neither .gif nor .png, or the count is less than one.
         """
         check(path.suffix in (".gif", ".png"), "out", "a file .gif or .png", str(path))
-        check(count >= 1, "count", "1 or more", count)
+        check_size(count, "count", 1000)  # all of them are on each frame of a film
         check(0 <= seed < 2**32, "seed", "an integer in [0, 2**32)", seed)
         glimpses = self._imagined(params, count, jax.random.key(seed))
         picture = animate if path.suffix == ".gif" else film_strip

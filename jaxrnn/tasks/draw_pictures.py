@@ -22,6 +22,8 @@ RED, BACKGROUND = (235, 60, 40), (96, 96, 96)
 
 def panel(canvas: np.ndarray, at: Place | None = None, size: int = 1) -> Image.Image:
     """One canvas (logits [height, width]) and the box around size x size filters, its line as wide as they."""
+    if np.isnan(canvas).any():
+        raise FloatingPointError("nothing can be shown: the canvas has NaN")
     grey = (255 * np.exp(-np.logaddexp(0, -np.asarray(canvas, np.float64)))).astype(np.uint8)  # sigmoid(canvas)
     image = Image.fromarray(grey).convert("RGB")
     image = image.resize((image.width * ZOOM, image.height * ZOOM), Image.Resampling.NEAREST)

@@ -211,6 +211,8 @@ class Handwriting:
         longest = -(-int(limits.max()) // 256) * 256  # few different ones: each is a compilation
         arguments = (jax.random.key(seed), jnp.asarray(bias, given.dtype), jnp.asarray(limits), longest)
         drawn = jax.device_get(self.network.draw(params, carry, given[-1], memory, *arguments))
+        if np.isnan(drawn.points).any():
+            raise FloatingPointError("the pen cannot be moved: the model's outputs have NaN or inf")
         kept = [slice(0, length) for length in drawn.lengths]
         points = [self.drawings.to_file_units(drawn.points[keep, n]) for n, keep in enumerate(kept)]
         return points, [drawn.weights[keep, n] for n, keep in enumerate(kept)], drawn.reached

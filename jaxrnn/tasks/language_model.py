@@ -25,7 +25,7 @@ import jaxrnn
 from jaxrnn.decode import stream
 from jaxrnn.files import write_text
 from jaxrnn.train.options import check, check_set
-from jaxrnn.train.sources import read_sources
+from jaxrnn.train.sources import as_text, read_sources
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Batch, Carry, Params
 from jaxrnn.typing import ArrayLike
@@ -66,7 +66,7 @@ def shakespeare() -> str:
 def penn_treebank(path: str) -> list[list[str]]:
     """The lines of the training, validation and test texts, without white space at their ends."""
     files = read_sources(path, PTB_FILES, PTB_WHERE)
-    return [[line.strip() for line in files[name].decode().splitlines()] for name in PTB_FILES]
+    return [[line.strip() for line in as_text(files[name], name, PTB_WHERE).splitlines()] for name in PTB_FILES]
 
 
 def valid_steps(batch: Chunk) -> jax.Array:

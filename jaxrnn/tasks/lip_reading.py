@@ -24,7 +24,7 @@ from jaxrnn.tasks.clip_changes import changed, standardised
 from jaxrnn.tasks.clips import DataOptions, Spoken, SpokenClips, read_clip
 from jaxrnn.tasks.lip_network import LipNetwork
 from jaxrnn.tasks.lip_pictures import alignment_figure, film
-from jaxrnn.tasks.writing import BEAM, before, cross_entropy, written
+from jaxrnn.tasks.writing import BEAM, before, check_beam, cross_entropy, sentences, written
 from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
@@ -173,6 +173,8 @@ class LipReading:
             said = [s for batch in batches for s in self._sentences(params, batch.frames, width)]
             return word_error(said[: len(wanted)], wanted)
 
+        if np.isnan(loss):
+            return {"loss": loss, "word_error": loss}  # nothing can be said to be understood
         figures = {"loss": loss, "word_error": error(1)}
         return figures | {"word_error_beam": error(BEAM)} if self.attends and split == "test" else figures
 
@@ -183,10 +185,12 @@ class LipReading:
     def _sentences(self, params: Params, frames: np.ndarray | jax.Array, width: int = 1) -> list[list[str]]:
         """What is said in clips [B, T, 32, 48], by beam search of a width where the decoder attends."""
         if not self.attends:
-            paths = np.asarray(self._spot(params, frames)).argmax(-1).T
+            chances = np.asarray(self._spot(params, frames))
+            if np.isnan(chances).any():
+                raise FloatingPointError("no word can be chosen: the model's logits have NaN or inf")
+            paths = chances.argmax(-1).T
             return [self.words.decode(collapsed(path, self.words.number(BLANK))) for path in paths]
-        tokens, lengths = jax.device_get(self._write(params, frames, width))
-        return [self.words.decode(tokens[:length, n]) for n, length in enumerate(lengths)]
+        return sentences(self.words, *self._write(params, frames, width))
 
     @partial(jax.jit, static_argnums=0)
     def _spot(self, params: Params, frames: jax.Array) -> jax.Array:
@@ -206,7 +210,7 @@ class LipReading:
         Raises:
             ValueError: If the file is no clip, or the beam has no width.
         """
-        check(beam >= 1, "beam", "1 or more", beam)
+        check_beam(beam)
         return " ".join(self._sentences(params, read_clip(picture)[None], beam)[0])
 
     def align(self, params: Params, frames: np.ndarray) -> tuple[list[str], np.ndarray]:

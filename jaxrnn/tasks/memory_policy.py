@@ -29,6 +29,7 @@ import jaxrnn
 from jaxrnn.files import write_text
 from jaxrnn.tasks import t_maze
 from jaxrnn.tasks.dense import dense
+from jaxrnn.tasks.figures import share
 from jaxrnn.tasks.network import Network
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
@@ -152,6 +153,8 @@ class MemoryPolicy:
             memory, logits, _ = self.act(params, walk.memory, seen[None], walk.fresh[None])
             actions = jax.vmap(jax.random.categorical)(action_keys, logits[0]).astype(jnp.int32)
             maze, outcome = t_maze.move(walk.maze, actions, self.data.corridor)
+            chosen = ~jnp.isnan(logits[0]).any(-1)  # else the draw says nothing, and its reward is nobody's
+            outcome = outcome._replace(reward=jnp.where(chosen, outcome.reward, jnp.nan))
             entered = t_maze.enter(jax.vmap(jax.random.bernoulli)(sign_keys))
             maze = jax.tree.map(lambda new, old: jnp.where(outcome.ended, new, old), entered, maze)
             return Walk(maze, outcome.ended, memory), Steps(seen, walk.fresh, actions, outcome)
@@ -214,7 +217,8 @@ def discounted(rewards: jax.Array, ended: jax.Array, bootstrap: jax.Array, disco
 
 
 def _figures(outcome: t_maze.Outcome) -> dict[str, jax.Array]:
-    """Reward of a step, and right turns of all turns (0 where there was none)."""
+    """Reward of a step, and right turns of all turns (0 where there was none); NaN where an action was no choice."""
     dtype = outcome.reward.dtype
     turns, right = outcome.ended.sum(dtype=dtype), outcome.right.sum(dtype=dtype)
-    return {"reward": outcome.reward.mean(), "success": right / jnp.maximum(turns, 1)}
+    success = right / jnp.maximum(turns, 1)
+    return {"reward": outcome.reward.mean(), "success": share(success[None], outcome.reward)}

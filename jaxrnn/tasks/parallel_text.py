@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrnn.errors import Said, fail
-from jaxrnn.train import END, START, UNKNOWN, Vocabulary, pad, read_source
+from jaxrnn.train import END, START, UNKNOWN, Vocabulary, pad, read_text
 from jaxrnn.train.options import check
 
 WHERE = (
@@ -97,7 +97,7 @@ class ParallelText:
 
     def _lines(self, name: str) -> list[list[str]]:
         path = self.options.path or str(resources.files("jaxrnn.tasks") / "data/small_parallel_enja")
-        text = read_source(path, name, WHERE).decode("utf-8")
+        text = read_text(path, name, WHERE)
         return [line.split() for line in text.removesuffix("\n").split("\n")]
 
     @cached_property

@@ -26,6 +26,7 @@ import optax
 import jaxrnn
 from jaxrnn.files import write_text
 from jaxrnn.tasks.dense import dense
+from jaxrnn.tasks.figures import share
 from jaxrnn.tasks.network import Network
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
@@ -139,8 +140,9 @@ class Reber:
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.asarray(batch.targets))
         right = jnp.where(batch.allowed, logits, jnp.inf).min(-1) > jnp.where(batch.allowed, -jnp.inf, logits).max(-1)
         figures = {"strings": (right | ~valid).all(1), "long_range": (right & (time == lengths - 2)).any(1)}
+        judged = jnp.where(valid[..., None], logits, 0)
         loss = jnp.sum(losses, where=valid) / valid.sum(dtype=losses.dtype)
-        return loss, ((), {name: rows.mean(dtype=losses.dtype) for name, rows in figures.items()})
+        return loss, ((), {name: share(rows, judged) for name, rows in figures.items()})
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
         """Loss and figures on 1024 strings."""

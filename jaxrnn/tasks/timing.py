@@ -26,6 +26,7 @@ import optax
 import jaxrnn
 from jaxrnn.files import write_text
 from jaxrnn.tasks.dense import dense
+from jaxrnn.tasks.figures import share
 from jaxrnn.tasks.network import Network
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
@@ -123,7 +124,8 @@ class Timing:
         losses = optax.sigmoid_binary_cross_entropy(logits, jnp.asarray(batch.targets, logits.dtype))
         told, due = logits > 0, jnp.asarray(batch.targets) > 0
         both, either = (told & due).sum(dtype=logits.dtype), (told | due).sum(dtype=logits.dtype)
-        figures = {"streams": (told == due).all(1).mean(dtype=logits.dtype), "spikes": both / jnp.maximum(either, 1)}
+        spikes = both / jnp.maximum(either, 1)
+        figures = {"streams": share((told == due).all(1), logits), "spikes": share(spikes[None], logits)}
         return losses.mean(), ((), figures)
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:

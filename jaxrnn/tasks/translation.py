@@ -23,7 +23,7 @@ from jaxrnn.files import write_text
 from jaxrnn.tasks.alignment import alignment_svg
 from jaxrnn.tasks.encoder_decoder import EncoderDecoder
 from jaxrnn.tasks.parallel_text import DataOptions, Pairs, ParallelText, to_batch
-from jaxrnn.tasks.writing import BEAM, before, cross_entropy, written
+from jaxrnn.tasks.writing import BEAM, before, check_beam, cross_entropy, sentences, written
 from jaxrnn.train import END, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
@@ -151,9 +151,9 @@ class Translation:
         """Translations of encoded sentences, by beam search of a width (1: greedy)."""
         found: list[list[str]] = [[]] * len(source)
         for rows in in_order(np.array([len(s) for s in source]), self.data.batch):
-            tokens, lengths = jax.device_get(self._translate(params, *place(pad(source, rows)), beam))
-            for column, row in enumerate(rows[rows >= 0]):
-                found[row] = self.words.decode(tokens[: lengths[column], column])
+            said = sentences(self.words, *self._translate(params, *place(pad(source, rows)), beam))
+            for row, words in zip(rows[rows >= 0], said, strict=False):
+                found[row] = words
         return found
 
     @partial(jax.jit, static_argnums=(0, 4))
@@ -172,7 +172,7 @@ class Translation:
             ValueError: If the text has no word, or the beam no width.
         """
         check(bool(text.split()), "text", "a sentence", text)
-        check(beam >= 1, "beam", "1 or more", beam)
+        check_beam(beam)
         source = self.text.vocabularies[0].encode(self.text.words(text))
         return " ".join(self.translations(params, [source], beam)[0])
 

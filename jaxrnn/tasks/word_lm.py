@@ -192,7 +192,7 @@ class WordLM(LanguageModel):
 
     def figures(self, loss: float) -> dict[str, float]:
         """The loss in nats a word, and the perplexity."""
-        return {"loss": loss, "perplexity": math.exp(loss) if loss < 700 else math.inf}
+        return {"loss": loss, "perplexity": math.inf if loss >= 700 else math.exp(loss)}
 
     def held_out(self, split: str) -> Streams:
         """The test text is one stream, so that no word but the first is predicted without what went before."""

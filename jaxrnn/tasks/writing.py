@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.checks import check_size
 from jaxrnn.decode import beam, greedy, sample
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.train import END, START, Vocabulary
@@ -42,7 +43,7 @@ def written(
     width: int,
     key: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Sentences: words [longest, B], how many of them count [B].
+    """Sentences: words [longest, B], how many of them count [B]; -1 of a row whose logits were no distribution.
 
     The likeliest by beam search of a width (1: greedy); with a key some as chance will have it.
     """
@@ -50,6 +51,23 @@ def written(
     limits: dict[str, Any] = {"length": longest, "end": vocabulary.number(END)}
     if width == 1 or key is not None:
         found = greedy(step, carry, start, **limits) if key is None else sample(step, carry, start, key, **limits)
-        return found.tokens, found.lengths
+        return found.tokens, jnp.where(jnp.isnan(found.log_probability), -1, found.lengths)
     some = beam(step, carry, start, width=width, length_penalty=LENGTH_PENALTY, **limits)
-    return some.tokens[..., 0], some.lengths[..., 0]
+    return some.tokens[..., 0], jnp.where(jnp.isnan(some.scores[..., 0]), -1, some.lengths[..., 0])
+
+
+def sentences(vocabulary: Vocabulary, tokens: jax.Array, lengths: jax.Array) -> list[list[str]]:
+    """What `written` found, as words.
+
+    Raises:
+        FloatingPointError: If a row has no sentence, since its logits were no distribution.
+    """
+    tokens, lengths = jax.device_get((tokens, lengths))
+    if (lengths < 0).any():
+        raise FloatingPointError("no word can be chosen: the model's logits have NaN or inf")
+    return [vocabulary.decode(tokens[:length, n]) for n, length in enumerate(lengths)]
+
+
+def check_beam(width: int) -> None:
+    """The width of a beam that a user asks for."""
+    check_size(width, "beam", 1000)

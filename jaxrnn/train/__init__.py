@@ -23,6 +23,7 @@ from jaxrnn.train.signals import StopRequest as StopRequest
 from jaxrnn.train.sources import read_arrays as read_arrays
 from jaxrnn.train.sources import read_source as read_source
 from jaxrnn.train.sources import read_sources as read_sources
+from jaxrnn.train.sources import read_text as read_text
 from jaxrnn.train.streams import Streams as Streams
 from jaxrnn.train.task import Answerer as Answerer
 from jaxrnn.train.task import Captioner as Captioner
@@ -35,3 +36,42 @@ from jaxrnn.train.vocabulary import END as END
 from jaxrnn.train.vocabulary import START as START
 from jaxrnn.train.vocabulary import UNKNOWN as UNKNOWN
 from jaxrnn.train.vocabulary import Vocabulary as Vocabulary
+
+__all__ = [
+    "EMPTY",
+    "END",
+    "START",
+    "UNKNOWN",
+    "Answerer",
+    "ByLength",
+    "Captioner",
+    "CheckpointError",
+    "Checkpoints",
+    "ConfigError",
+    "Experiment",
+    "LoopOptions",
+    "NonFiniteError",
+    "OptimizerOptions",
+    "Padded",
+    "Painter",
+    "RunError",
+    "StopRequest",
+    "Streams",
+    "Task",
+    "TextTask",
+    "Translator",
+    "Vocabulary",
+    "Writer",
+    "find_config",
+    "in_order",
+    "option_help",
+    "pad",
+    "read_arrays",
+    "read_experiment",
+    "read_results",
+    "read_source",
+    "read_sources",
+    "read_text",
+    "run",
+    "to_table",
+]

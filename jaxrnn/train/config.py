@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import yaml
 import jaxrnn
 from jaxrnn.errors import nearest
 from jaxrnn.train.options import LoopOptions, OptimizerOptions, check
+from jaxrnn.train.published import of_these_data
 from jaxrnn.train.task import Task
 
 
@@ -72,7 +74,7 @@ def option_help(path: Path, tasks: Mapping[str, type]) -> str:
     experiment = read_experiment(path, [], tasks)
     parser = _parser(type(experiment.task), experiment.name)
     parser.set_defaults(experiment.as_dict())
-    return parser.format_help()
+    return re.sub(r"^  --\w+ CONFIG .*\n", "", parser.format_help(), flags=re.MULTILINE)  # a file for one section: no
 
 
 def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, type]) -> Experiment:
@@ -107,6 +109,8 @@ def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, ty
         parts = {section: options(**vars(values[section])) for section, options in sections.items()}
     except (jsonargparse.ArgumentError, ValueError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+    if "data" in parts and not of_these_data(parts["data"], content.get("data", {})):
+        published = ""
     optimizer, loop = parts.pop("optimizer"), parts.pop("loop")
     return Experiment(name, values.seed, tasks[name](**parts), optimizer, loop, published)
 
@@ -115,7 +119,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping with the keys task, seed, ..., got {type(content).__name__}")

@@ -65,7 +65,9 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
             return
         if (folder / "checkpoints").exists():
             raise RunError(f"{folder} has checkpoints but no {CONFIG}: it cannot be resumed")
-    experiment.task.batches()  # before anything is written: a wrong path leaves no folder that is in the way next time
+    # Before anything is written: a wrong path or size leaves no folder that is in the way next time.
+    experiment.task.batches()
+    jax.eval_shape(experiment.task.init, jax.random.key(0))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
 
@@ -106,7 +108,7 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
     lines = read_metrics(folder / "metrics.jsonl")
     learning_curve(lines, folder.name, folder / "learning_curve.png")
     params = best_params(experiment, folder)
-    console.print(experiment.task.show(params, folder, experiment.seed))
+    console.print(_shown(experiment, params, folder))
     figures: dict[str, float] = {}
     for split in experiment.task.splits:
         found = experiment.task.evaluate(params, jax.device_put, split)
@@ -132,6 +134,14 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
     }
     write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
     console.print(f"{folder} holds learning_curve.png, metrics.jsonl, {RESULT}, the checkpoints and the samples")
+
+
+def _shown(experiment: Experiment, params: Params, folder: Path) -> str:
+    """What the task shows of itself; that it cannot must not cost a run its record."""
+    try:
+        return experiment.task.show(params, folder, experiment.seed)
+    except (ValueError, OSError, FloatingPointError) as error:
+        return f"no samples: {error}"
 
 
 def _commit() -> str:

@@ -27,7 +27,9 @@ DAMAGED = (
     zlib.error,
     lzma.LZMAError,
 )
-DAMAGED_ARRAY = (*DAMAGED, TypeError, SyntaxError, tokenize.TokenError)  # NumPy reads an array's header as Python
+# NumPy reads an array's header as Python, and makes room for what it says.
+DAMAGED_ARRAY = (*DAMAGED, TypeError, SyntaxError, tokenize.TokenError, MemoryError)
+MOST = 2**30  # bytes of one file of a data set, unpacked: a small archive may ask for any number
 
 
 def read_source(path: str | Path, name: str, where: str) -> bytes:
@@ -54,13 +56,31 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
     try:
         if path.is_file() and [*names] == [path.name]:
             return {path.name: path.read_bytes()}
-        found = dict(_folder(path, names) if path.is_dir() else _archive(path, names))
+        found = _folder(path, names) if path.is_dir() else _archive(path, names)
     except DAMAGED as error:
         fail("data.path", _with(names), Said(f"{str(path)!r}, which cannot be read ({error})"), where)
     missing = [name for name in names if name not in found]
     if missing:
         fail("data.path", _with(missing), Said(f"{str(path)!r}, which has no {missing[0]}"), where)
     return found
+
+
+def read_text(path: str | Path, name: str, where: str) -> str:
+    """The text of one file of a data set; see `read_sources`."""
+    return as_text(read_source(path, name, where), name, where)
+
+
+def as_text(content: bytes, name: str, where: str) -> str:
+    """The text of a file of a data set.
+
+    Raises:
+        ValueError: If it is no UTF-8; the message names the file and the line.
+    """
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        fail("data.path", f"{name} in UTF-8", Said(f"the byte {content[error.start]:#04x} in its line {line}"), where)
 
 
 def read_arrays(path: str | Path, name: str, arrays: Sequence[str], where: str) -> dict[str, np.ndarray]:
@@ -71,6 +91,11 @@ def read_arrays(path: str | Path, name: str, arrays: Sequence[str], where: str) 
     """
     content = read_source(path, name, where)
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            inside = archive.infolist()
+        _check_bytes(sum(member.file_size for member in inside), name)
+        for member in inside:
+            _check_once(name, *(f"its array {other.filename}" for other in inside if other.filename == member.filename))
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             missing = [array for array in arrays if array not in file]
             found = {array: file[array] for array in arrays if array in file}
@@ -86,24 +111,63 @@ def _with(names: Sequence[str]) -> str:
     return f"a folder or archive with the file {names[0]}" + (f" and {len(names) - 1} more" if names[1:] else "")
 
 
-def _folder(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def _folder(path: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """A file may lie there packed and unpacked; two that differ are none."""
+    found: dict[str, bytes] = {}
+    places: dict[str, Path] = {}
     for file in sorted(path.rglob("*")):
-        if file.name.removesuffix(".gz") in names:
-            yield _unpacked(file.name, file.read_bytes())
+        if file.name.removesuffix(".gz") in names and not file.is_dir():
+            _check_bytes(file.stat().st_size, file.name)
+            name, content = _unpacked(file.name, file.read_bytes())
+            if found.setdefault(name, content) != content:
+                _check_once(name, str(places[name].relative_to(path)), str(file.relative_to(path)))
+            places[name] = file
+    return found
 
 
-def _archive(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def _archive(path: Path, names: Sequence[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    places: dict[str, str] = {}
+    for inside, content in _members(path, names):
+        name, content = _unpacked(Path(inside).name, content)
+        if name in found:
+            _check_once(name, places[name], inside)
+        found[name], places[name] = content, inside
+    return found
+
+
+def _check_once(name: str, *places: str) -> None:
+    """One place for a name: of two files nobody knows which is meant."""
+    if len(places) > 1:
+        raise ValueError(f"{name} is there {len(places)} times: {', '.join(places)}")
+
+
+def _check_bytes(size: int, name: str) -> None:
+    if size > MOST:
+        raise ValueError(f"{name} has {size:,} bytes, and more than {MOST:,} are not read")
+
+
+def _members(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the wanted files in an archive."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            for inside in archive.namelist():
-                if Path(inside).name.removesuffix(".gz") in names:
-                    yield _unpacked(Path(inside).name, archive.read(inside))
+            for inside in archive.infolist():
+                if Path(inside.filename).name.removesuffix(".gz") in names and not inside.is_dir():
+                    _check_bytes(inside.file_size, inside.filename)
+                    yield inside.filename, archive.read(inside)
         return
     with tarfile.open(path) as tar:
         for member in tar:
-            stream = tar.extractfile(member)
-            if stream is not None and Path(member.name).name.removesuffix(".gz") in names:
-                yield _unpacked(Path(member.name).name, stream.read())
+            if Path(member.name).name.removesuffix(".gz") not in names:
+                continue
+            try:
+                stream = tar.extractfile(member)
+            except (KeyError, RecursionError) as error:
+                raise tarfile.TarError(f"{member.name} is a link to {member.linkname}, which is not in it") from error
+            if stream is not None:
+                content = stream.read(MOST + 1)
+                _check_bytes(len(content), member.name)
+                yield member.name, content
         while tar.fileobj is not None and tar.fileobj.read(1 << 20):
             pass  # to the end of the file, where its checksum stands
 
@@ -114,4 +178,7 @@ def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
         return name, content
     if not content:
         raise EOFError("an empty .gz file")
-    return name.removesuffix(".gz"), gzip.decompress(content)
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        unpacked = file.read(MOST + 1)
+    _check_bytes(len(unpacked), name)
+    return name.removesuffix(".gz"), unpacked

@@ -269,6 +269,10 @@ def test_decoders_are_values() -> None:
 
 
 MEMORY = luong().memory({"kernel": np.ones((M, H))}, values())
+PARAMS = {
+    name: drawn(jax.eval_shape(lambda d=decoder: d.init(jax.random.key(0), inputs=D, memory=M)))
+    for name, decoder in DECODERS.items()
+}
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -296,16 +300,29 @@ MEMORY = luong().memory({"kernel": np.ones((M, H))}, values())
         ("attention", lambda: attend_after(jaxrnn.gru(3), "dot")),
         ("units", lambda: attend_after(jaxrnn.gru(3), luong(), units=0)),
         ("input_feeding", lambda: attend_after(jaxrnn.gru(3), luong(), input_feeding=1)),
-        ("memory", lambda: DECODERS["before"].scan({}, np.ones((T, B, D)), (), values())),
-        ("xs", lambda: DECODERS["before"].scan({}, np.ones((T, 2, D)), (), MEMORY)),
-        ("xs", lambda: DECODERS["before"].scan({}, np.ones((T, B), int), (), MEMORY)),
-        ("lengths", lambda: DECODERS["before"].scan({}, np.ones((T, B, D)), (), MEMORY, lengths=np.array([9, 1, 1]))),
-        ("start_step", lambda: DECODERS["before"].scan({}, np.ones((T, B, D)), (), MEMORY, start_step=-1)),
-        ("x", lambda: DECODERS["before"].step({}, AttendCarry((), np.ones((B, H))), np.ones((2, D)), MEMORY)),
-        ("x", lambda: DECODERS["after"].step({}, (), np.ones((B,), int), MEMORY)),
-        ("memory", lambda: DECODERS["after"].step({}, (), np.ones((B, D)), None)),
-        ("carry", lambda: DECODERS["before"].step({}, (), np.ones((B, D)), MEMORY)),
-        ("carry", lambda: DECODERS["feeding"].step({}, (), np.ones((B, D)), MEMORY)),
+        ("memory", lambda: DECODERS["before"].scan(PARAMS["before"], np.ones((T, B, D)), (), values())),
+        ("xs", lambda: DECODERS["before"].scan(PARAMS["before"], np.ones((T, 2, D)), (), MEMORY)),
+        ("xs", lambda: DECODERS["before"].scan(PARAMS["before"], np.ones((T, B), int), (), MEMORY)),
+        (
+            "lengths",
+            lambda: DECODERS["before"].scan(
+                PARAMS["before"], np.ones((T, B, D)), (), MEMORY, lengths=np.array([9, 1, 1])
+            ),
+        ),
+        (
+            "start_step",
+            lambda: DECODERS["before"].scan(PARAMS["before"], np.ones((T, B, D)), (), MEMORY, start_step=-1),
+        ),
+        (
+            "x",
+            lambda: DECODERS["before"].step(
+                PARAMS["before"], AttendCarry((), np.ones((B, H))), np.ones((2, D)), MEMORY
+            ),
+        ),
+        ("x", lambda: DECODERS["after"].step(PARAMS["after"], (), np.ones((B,), int), MEMORY)),
+        ("memory", lambda: DECODERS["after"].step(PARAMS["after"], (), np.ones((B, D)), None)),
+        ("carry", lambda: DECODERS["before"].step(PARAMS["before"], (), np.ones((B, D)), MEMORY)),
+        ("carry", lambda: DECODERS["feeding"].step(PARAMS["feeding"], (), np.ones((B, D)), MEMORY)),
         ("params", lambda: DECODERS["before"].scan({}, np.ones((T, B, D)), AttendCarry((), np.ones((B, H))), MEMORY)),
     ],
 )

@@ -439,11 +439,9 @@ def test_caption_of_a_file(photographs: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "half.png").write_bytes((tmp_path / "x.png").read_bytes()[:60])
     for name in ("notes.txt", "half.png", "absent.jpg", "."):
-        with pytest.raises(
-            ValueError, match=re.escape("`picture` must be a picture, such as a PNG or JPEG file, got ")
-        ):
+        with pytest.raises(ValueError, match=re.escape("`picture` must be a picture, a PNG, JPEG or WebP file, got ")):
             task.caption(p, str(tmp_path / name), 1)
-    with pytest.raises(ValueError, match="`beam` must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="`beam` must be a positive integer, got 0"):
         task.caption(p, tmp_path / "x.png", 0)
 
 

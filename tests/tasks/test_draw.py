@@ -296,7 +296,7 @@ def test_the_box_lies_around_the_filters():
         ),
         (lambda: digits("/nowhere"), "'/nowhere', which does not exist. Get train-images-idx3-ubyte.gz"),
         (lambda: small().draw({}, Path("a.jpg"), 1, 0), "`out` must be a file .gif or .png, got 'a.jpg'"),
-        (lambda: small().draw({}, Path("a.gif"), 0, 0), "`count` must be 1 or more, got 0"),
+        (lambda: small().draw({}, Path("a.gif"), 0, 0), "`count` must be a positive integer, got 0"),
     ],
 )
 def test_what_does_not_fit_is_named(call, message):

@@ -354,7 +354,7 @@ def test_clips_of_a_file(tmp_path: Path) -> None:
     for name, problem in wrong.items():
         with pytest.raises(ValueError, match=rf"`clip` must be .*{re.escape(problem)}"):
             task.caption(p, tmp_path / name, 1)
-    with pytest.raises(ValueError, match="`beam` must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="`beam` must be a positive integer, got 0"):
         task.caption(p, tmp_path / "b.gif", 0)
 
 

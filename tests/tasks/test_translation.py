@@ -338,7 +338,10 @@ def test_files_that_do_not_fit(corpus: Path, tmp_path: Path) -> None:
     short = Translation(ModelOptions(), DataOptions(path=str(corpus), source="xx", target="fr", longest=1, batch=4))
     assert max(len(s) for s in short.text.encoded("training")[0]) == 1
     task = make(corpus)
-    for arguments, message in ((("  ", 1), "`text` must be a sentence"), (("1", 0), "`beam` must be 1 or more")):
+    for arguments, message in (
+        (("  ", 1), "`text` must be a sentence"),
+        (("1", 0), "`beam` must be a positive integer"),
+    ):
         with pytest.raises(ValueError, match=message):
             task.translate({}, *arguments)
 

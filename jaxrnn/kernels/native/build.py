@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
-LIBRARY = HERE / "libjaxrnn.so"
+LIBRARY = HERE / "libjaxrnn.native.so"  # two dots: no module of Python's, for what imports all there are
 NOTE = HERE / "not_built.txt"  # why there is no library, for `jaxrnn.explain`
 
 # Without errno and traps the compiler may vectorise square roots and selections; results stay IEEE's.
