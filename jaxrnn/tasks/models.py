@@ -16,7 +16,8 @@ import numpy as np
 
 from jaxrnn.tasks import TASKS
 from jaxrnn.train.config import Experiment, read_experiment
-from jaxrnn.train.run import CONFIG, RunError, best_params
+from jaxrnn.train.run import best_params
+from jaxrnn.train.run_files import CONFIG, DataRecord, RunError, read_data, with_record
 from jaxrnn.train.task import Params
 
 PARAMS = "params.npz"
@@ -27,6 +28,7 @@ class Model(NamedTuple):
 
     experiment: Experiment
     params: Params
+    data: DataRecord | None = None  # what its run took from its data, where that is known
 
 
 def shipped() -> dict[str, Path]:
@@ -43,8 +45,9 @@ def load_model(run: str) -> Model:
     """
     folder = Path(run)
     if (folder / CONFIG).exists():
-        experiment = read_experiment(folder / CONFIG, [], TASKS)
-        return Model(experiment, best_params(experiment, folder))
+        record = read_data(folder)
+        experiment = with_record(read_experiment(folder / CONFIG, [], TASKS), record)
+        return Model(experiment, best_params(experiment, folder), record)
     if run in shipped():
         experiment = read_experiment(shipped()[run] / CONFIG, [], TASKS)
         return Model(experiment, read_params(shipped()[run] / PARAMS, experiment))

@@ -19,7 +19,6 @@ from jaxrnn.train.results import read_results as read_results
 from jaxrnn.train.results import to_table as to_table
 from jaxrnn.train.run import RunError as RunError
 from jaxrnn.train.run import run as run
-from jaxrnn.train.signals import StopRequest as StopRequest
 from jaxrnn.train.sources import read_arrays as read_arrays
 from jaxrnn.train.sources import read_source as read_source
 from jaxrnn.train.sources import read_sources as read_sources
@@ -35,3 +34,4 @@ from jaxrnn.train.vocabulary import END as END
 from jaxrnn.train.vocabulary import START as START
 from jaxrnn.train.vocabulary import UNKNOWN as UNKNOWN
 from jaxrnn.train.vocabulary import Vocabulary as Vocabulary
+from jaxrnn_command import StopRequest as StopRequest
