@@ -59,6 +59,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{MANIFEST} is not a table of checksums")
     if "format" not in content:
+        if not all(isinstance(checksum, str) for checksum in content.values()):
+            raise ValueError(f"{MANIFEST} is not a table of checksums")
         return {"files": content, "run": {}}
     if isinstance(content["format"], int) and content["format"] > FORMAT:
         raise FormatError(

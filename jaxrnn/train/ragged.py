@@ -35,9 +35,8 @@ def pad(sequences: Sequence[np.ndarray], rows: np.ndarray, multiple: int = 8) ->
     check_whole(multiple, "multiple")
     rows = as_integers(rows, "rows", least=EMPTY)
     check(len(sequences) >= 1, "sequences", "one or more", Said("none"))
-    check(
-        bool(len(sequences) > rows.max(initial=0)), "rows", f"indices of the {len(sequences)} sequences", rows.tolist()
-    )
+    known = f"indices of the {len(sequences)} sequences"
+    check(bool(len(sequences) > rows.max(initial=0)), "rows", known, rows.tolist())
     lengths = np.array([0 if row == EMPTY else len(sequences[row]) for row in rows], np.int32)
     longest = max(-(-int(lengths.max(initial=0)) // multiple) * multiple, multiple)
     first = np.asarray(sequences[0])
