@@ -17,8 +17,8 @@ from jaxrnn.train.ragged import in_order as in_order
 from jaxrnn.train.ragged import pad as pad
 from jaxrnn.train.results import read_results as read_results
 from jaxrnn.train.results import to_table as to_table
-from jaxrnn.train.run import RunError as RunError
 from jaxrnn.train.run import run as run
+from jaxrnn.train.run_files import RunError as RunError
 from jaxrnn.train.sources import read_arrays as read_arrays
 from jaxrnn.train.sources import read_source as read_source
 from jaxrnn.train.sources import read_sources as read_sources

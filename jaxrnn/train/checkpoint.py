@@ -20,7 +20,7 @@ from jaxrnn.checks import check_size
 from jaxrnn.errors import fail
 from jaxrnn.files import WriteError, appearing, remove, sweep
 from jaxrnn.train.first_format import read_orbax
-from jaxrnn.train.manifest import FormatError, damage, read_manifest, write_manifest
+from jaxrnn.train.manifest import FormatError, changed_beside, damage, read_manifest, write_manifest
 from jaxrnn.train.state_file import StateError, read_state, same, write_state
 
 PROGRESS = "progress.json"
@@ -148,6 +148,19 @@ class Checkpoints:
             CheckpointError: If it does not fit `like`.
         """
         return self._read(self.path(step), step, like)
+
+    def check_beside(self) -> None:
+        """See to it that configuration and data record are those of the newest checkpoint.
+
+        Raises:
+            CheckpointError: If one is not; the message names it.
+        """
+        for step in self.steps()[-1:]:
+            changed = changed_beside(self.path(step), self._run)
+            if changed:
+                raise CheckpointError(
+                    f"{changed} is not what it was when step {step} was saved. Put it back from a copy"
+                )
 
     def history(self, step: int) -> int | None:
         """How many bytes of metrics.jsonl are of steps up to a good checkpoint's; None where it does not say."""

@@ -65,6 +65,8 @@ def find_config(name: str | None) -> Path:
     package = Path(jaxrnn.__file__).parent
     folder = package / "configs" if (package / "configs").exists() else package.parent / "configs"  # wheel, or checkout
     shipped = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if name is not None and not isinstance(name, str):
+        fail("name", "a path or a name", name, kind=TypeError)
     if name is None or name.startswith("-"):
         raise ConfigError(f"CONFIG comes first: a YAML file, or one of {', '.join(shipped)}")
     if Path(name).is_file():
@@ -89,6 +91,8 @@ def read_experiment(path: Path | str, overrides: Sequence[str], tasks: Mapping[s
     Raises:
         ConfigError: For an unknown task, an unknown or mistyped key, a value of the wrong type or out of range.
     """
+    if not isinstance(path, (str, Path)):
+        fail("path", "a path", path, kind=TypeError)
     path = Path(path)
     content = read_yaml(path)
     published = str(content.pop("published", ""))

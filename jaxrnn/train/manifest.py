@@ -73,6 +73,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
+def changed_beside(folder: Path, run: Path) -> Path | None:
+    """Which of a run's configuration and data record is there, but is not what a checkpoint vouches for."""
+    try:
+        vouched = read_manifest(folder)["run"]
+    except (FormatError, ValueError):
+        return None  # for whoever reads the checkpoint
+    there = {name: found for name, found in vouched.items() if name in WHOLE and (run / name).exists()}
+    return next((run / name for name, found in there.items() if WHOLE[name](run / name) != found), None)
+
+
 def damage(folder: Path, step: int, run: Path | None = None, history: bool = True) -> str | None:
     """What is wrong with a checkpoint, or None if all that it says is so, to the last bit.
 

@@ -41,6 +41,9 @@ def check_types(options: Any, section: str) -> None:
         if typing.get_origin(kind) is Literal:
             kind = str
         value, wanted = getattr(options, field), (int, float) if kind is float else kind
+        if isinstance(value, np.generic) and isinstance(value.item(), wanted):  # as a configuration file holds it
+            value = value.item()
+            object.__setattr__(options, field, value)
         if kind in words and (not isinstance(value, wanted) or (kind is not bool and isinstance(value, bool))):
             fail(f"{section}.{field}", words[kind], value, kind=TypeError)
 

@@ -51,6 +51,7 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
 
     Raises:
         RunError: If the folder is not empty and `resume` is not asked for, or if its experiment is another one.
+        CheckpointError: If a file that its checkpoints vouch for is damaged.
     """
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file: choose another folder by --run")
@@ -65,6 +66,7 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         if (folder / CHECKPOINTS).exists():
             raise RunError(f"{folder} has checkpoints but no {CONFIG}: put it back from a copy")
         return
+    Checkpoints(folder / CHECKPOINTS, 1).check_beside()
     stored, wanted = read_yaml(path), _plain(experiment)
     # Where the data lies may change; what it is may not.
     where = wanted["data"]["path"] if "path" in wanted.get("data", {}) else None
@@ -137,6 +139,8 @@ def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequ
     if not isinstance(folder, (str, Path)):
         fail("folder", "a path", folder, kind=TypeError)
     check_flag(resume, "resume")
+    if not isinstance(stop, StopRequest):
+        fail("stop", "a StopRequest", stop, kind=TypeError)
     folder = Path(folder)
     console = Console(markup=False, highlight=False, soft_wrap=True)
     if stop.signal is not None:

@@ -104,6 +104,7 @@ def _feed(found: Any, content: Any) -> None:
     elif isinstance(content, np.generic):
         _feed(found, content.item())
     elif isinstance(content, dict):
+        found.update(b"dict")
         _feed(found, [part for pair in content.items() for part in pair])
     else:
         try:
