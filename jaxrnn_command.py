@@ -46,4 +46,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    import jaxrnn_command  # under its own name too, so that there is one class of stop requests
+
+    sys.exit(jaxrnn_command.main())

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.files import replacing
 from jaxrnn.tasks import TASKS
 from jaxrnn.train.config import Experiment, read_experiment
 from jaxrnn.train.run import best_params
@@ -62,7 +63,8 @@ def write_params(path: Path, params: Params) -> None:
     """Store parameters as float16 in a compressed npz file."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     arrays: dict[str, Any] = {_name(key): np.asarray(leaf, np.float16) for key, leaf in leaves}
-    np.savez_compressed(path, **arrays)
+    with replacing(path) as beside:
+        np.savez_compressed(beside, **arrays)
 
 
 def read_params(path: Path, experiment: Experiment) -> Params:

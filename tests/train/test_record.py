@@ -39,7 +39,9 @@ from jaxrnn.tasks.models import load_model
 from jaxrnn.train import CheckpointError, NonFiniteError, RunError, StopRequest, read_experiment, run
 from jaxrnn.train.lock import LockError, locked
 from jaxrnn.train.loop import fit
+from jaxrnn.train.manifest import damage
 from jaxrnn.train.metrics import MetricsError, read_metrics
+from jaxrnn.train.plots import learning_curve
 from jaxrnn.train.run import open_folder
 from jaxrnn.train.run_files import digest
 from tests.promotion import default_promotion
@@ -236,11 +238,9 @@ def test_other_data_are_refused_by_name_and_the_same_elsewhere_are_not(begun, tm
 
 
 def evaluate(folder):
-    show = warnings.showwarning
-    try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
         return main(["evaluate", str(folder), "--split", "validation"])
-    finally:
-        warnings.showwarning = show
 
 
 def test_a_vocabulary_is_the_runs_own(begun, tmp_path, capsys):
@@ -366,6 +366,18 @@ def test_a_run_of_version_0_1_0_loads_and_resumes(tmp_path):
     assert load_model(str(folder)).data.learned["vocabulary"] == model.experiment.task.vocabulary
 
 
+def test_a_flipped_bit_in_any_file_of_version_0_1_0_is_found(tmp_path):
+    with tarfile.open(OLD) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / "run_0_1_0" / "checkpoints" / "000000020"
+    assert damage(folder, 20) is None
+    assert len(files(folder)) > 10
+    for path, content in files(folder).items():
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 64]))
+        assert path.name in damage(folder, 20)
+        path.write_bytes(content)
+
+
 def test_a_copied_checkpoint_of_version_0_1_0_is_told(tmp_path):
     with tarfile.open(OLD) as archive:
         archive.extractall(tmp_path, filter="data")
@@ -383,6 +395,8 @@ def test_figures_beside_a_loss_that_is_no_number_do_not_count(tmp_path, console,
     line = next(line for line in read_metrics(tmp_path / "metrics.jsonl") if "validation_loss" in line)
     assert line == {"step": 10, "validation_loss": None, "validation_strings": None}
     assert "step 10: that loss is no number, so none of these figures counts" in console.file.getvalue()
+    learning_curve(read_metrics(tmp_path / "metrics.jsonl"), "all NaN", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     exp = experiment({"steps": 20, "validate_every": 10, "nonfinite": "raise"})
     with pytest.raises(
         NonFiniteError, match=r"step 10: validation loss nan  strings 1.0000; loop.nonfinite is 'raise'"
