@@ -25,6 +25,7 @@ from jaxrnn.train.sources import read_sources as read_sources
 from jaxrnn.train.streams import Streams as Streams
 from jaxrnn.train.task import Answerer as Answerer
 from jaxrnn.train.task import Captioner as Captioner
+from jaxrnn.train.task import DataTask as DataTask
 from jaxrnn.train.task import Painter as Painter
 from jaxrnn.train.task import Task as Task
 from jaxrnn.train.task import TextTask as TextTask
