@@ -16,6 +16,7 @@ import jax
 
 import jaxrnn
 from jaxrnn.cells import COLLECTION
+from jaxrnn_command import StopRequest
 
 EXAMPLES = """examples:
   jaxrnn train char_lm                      train the small Shakespeare model (about three minutes)
@@ -177,12 +178,11 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     convert.add_argument("--prefix", default="", help="where the layer is in a larger model, such as encoder.rnn")
 
 
-def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
+def train(arguments: argparse.Namespace, overrides: list[str], stop: StopRequest) -> int:
     """`jaxrnn train`."""
     from jaxrnn.tasks import TASKS
-    from jaxrnn.train import StopRequest, find_config, option_help, read_experiment, run
+    from jaxrnn.train import find_config, option_help, read_experiment, run
 
-    stop = StopRequest()
     if arguments.help:
         print(arguments.train_help())
         if arguments.config is not None:
@@ -206,7 +206,7 @@ def _load(run: str, kind: type, otherwise: str) -> tuple[Any, Any]:
     """The task, which must be of a kind, and the parameters of a trained model."""
     from jaxrnn.tasks.models import load_model
 
-    experiment, params = load_model(run)
+    experiment, params, _ = load_model(run)
     if not isinstance(experiment.task, kind):
         raise ValueError(f"{run}: a model of the task {experiment.name} {otherwise}")
     return experiment.task, params
@@ -297,12 +297,15 @@ def draw(arguments: argparse.Namespace) -> int:
 def evaluate(arguments: argparse.Namespace) -> int:
     """`jaxrnn evaluate`."""
     from jaxrnn.tasks.models import load_model
+    from jaxrnn.train.run_files import other_data
 
-    experiment, params = load_model(arguments.run)
+    experiment, params, record = load_model(arguments.run)
     splits = experiment.task.splits
     if arguments.split not in (None, *splits):
         raise ValueError(f"--split: expected one of {', '.join(splits)}, got {arguments.split!r}")
     for split in [arguments.split] if arguments.split else splits:
+        if other_data(experiment.task, record, (split,)):
+            warnings.warn(f"the {split} data are not those that {arguments.run} was trained beside", stacklevel=1)
         for name, value in experiment.task.evaluate(params, jax.device_put, split).items():
             print(f"{split} {name}: {value:.4f}")
     return 0
@@ -368,8 +371,11 @@ def cells(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 1 for an error, which is one line on stderr."""
+def main(argv: Sequence[str] | None = None, stop: StopRequest | None = None) -> int:
+    """Run one command and return its exit code: 1 for an error, which is one line on stderr.
+
+    `stop` is a training's, where one was made before the imports.
+    """
     arguments, rest = make_parser().parse_known_args(argv)
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "sample": sample,
@@ -388,7 +394,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _streams(arguments.command)
         if arguments.command == "train":
-            code = train(arguments, rest)
+            code = train(arguments, rest, stop or StopRequest())
         elif rest:
             raise ValueError(f"unknown arguments: {' '.join(rest)}; see `jaxrnn {arguments.command} --help`")
         else:

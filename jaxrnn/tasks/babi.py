@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ from jaxrnn.tasks.figures import share
 from jaxrnn.train import EMPTY, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
-from jaxrnn.train.task import Batch, Carry, Params
+from jaxrnn.train.task import Batch, Carry, Params, recalled
 
 NO_WORD = ""  # number 0, which fills sentences up
 BEST = 5  # answers that `answer` gives
@@ -86,6 +86,7 @@ class Babi:
 
     model: ModelOptions
     data: DataOptions
+    learned: str = ""
     unit = "questions"
     headline = "test accuracy"
     splits = ("validation", "test")
@@ -108,15 +109,29 @@ class Babi:
                 found[split] += questions
         return found
 
+    def contents(self, split: str) -> Any:
+        """The questions of a part."""
+        return self.questions["train" if split == "training" else split]
+
+    def learn(self) -> dict[str, Any]:
+        """The vocabulary and the answers."""
+        return {"vocabulary": self.vocabulary.tokens, "answers": self.answers.tokens}
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words of all stories and questions: number 0 is no word."""
+        known = recalled(self.learned, "vocabulary")
+        if known is not None:
+            return Vocabulary(tuple(known))
         every = (question for split in self.questions.values() for question in split)
         return Vocabulary.of((words for q in every for words in (*q.story, q.question)), special=(NO_WORD,))
 
     @cached_property
     def answers(self) -> Vocabulary:
         """The classes: every answer of the data, held out or not (one list of qa8 occurs in the test alone)."""
+        known = recalled(self.learned, "answers")
+        if known is not None:
+            return Vocabulary(tuple(known))
         return Vocabulary.of([question.answer] for split in self.questions.values() for question in split)
 
     @cached_property

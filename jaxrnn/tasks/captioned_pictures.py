@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from jaxrnn.errors import Said, fail
 from jaxrnn.tasks.described import Descriptions, Example, by_split, words
 from jaxrnn.tasks.image_files import Source, opened
-from jaxrnn.train import read_source, read_sources, read_text
+from jaxrnn.train import Vocabulary, read_source, read_sources, read_text
 from jaxrnn.train.options import check, check_set
 
 SIZE = 64  # of a picture, in pixels
@@ -51,10 +51,10 @@ class DataOptions:
             check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
 
 
-def captioned_pictures(options: DataOptions) -> Descriptions:
+def captioned_pictures(options: DataOptions, known: Vocabulary | None = None) -> Descriptions:
     """The pictures, uint8 [64, 64, 3] each, with their captions."""
     found = _emoji() if options.set == "emoji" else _photographs(options.path)
-    return Descriptions(found, options.at_least, options.longest)
+    return Descriptions(found, options.at_least, options.longest, known)
 
 
 def read_picture(source: Source) -> np.ndarray:

@@ -12,7 +12,7 @@ from jaxrnn.errors import Said, fail
 from jaxrnn.tasks.clips import HEIGHT, WIDTH
 from jaxrnn.tasks.described import SPLITS, Descriptions, Example, by_split, words
 from jaxrnn.tasks.moving_digits import COUNTS, moving_digits
-from jaxrnn.train import read_arrays
+from jaxrnn.train import Vocabulary, read_arrays
 from jaxrnn.train.options import check, check_set
 
 FEATURES = "msrvtt_first1000_vgg16ae128.npz"
@@ -48,10 +48,10 @@ class DataOptions:
             check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
 
 
-def captioned_videos(options: DataOptions) -> Descriptions:
+def captioned_videos(options: DataOptions, known: Vocabulary | None = None) -> Descriptions:
     """The videos, float32 [T, F] each, with their captions."""
     found = _digits() if options.set == "digits" else _vtt(options.path)
-    return Descriptions(found, options.at_least, options.longest)
+    return Descriptions(found, options.at_least, options.longest, known)
 
 
 def picture(video: np.ndarray) -> np.ndarray:
@@ -74,9 +74,14 @@ def _digits() -> dict[str, list[Example]]:
     return found
 
 
+def raw_videos(options: DataOptions) -> dict[str, list[Example]]:
+    """The videos as they lie there: what is computed of them may differ in its last bits from machine to machine."""
+    return _digits() if options.set == "digits" else _read(options.path)
+
+
 @cache
-def _vtt(path: str) -> dict[str, list[Example]]:
-    """One caption a video; a tenth of the videos validates, a tenth tests. Features are standardised."""
+def _read(path: str) -> dict[str, list[Example]]:
+    """One caption a video; a tenth of the videos validates, a tenth tests."""
     features, captions, names = read_arrays(path, FEATURES, ("features", "caption", "video_id"), WHERE).values()
     shapes = f"{features.dtype}{list(features.shape)}, {captions.dtype}{list(captions.shape)}, {list(names.shape)}"
     numbers = features.ndim == 3 and 0 not in features.shape and features.dtype.kind == "f"
@@ -85,7 +90,13 @@ def _vtt(path: str) -> dict[str, list[Example]]:
     if not np.isfinite(features).all():
         fail("data.path", "features that are finite", Said("NaN or infinity among them"), WHERE)
     rows = zip(names, features.astype(np.float32), captions, strict=True)
-    found = by_split([(str(name), Example(view, (words(str(said)),))) for name, view, said in rows])
+    return by_split([(str(name), Example(view, (words(str(said)),))) for name, view, said in rows])
+
+
+@cache
+def _vtt(path: str) -> dict[str, list[Example]]:
+    """The same with standardised features."""
+    found = _read(path)
     trained = np.concatenate([example.view for example in found["training"] or found["test"]]).astype(np.float64)
     mean, deviation = trained.mean(0), np.maximum(trained.std(0), EPSILON)
     return {

@@ -55,11 +55,12 @@ class Captioning(Describer):
 
     model: ModelOptions
     data: DataOptions
+    learned: str = ""
 
     @cached_property
     def descriptions(self) -> Descriptions:
         """The pictures of each split with their captions."""
-        return captioned_pictures(self.data)
+        return captioned_pictures(self.data, self.known)
 
     @cached_property
     def network(self) -> CaptionNetwork:

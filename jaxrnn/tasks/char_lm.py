@@ -11,22 +11,24 @@ needed. Generating with recurrent networks: Graves 2013 (arXiv:1308.0850). Chara
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
 
 import jaxrnn
+from jaxrnn.errors import fail
 from jaxrnn.tasks.dense import dense, dense_init, dropout
 from jaxrnn.tasks.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language_model import LanguageModel, penn_treebank, shakespeare
 from jaxrnn.tasks.network import CELLS
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk
-from jaxrnn.train.task import Carry, Params
+from jaxrnn.train.task import Carry, Params, recalled
 from jaxrnn.typing import ArrayLike
 
 # A one-hot input switches on a single row of the first kernel: its fan-in is one, not the size of the vocabulary.
@@ -65,6 +67,7 @@ class CharLM(LanguageModel):
 
     model: ModelOptions
     data: DataOptions
+    learned: str = ""
     unit = "characters"
 
     @property
@@ -77,26 +80,37 @@ class CharLM(LanguageModel):
         """Shakespeare has no test text by custom."""
         return ("validation", "test") if self.data.set == "ptb" else ("validation",)
 
-    @cached_property
-    def _texts(self) -> tuple[str, ...]:
-        """The training text, then one a split."""
+    def read(self, part: int) -> str:
+        """The characters of a text."""
         if self.data.set == "ptb":
-            return tuple("".join(f"{line}\n" for line in lines) for lines in penn_treebank(self.data.path))
+            return "".join(f"{line}\n" for line in penn_treebank(self.data.path, part))
         text = shakespeare()
         cut = len(text) * 9 // 10
-        return text[:cut], text[cut:]
+        return text[cut:] if part else text[:cut]
 
     @cached_property
     def vocabulary(self) -> str:
         """The characters that the model knows, in the order of their symbols."""
-        return "".join(sorted(set("".join(self._texts))))
+        known = recalled(self.learned, "vocabulary")
+        return known or "".join(sorted(set().union(*map(self.contents, ("training", *self.splits)))))
 
-    @cached_property
-    def symbols(self) -> tuple[np.ndarray, ...]:
-        """The training text as symbols, int32, then one a split."""
-        numbers = np.zeros(1 + max(map(ord, self.vocabulary)), np.int32)
-        numbers[[ord(character) for character in self.vocabulary]] = np.arange(len(self.vocabulary))
-        return tuple(numbers[np.frombuffer(text.encode("utf-32-le"), np.uint32)] for text in self._texts)
+    def learn(self) -> dict[str, Any]:
+        """The vocabulary."""
+        return {"vocabulary": self.vocabulary}
+
+    def numbers(self, text: Sequence[str]) -> np.ndarray:
+        """Characters as symbols.
+
+        Raises:
+            ValueError: If one is not in the vocabulary.
+        """
+        codes = np.frombuffer("".join(text).encode("utf-32-le"), np.uint32)
+        table = np.full(1 + max(codes.max(initial=0), *map(ord, self.vocabulary)), -1, np.int32)
+        table[[ord(character) for character in self.vocabulary]] = np.arange(len(self.vocabulary))
+        symbols = table[codes]
+        if (symbols < 0).any():
+            fail("data.path", "a text in the characters of the vocabulary", chr(codes[(symbols < 0).argmax()]))
+        return symbols
 
     @cached_property
     def layer(self) -> jaxrnn.Layer:

@@ -20,6 +20,7 @@ from jaxrnn.tasks.image_files import Source, name_of, opened
 from jaxrnn.tasks.moving_digits import COUNTS, moving_digits
 from jaxrnn.train import EMPTY, END, START, UNKNOWN, Vocabulary, pad, read_source, read_sources
 from jaxrnn.train.options import check, check_set
+from jaxrnn.train.task import recalled
 
 HEIGHT, WIDTH = 32, 48  # of a frame, in pixels
 ROWS, COLUMNS = 15, 5  # frames in the mosaic that a clip of GRID is kept as
@@ -76,6 +77,7 @@ class SpokenClips:
     """The clips of each split, and their words as numbers."""
 
     options: DataOptions
+    learned: str = ""
 
     @cached_property
     def splits(self) -> dict[str, Clips]:
@@ -89,6 +91,9 @@ class SpokenClips:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words of the training sentences."""
+        known = recalled(self.learned, "vocabulary")
+        if known is not None:
+            return Vocabulary(tuple(known))
         return Vocabulary.of(self.splits["training"].sentences, special=(UNKNOWN, START, END))
 
     def pairs(self, split: str, end: bool) -> tuple[np.ndarray, Callable[[np.ndarray], Spoken]]:

@@ -43,6 +43,7 @@ class Descriptions:
     examples: dict[str, list[Example]]
     at_least: int  # words seen less often in training are <unk>
     longest: int  # words that are kept of a caption for training
+    known: Vocabulary | None = None  # the words that a trained model knows, where these are its examples
 
     def __post_init__(self) -> None:
         for split in SPLITS:
@@ -52,6 +53,8 @@ class Descriptions:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words of the training captions."""
+        if self.known is not None:
+            return self.known
         captions = (caption for example in self.examples["training"] for caption in example.captions)
         return Vocabulary.of(captions, special=(UNKNOWN, START, END), at_least=self.at_least)
 

@@ -12,7 +12,7 @@ import abc
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -24,7 +24,7 @@ from jaxrnn.tasks.described import Described, Descriptions
 from jaxrnn.tasks.writing import BEAM, before, cross_entropy, sentences, written
 from jaxrnn.train import END, START, UNKNOWN, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
-from jaxrnn.train.task import Batch, Carry, Params
+from jaxrnn.train.task import Batch, Carry, Params, recalled
 
 NEVER = -1e9  # a logit
 DRAWN = 32  # captions of a view, for their consensus
@@ -98,6 +98,7 @@ class Describer(abc.ABC):
 
     model: Any  # WriterOptions
     data: Any
+    learned: str
     unit = "words"
     headline = "test perplexity"
     splits = ("validation", "test")
@@ -123,7 +124,22 @@ class Describer(abc.ABC):
     @property
     def words(self) -> Vocabulary:
         """The words that a caption may use."""
-        return self.descriptions.vocabulary
+        return self.known or self.descriptions.vocabulary
+
+    @cached_property
+    def known(self) -> Vocabulary | None:
+        """The words of a trained model."""
+        tokens = recalled(self.learned, "vocabulary")
+        return None if tokens is None else Vocabulary(tuple(tokens))
+
+    def contents(self, split: str) -> Any:
+        """The examples of a part."""
+        return self.descriptions.examples[split]
+
+    def learn(self) -> dict[str, Any]:
+        """The vocabulary, and the shape of what is seen."""
+        view = self.descriptions.examples["training"][0].view
+        return {"vocabulary": self.words.tokens, "view": view.shape}
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters."""

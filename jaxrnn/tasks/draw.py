@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -78,6 +78,14 @@ class Draw:
     def pictures(self) -> dict[str, np.ndarray]:
         """Of each split, bool [N, 28, 28]."""
         return digits(self.data.path) if self.data.set == "mnist" else sample()
+
+    def contents(self, split: str) -> np.ndarray:
+        """The pictures of a part."""
+        return self.pictures["train" if split == "training" else split]
+
+    def learn(self) -> dict[str, Any]:
+        """Nothing but what the steps teach."""
+        return {}
 
     @cached_property
     def network(self) -> DrawNetwork:

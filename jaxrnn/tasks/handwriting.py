@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -84,6 +85,7 @@ class Handwriting:
 
     model: ModelOptions
     data: DataOptions
+    learned: str = ""
     unit = "points"
     headline = "validation nats_per_sequence"
     splits = ("validation",)
@@ -93,7 +95,15 @@ class Handwriting:
         """The data."""
         if self.model.text and self.data.set == "omniglot":
             fail("data.set", "'iam', with `model.text`: Omniglot's drawings have no text", Said("'omniglot'"))
-        return Drawings(self.data)
+        return Drawings(self.data, self.learned)
+
+    def contents(self, split: str) -> Any:
+        """The drawings of a part."""
+        return self.drawings.contents(split)
+
+    def learn(self) -> dict[str, Any]:
+        """Scale, characters and lengths of the training drawings."""
+        return self.drawings.learn()
 
     @cached_property
     def network(self) -> PenNetwork:
@@ -187,9 +197,10 @@ class Handwriting:
         """
         check(0 <= bias < float("inf"), "bias", "a number of 0 or more", bias)
         check(0 <= seed < 2**32, "seed", "an integer in [0, 2**32)", seed)
-        rows, training = len(texts), self.drawings.lines["training"]
+        rows = len(texts)
         before, xs = "", self.drawings.normalised(np.zeros((1, 3)))
         if like is not None:
+            training = self.drawings.lines["training"]
             before, xs = f"{training.texts[like]} " if self.model.text else "", training.points[like]
         if self.model.text:
             encoded = [self.encode(before + text) for text in texts]

@@ -8,9 +8,9 @@ A task adds the vocabulary, the inputs of the stack, the readout and the trainin
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,7 @@ import jaxrnn
 from jaxrnn.decode import stream
 from jaxrnn.files import write_text
 from jaxrnn.train.options import check, check_set
-from jaxrnn.train.sources import as_text, read_sources
+from jaxrnn.train.sources import read_text
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Batch, Carry, Params
 from jaxrnn.typing import ArrayLike
@@ -63,10 +63,9 @@ def shakespeare() -> str:
     return (resources.files("jaxrnn.tasks") / "data/tinyshakespeare.txt").read_text(encoding="ascii")
 
 
-def penn_treebank(path: str) -> list[list[str]]:
-    """The lines of the training, validation and test texts, without white space at their ends."""
-    files = read_sources(path, PTB_FILES, PTB_WHERE)
-    return [[line.strip() for line in as_text(files[name], name, PTB_WHERE).splitlines()] for name in PTB_FILES]
+def penn_treebank(path: str, part: int) -> list[str]:
+    """The lines of the training (0), validation (1) or test text (2), without white space at their ends."""
+    return [line.strip() for line in read_text(path, PTB_FILES[part], PTB_WHERE).splitlines()]
 
 
 def valid_steps(batch: Chunk) -> jax.Array:
@@ -78,6 +77,7 @@ class LanguageModel(abc.ABC):
     """A task over one long text. Subclasses are frozen dataclasses; their parameters have the stack's under "rnn"."""
 
     data: DataOptions
+    learned: str
     unit: str
 
     @property
@@ -85,10 +85,42 @@ class LanguageModel(abc.ABC):
     def splits(self) -> tuple[str, ...]:
         """Names of the held-out texts."""
 
-    @property
     @abc.abstractmethod
+    def read(self, part: int) -> Sequence[str]:
+        """The training text (0), or that of a split (1, ...): its characters, or its words."""
+
+    @abc.abstractmethod
+    def numbers(self, text: Sequence[str]) -> np.ndarray:
+        """A text as symbols, int32 [N]."""
+
+    def text(self, part: int) -> Sequence[str]:
+        """The training text (0), or that of a split (1, ...), read when it is asked for and then kept."""
+        if part not in self._kept:
+            self._kept[part] = self.read(part)
+        return self._kept[part]
+
+    @cached_property
+    def _kept(self) -> dict[int, Sequence[str]]:
+        return {}
+
+    def part(self, part: int) -> np.ndarray:
+        """Such a text as symbols, int32 [N]."""
+        if part not in self._numbered:
+            self._numbered[part] = self.numbers(self.text(part))
+        return self._numbered[part]
+
+    @cached_property
+    def _numbered(self) -> dict[int, np.ndarray]:
+        return {}
+
+    @property
     def symbols(self) -> tuple[np.ndarray, ...]:
         """The training text as symbols, int32 [N], then one a split."""
+        return tuple(map(self.part, range(1 + len(self.splits))))
+
+    def contents(self, split: str) -> Sequence[str]:
+        """The text of a part."""
+        return self.text(("training", *self.splits).index(split))
 
     @property
     @abc.abstractmethod
@@ -121,7 +153,7 @@ class LanguageModel(abc.ABC):
 
     def batches(self) -> Streams:
         """The training text."""
-        return Streams(self.symbols[0], self.data.streams, self.data.length)
+        return Streams(self.part(0), self.data.streams, self.data.length)
 
     def count(self, batch: Chunk) -> int:
         """Symbols that are predicted."""
@@ -145,7 +177,7 @@ class LanguageModel(abc.ABC):
 
     def held_out(self, split: str) -> Streams:
         """A held-out text as it is evaluated: in streams as in training, each from the initial carry."""
-        return Streams(self.symbols[1 + self.splits.index(split)], self.data.streams, self.data.length)
+        return Streams(self.part(1 + self.splits.index(split)), self.data.streams, self.data.length)
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
         """Figures of a held-out text: its N - 1 predictions, each made once, with carries handed on."""

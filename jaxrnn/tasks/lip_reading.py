@@ -74,6 +74,7 @@ class LipReading:
 
     model: ModelOptions
     data: DataOptions
+    learned: str = ""
     unit = "clips"
     headline = "test word_error"
     splits = ("validation", "test")
@@ -81,7 +82,15 @@ class LipReading:
     @cached_property
     def clips(self) -> SpokenClips:
         """The clips of each split with their sentences."""
-        return SpokenClips(self.data)
+        return SpokenClips(self.data, self.learned)
+
+    def contents(self, split: str) -> Any:
+        """The clips of a part."""
+        return self.clips.splits[split]
+
+    def learn(self) -> dict[str, Any]:
+        """The vocabulary."""
+        return {"vocabulary": self.words.tokens}
 
     @property
     def words(self) -> Vocabulary:

@@ -14,9 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.files import replacing
 from jaxrnn.tasks import TASKS
 from jaxrnn.train.config import Experiment, read_experiment
-from jaxrnn.train.run import CONFIG, RunError, best_params
+from jaxrnn.train.run import best_params
+from jaxrnn.train.run_files import CONFIG, DataRecord, RunError, read_data, with_record
 from jaxrnn.train.task import Params
 
 PARAMS = "params.npz"
@@ -27,6 +29,7 @@ class Model(NamedTuple):
 
     experiment: Experiment
     params: Params
+    data: DataRecord | None = None  # what its run took from its data, where that is known
 
 
 def shipped() -> dict[str, Path]:
@@ -43,8 +46,9 @@ def load_model(run: str) -> Model:
     """
     folder = Path(run)
     if (folder / CONFIG).exists():
-        experiment = read_experiment(folder / CONFIG, [], TASKS)
-        return Model(experiment, best_params(experiment, folder))
+        record = read_data(folder)
+        experiment = with_record(read_experiment(folder / CONFIG, [], TASKS), record)
+        return Model(experiment, best_params(experiment, folder), record)
     if run in shipped():
         experiment = read_experiment(shipped()[run] / CONFIG, [], TASKS)
         return Model(experiment, read_params(shipped()[run] / PARAMS, experiment))
@@ -59,7 +63,8 @@ def write_params(path: Path, params: Params) -> None:
     """Store parameters as float16 in a compressed npz file."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     arrays: dict[str, Any] = {_name(key): np.asarray(leaf, np.float16) for key, leaf in leaves}
-    np.savez_compressed(path, **arrays)
+    with replacing(path) as beside:
+        np.savez_compressed(beside, **arrays)
 
 
 def read_params(path: Path, experiment: Experiment) -> Params:

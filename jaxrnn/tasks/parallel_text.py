@@ -14,6 +14,7 @@ import numpy as np
 from jaxrnn.errors import Said, fail
 from jaxrnn.train import END, START, UNKNOWN, Vocabulary, pad, read_text
 from jaxrnn.train.options import check
+from jaxrnn.train.task import recalled
 
 WHERE = (
     "Multi30k is at https://github.com/multi30k/dataset, folder data/task1/tok; any folder will do that has two files "
@@ -71,6 +72,7 @@ class ParallelText:
     """Sentences in two languages, line by line."""
 
     options: DataOptions
+    learned: str = ""
 
     def sentences(self, split: str) -> tuple[list[list[str]], list[list[str]]]:
         """Source and target sentences of a part, `training`, `validation` or `test`, as words.
@@ -103,6 +105,10 @@ class ParallelText:
     @cached_property
     def vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
         """The words of both languages, as the training sentences have them."""
+        known = recalled(self.learned, "vocabularies")
+        if known is not None:
+            of_source, of_target = (Vocabulary(tuple(tokens)) for tokens in known)
+            return of_source, of_target
         source, target = self.sentences("training")
         least = self.options.at_least
         return (

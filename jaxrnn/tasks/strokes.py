@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from jaxrnn.errors import Said, fail
 from jaxrnn.train import Vocabulary, pad, read_arrays
 from jaxrnn.train.options import check, check_set
+from jaxrnn.train.task import recalled
 
 IAM = "iam_ondb_lines.npz"
 IAM_WHERE = (
@@ -71,6 +72,7 @@ class Drawings:
     """The data of a task. Offsets have mean 0 and deviation 1 over the training points, in x and in y."""
 
     data: DataOptions
+    learned: str = ""
 
     @cached_property
     def _raw(self) -> dict[str, Lines]:
@@ -107,6 +109,9 @@ class Drawings:
     @cached_property
     def scale(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of the training offsets, [2] each, in the units of the file."""
+        known = recalled(self.learned, "scale")
+        if known is not None:
+            return np.array(known[0]), np.array(known[1])
         points = np.concatenate(self._raw["training"].points)[:, :2].astype(np.float64)
         return points.mean(0), points.std(0)
 
@@ -131,6 +136,9 @@ class Drawings:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The characters of the training texts."""
+        known = recalled(self.learned, "vocabulary")
+        if known is not None:
+            return Vocabulary(tuple(known))
         return Vocabulary.of(self._raw["training"].texts)
 
     @cached_property
@@ -151,6 +159,18 @@ class Drawings:
         """The drawings of a split with the indices `rows`."""
         return Strokes(*pad(self.points[split], rows, self.data.multiple), *pad(self.encoded[split], rows, 64))
 
+    def learn(self) -> dict[str, Any]:
+        """Scale, vocabulary, and how long drawings are: where there is no text, as long as one drawn freely is."""
+        scale, lengths = [part.tolist() for part in self.scale], self.lengths("training").tolist()
+        return {"scale": scale, "vocabulary": self.vocabulary.tokens, "lengths": lengths}
+
+    def contents(self, split: str) -> Lines:
+        """The drawings of a part, in the units of the file."""
+        return self._raw[split]
+
     def lengths(self, split: str) -> np.ndarray:
         """Points of each drawing."""
+        known = recalled(self.learned, "lengths")
+        if split == "training" and known is not None:
+            return np.array(known)
         return np.array([len(points) for points in self.points[split]])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -65,6 +65,7 @@ class Translation:
 
     model: ModelOptions
     data: DataOptions
+    learned: str = ""
     unit = "words"
     headline = "test BLEU"
     splits = ("validation", "test")
@@ -72,7 +73,15 @@ class Translation:
     @cached_property
     def text(self) -> ParallelText:
         """The sentences of both languages."""
-        return ParallelText(self.data)
+        return ParallelText(self.data, self.learned)
+
+    def contents(self, split: str) -> Any:
+        """The sentences of a part in both languages."""
+        return self.text.sentences(split)
+
+    def learn(self) -> dict[str, Any]:
+        """The vocabularies of both languages."""
+        return {"vocabularies": [vocabulary.tokens for vocabulary in self.text.vocabularies]}
 
     @property
     def words(self) -> Vocabulary:

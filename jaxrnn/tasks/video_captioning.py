@@ -11,19 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.tasks.captioned_videos import DataOptions, captioned_videos, picture
+from jaxrnn.tasks.captioned_videos import DataOptions, captioned_videos, picture, raw_videos
 from jaxrnn.tasks.captioning_pictures import captions_figure
 from jaxrnn.tasks.described import Descriptions
 from jaxrnn.tasks.describer import Describer, WriterOptions
 from jaxrnn.tasks.s2vt import S2VT
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
-from jaxrnn.train.task import Params
+from jaxrnn.train.task import Params, recalled
 
 SHOWN = 12  # videos
 
@@ -56,17 +57,22 @@ class VideoCaptioning(Describer):
 
     model: ModelOptions
     data: DataOptions
+    learned: str = ""
 
     @cached_property
     def descriptions(self) -> Descriptions:
         """The videos of each split with their captions."""
-        return captioned_videos(self.data)
+        return captioned_videos(self.data, self.known)
+
+    def contents(self, split: str) -> Any:
+        """The videos of a part."""
+        return raw_videos(self.data)[split]
 
     @cached_property
     def network(self) -> S2VT:
         """The model for these features and this vocabulary."""
-        m, features = self.model, self.descriptions.examples["training"][0].view.shape[1]
-        return S2VT(features, m.projected, m.embedding, m.hidden, m.dropout, len(self.words))
+        m, view = self.model, recalled(self.learned, "view") or self.learn()["view"]
+        return S2VT(view[1], m.projected, m.embedding, m.hidden, m.dropout, len(self.words))
 
     def view(self, params: Params, views: np.ndarray | jax.Array, rng: jax.Array | None = None) -> jax.Array:
         """The features of the frames that are watched; none for a blind model."""

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +29,7 @@ from jaxrnn.tasks.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language_model import LanguageModel, penn_treebank, shakespeare, valid_steps
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk, Streams
-from jaxrnn.train.task import Carry, Params
+from jaxrnn.train.task import Carry, Params, recalled
 from jaxrnn.train.vocabulary import END, UNKNOWN, Vocabulary
 from jaxrnn.typing import ArrayLike
 
@@ -106,20 +108,20 @@ class WordLM(LanguageModel):
     model: ModelOptions
     regularization: RegularizationOptions
     data: DataOptions
+    learned: str = ""
     unit = "words"
     headline = "test perplexity"
     splits = ("validation", "test")
 
-    @cached_property
-    def _texts(self) -> tuple[list[str], ...]:
-        """The words of the training text, then of one a split."""
+    def read(self, part: int) -> list[str]:
+        """The words of a text."""
         if self.data.set == "ptb":
-            texts = penn_treebank(self.data.path)
+            lines = penn_treebank(self.data.path, part)
         else:
-            lines = shakespeare().splitlines()
-            cuts = len(lines) * 9 // 10, len(lines) * 19 // 20
-            texts = [lines[: cuts[0]], lines[cuts[0] : cuts[1]], lines[cuts[1] :]]
-        return tuple([word for line in lines for word in (*self.split(line), END)] for lines in texts)
+            every = shakespeare().splitlines()
+            cuts = 0, len(every) * 9 // 10, len(every) * 19 // 20, len(every)
+            lines = every[cuts[part] : cuts[part + 1]]
+        return [word for line in lines for word in (*self.split(line), END)]
 
     def split(self, line: str) -> list[str]:
         """The words of a line."""
@@ -128,12 +130,18 @@ class WordLM(LanguageModel):
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words that the model knows, the most frequent first."""
-        return Vocabulary.of([self._texts[0]], special=(UNKNOWN, END), at_least=1 if self.data.set == "ptb" else 2)
+        known = recalled(self.learned, "vocabulary")
+        if known is not None:
+            return Vocabulary(tuple(known))
+        return Vocabulary.of([self.text(0)], special=(UNKNOWN, END), at_least=1 if self.data.set == "ptb" else 2)
 
-    @cached_property
-    def symbols(self) -> tuple[np.ndarray, ...]:
-        """The training text as numbers of words, int32, then one a split."""
-        return tuple(self.vocabulary.encode(words) for words in self._texts)
+    def learn(self) -> dict[str, Any]:
+        """The vocabulary."""
+        return {"vocabulary": self.vocabulary.tokens}
+
+    def numbers(self, text: Sequence[str]) -> np.ndarray:
+        """Words as symbols."""
+        return self.vocabulary.encode(text)
 
     @cached_property
     def layer(self) -> jaxrnn.Layer:
@@ -198,7 +206,7 @@ class WordLM(LanguageModel):
         """The test text is one stream, so that no word but the first is predicted without what went before."""
         if split != "test":
             return super().held_out(split)
-        return Streams(self.symbols[-1], 1, self.data.streams * self.data.length)
+        return Streams(self.part(2), 1, self.data.streams * self.data.length)
 
     def encode(self, text: str) -> list[int]:
         """Numbers of a prompt's words; a line begins where it is empty or a line of it ends."""

@@ -17,9 +17,8 @@ from jaxrnn.train.ragged import in_order as in_order
 from jaxrnn.train.ragged import pad as pad
 from jaxrnn.train.results import read_results as read_results
 from jaxrnn.train.results import to_table as to_table
-from jaxrnn.train.run import RunError as RunError
 from jaxrnn.train.run import run as run
-from jaxrnn.train.signals import StopRequest as StopRequest
+from jaxrnn.train.run_files import RunError as RunError
 from jaxrnn.train.sources import read_arrays as read_arrays
 from jaxrnn.train.sources import read_source as read_source
 from jaxrnn.train.sources import read_sources as read_sources
@@ -27,6 +26,7 @@ from jaxrnn.train.sources import read_text as read_text
 from jaxrnn.train.streams import Streams as Streams
 from jaxrnn.train.task import Answerer as Answerer
 from jaxrnn.train.task import Captioner as Captioner
+from jaxrnn.train.task import DataTask as DataTask
 from jaxrnn.train.task import Painter as Painter
 from jaxrnn.train.task import Task as Task
 from jaxrnn.train.task import TextTask as TextTask
@@ -36,6 +36,7 @@ from jaxrnn.train.vocabulary import END as END
 from jaxrnn.train.vocabulary import START as START
 from jaxrnn.train.vocabulary import UNKNOWN as UNKNOWN
 from jaxrnn.train.vocabulary import Vocabulary as Vocabulary
+from jaxrnn_command import StopRequest as StopRequest
 
 __all__ = [
     "EMPTY",
@@ -48,6 +49,7 @@ __all__ = [
     "CheckpointError",
     "Checkpoints",
     "ConfigError",
+    "DataTask",
     "Experiment",
     "LoopOptions",
     "NonFiniteError",

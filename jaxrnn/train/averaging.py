@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrnn.errors import fail
 from jaxrnn.serialized import serialized
 from jaxrnn.train.task import Params
 
@@ -30,6 +31,8 @@ def with_average(optimizer: optax.GradientTransformation) -> optax.GradientTrans
 
     mean[n] = mean[n-1] + (params[n] - mean[n-1]) / n
     """
+    if not isinstance(optimizer, optax.GradientTransformation):
+        fail("optimizer", "a transformation of optax", optimizer, kind=TypeError)
 
     def init(params):
         return AverageState(optimizer.init(params), jax.tree.map(jnp.zeros_like, params), jnp.int32(-1))

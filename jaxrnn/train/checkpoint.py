@@ -1,66 +1,35 @@
 """Checkpoints that survive a kill, a full disk and a flipped bit.
 
-A checkpoint is a folder named by its step, with the arrays (written by Orbax, in the foreground), `progress.json` (what
-the host knows) and `manifest.json`, the SHA-256 of every other file. It is written under a temporary name, flushed to
-the disk and renamed as the very last act, so a folder with a step's name is whole; the manifest tells when it no longer
-is.
+A checkpoint is a folder named by its step, with the arrays, `progress.json` (what the host knows) and `manifest.json`
+(see `jaxrnn.train.manifest`). It is written under a random name, read back, flushed to the disk and renamed as the very
+last act, so a folder with a step's name is whole; the manifest tells when it no longer is.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
+import re
 import shutil
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orbax.checkpoint as ocp
+import jax
 
-MANIFEST = "manifest.json"
+from jaxrnn.checks import check_size
+from jaxrnn.errors import fail
+from jaxrnn.files import WriteError, appearing, remove, sweep
+from jaxrnn.train.first_format import read_orbax
+from jaxrnn.train.manifest import FormatError, changed_beside, damage, read_manifest, write_manifest
+from jaxrnn.train.state_file import StateError, read_state, same, write_state
+
 PROGRESS = "progress.json"
-ARRAYS = "arrays"
+STATE = "state.npz"
+STEP = re.compile("[0-9]{9,}")
 
 
 class CheckpointError(OSError):
     """A checkpoint could not be written or read; the message says which and what remains."""
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file below a folder but the manifest, by its relative path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def _flush(*paths: Path) -> None:
-    """Have the operating system write files and folders to the disk."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def damage(folder: Path) -> str | None:
-    """What is wrong with a checkpoint's files, or None if every byte is as it was written."""
-    try:
-        expected = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return f"{MANIFEST} cannot be read ({type(error).__name__})"
-    if not isinstance(expected, dict):
-        return f"{MANIFEST} is not a table of checksums"
-    found = _hashes(folder)
-    if expected.keys() != found.keys():
-        names = sorted(set(expected) ^ set(found))
-        return f"files missing or unknown to {MANIFEST}: {', '.join(names)}"
-    changed = [name for name in found if found[name] != expected[name]]
-    return f"changed since it was written: {', '.join(changed)}" if changed else None
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 class Checkpoint(NamedTuple):
@@ -75,13 +44,16 @@ class Checkpoints:
     """The checkpoints of one run.
 
     Args:
-        folder: Where they lie; made when missing.
+        folder: Where they lie; made when missing. The folder that it is in is the run's, and is vouched for too.
         keep: How many of the newest to keep, beside the best.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        self._folder, self._keep = folder.absolute(), keep
-        self._orbax = ocp.Checkpointer(ocp.StandardCheckpointHandler())
+    def __init__(self, folder: Path | str, keep: int) -> None:
+        if not isinstance(folder, (str, Path)):
+            fail("folder", "a path", folder, kind=TypeError)
+        check_size(keep, "keep")
+        self._folder, self._keep = Path(folder).absolute(), keep
+        self._run = self._folder.parent
 
     def path(self, step: int) -> Path:
         """The folder of a step's checkpoint."""
@@ -89,7 +61,12 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps that have a checkpoint, good or damaged, in ascending order."""
-        return sorted(int(path.name) for path in self._folder.glob("[0-9]*") if path.name.isdigit())
+        found = self._folder.iterdir() if self._folder.is_dir() else ()
+        return sorted(
+            int(path.name)
+            for path in found
+            if STEP.fullmatch(path.name) and path == self.path(int(path.name)) and path.is_dir()
+        )
 
     def save(self, step: int, state: Any, progress: dict[str, Any], best: int | None) -> None:
         """Write the checkpoint of a step, then delete what is neither among the newest nor the best.
@@ -101,45 +78,56 @@ class Checkpoints:
         """
         if self.path(step).exists():
             return
-        temporary = self._folder / f"tmp-{step}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            temporary.mkdir()
-            self._orbax.save(temporary / ARRAYS, state)
-            (temporary / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
-            (temporary / MANIFEST).write_text(json.dumps(_hashes(temporary), indent=1), encoding="utf-8")
-            _flush(*temporary.rglob("*"), temporary)
-            temporary.rename(self.path(step))
-            _flush(self._folder)
-        except Exception as error:  # Orbax and TensorStore raise many kinds; all of them mean the same here
-            shutil.rmtree(temporary, ignore_errors=True)
+            sweep(self._folder)
+            with appearing(self.path(step)) as folder:
+                write_state(folder / STATE, state)
+                (folder / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
+                write_manifest(folder, step, self._run)
+                self._read_back(folder, step, state, progress)
+            for old in self.steps()[: -self._keep]:
+                if old != best:
+                    remove(self.path(old))
+        except (OSError, ValueError) as error:
+            cause = error.__cause__ if isinstance(error, WriteError) else error  # without its own sentence
+            reason = getattr(cause, "strerror", None) or cause
             kept = ", ".join(str(self.path(s)) for s in self.steps()) or "none"
             raise CheckpointError(
-                f"could not write the checkpoint of step {step} to {self._folder}: {_first_line(error)}. "
-                f"Is the disk full? Earlier checkpoints are untouched: {kept}"
+                f"could not write the checkpoint of step {step} to {self._folder}: {reason}. "
+                f"{self._room()}Earlier checkpoints are untouched: {kept}"
             ) from error
-        for old in self.steps()[: -self._keep]:
-            if old != best:
-                self._remove(old)
 
     def newest(self, like: Any, *, set_aside: bool = False) -> Checkpoint | None:
-        """The newest undamaged checkpoint, or None if there is none.
+        """The newest undamaged checkpoint, or None where there is no checkpoint at all.
 
         Args:
             like: The state as `jax.ShapeDtypeStruct`s with shardings.
-            set_aside: Rename the damaged ones that were passed over, so that they no longer count.
+            set_aside: The run goes on from here: its history counts too, and damaged checkpoints that were passed over
+                are renamed, so that they no longer count.
+
+        Raises:
+            CheckpointError: If there are some and none is good, or the good one does not fit `like`.
         """
+        passed: dict[int, str] = {}
         for step in reversed(self.steps()):
-            reason = damage(self.path(step))
-            if reason is None:
-                return self.read(step, like)
-            warnings.warn(f"checkpoint {self.path(step)} is damaged ({reason}) and not used", stacklevel=2)
-            if set_aside:
-                aside = self._folder / f"damaged-{self.path(step).name}"
-                shutil.rmtree(aside, ignore_errors=True)
-                self.path(step).rename(aside)
-        return None
+            found = self._open(step, like, history=set_aside)
+            if isinstance(found, Checkpoint):
+                for other, reason in passed.items():
+                    warnings.warn(f"checkpoint {self.path(other)} is damaged ({reason}) and not used", stacklevel=2)
+                    if set_aside:
+                        self._set_aside(other)
+                return found
+            if self.path(step).exists():  # else it was a running training's, which has deleted it meanwhile
+                passed[step] = found
+        if not passed:
+            return None
+        raise CheckpointError(
+            f"{self._run} cannot be used: none of its {len(passed)} checkpoints is whole. "
+            + "; ".join(f"{self.path(step).name}: {reason}" for step, reason in passed.items())
+            + ". Nothing was touched. Put back from a copy what was damaged; or, to start over, delete that folder or "
+            "choose another by --run"
+        )
 
     def best(self, like: Any) -> Checkpoint | None:
         """The checkpoint with the best validation loss, or the newest good one where there is no (undamaged) best."""
@@ -147,29 +135,81 @@ class Checkpoints:
         step = newest and newest.progress["best_step"]
         if newest is None or step is None or step == newest.step:
             return newest
-        reason = damage(self.path(step))
-        if reason is not None:
-            warnings.warn(f"checkpoint {self.path(step)} is damaged ({reason}); using step {newest.step}", stacklevel=2)
-            return newest
-        return self.read(step, like)
+        found = self._open(step, like, history=False)
+        if isinstance(found, Checkpoint):
+            return found
+        warnings.warn(f"checkpoint {self.path(step)} is damaged ({found}); using step {newest.step}", stacklevel=2)
+        return newest
 
     def read(self, step: int, like: Any) -> Checkpoint:
-        """The checkpoint of a step whose files are known to be good."""
+        """The checkpoint of a step whose files are known to be good.
+
+        Raises:
+            CheckpointError: If it does not fit `like`.
+        """
+        return self._read(self.path(step), step, like)
+
+    def check_beside(self) -> None:
+        """See to it that configuration and data record are those of the newest checkpoint.
+
+        Raises:
+            CheckpointError: If one is not; the message names it.
+        """
+        for step in self.steps()[-1:]:
+            changed = changed_beside(self.path(step), self._run)
+            if changed:
+                raise CheckpointError(
+                    f"{changed} is not what it was when step {step} was saved. Put it back from a copy"
+                )
+
+    def history(self, step: int) -> int | None:
+        """How many bytes of metrics.jsonl are of steps up to a good checkpoint's; None where it does not say."""
+        return read_manifest(self.path(step)).get("metrics", {}).get("bytes")
+
+    def _open(self, step: int, like: Any, history: bool) -> Checkpoint | str:
+        """The checkpoint of a step, or what is wrong with it."""
+        folder = self.path(step)
         try:
-            state = self._orbax.restore(self.path(step) / ARRAYS, like)
-        except Exception as error:
-            raise CheckpointError(
-                f"checkpoint {self.path(step)} does not fit this model: {_first_line(error)}"
-            ) from error
-        return Checkpoint(step, state, json.loads((self.path(step) / PROGRESS).read_text(encoding="utf-8")))
+            reason = damage(folder, step, self._run, history)
+            if reason is not None:
+                return reason
+            found = self._read(folder, step, like)
+        except CheckpointError:
+            raise
+        except FormatError as error:
+            raise CheckpointError(str(error)) from None
+        except OSError as error:
+            return f"it cannot be read ({error.strerror or error})"
+        held = int(getattr(found.state, "step", step))  # the first version's manifest has no step
+        return found if held == step else f"it is a copy of step {held}'s"
 
-    def _remove(self, step: int) -> None:
-        """Delete a checkpoint: first its name, so that no half of it is ever taken for a whole."""
-        gone = self._folder / f"tmp-gone-{step}"
-        self.path(step).rename(gone)
-        shutil.rmtree(gone)
+    def _read(self, folder: Path, step: int, like: Any) -> Checkpoint:
+        """The checkpoint in a folder whose files are known to be good."""
+        files = read_manifest(folder)["files"]
+        try:
+            state = read_state(folder / STATE, like) if STATE in files else read_orbax(folder, files, like)
+        except StateError as error:
+            raise CheckpointError(f"checkpoint {folder} does not fit this model: {error}") from None
+        return Checkpoint(step, state, json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
 
-    def _sweep(self) -> None:
-        """Delete what killed runs left half-written or half-deleted."""
-        for path in self._folder.glob("tmp-*"):
-            shutil.rmtree(path)
+    def _read_back(self, folder: Path, step: int, state: Any, progress: dict[str, Any]) -> None:
+        """A checkpoint is good when it has been read back: what lies on the disk is what there was in memory."""
+        like = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
+        reason = damage(folder, step, self._run)
+        found = None if reason else self._read(folder, step, like)
+        if found is None or found.progress != json.loads(json.dumps(progress)) or not same(found.state, state):
+            raise ValueError(f"what was read back is not what was written ({reason or 'other values'})")
+
+    def _set_aside(self, step: int) -> None:
+        aside = self._folder / f"damaged-{self.path(step).name}"
+        if aside.exists():
+            shutil.rmtree(aside)
+        self.path(step).rename(aside)
+
+    def _room(self) -> str:
+        """A word about the disk where that may be the reason."""
+        try:
+            free = shutil.disk_usage(self._run).free
+        except OSError:
+            return ""
+        return f"Is the disk full ({free / 2**20:,.0f} MiB are free)? "

@@ -7,6 +7,7 @@ options, such as `model` and `data`, and two of every run: `optimizer` holds Opt
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import difflib
 import re
@@ -20,8 +21,9 @@ import jsonargparse
 import yaml
 
 import jaxrnn
-from jaxrnn.errors import nearest
-from jaxrnn.train.options import LoopOptions, OptimizerOptions, check
+from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.train.config_numbers import NUMBER, in_our_words, whole_overrides, with_whole_numbers
+from jaxrnn.train.options import LoopOptions, OptimizerOptions, check, check_seed
 from jaxrnn.train.published import of_these_data
 from jaxrnn.train.task import Task
 
@@ -41,13 +43,19 @@ class Experiment:
     loop: LoopOptions
     published: str = ""  # what others report for the same, as text; decides nothing
 
+    def __post_init__(self) -> None:
+        for name, kind in (("task", Task), ("optimizer", OptimizerOptions), ("loop", LoopOptions)):
+            if not isinstance(getattr(self, name), kind):
+                fail(name, f"a {kind.__name__}", getattr(self, name), kind=TypeError)
+        check_seed(self.seed, "seed")
+
     def as_dict(self) -> dict[str, Any]:
         """Every option by section and key, as a configuration file holds them."""
         task: Any = self.task  # a frozen dataclass of dataclasses, by the protocol's text
-        options = dataclasses.asdict(task) | {
-            key: dataclasses.asdict(getattr(self, key)) for key in ("optimizer", "loop")
-        }
-        return {"task": self.name, "seed": self.seed, **options}
+        own = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
+        sections: dict[str, Any] = {k: v for k, v in own.items() if dataclasses.is_dataclass(v)}
+        sections |= {"optimizer": self.optimizer, "loop": self.loop}
+        return {"task": self.name, "seed": self.seed} | {k: dataclasses.asdict(v) for k, v in sections.items()}
 
 
 def find_config(name: str | None) -> Path:
@@ -59,6 +67,8 @@ def find_config(name: str | None) -> Path:
     package = Path(jaxrnn.__file__).parent
     folder = package / "configs" if (package / "configs").exists() else package.parent / "configs"  # wheel, or checkout
     shipped = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if name is not None and not isinstance(name, str):
+        fail("name", "a path or a name", name, kind=TypeError)
     if name is None or name.startswith("-"):
         raise ConfigError(f"CONFIG comes first: a YAML file, or one of {', '.join(shipped)}")
     if Path(name).is_file():
@@ -77,13 +87,16 @@ def option_help(path: Path, tasks: Mapping[str, type]) -> str:
     return re.sub(r"^  --\w+ CONFIG .*\n", "", parser.format_help(), flags=re.MULTILINE)  # a file for one section: no
 
 
-def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, type]) -> Experiment:
+def read_experiment(path: Path | str, overrides: Sequence[str], tasks: Mapping[str, type]) -> Experiment:
     """The experiment of a YAML file with overrides such as `--model.hidden 128` applied.
 
     Raises:
         ConfigError: For an unknown task, an unknown or mistyped key, a value of the wrong type or out of range.
     """
-    content = _read_yaml(path)
+    if not isinstance(path, (str, Path)):
+        fail("path", "a path", path, kind=TypeError)
+    path = Path(path)
+    content = read_yaml(path)
     published = str(content.pop("published", ""))
     name = content.get("task")
     if not isinstance(name, str) or name not in tasks:
@@ -101,22 +114,35 @@ def read_experiment(path: Path, overrides: Sequence[str], tasks: Mapping[str, ty
         if option.startswith("--") and option.removeprefix("--") not in keys:
             options = [f"--{key}" for key in keys | {"run", "resume", "help"}]
             raise ConfigError(f"unknown option {option!r}. {_suggest(option, options)}")
-    try:
-        values = parser.parse_args(list(overrides), namespace=parser.parse_object(content))
+
+    def made(given: Sequence[str]) -> tuple[int, dict[str, Any]]:
+        """Seed and sections of the file's content with overrides applied."""
+        values = parser.parse_args(list(given), namespace=parser.parse_object(with_whole_numbers(content, sections)))
         for key in sorted(keys):
-            check(values[key] is not None, key, "a value", "none")
-        check(0 <= values.seed < 2**32, "seed", "an integer in [0, 2**32)", values.seed)
-        parts = {section: options(**vars(values[section])) for section, options in sections.items()}
-    except (jsonargparse.ArgumentError, ValueError) as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+            check(values[key] is not None, key, "a value", Said("none"))
+        check_seed(values.seed, "seed")
+        return values.seed, {section: options(**vars(values[section])) for section, options in sections.items()}
+
+    try:
+        seed, parts = made(whole_overrides(overrides, sections))
+    except (jsonargparse.ArgumentError, ValueError, TypeError) as error:
+        where = str(path)
+        with contextlib.suppress(jsonargparse.ArgumentError, ValueError, TypeError):
+            made([])
+            where = "command line"  # the file alone is in order
+        raise ConfigError(f"{where}: {in_our_words(error)}") from error
     if "data" in parts and not of_these_data(parts["data"], content.get("data", {})):
         published = ""
     optimizer, loop = parts.pop("optimizer"), parts.pop("loop")
-    return Experiment(name, values.seed, tasks[name](**parts), optimizer, loop, published)
+    return Experiment(name, seed, tasks[name](**parts), optimizer, loop, published)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file."""
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: If there is none; the message names file and line.
+    """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
@@ -138,6 +164,9 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+0123456789."))  # 1e3, no number in YAML 1.1
+
+
 def _parser(task: type, name: str) -> jsonargparse.ArgumentParser:
     """The parser of a task's experiments: one option a field, `--section.key`."""
     parser = jsonargparse.ArgumentParser(
@@ -153,7 +182,7 @@ def _parser(task: type, name: str) -> jsonargparse.ArgumentParser:
 def _sections(task: type) -> dict[str, type]:
     """Section names and their dataclasses: those of the task, then those of every run."""
     own = typing.get_type_hints(task)
-    return {field.name: own[field.name] for field in dataclasses.fields(task)} | {
+    return {f.name: own[f.name] for f in dataclasses.fields(task) if dataclasses.is_dataclass(own[f.name])} | {
         "optimizer": OptimizerOptions,
         "loop": LoopOptions,
     }

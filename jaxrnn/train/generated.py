@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxrnn.checks import check_function
 from jaxrnn.errors import fail
+from jaxrnn.train.options import position
 from jaxrnn.train.task import Batch
 
 SEEDS = {"training": 0, "validation": 1, "test": 2}
@@ -31,7 +33,8 @@ class Generated:
     """
 
     def __init__(self, draw: Callable[[np.random.Generator], Batch], split: str = "training") -> None:
-        if split not in SEEDS:
+        check_function(draw, "draw", "a function of a NumPy generator")
+        if not isinstance(split, str) or split not in SEEDS:
             fail("split", f"one of {', '.join(SEEDS)}", split)
         self._draw, self._seed, self._batch = draw, SEEDS[split], 0
 
@@ -41,7 +44,7 @@ class Generated:
 
     def set_state(self, state: dict[str, int]) -> None:
         """Go to a position that `get_state` gave."""
-        self._batch = state["batch"]
+        (self._batch,) = position(state, "batch")
 
     def __iter__(self) -> Generated:
         return self

@@ -1,14 +1,16 @@
 """The training loop: any Task from its first step, or from its last good checkpoint, to the end.
 
-A run is a folder: config.yaml, metrics.jsonl, checkpoints/, and when it has ended learning_curve.png, the task's
-samples and result.json. Everything that decides what comes next is in each checkpoint, so a run that was killed and
-resumed writes the same parameters and the same metrics.jsonl, bit by bit, as one that was not.
+A run is a folder: config.yaml, data.json, metrics.jsonl, checkpoints/, and when it has ended learning_curve.png, the
+task's samples and result.json. Everything that decides what comes next is in each checkpoint, so a run that was killed
+and resumed writes the same parameters and the same metrics.jsonl, bit by bit, as one that was not: on the same number
+of cores, by which sums over rows are grouped.
 """
 
 from __future__ import annotations
 
 import math
 import time
+import warnings
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,14 +20,16 @@ import jax
 from rich.console import Console
 
 from jaxrnn.train.averaging import averaged, begin_average
-from jaxrnn.train.checkpoint import Checkpoints
+from jaxrnn.train.checkpoint import CheckpointError, Checkpoints
 from jaxrnn.train.config import Experiment
-from jaxrnn.train.metrics import MetricsFile
+from jaxrnn.train.machine import Machine, changes, machine
+from jaxrnn.train.metrics import METRICS, MetricsFile, read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
 from jaxrnn.train.progress import Display
-from jaxrnn.train.signals import StopRequest
 from jaxrnn.train.step import TrainState, init_state, make_mesh, make_step, place, state_shardings
+from jaxrnn_command import StopRequest
 
+CHECKPOINTS = "checkpoints"
 MAX_SKIPPED_IN_A_ROW = 10
 
 
@@ -45,6 +49,7 @@ class Progress:
     seconds: float = 0.0  # of training, over all lives of the run
     cpu_seconds: float = 0.0  # of all cores
     finished: str | None = None  # why the run ended
+    machine: Machine | None = None  # where the last steps were computed; version 0.1.0 did not say
 
     def judge(self, step: int, loss: float) -> bool:
         """Note a validation loss; whether it is the best so far."""
@@ -75,30 +80,38 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
 
     Raises:
         NonFiniteError: At a non-finite step if `loop.nonfinite` is "raise", or at the tenth in a row.
-        CheckpointError: If a checkpoint cannot be written.
+        CheckpointError: If a checkpoint cannot be written, or none of those that there are can be used.
     """
     folder.mkdir(parents=True, exist_ok=True)
     task, options = experiment.task, experiment.loop
     mesh = make_mesh()
     optimizer = make_optimizer(experiment.optimizer, options.steps)
     schedule = learning_rate(experiment.optimizer, options.steps)
-    checkpoints = Checkpoints(folder / "checkpoints", options.keep)
-    batches = task.batches()
+    checkpoints = Checkpoints(folder / CHECKPOINTS, options.keep)
     like = abstract_state(experiment, mesh)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
 
-    found = checkpoints.newest(like, set_aside=True)
+    found, known = checkpoints.newest(like, set_aside=True), None
     if found is None:
+        _check_unbegun(folder, options.checkpoint_every)
+        batches = task.batches()
         number, progress = 0, Progress(batches.get_state())
         state = jax.jit(lambda: init_state(task, optimizer, experiment.seed), out_shardings=shardings)()
     else:
         number, state, stored = found
         progress = Progress(**stored)
+        if progress.finished is not None:
+            return number, progress
+        known = checkpoints.history(number)
+        batches = task.batches()
         batches.set_state(progress.data)
-    if progress.finished is not None:
-        return number, progress
-    if (folder / "metrics.jsonl").exists():
+        for change in changes(progress.machine, machine()):
+            warnings.warn(
+                f"{folder}: before, this run had {change}; its last bits may differ from here on", stacklevel=2
+            )
+    if (folder / METRICS).exists():
         console.print(f"resuming after step {number}" if number else "no checkpoint to go on from: starting anew")
+    progress.machine = machine()
 
     step = make_step(task, optimizer, shardings)
     earlier, start = (progress.seconds, progress.cpu_seconds), (time.monotonic(), time.process_time())
@@ -111,7 +124,7 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
         checkpoints.save(number, state, asdict(progress), progress.best_step)
 
     with (
-        MetricsFile(folder / "metrics.jsonl", number) as metrics,
+        MetricsFile(folder / METRICS, number, known) as metrics,
         Display(options.steps, number, task.unit, console) as display,
     ):
         while not stop.requested and progress.finished is None:
@@ -124,7 +137,9 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
             if finite:
                 progress.window.append(outcome)
             else:
+                others = {k: v for k, v in outcome.items() if k not in ("loss", "grad_norm") and not math.isfinite(v)}
                 what = f"step {number}: loss {outcome['loss']:.6g}, gradient norm {outcome['grad_norm']:.6g}"
+                what += "".join(f", {name} {value:.6g}" for name, value in others.items())
                 if options.nonfinite == "raise":
                     raise NonFiniteError(f"{what}; loop.nonfinite is 'raise'. {_last_good(checkpoints)}")
                 if in_a_row == MAX_SKIPPED_IN_A_ROW:
@@ -140,9 +155,14 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
             improved = False
             if last or number % options.validate_every == 0:
                 figures = task.evaluate(averaged(state.opt_state, state.params), partial(place, mesh=mesh))
-                metrics.write({"step": number, **{f"validation_{name}": _json(v) for name, v in figures.items()}})
+                metrics.write({"step": number} | {f"validation_{k}": v for k, v in recorded(figures).items()})
                 improved = progress.judge(number, figures["loss"])
-                display.line(f"step {number}: validation " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items()))
+                text = f"step {number}: validation " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items())
+                display.line(text)
+                if not math.isfinite(figures["loss"]):
+                    if options.nonfinite == "raise":
+                        raise NonFiniteError(f"{text}; loop.nonfinite is 'raise'. {_last_good(checkpoints)}")
+                    display.line(f"step {number}: that loss is no number, so none of these figures counts")
                 if 0 < experiment.optimizer.averaging <= progress.waited:
                     state = state._replace(opt_state=begin_average(state.opt_state))
                 if last:
@@ -156,9 +176,32 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
     return number, progress
 
 
+def recorded(figures: dict[str, float]) -> dict[str, float | None]:
+    """Figures for a record: None where one is no number, and for all where the loss is none.
+
+    A maximum, an argmax or a comparison may drop a NaN that the loss shows.
+    """
+    usable = math.isfinite(figures["loss"])
+    return {name: _json(value) if usable else None for name, value in figures.items()}
+
+
 def _json(value: float) -> float | None:
     """JSON has no NaN and no infinity."""
     return value if math.isfinite(value) else None
+
+
+def _check_unbegun(folder: Path, checkpoint_every: int) -> None:
+    """A run without a checkpoint begins with its first step: unless it had one once.
+
+    Raises:
+        CheckpointError: If its metrics tell of steps after the first checkpoint.
+    """
+    lines = read_metrics(folder / METRICS)
+    if lines and lines[-1]["step"] > checkpoint_every:
+        raise CheckpointError(
+            f"{folder} has no checkpoint, but {METRICS} tells of {lines[-1]['step']} steps. Put its checkpoints back "
+            "from a copy; or, to start over, delete that folder or choose another by --run"
+        )
 
 
 def _means(window: list[dict[str, float]]) -> dict[str, float | None]:

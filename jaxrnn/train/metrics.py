@@ -7,29 +7,79 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.files import write_text
+from jaxrnn.files import WriteError, write_bytes
+
+METRICS = "metrics.jsonl"
+
+
+class MetricsError(ValueError):
+    """A metrics file cannot be read; the message names it and the line."""
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """What a line says, or None where it is none."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and type(found.get("step")) is int else None
+
+
+def unreadable_line(content: bytes) -> int | None:
+    """The number of the first line that is none, counted from 1; what follows the last line's end is no line yet."""
+    lines = content.splitlines(keepends=True)
+    return next((n for n, line in enumerate(lines, 1) if line.endswith(b"\n") and _parsed(line) is None), None)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a metrics file; a last line that was cut off is left out."""
+    """The complete lines of a metrics file; a last line that was cut off is left out.
+
+    Raises:
+        MetricsError: If a line is not one of metrics.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    content = path.read_bytes()
+    line = unreadable_line(content)
+    if line is not None:
+        raise MetricsError(f"{path}: line {line} is not a line of metrics")
+    return [json.loads(line) for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 class MetricsFile:
-    """Append-only writer. Opened at a step, it first drops every line of a later step (a killed run wrote those)."""
+    """Append-only writer.
 
-    def __init__(self, path: Path, step: int) -> None:
-        kept = [line for line in read_metrics(path) if line["step"] <= step]
-        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
-        self._file = path.open("a", encoding="utf-8")
+    Args:
+        path: The file.
+        step: Where the run goes on: every line of a later step is dropped first (a killed run wrote those).
+        known: How many of its bytes are known to be of steps up to that; what follows is dropped unread.
+
+    Raises:
+        MetricsError: If a line is not one of metrics.
+        WriteError: If it cannot be written.
+    """
+
+    def __init__(self, path: Path, step: int, known: int | None = None) -> None:
+        self._path = path
+        if known is None:
+            kept = b"".join(json.dumps(line).encode() + b"\n" for line in read_metrics(path) if line["step"] <= step)
+        else:
+            kept = path.read_bytes()[:known]
+        write_bytes(path, kept)
+        self._file = path.open("ab", buffering=0)
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append one line and hand it to the operating system."""
-        self._file.write(json.dumps(line, allow_nan=False) + "\n")
-        self._file.flush()
+        """Append one line and hand it to the operating system.
+
+        Raises:
+            WriteError: If it cannot be written, on a full disk for example.
+        """
+        content = json.dumps(line, allow_nan=False).encode() + b"\n"
+        try:
+            while content:
+                content = content[self._file.write(content) :]
+        except OSError as error:
+            raise WriteError(f"could not write {self._path}: {error.strerror}") from error
 
     def sync(self) -> None:
         """Wait until all lines are on the disk."""

@@ -6,12 +6,20 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrnn.errors import fail
 from jaxrnn.train.averaging import with_average
-from jaxrnn.train.options import OptimizerOptions
+from jaxrnn.train.options import OptimizerOptions, check_whole
+
+
+def _check(options: OptimizerOptions, steps: int) -> None:
+    if not isinstance(options, OptimizerOptions):
+        fail("options", "OptimizerOptions", options, kind=TypeError)
+    check_whole(steps, "steps")
 
 
 def learning_rate(options: OptimizerOptions, steps: int) -> optax.Schedule:
     """Learning rate by update: linear up to the peak, after `warmup` updates, then as `schedule` says."""
+    _check(options, steps)
     peak, warmup = options.learning_rate, min(options.warmup, steps - 1)
 
     def staircase(update):  # counted from the end of the warm-up
@@ -30,6 +38,7 @@ def learning_rate(options: OptimizerOptions, steps: int) -> optax.Schedule:
 
 def make_optimizer(options: OptimizerOptions, steps: int) -> optax.GradientTransformation:
     """The optimizer behind a global-norm clip, with the mean of its parameters on request; only kernels are decayed."""
+    _check(options, steps)
 
     def kernels(params):
         return jax.tree_util.tree_map_with_path(lambda path, _: str(path[-1].key).endswith("kernel"), params)

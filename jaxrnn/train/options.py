@@ -2,16 +2,80 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from jaxrnn.errors import fail
+
+MOST = 2**31 - 1  # what a step's number on the devices holds
 
 
 def check(ok: bool, name: str, expected: str, got: object) -> None:
     """Raise a ValueError that names the option, what was expected and what came, unless all is well."""
     if not ok:
         fail(name, expected, got)
+
+
+def check_whole(value: Any, name: str, least: int = 1, what: str = "") -> None:
+    """Raise unless a value is an integer of at least `least`, and no larger than a device counts."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        fail(name, f"an integer, {least} or more{what}", value, kind=TypeError)
+    check(bool(value >= least), name, f"{least} or more{what}", value)
+    check(bool(value <= MOST), name, f"{MOST} or less", value)
+
+
+def check_seed(value: Any, name: str) -> None:
+    """Raise unless a value can seed every generator."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        fail(name, "an integer in [0, 2**32)", value, kind=TypeError)
+    check(bool(0 <= value < 2**32), name, "an integer in [0, 2**32)", value)
+
+
+def check_types(options: Any, section: str) -> None:
+    """Raise a TypeError that names the first of a dataclass's options that is not of its type."""
+    words = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
+    for field, kind in typing.get_type_hints(type(options)).items():
+        if typing.get_origin(kind) is Literal:
+            kind = str
+        value, wanted = getattr(options, field), (int, float) if kind is float else kind
+        if isinstance(value, np.generic) and isinstance(value.item(), wanted):  # as a configuration file holds it
+            value = value.item()
+            object.__setattr__(options, field, value)
+        if kind in words and (not isinstance(value, wanted) or (kind is not bool and isinstance(value, bool))):
+            fail(f"{section}.{field}", words[kind], value, kind=TypeError)
+
+
+def as_integers(values: Any, name: str, least: int = 0) -> np.ndarray:
+    """One-dimensional integers as int32, or an error."""
+    found = as_numbers(values, name)
+    if found.dtype.kind not in "iu" and found.size:
+        fail(name, "integers [N]", values if isinstance(values, np.ndarray) else found, kind=TypeError)
+    outside = (found < least) | (found > MOST)
+    check(not bool(outside.any()), name, f"integers from {least} to {MOST}", found[outside].tolist()[:1])
+    return found.astype(np.int32)
+
+
+def as_numbers(values: Any, name: str) -> np.ndarray:
+    """A one-dimensional array of numbers, or an error."""
+    try:
+        found = np.asarray(values)
+    except (TypeError, ValueError):
+        found = np.array(None)
+    if found.ndim != 1 or found.dtype.kind not in "iuf":
+        fail(name, "numbers [N]", values, kind=TypeError)
+    return found
+
+
+def position(state: Any, *keys: str) -> list[int]:
+    """What `get_state` gave, or an error."""
+    if not isinstance(state, dict) or {*state} != {*keys}:
+        fail("state", f"a position with {' and '.join(keys)}, as `get_state` gives it", state, kind=TypeError)
+    for key in keys:
+        check_whole(state[key], f"state[{key!r}]", 0)
+    return [state[key] for key in keys]
 
 
 def check_set(chosen: str, path: str, ships: str, full: str) -> None:
@@ -54,19 +118,20 @@ class OptimizerOptions:
     averaging: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self, "optimizer")
         check(self.name in ("adamw", "sgd"), "optimizer.name", "'adamw' or 'sgd'", self.name)
         check(0 < self.learning_rate < float("inf"), "optimizer.learning_rate", "a positive number", self.learning_rate)
-        check(self.warmup >= 0, "optimizer.warmup", "0 or more steps", self.warmup)
+        check_whole(self.warmup, "optimizer.warmup", 0, what=" steps")
         schedules = ("cosine", "constant", "staircase")
         check(self.schedule in schedules, "optimizer.schedule", f"one of {schedules}", self.schedule)
-        check(self.hold >= 0, "optimizer.hold", "0 or more steps", self.hold)
-        check(self.stair >= 1, "optimizer.stair", "1 or more steps", self.stair)
+        check_whole(self.hold, "optimizer.hold", 0, what=" steps")
+        check_whole(self.stair, "optimizer.stair", what=" steps")
         check(0 < self.decay <= 1, "optimizer.decay", "a factor in (0, 1]", self.decay)
         check(0 <= self.beta1 < 1, "optimizer.beta1", "a number in [0, 1)", self.beta1)
         check(0 <= self.beta2 < 1, "optimizer.beta2", "a number in [0, 1)", self.beta2)
         check(0 <= self.weight_decay < float("inf"), "optimizer.weight_decay", "0 or more", self.weight_decay)
         check(self.clip_norm > 0, "optimizer.clip_norm", "a positive number (.inf for no clipping)", self.clip_norm)
-        check(self.averaging >= 0, "optimizer.averaging", "0 or more validations", self.averaging)
+        check_whole(self.averaging, "optimizer.averaging", 0, what=" validations")
 
 
 @dataclass(frozen=True)
@@ -92,6 +157,7 @@ class LoopOptions:
     nonfinite: Literal["skip", "raise"] = "skip"
 
     def __post_init__(self) -> None:
+        check_types(self, "loop")
         for name in ("steps", "log_every", "validate_every", "patience", "checkpoint_every", "keep"):
-            check(getattr(self, name) >= 1, f"loop.{name}", "1 or more", getattr(self, name))
+            check_whole(getattr(self, name), f"loop.{name}")
         check(self.nonfinite in ("skip", "raise"), "loop.nonfinite", "'skip' or 'raise'", self.nonfinite)

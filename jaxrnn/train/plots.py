@@ -15,7 +15,7 @@ from jaxrnn.files import replacing
 def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
     """Draw training and validation loss by step from the lines of metrics.jsonl, and mark the best validation."""
     training = [(line["step"], line["loss"]) for line in lines if line.get("loss") is not None]
-    validation = [(line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line]
+    validation = [(line["step"], loss) for line in lines if (loss := line.get("validation_loss")) is not None]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     if training:

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrnn.checks import check_function
+from jaxrnn.errors import Said
 from jaxrnn.serialized import serialized
-from jaxrnn.train.options import check
+from jaxrnn.train.options import as_integers, as_numbers, check, check_seed, check_whole, position
 from jaxrnn.train.task import Batch
 
 EMPTY = -1  # in place of a row's index: the row has no sequence, its length is 0
@@ -32,6 +34,11 @@ def pad(sequences: Sequence[np.ndarray], rows: np.ndarray, multiple: int = 8) ->
     >>> pad([np.array([5, 6, 7]), np.array([8])], np.array([1, 0, EMPTY]), multiple=2)._asdict()["values"].tolist()
     [[8, 0, 0, 0], [5, 6, 7, 0], [0, 0, 0, 0]]
     """
+    check_whole(multiple, "multiple")
+    rows = as_integers(rows, "rows", least=EMPTY)
+    check(len(sequences) >= 1, "sequences", "one or more", Said("none"))
+    known = f"indices of the {len(sequences)} sequences"
+    check(bool(len(sequences) > rows.max(initial=0)), "rows", known, rows.tolist())
     lengths = np.array([0 if row == EMPTY else len(sequences[row]) for row in rows], np.int32)
     longest = max(-(-int(lengths.max(initial=0)) // multiple) * multiple, multiple)
     first = np.asarray(sequences[0])
@@ -44,9 +51,9 @@ def pad(sequences: Sequence[np.ndarray], rows: np.ndarray, multiple: int = 8) ->
 
 def in_order(lengths: np.ndarray, rows: int) -> Iterator[np.ndarray]:
     """Every sequence once, the shortest first, `rows` indices at a time; the last batch is filled up with EMPTY."""
-    order = np.argsort(lengths, kind="stable")
-    for start in range(0, len(order), rows):
-        yield _filled(order[start : start + rows], rows)
+    check_whole(rows, "rows")
+    order = np.argsort(as_numbers(lengths, "lengths"), kind="stable")
+    return (_filled(order[start : start + rows], rows) for start in range(0, len(order), rows))
 
 
 class ByLength:
@@ -66,9 +73,12 @@ class ByLength:
     def __init__(
         self, lengths: np.ndarray, rows: int, seed: int, collate: Callable[[np.ndarray], Batch], pool: int = 50
     ) -> None:
-        check(len(lengths) >= 1, "lengths", "one sequence or more", "none")
-        check(rows >= 1, "rows", "1 or more", rows)
-        check(pool >= 1, "pool", "1 or more", pool)
+        lengths = as_numbers(lengths, "lengths")
+        check(len(lengths) >= 1, "lengths", "one sequence or more", Said("none"))
+        check_whole(rows, "rows")
+        check_whole(pool, "pool")
+        check_seed(seed, "seed")
+        check_function(collate, "collate", "a function of the rows' indices")
         self._lengths, self._rows, self._seed, self._collate, self._pool = lengths, rows, seed, collate, pool
         self.batches = -(-len(lengths) // rows)  # an epoch
         self._epoch = self._batch = 0
@@ -80,7 +90,7 @@ class ByLength:
 
     def set_state(self, state: dict[str, int]) -> None:
         """Go to a position that `get_state` gave."""
-        self._epoch, self._batch = state["epoch"], state["batch"]
+        self._epoch, self._batch = position(state, "epoch", "batch")
 
     def __iter__(self) -> ByLength:
         return self

@@ -12,14 +12,16 @@ from jaxrnn.errors import Said, fail
 NEEDED = ("command", "headline", "figures", "seconds", "cpu_seconds", "seed", "device")
 
 
-def read_results(paths: Iterable[Path]) -> list[dict[str, Any]]:
+def read_results(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
     """The records of finished runs: files, or folders of runs with a result.json.
 
     Raises:
         ValueError: If there is none, or it isn't one.
     """
     records = []
-    for path in paths:
+    if isinstance(paths, (str, Path)):
+        fail("paths", "an iterable of paths", paths, kind=TypeError)
+    for path in map(Path, paths):
         file = path / "result.json" if path.is_dir() else path
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
@@ -36,9 +38,11 @@ def to_table(records: Sequence[dict[str, Any]]) -> str:
     """A Markdown table, one run a row."""
     rows = [("command", "figure", "", "published", "seconds (of CPU)", "seed"), ("---",) * 6]
     for record in records:
+        if record["headline"] not in record["figures"]:
+            fail("records", f"records with the figure {record['headline']!r}", record["figures"])
         figure = record["figures"][record["headline"]]
         seconds = f"{record['seconds']:.0f} ({record['cpu_seconds']:.0f})"
-        shown = f"{figure:.4g}" if abs(figure) >= 10 else f"{figure:.4f}"
+        shown = "not finite" if figure is None else f"{figure:.4g}" if abs(figure) >= 10 else f"{figure:.4f}"
         published = record.get("published", "")
         rows.append((f"`{record['command']}`", record["headline"], shown, published, seconds, str(record["seed"])))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

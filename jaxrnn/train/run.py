@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shlex
 import shutil
@@ -19,57 +18,100 @@ import yaml
 from rich.console import Console
 
 import jaxrnn
-from jaxrnn.files import write_text
+from jaxrnn.checks import check_flag
+from jaxrnn.errors import fail
+from jaxrnn.files import WriteError, sweep, write_text
 from jaxrnn.train.averaging import averaged
 from jaxrnn.train.checkpoint import Checkpoints
-from jaxrnn.train.config import Experiment
-from jaxrnn.train.loop import Progress, abstract_state, fit
-from jaxrnn.train.metrics import read_metrics
+from jaxrnn.train.config import Experiment, read_yaml
+from jaxrnn.train.lock import HOLDER, LOCK, locked
+from jaxrnn.train.loop import CHECKPOINTS, Progress, abstract_state, fit, recorded
+from jaxrnn.train.machine import cores
+from jaxrnn.train.metrics import METRICS, read_metrics
 from jaxrnn.train.plots import learning_curve
-from jaxrnn.train.signals import StopRequest
+from jaxrnn.train.run_files import (
+    CONFIG,
+    DataRecord,
+    RunError,
+    other_data,
+    read_data,
+    record_data,
+    with_record,
+    write_data,
+)
 from jaxrnn.train.step import make_mesh
 from jaxrnn.train.task import Params
+from jaxrnn_command import StopRequest
 
-CONFIG = "config.yaml"
 RESULT = "result.json"
 
 
-class RunError(ValueError):
-    """A run's folder cannot be used as asked; the message says what to do."""
-
-
 def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
-    """Make a new run's folder, or check that an old one is of the same experiment.
+    """Check that a folder may be used for an experiment: there is nothing in it, or a run of that experiment to resume.
 
     Raises:
         RunError: If the folder is not empty and `resume` is not asked for, or if its experiment is another one.
-        ValueError: If the data of a new run cannot be read.
+        CheckpointError: If a file that its checkpoints vouch for is damaged.
     """
-    text = yaml.safe_dump(experiment.as_dict(), sort_keys=False)
-    wanted = yaml.safe_load(text)  # as it is read again: a tuple is a list then
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file: choose another folder by --run")
+    if not folder.exists() or not any(path.name not in (LOCK, HOLDER) and _counts(path) for path in folder.iterdir()):
+        return
+    if not resume:
+        raise RunError(
+            f"{folder} is not empty: go on with its run by --resume, choose another folder by --run, or delete it"
+        )
     path = folder / CONFIG
-    if folder.exists() and any(folder.iterdir()):
-        if not resume:
+    if not path.exists():
+        if (folder / CHECKPOINTS).exists():
+            raise RunError(f"{folder} has checkpoints but no {CONFIG}: put it back from a copy")
+        return
+    Checkpoints(folder / CHECKPOINTS, 1).check_beside()
+    stored, wanted = read_yaml(path), _plain(experiment)
+    # Where the data lies may change; what it is may not.
+    where = wanted["data"]["path"] if "path" in wanted.get("data", {}) else None
+    if where is not None and isinstance(stored.get("data"), dict):
+        stored["data"]["path"] = where
+    changed = sorted(_differences(wanted, stored))
+    if changed:
+        raise RunError(
+            f"{folder} holds a run with other options ({CONFIG}): {'; '.join(changed)}. "
+            "A resumed run keeps its options; start a new one with --run FOLDER"
+        )
+
+
+def _counts(path: Path) -> bool:
+    """Whether something is more than what file managers and killed processes leave behind."""
+    return not path.name.startswith(".")
+
+
+def _plain(experiment: Experiment) -> dict[str, Any]:
+    """Its options as they are read again: a tuple is a list then."""
+    return yaml.safe_load(yaml.safe_dump(experiment.as_dict(), sort_keys=False))
+
+
+def begin(folder: Path, experiment: Experiment, record: DataRecord | None) -> Experiment:
+    """The experiment of a locked folder with what its run took from its data, now (`record`) or when it began.
+
+    Raises:
+        RunError: If the run began with other data.
+        ValueError: If the data cannot be read.
+    """
+    if not (folder / CONFIG).exists():
+        write_text(folder / CONFIG, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
+    stored = read_data(folder)
+    if stored is None:  # a new run, or one of version 0.1.0
+        stored = record or record_data(experiment.task)
+        write_data(folder, stored)
+    elif not (folder / RESULT).exists():  # a finished run needs its data no more
+        changed = other_data(experiment.task, stored)
+        if changed:
+            path = getattr(getattr(experiment.task, "data", None), "path", "") or "the package"
             raise RunError(
-                f"{folder} is not empty: go on with its run by --resume, choose another folder by --run, or delete it"
+                f"{folder} began with other data: what lies in {path} now differs in {', '.join(changed)}. "
+                "Give that run its data by --data.path, or start another by --run"
             )
-        if path.exists():
-            stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-            stored.get("data", {}).update({"path": wanted["data"]["path"]} if "path" in wanted.get("data", {}) else {})
-            changed = sorted(_differences(wanted, stored))  # where the data lies may change, what it is may not
-            if changed:
-                raise RunError(
-                    f"{folder} holds a run with other options: {'; '.join(changed)}. "
-                    "A resumed run keeps its options; start a new one with --run FOLDER"
-                )
-            return
-        if (folder / "checkpoints").exists():
-            raise RunError(f"{folder} has checkpoints but no {CONFIG}: it cannot be resumed")
-    # Before anything is written: a wrong path or size leaves no folder that is in the way next time.
-    experiment.task.batches()
-    jax.eval_shape(experiment.task.init, jax.random.key(0))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
+    return with_record(experiment, stored)
 
 
 def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "") -> list[str]:
@@ -84,10 +126,46 @@ def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "
     return found
 
 
-def run(experiment: Experiment, folder: Path, resume: bool, stop: StopRequest) -> int:
-    """Train an experiment in a folder, then draw and sample; the exit code of the command."""
-    open_folder(folder, experiment, resume)
+def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequest) -> int:
+    """Train an experiment in a folder, then draw and sample; the exit code of the command.
+
+    Raises:
+        LockError: If another process works in that folder.
+        RunError: If the folder cannot be used as asked.
+        ValueError: If the data cannot be read; then there is no new folder either.
+    """
+    if not isinstance(experiment, Experiment):
+        fail("experiment", "an Experiment", experiment, kind=TypeError)
+    if not isinstance(folder, (str, Path)):
+        fail("folder", "a path", folder, kind=TypeError)
+    check_flag(resume, "resume")
+    if not isinstance(stop, StopRequest):
+        fail("stop", "a StopRequest", stop, kind=TypeError)
+    folder = Path(folder)
     console = Console(markup=False, highlight=False, soft_wrap=True)
+    if stop.signal is not None:
+        console.print("stopped before the first step; nothing was touched")
+        return stop.exit_code
+    open_folder(folder, experiment, resume)
+    # Before anything is written: a wrong path or size leaves no folder that is in the way next time.
+    record = None if (folder / CONFIG).exists() else record_data(experiment.task)
+    jax.eval_shape(experiment.task.init, jax.random.key(0))
+    _make(folder)
+    with locked(folder):
+        open_folder(folder, experiment, resume)  # again: another process may have been here meanwhile
+        sweep(folder)
+        return _run(begin(folder, experiment, record), folder, console, stop)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"could not make the folder {folder}: {error.strerror}") from error
+
+
+def _run(experiment: Experiment, folder: Path, console: Console, stop: StopRequest) -> int:
+    """`run` in a folder that is ours."""
     step, progress = fit(experiment, folder, console, stop)
     if progress.finished is None:
         console.print(f"stopped at step {step}, saved in {folder}; go on by the same command with --resume")
@@ -105,15 +183,15 @@ def run(experiment: Experiment, folder: Path, resume: bool, stop: StopRequest) -
 
 def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, console: Console) -> None:
     """Write what a finished run leaves beside its checkpoints; result.json is the last, the sign that all is there."""
-    lines = read_metrics(folder / "metrics.jsonl")
+    lines = read_metrics(folder / METRICS)
     learning_curve(lines, folder.name, folder / "learning_curve.png")
     params = best_params(experiment, folder)
     console.print(_shown(experiment, params, folder))
-    figures: dict[str, float] = {}
+    figures: dict[str, float | None] = {}
     for split in experiment.task.splits:
         found = experiment.task.evaluate(params, jax.device_put, split)
         console.print(f"{split}: " + "  ".join(f"{name} {value:.4f}" for name, value in found.items()))
-        figures |= {f"{split} {name}": value for name, value in found.items()}
+        figures |= {f"{split} {name}": value for name, value in recorded(found).items()}
     result = {
         "command": shlex.join(["jaxrnn", *sys.argv[1:]]),
         "commit": _commit(),
@@ -128,11 +206,12 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
         "seconds": round(progress.seconds, 1),
         "cpu_seconds": round(progress.cpu_seconds, 1),
         "seed": experiment.seed,
-        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {os.cpu_count()} CPU cores",
+        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {cores()} CPU cores",
+        "data": record.digests if (record := read_data(folder)) else {},
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in ("jax", "optax", "orbax-checkpoint")},
     }
-    write_text(folder / RESULT, json.dumps(result, indent=2) + "\n")
+    write_text(folder / RESULT, json.dumps(result, indent=2, allow_nan=False) + "\n")
     console.print(f"{folder} holds learning_curve.png, metrics.jsonl, {RESULT}, the checkpoints and the samples")
 
 
@@ -157,11 +236,12 @@ def best_params(experiment: Experiment, folder: Path) -> Params:
     """The parameters (or their mean, where it has begun) of a run's best checkpoint, on the default device.
 
     Raises:
-        RunError: If the run has no undamaged checkpoint.
+        RunError: If the run has no checkpoint.
+        CheckpointError: If it has no undamaged one.
     """
     like = abstract_state(experiment, make_mesh(jax.devices()[:1]))
-    found = Checkpoints(folder / "checkpoints", experiment.loop.keep).best(like)
+    found = Checkpoints(folder / CHECKPOINTS, experiment.loop.keep).best(like)
     if found is None:
-        raise RunError(f"{folder} has no undamaged checkpoint yet")
+        raise RunError(f"{folder} has no checkpoint yet")
     # Through the host: bound to no mesh, they mix with any other array without another compilation.
     return jax.tree.map(jnp.asarray, jax.device_get(averaged(found.state.opt_state, found.state.params)))

@@ -48,6 +48,10 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
     Raises:
         ValueError: If one is missing, or the archive is damaged; the message says where to get it.
     """
+    if not isinstance(path, (str, Path)):
+        fail("path", "a path", path, kind=TypeError)
+    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names) or not names:
+        fail("names", "names of files", names, kind=TypeError)
     if not str(path):
         fail("data.path", _with(names), Said("none"), where)
     path = Path(path).expanduser()

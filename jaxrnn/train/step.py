@@ -72,8 +72,8 @@ def make_step(task: Task, optimizer: optax.GradientTransformation, shardings: Tr
     """The compiled step `(state, batch) -> (state, outcome)`; the given state's memory is reused.
 
     `outcome` is a dict of scalars: loss, grad_norm, finite, skipped, skipped_in_a_row and the task's own, of which a
-    `loss` takes the place of what was differentiated. Where that, gradient or new carry is not finite, parameters,
-    optimizer state and carry stay those of before.
+    `loss` takes the place of what was differentiated. Where one of them, gradient or new carry is not finite,
+    parameters, optimizer state and carry stay those of before.
     """
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -82,7 +82,7 @@ def make_step(task: Task, optimizer: optax.GradientTransformation, shardings: Tr
         (loss, (carry, metrics)), grads = gradient(state.params, state.carry, batch, rng)
         norm = optax.tree.norm(grads)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-        for array in jax.tree.leaves(carry):
+        for array in jax.tree.leaves((carry, metrics)):
             finite &= jnp.isfinite(array).all()
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         new = (optax.apply_updates(state.params, updates), opt_state, carry)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrnn.serialized import serialized
-from jaxrnn.train.options import check
+from jaxrnn.train.options import as_integers, check, check_whole, position
 
 
 @serialized
@@ -51,10 +51,11 @@ class Streams:
     """
 
     def __init__(self, symbols: np.ndarray, rows: int, length: int) -> None:
-        check(rows >= 1, "rows", "1 or more", rows)
-        check(length >= 1, "length", "1 or more", length)
+        check_whole(rows, "rows")
+        check_whole(length, "length")
+        symbols = as_integers(symbols, "symbols")
         check(len(symbols) > rows, "rows", f"fewer rows than the text's {len(symbols)} symbols", rows)
-        self._symbols = np.asarray(symbols, np.int32)
+        self._symbols = symbols
         self._rows, self._length = rows, length
         self._bounds = np.arange(rows + 1) * (len(symbols) - 1) // rows
         self.chunks = int(-(-np.diff(self._bounds).max() // length))  # an epoch
@@ -66,7 +67,7 @@ class Streams:
 
     def set_state(self, state: dict[str, int]) -> None:
         """Go to a position that `get_state` gave."""
-        self._epoch, self._chunk = state["epoch"], state["chunk"]
+        self._epoch, self._chunk = position(state, "epoch", "chunk")
 
     def __iter__(self) -> Streams:
         return self

@@ -6,6 +6,7 @@ devices and knows nothing else about either.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -64,6 +65,26 @@ class Task(Protocol):
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """Write samples of the trained model into `folder` and return what to print of them."""
+
+
+@runtime_checkable
+class DataTask(Task, Protocol):
+    """A task whose data are read, not drawn: a run knows them again, and its model can do without them."""
+
+    def contents(self, split: str) -> Any:
+        """All that "training", or a held-out split, holds: strings, numbers and arrays in lists, tuples and dicts."""
+
+    def learn(self) -> dict[str, Any]:
+        """What the model takes from the training data before its first step, such as a vocabulary, as JSON holds it.
+
+        Where that is anything the task has a field `learned: str = ""`, JSON of it: where it is not empty, it counts
+        and the data do not.
+        """
+
+
+def recalled(learned: str, name: str) -> Any | None:
+    """One thing that `DataTask.learn` gave; None where the data have to tell."""
+    return json.loads(learned)[name] if learned else None
 
 
 @runtime_checkable

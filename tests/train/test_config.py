@@ -61,7 +61,7 @@ def test_shipped_configurations_are_valid_and_found_by_name(path):
         ({"task": ["char_lm"]}, "task: got"),
         ({"task": "char_lm", "model": 3}, "model: expected a section of keys, got 3"),
         ({"task": "char_lm", "seed": {"model": 3}}, "unknown key 'seed.model'"),
-        ({"task": "char_lm", "model": {"hidden": "many"}}, "Expected a <class 'int'>. Got value: many"),
+        ({"task": "char_lm", "model": {"hidden": "many"}}, "`model.hidden` must be an integer, got many"),
         ({"task": "char_lm", "model": {"hidden": 8.5}}, "model.hidden"),
         ({"task": "char_lm", "model": {"hidden": True}}, "model.hidden"),
         ({"task": "char_lm", "model": {"hidden": None}}, "model.hidden"),

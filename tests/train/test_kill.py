@@ -36,7 +36,7 @@ def config(tmp_path):
 
 
 def start(config, run):
-    command = [sys.executable, "-m", "jaxrnn.cli", "train", str(config), "--run", str(run), "--resume"]
+    command = [sys.executable, "-m", "jaxrnn_command", "train", str(config), "--run", str(run), "--resume"]
     flags = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}  # one device, compiled in a hurry
     env = os.environ | flags | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1])}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
@@ -83,6 +83,27 @@ def test_killed_terminated_and_resumed_equals_left_alone(config, tmp_path):
     output = finish(start(config, parts))
     assert "resuming after step" in output
     assert_same_end(config, whole, parts)
+
+
+@pytest.mark.slow
+def test_of_two_processes_on_one_folder_one_trains_and_the_other_is_told(config, tmp_path):
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    finish(start(config, whole))
+    for _ in range(2):  # on a new folder; and, after a kill, on one that there is
+        both = [start(config, shared) for _ in range(2)]
+        wait_for_checkpoints(shared, 1, both[0])
+        until = time.monotonic() + 100
+        while all(process.poll() is None for process in both) and time.monotonic() < until:
+            time.sleep(0.02)
+        (other,) = (process for process in both if process.poll() is not None)
+        (first,) = (process for process in both if process is not other)
+        output, _ = other.communicate()
+        assert other.returncode == 1
+        assert f"{shared} is in use by process {first.pid} on " in output
+        first.kill()
+        first.communicate()
+    finish(start(config, shared))
+    assert_same_end(config, whole, shared)
 
 
 @pytest.mark.slow

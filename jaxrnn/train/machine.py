@@ -1,0 +1,30 @@
+"""Where a run is computed: what its last bits hang on, beside its options."""
+
+from __future__ import annotations
+
+import os
+from typing import TypedDict
+
+import jax
+
+Machine = TypedDict("Machine", {"devices": str, "CPU cores": int, "jax": str})
+
+
+def machine() -> Machine:
+    """This one."""
+    return {
+        "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+        "CPU cores": cores(),
+        "jax": jax.__version__,
+    }
+
+
+def cores() -> int:
+    """CPU cores that this process may use: XLA makes as many threads, and groups its sums by them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def changes(before: Machine | None, now: Machine) -> list[str]:
+    """'CPU cores 2, now 8' for all in which two machines differ."""
+    old = dict(before or now)
+    return [f"{key} {old.get(key)}, now {value}" for key, value in now.items() if old.get(key) != value]
