@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import checkify
 
+from jaxrnn.carries import in_order
 from jaxrnn.checks import check_batch, check_key, check_time
 from jaxrnn.dtypes import FLOATS, check_carry_dtype, check_dtype, default_float, is_float, promote, state_dtype
 from jaxrnn.errors import Said, fail
@@ -135,9 +136,11 @@ class Cell(Layer):
         if fields == 1 and not isinstance(carry, tuple):
             carry = (carry,)
         if not isinstance(carry, tuple) or len(carry) != fields:
-            names = ", ".join(self.carry_type._fields)  # type: ignore[attr-defined]
-            fail(argument, f"a {self.carry_type.__name__}({names}) of arrays", carry, kind=TypeError)
-        return self.carry_type(*carry)
+            fail(argument, self._carry_text(), carry, kind=TypeError)
+        return self.carry_type(*in_order(carry, self.carry_type._fields, argument, self._carry_text()))  # type: ignore[attr-defined]
+
+    def _carry_text(self) -> str:
+        return f"a {self.carry_type.__name__}({', '.join(self.carry_type._fields)}) of arrays"  # type: ignore[attr-defined]
 
     # ---- one step
 

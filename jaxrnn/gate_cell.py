@@ -12,7 +12,8 @@ from jaxrnn import initializers
 from jaxrnn.cell import Cell, Noise, Update
 from jaxrnn.checks import check_flag, check_function, check_number, check_size
 from jaxrnn.dtypes import check_dtype, promote
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.errors import Said, fail
+from jaxrnn.hints import refuse_unknown, spelled
 from jaxrnn.layer import Parameter
 from jaxrnn.typing import Array, Carry, Initializer
 
@@ -37,6 +38,9 @@ class Common(TypedDict, total=False):
     dtype: Any
     param_dtype: Any
     carry_dtype: Any
+
+
+factory_of_cells = spelled(*Common.__annotations__)
 
 
 def build(
@@ -115,9 +119,7 @@ def build(
 
 def check_common(name: str, common: Mapping[str, Any]) -> None:
     """No argument that no factory has."""
-    for word in common:
-        if word not in Common.__annotations__:
-            raise TypeError(f"{name}() has no argument {word!r}. {nearest(word, Common.__annotations__)}".strip())
+    refuse_unknown(name, common, Common.__annotations__, "functions")
 
 
 def check_chrono(chrono: Any, common: Common) -> None:
@@ -222,7 +224,7 @@ def gate_cell(
 
         factory.__name__ = name
         factory.__doc__ = equations.__doc__
-        return factory
+        return spelled(*Common.__annotations__, *defaults)(factory)
 
     return decorate
 

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
 LEVELS = {
     "errors files typing dtypes checks initializers layer step cell gate_cell": 0,
-    "activations by_name regularizers constraints": 0,
+    "activations by_name regularizers constraints carries hints": 0,
     "cells": 1,
     "engine kernels": 2,
     "compose": 3,

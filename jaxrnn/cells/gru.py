@@ -19,7 +19,7 @@ from jax.nn import sigmoid, tanh
 
 from jaxrnn.cell import Cell, Update
 from jaxrnn.checks import check_flag, check_function
-from jaxrnn.gate_cell import Common, build, check_chrono
+from jaxrnn.gate_cell import Common, build, check_chrono, factory_of_cells
 from jaxrnn.initializers import Chrono, zeros
 from jaxrnn.layer import Parameter
 from jaxrnn.typing import Activation, Array
@@ -31,6 +31,7 @@ class GRUCarry(NamedTuple):
     h: Array  # [*B, H]
 
 
+@factory_of_cells
 def gru(
     size: int,
     *,

@@ -30,7 +30,7 @@ from jax.nn import sigmoid, tanh
 from jaxrnn.cell import Cell, Update
 from jaxrnn.checks import check_flag, check_function, check_number, check_size
 from jaxrnn.errors import fail
-from jaxrnn.gate_cell import Common, build, check_chrono, check_common
+from jaxrnn.gate_cell import Common, build, check_chrono, check_common, factory_of_cells
 from jaxrnn.initializers import Chrono, Constant, glorot_uniform, ones, zeros
 from jaxrnn.layer import Parameter
 from jaxrnn.typing import Activation, Array, Initializer
@@ -45,6 +45,7 @@ class LSTMCarry(NamedTuple):
     h: Array  # [*B, H], or [*B, P] when projected
 
 
+@factory_of_cells
 def lstm(
     size: int,
     *,
@@ -179,6 +180,7 @@ def lstm(
     )
 
 
+@factory_of_cells
 def lstm_1997(size: int, *, truncated_gradient: bool = False, **common: Unpack[Common]) -> Cell:
     """The LSTM of 1997: input and output gates only, and the paper's squashing functions.
 

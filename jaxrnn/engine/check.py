@@ -16,7 +16,8 @@ from jaxrnn.dtypes import is_float
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.sequence import Call, Sequence
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.errors import Said, fail
+from jaxrnn.hints import hint
 from jaxrnn.layer import Layer, check_carry, check_params, check_per_step, is_numeric
 from jaxrnn.typing import Array, ArrayLike
 
@@ -42,7 +43,7 @@ class Arguments(NamedTuple):
         """From a dict; an unknown name is an error."""
         for name in given:
             if name not in Arguments._fields:
-                raise TypeError(f"unexpected argument {name!r}. {nearest(name, Arguments._fields)}".strip())
+                raise TypeError(f"unexpected argument {name!r}. {hint(name, 'functions', Arguments._fields)}".strip())
         return Arguments(**given)
 
 

@@ -108,11 +108,8 @@ def _nnx_layer(module: Any) -> Layer | None:
     if type(module) is nnx.GRUCell:
         return gru(module.hidden_features, gate_activation=module.gate_fn, activation=module.activation_fn)
     if type(module) is nnx.SimpleCell:
-        if module.residual:
-            fail(
-                "source", "a SimpleCell without residual, which flax puts inside the activation", Said("residual=True")
-            )
-        return elman(module.hidden_features, activation=module.activation_fn)
+        residual = "inside" if module.residual else False
+        return elman(module.hidden_features, activation=module.activation_fn, residual=residual)
     return None
 
 
