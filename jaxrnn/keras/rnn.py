@@ -58,7 +58,8 @@ class RNN(Weights):
     Without `training` a call draws no masks, as in Keras; `train()` and `eval()` set what holds for the calls.
 
     Args:
-        cell: a cell of jaxrnn.keras, a cell module of jaxrnn.nnx, a `StackedRNNCells`, or a list of cells.
+        cell: a cell of jaxrnn.keras, a cell module of jaxrnn.nnx, a `StackedRNNCells`, or a list of cells. A subclass
+            with a `__call__` of its own runs as it says, step by step.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major,
             activity_regularizer, name: see `RNNOptions`.
 
@@ -128,9 +129,9 @@ class RNN(Weights):
         Raises:
             TypeError, ValueError: an argument does not fit; the message names it, what was expected and what came.
         """
-        return self.run(inputs, initial_state, mask, training, self.zero_output_for_mask)
+        return self._run(inputs, initial_state, mask, training, self.zero_output_for_mask)
 
-    def run(self, inputs: Any, initial_state: Any, mask: Any, training: Any, zero_output_for_mask: bool) -> Any:
+    def _run(self, inputs: Any, initial_state: Any, mask: Any, training: Any, zero_output_for_mask: bool) -> Any:
         """A call, with another `zero_output_for_mask`: `Bidirectional` has its own."""
         training = not self.deterministic if training is None else training
         check_flag(training, "training")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from functools import partial
 from typing import Any
 
@@ -88,10 +88,14 @@ class SingleStep(Spelled, nn.RNNCellBase):
         """What draws the initial carry, if it is drawn."""
         return self.carry_init
 
+    def fitted(self, carry: Any, argument: str = "carry") -> Layer:
+        """The functional cell for this carry."""
+        return self.functional
+
     @nn.compact
-    def functional_params(self, inputs: Array) -> Params:
-        """The parameters as `cell.step` and `jaxrnn.scan` take them."""
-        return declare(self, self.functional, inputs, self.in_features, self.sharding)
+    def functional_params(self, inputs: Array, layer: Layer | None = None) -> Params:
+        """The parameters as `cell.step` and `jaxrnn.scan` take them, of `functional` unless another layer is given."""
+        return declare(self, layer or self.functional, inputs, self.in_features, self.sharding)
 
     def __call__(
         self,
@@ -104,9 +108,10 @@ class SingleStep(Spelled, nn.RNNCellBase):
         deterministic: bool | None = None,
     ) -> tuple[Any, Array]:
         """One step; see `jaxrnn.nnx.CellModule.__call__`."""
-        params = self.functional_params(inputs)
+        layer = self.fitted(carry)
+        params = self.functional_params(inputs, layer)
         deterministic = self.deterministic if deterministic is None else deterministic
-        return step_layer(self.functional, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
+        return step_layer(layer, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
 
     @nn.nowrap
     def initialize_carry(self, rng: PRNGKeyArray, input_shape: tuple[int, ...]) -> Any:
@@ -179,6 +184,14 @@ class _NamedCell(SingleStep):
     @property
     def initializer(self) -> Initializer | None:
         return None if self.learn_carry else self.carry_init
+
+    def fitted(self, carry: Any, argument: str = "carry") -> Layer:
+        """With the parameters' size, or where there are none the carry's: as in Flax, `features` need not be either."""
+        layer: Any = self.functional
+        given = nn.meta.unbox(self.variables.get("params", {}))
+        held = jax.tree.leaves(layer.pack(carry, argument))[0]
+        size = jnp.shape(given.get("kernel", held))[-1:]
+        return replace(layer, size=size[0]) if size and size[0] else layer
 
 
 class LSTMCell(_NamedCell, LSTMOptions):

@@ -113,7 +113,8 @@ class SequenceModule(Spelled, nn.Module):
         if layer is None:
             carry, outputs = self._run_lifted(call, start, init_key)
         else:
-            params = self._params(call.xs)
+            layer = self._fitted(layer, start)
+            params = self._params(call.xs, layer)
             if start is None:
                 start = self._drawn_carry(call.batch, init_key)
             rng = noise_key(self, layer, deterministic)
@@ -166,7 +167,7 @@ class SequenceModule(Spelled, nn.Module):
             start = self.cell.initialize_carry(_key_or_default(init_key), inputs.shape) if start is None else start
             carry, y = self.cell(start, inputs)
         else:
-            params = nn.meta.unbox(self._given_params())
+            params, layer = nn.meta.unbox(self._given_params()), self._fitted(layer, start)
             if start is None:
                 start = self._drawn_carry(batch, init_key)
             if start is None:
@@ -212,8 +213,11 @@ class SequenceModule(Spelled, nn.Module):
                 Said("a call that cannot keep the carry"),
             )
 
-    def _params(self, inputs: Array) -> Params:
-        layer: Any = self.functional
+    def _fitted(self, layer: Layer, carry: Any) -> Layer:
+        """The layer for this carry."""
+        return layer
+
+    def _params(self, inputs: Array, layer: Layer) -> Params:
         return declare(self, layer, inputs, self.in_features, self.sharding)
 
     def _given_params(self) -> Params:
@@ -290,8 +294,14 @@ class RNN(SequenceModule):
             return None
         return self.cell.functional
 
-    def _params(self, inputs: Array) -> Params:
-        return self.cell.functional_params(inputs) if isinstance(self.cell, SingleStep) else super()._params(inputs)
+    def _fitted(self, layer: Layer, carry: Any) -> Layer:
+        own = carry is None or not isinstance(self.cell, SingleStep)
+        return layer if own else self.cell.fitted(carry, "initial_carry")
+
+    def _params(self, inputs: Array, layer: Layer) -> Params:
+        if isinstance(self.cell, SingleStep):
+            return self.cell.functional_params(inputs, layer)
+        return super()._params(inputs, layer)
 
     def _given_params(self) -> Params:
         return self.cell.variables["params"] if isinstance(self.cell, SingleStep) else super()._given_params()

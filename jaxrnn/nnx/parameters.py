@@ -9,7 +9,7 @@ from flax import nnx
 
 from jaxrnn.checks import check_size
 from jaxrnn.errors import fail
-from jaxrnn.flax_common.variables import Metadata, Sharding, metadata_of
+from jaxrnn.flax_common.variables import NONE, Metadata, Sharding, metadata_of
 from jaxrnn.hints import Spelled
 from jaxrnn.layer import Layer
 
@@ -29,7 +29,7 @@ class Parameters(Spelled, nnx.Module):
         in_features: Any,
         sharding: Sharding | None,
         rngs: Any,
-        metadata: Mapping[str, Metadata] = {},
+        metadata: Mapping[str, Metadata] = NONE,
     ) -> None:
         check_size(in_features, "in_features")
         if not isinstance(rngs, Rngs):

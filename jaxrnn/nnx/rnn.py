@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
+import jax.numpy as jnp
 from flax import nnx
 
 from jaxrnn.carries import like, plain
@@ -22,7 +23,6 @@ from jaxrnn.flax_common.call import (
     close_call,
     feature_axes,
     held_inputs,
-    held_step,
     open_call,
     resolve_flags,
     run_layer,
@@ -31,6 +31,7 @@ from jaxrnn.flax_common.layers import is_cell, step_layer, to_flax
 from jaxrnn.flax_common.variables import Sharding
 from jaxrnn.layer import Layer
 from jaxrnn.nnx.cells import CellModule
+from jaxrnn.nnx.lifted import STATE_AXES, run_lifted
 from jaxrnn.nnx.parameters import Parameters, Rngs
 from jaxrnn.typing import Array, Params
 
@@ -122,7 +123,7 @@ class RNN(Parameters):
         self.chunk = chunk
         self.backend = backend
         self.deterministic = deterministic
-        self.state_axes = nnx.StateAxes(state_axes or {nnx.Param: None, ...: nnx.Carry})
+        self.state_axes = nnx.StateAxes(state_axes or STATE_AXES)
         self.broadcast_rngs = broadcast_rngs
         self.state = RecurrentState(None) if stateful else None
         self.rngs = nnx.data(_carry_stream(cell, rngs))
@@ -341,16 +342,9 @@ class RNN(Parameters):
         ours = isinstance(self.cell, CellModule)
         if ours and given is not None:
             carry = plain(self.cell.functional.pack(given, "initial_carry"))
-        axes = nnx.StateAxes({nnx.All(nnx.RngState, self.broadcast_rngs): None, **self.state_axes})
-
-        @nnx.split_rngs(splits=1, only=self.broadcast_rngs, squeeze=True)  # a fresh key for every call
-        @nnx.compat.scan(
-            in_axes=(axes, nnx.Carry, 0), out_axes=(nnx.Carry, 0), reverse=call.flags.reverse, unroll=self.unroll
-        )
-        def run(cell: Any, carry: Any, step: Any) -> tuple[Any, Any]:
-            return held_step(cell, carry, step)
-
-        carry, outputs = run(self.cell, carry, held_inputs(call))
+        settings = dict(unroll=self.unroll, state_axes=self.state_axes, broadcast_rngs=self.broadcast_rngs)
+        held, reverse = held_inputs(call), call.flags.reverse
+        carry, outputs = run_lifted(lambda cell, c, x: cell(c, x), self.cell, carry, held, reverse=reverse, **settings)
         return like(given, carry, self.cell.functional.pack) if ours and given is not None else carry, outputs
 
 
