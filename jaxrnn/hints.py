@@ -26,6 +26,8 @@ class Words(NamedTuple):
     keras: str
 
 
+NONE = "nothing: "
+
 TABLE = tuple(
     Words(*row)
     for row in (
@@ -141,17 +143,18 @@ TABLE = tuple(
 
 
 def hint(word: str, interface: str, known: Collection[str] = ()) -> str:
-    """What to write instead: by the table, else the nearest of the known words, else nothing."""
-    return translation(word, interface, known) or nearest(word, known)
+    """What to write instead: by the table; for a word that is not in it the nearest of the known ones; or nothing."""
+    elsewhere = any(word in words.elsewhere.split() for words in TABLE)
+    return translation(word, interface, known) if elsewhere else nearest(word, known)
 
 
 def translation(word: str, interface: str, known: Collection[str]) -> str:
-    """`Here it is `size`.`, or nothing where the table does not have the word, or this function not what it means."""
+    """What the table says, or nothing where it does not have the word, or this function not what the word means."""
     for words in TABLE:
         here = getattr(words, interface)
         name = here.strip("`")
         if here and word in words.elsewhere.split() and (name in known or not name.isidentifier()):
-            return f"Here it is {here}."
+            return f"Here it is {here}." if not here.startswith(NONE) else f"There is none here: {here[len(NONE) :]}."
     return ""
 
 

@@ -61,9 +61,10 @@ def make_layers(cell: Cell, num_layers: int, both_ways: bool, merge: Any, dropou
     return layer if num_layers == 1 else stack([layer] * num_layers, dropout=dropout)
 
 
-def overridden(kind: type, base: type) -> bool:
-    """Whether a subclass has a step or a start of its own, which the engine does not run."""
-    return any(getattr(kind, name) is not getattr(base, name) for name in ("__call__", "initialize_carry"))
+def overridden(kind: type, base: type) -> frozenset[str]:
+    """What a subclass has of its own that the engine does not run: its step, or its start."""
+    names = ("__call__", "initialize_carry")
+    return frozenset(name for name in names if getattr(kind, name) is not getattr(base, name))
 
 
 def is_cell(cell: Any) -> bool:

@@ -164,11 +164,12 @@ class KerasCell(Weights):
         """Whether training draws masks."""
         return bool(self.dropout or self.recurrent_dropout)
 
-    _as_declared = True
+    _overridden: frozenset[str] = frozenset()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls._as_declared = cls.__call__ is KerasCell.__call__  # once: `nnx.tabulate` replaces methods for a while
+        own = cls.__call__ is not KerasCell.__call__
+        cls._overridden = frozenset({"__call__"} if own else ())  # once: `nnx.tabulate` replaces methods for a while
 
     def _run(
         self, xs: Array, carry: Carry, valid: Array | None, *, reverse: bool, training: bool

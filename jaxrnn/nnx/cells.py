@@ -74,7 +74,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls._as_declared = not overridden(cls, CellModule)  # once: `nnx.tabulate` replaces methods for a while
+        cls._overridden = overridden(cls, CellModule)  # once: `nnx.tabulate` replaces methods for a while
 
     def __call__(
         self,
@@ -132,7 +132,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
     def num_feature_axes(self) -> int:
         return 1
 
-    _as_declared = True
+    _overridden: frozenset[str] = frozenset()
     rngs: Any = None  # what `keep_rngs` keeps
 
     def _prepared(self, inputs: Array) -> tuple[Array, Params]:

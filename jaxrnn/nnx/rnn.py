@@ -229,7 +229,7 @@ class RNN(Parameters):
         if start is not None:
             check_kept(start, batch, features or 1, layer is not None)
         if layer is None:
-            start = self.cell.initialize_carry(inputs.shape, self._carry_rngs(rngs)) if start is None else start
+            start = self._cells_carry(inputs.shape, rngs) if start is None else start
             carry, y = self.cell(start, inputs)
         else:
             xs, params = self._prepared(inputs)
@@ -275,8 +275,7 @@ class RNN(Parameters):
     def functional(self) -> Layer | None:
         """What `jaxrnn.scan` runs, with `params`; None around a cell that the engine does not run."""
         if isinstance(self.cell, CellModule):
-            own = not self.cell._as_declared or "initialize_carry" in vars(self.cell)
-            return None if own else self.cell.functional
+            return None if self.cell._overridden else self.cell.functional
         return self.cell if isinstance(self.cell, Layer) else None
 
     @property
@@ -336,9 +335,16 @@ class RNN(Parameters):
             fail("rngs", "an nnx.Rngs or an nnx.RngStream, which draws the initial carry", rngs, kind=TypeError)
         return rngs
 
+    def _cells_carry(self, input_shape: tuple[int, ...], rngs: Any) -> Any:
+        """What a cell that runs as it says starts from."""
+        rngs = self._carry_rngs(rngs)
+        if isinstance(self.cell, CellModule) and "initialize_carry" not in self.cell._overridden:
+            return CellModule.initialize_carry(self.cell, input_shape, rngs)  # `nnx.tabulate` cannot show this call
+        return self.cell.initialize_carry(input_shape, rngs)
+
     def _run_lifted(self, call: Call, given: Any, rngs: Any) -> tuple[Any, Any]:
         check_lifted(call, self.chunk, self.backend)
-        carry = self.cell.initialize_carry(call.xs.shape[1:], self._carry_rngs(rngs)) if given is None else given
+        carry = self._cells_carry(call.xs.shape[1:], rngs) if given is None else given
         ours = isinstance(self.cell, CellModule)
         if ours and given is not None:
             carry = plain(self.cell.functional.pack(given, "initial_carry"))
@@ -350,7 +356,7 @@ class RNN(Parameters):
 
 def _carry_stream(cell: Any, rngs: Any) -> Any:
     """Flax's stream for initial carries, where a cell may draw them."""
-    fixed = isinstance(cell, CellModule) and cell._as_declared and cell.carry_init is None
+    fixed = isinstance(cell, CellModule) and not cell._overridden and cell.carry_init is None
     if fixed or isinstance(cell, Layer) or rngs is False:
         return None
     if rngs is True:
