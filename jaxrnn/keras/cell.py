@@ -164,12 +164,12 @@ class KerasCell(Weights):
         """Whether training draws masks."""
         return bool(self.dropout or self.recurrent_dropout)
 
-    _overridden: frozenset[str] = frozenset()
+    _own: frozenset[str] = frozenset()  # what a subclass does otherwise than the functional cell
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         own = cls.__call__ is not KerasCell.__call__
-        cls._overridden = frozenset({"__call__"} if own else ())  # once: `nnx.tabulate` replaces methods for a while
+        cls._own = frozenset({"__call__"} if own else ())  # once: `nnx.tabulate` replaces methods for a while
 
     def _run(
         self, xs: Array, carry: Carry, valid: Array | None, *, reverse: bool, training: bool

@@ -109,7 +109,7 @@ def run_cell(
     cell: Any, xs: Array, carry: Carry, valid: Array | None, *, reverse: bool, training: bool
 ) -> tuple[Carry, Array]:
     """One cell over a checked sequence `[T, B, D]`."""
-    if not cell._overridden:
+    if not cell._own:
         if isinstance(cell, KerasCell):
             return cell._run(xs, carry, valid, reverse=reverse, training=training)
         return scan(cell.functional, cell.params, xs, carry, mask=valid, reverse=reverse)

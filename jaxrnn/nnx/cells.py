@@ -135,6 +135,11 @@ class CellModule(Parameters, nnx.RNNCellBase):
     _overridden: frozenset[str] = frozenset()
     rngs: Any = None  # what `keep_rngs` keeps
 
+    @property
+    def _own(self) -> frozenset[str]:
+        """What this cell does otherwise than its functional cell: "__call__", "initialize_carry"."""
+        return self._overridden | ({"initialize_carry"} & vars(self).keys())
+
     def _prepared(self, inputs: Array) -> tuple[Array, Params]:
         """Inputs and parameters as the functional cell takes them."""
         return inputs, self.params

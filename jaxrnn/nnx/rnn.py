@@ -275,7 +275,7 @@ class RNN(Parameters):
     def functional(self) -> Layer | None:
         """What `jaxrnn.scan` runs, with `params`; None around a cell that the engine does not run."""
         if isinstance(self.cell, CellModule):
-            return None if self.cell._overridden else self.cell.functional
+            return None if self.cell._own else self.cell.functional
         return self.cell if isinstance(self.cell, Layer) else None
 
     @property
@@ -338,7 +338,7 @@ class RNN(Parameters):
     def _cells_carry(self, input_shape: tuple[int, ...], rngs: Any) -> Any:
         """What a cell that runs as it says starts from."""
         rngs = self._carry_rngs(rngs)
-        if isinstance(self.cell, CellModule) and "initialize_carry" not in self.cell._overridden:
+        if isinstance(self.cell, CellModule) and "initialize_carry" not in self.cell._own:
             return CellModule.initialize_carry(self.cell, input_shape, rngs)  # `nnx.tabulate` cannot show this call
         return self.cell.initialize_carry(input_shape, rngs)
 
@@ -356,7 +356,7 @@ class RNN(Parameters):
 
 def _carry_stream(cell: Any, rngs: Any) -> Any:
     """Flax's stream for initial carries, where a cell may draw them."""
-    fixed = isinstance(cell, CellModule) and not cell._overridden and cell.carry_init is None
+    fixed = isinstance(cell, CellModule) and not cell._own and cell.carry_init is None
     if fixed or isinstance(cell, Layer) or rngs is False:
         return None
     if rngs is True:

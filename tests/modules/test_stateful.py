@@ -82,7 +82,7 @@ def test_under_jit_and_grad() -> None:
         eager(inputs())
     assert len(traces) == 1
     assert_close(module.state.get_value(), eager.state.get_value())
-    assert set(fx.to_pure_dict(gradient)) == {"kernel", "recurrent_kernel", "bias"}
+    assert set(fx.to_pure_dict(fx.state(gradient, fx.Param))) == {"kernel", "recurrent_kernel", "bias"}
 
 
 def test_state_is_no_parameter_and_survives_split_and_merge() -> None:
