@@ -333,7 +333,7 @@ class RNN(Parameters):
         rngs = self.rngs if rngs is None else rngs
         if not isinstance(rngs, Rngs | None):
             fail("rngs", "an nnx.Rngs or an nnx.RngStream, which draws the initial carry", rngs, kind=TypeError)
-        return rngs
+        return rngs.carry.fork() if isinstance(rngs, nnx.Rngs) else rngs  # as Flax's RNN does
 
     def _cells_carry(self, input_shape: tuple[int, ...], rngs: Any) -> Any:
         """What a cell that runs as it says starts from."""

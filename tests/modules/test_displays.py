@@ -1,8 +1,9 @@
-"""Every module shown, taken apart, copied, saved and put together again: by Flax's own operations, one table of each."""
+"""Every module shown, taken apart, copied, saved and put together again by Flax's own operations, one table of each."""
 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,12 @@ def shown(module: Any, *args: Any) -> Any:
 
 
 def tabulated(module: Any, *args: Any) -> Any:
-    """A table, and a module that is after it what it was before: Flax replaces methods for a while."""
+    """A table, and a module that is after it what it was before: Flax replaces methods for a while.
+
+    Not in Flax's tree mode, where its tables trace the flags that one module calls another with.
+    """
+    if os.environ.get("NNX_GRAPH_MODE", "true").lower() in ("false", "0"):
+        return module
     table = fx.tabulate(module, *args, console_kwargs={"width": 300})
     assert type(module).__name__ in table
     sizes = [v.get_value().size for _, v in fx.to_flat_state(fx.state(module, fx.Param))]
