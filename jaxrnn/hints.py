@@ -193,15 +193,10 @@ class Spelled:
 
     def __new__(cls, *args: Any, **given: Any) -> Any:
         parameters = inspect.signature(cls.__init__).parameters.values()
-        names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)][1:]
-        needed = [p.name for p in parameters if p.default is p.empty and p.name in names]
-        missing = [name for name in needed[len(args) :] if name not in given]
+        known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)][1:]
         takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        unknown = [word for word in given if word not in names]
-        if missing or not takes_more:
-            for word in unknown:
-                text = translation(word, cls._interface, names)
-                text = text if takes_more else text or nearest(word, names)
-                if text or not takes_more:
-                    raise TypeError(f"{cls.__name__}() has no argument {word!r}. {text}".strip())
+        for word in given:
+            text = translation(word, cls._interface, known) if takes_more else hint(word, cls._interface, known)
+            if word not in known and (text or not takes_more):
+                raise TypeError(f"{cls.__name__}() has no argument {word!r}. {text}".strip())
         return super().__new__(cls)
