@@ -80,6 +80,13 @@ def feature_axes(inputs: Any) -> int:
     return 0 if jnp.issubdtype(getattr(inputs, "dtype", float), jnp.integer) else 1
 
 
+def check_lifting(**settings: Any) -> None:
+    """Settings of Flax's lifted scan: dicts by collection, looked at whether or not a cell comes that needs them."""
+    for name, value in settings.items():
+        if not isinstance(value, Mapping):
+            fail(name, "a dict by collection, as Flax's RNN takes it", value, kind=TypeError)
+
+
 def check_plan(unroll: Any, chunk: Any, backend: Any) -> None:
     """How a module runs: settings that its calls share."""
     check_size(unroll, "unroll")

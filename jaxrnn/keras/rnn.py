@@ -92,6 +92,8 @@ class RNN(Weights):
     ):
         check_flags(return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards)
         check_flags(stateful=stateful, unroll=unroll, zero_output_for_mask=zero_output_for_mask, time_major=time_major)
+        if not isinstance(name, str | None):
+            fail("name", "None or a string", name, kind=TypeError)
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
         if not isinstance(cell, StackedRNNCells):

@@ -22,6 +22,7 @@ from jaxrnn.flax_common.call import (
     check_flags,
     check_kept,
     check_lifted,
+    check_lifting,
     check_plan,
     close_call,
     feature_axes,
@@ -287,6 +288,7 @@ class RNN(SequenceModule):
             return self.cell
         if not is_cell(self.cell):
             fail("cell", "a cell module, a jaxrnn Layer, or a cell of Flax's protocol", self.cell, kind=TypeError)
+        check_lifting(variable_axes=self.variable_axes, split_rngs=self.split_rngs)
         if self.in_features is not None or self.sharding is not None:
             got = (self.in_features, self.sharding)
             fail("in_features and sharding", "left out for a cell module, which has its own", Said(got))

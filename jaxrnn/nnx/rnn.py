@@ -19,6 +19,7 @@ from jaxrnn.flax_common.call import (
     check_flags,
     check_kept,
     check_lifted,
+    check_lifting,
     check_plan,
     close_call,
     feature_axes,
@@ -101,6 +102,7 @@ class RNN(Parameters):
         check_flags(time_major=time_major, return_carry=return_carry, reverse=reverse, keep_order=keep_order)
         check_flags(stateful=stateful, deterministic=deterministic)
         check_plan(unroll, chunk, backend)
+        check_lifting(state_axes={} if state_axes is None else state_axes)
         if not isinstance(rngs, Rngs | bool):
             fail("rngs", "an nnx.Rngs, an nnx.RngStream or a bool", rngs, kind=TypeError)
         if isinstance(cell, Layer):
