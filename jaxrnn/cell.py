@@ -20,9 +20,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.carries import in_order
 from jaxrnn.checks import check_features, check_symbols
 from jaxrnn.closures import still
-from jaxrnn.dtypes import check_carry_dtype, default_float, is_integer, promote, state_dtype
+from jaxrnn.dtypes import (
+    check_carry_dtype,
+    default_float,
+    is_integer,
+    promote,
+    state_dtype,
+)
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, Parameter, check_initial, check_params, entry
 from jaxrnn.placement import automatic, fitting, place
@@ -144,9 +151,11 @@ class Cell(Layer):
         if fields == 1 and not isinstance(carry, tuple):
             carry = (carry,)
         if not isinstance(carry, tuple) or len(carry) != fields:
-            names = ", ".join(self.carry_type._fields)  # type: ignore[attr-defined]
-            fail(argument, f"a {self.carry_type.__name__}({names}) of arrays", carry, kind=TypeError)
-        return self.carry_type(*carry)
+            fail(argument, self._carry_text(), carry, kind=TypeError)
+        return self.carry_type(*in_order(carry, self.carry_type._fields, argument, self._carry_text()))  # type: ignore[attr-defined]
+
+    def _carry_text(self) -> str:
+        return f"a {self.carry_type.__name__}({', '.join(self.carry_type._fields)}) of arrays"  # type: ignore[attr-defined]
 
     # ---- one step
 

@@ -12,7 +12,8 @@ from jaxrnn import initializers
 from jaxrnn.cell import Cell, Noise, Update, name_of
 from jaxrnn.checks import check_flag, check_function, check_hashable, check_size, check_text
 from jaxrnn.dtypes import check_dtype, promote
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.errors import Said, fail
+from jaxrnn.hints import refuse_unknown, spelled
 from jaxrnn.layer import Parameter
 from jaxrnn.made import P, complete, options, remembered
 from jaxrnn.serialized import serialized
@@ -48,7 +49,7 @@ class Common(TypedDict, total=False):
 def factory(function: Callable[P, Cell]) -> Callable[P, Cell]:
     """A factory of the collection: its cells know how they were made, and `help` shows equations and all options."""
     function.__doc__ = complete(function, Common.__doc__)
-    return remembered(function)
+    return remembered(spelled(*Common.__annotations__)(function))
 
 
 def build(
@@ -127,9 +128,7 @@ def build(
 
 def check_common(name: str, common: Mapping[str, Any]) -> None:
     """No argument that no factory has."""
-    for word in common:
-        if word not in Common.__annotations__:
-            raise TypeError(f"{name}() has no argument {word!r}. {nearest(word, Common.__annotations__)}".strip())
+    refuse_unknown(name, common, Common.__annotations__, "functions")
 
 
 def check_chrono(chrono: Any, common: Common) -> float | None:
@@ -239,7 +238,7 @@ def gate_cell(
         own = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in defaults.items()]
         first, rest = inspect.signature(factory).parameters.values()
         factory.__signature__ = inspect.Signature([first, *own, rest.replace(name="common")], return_annotation=Cell)  # type: ignore[attr-defined]
-        return remembered(factory)
+        return remembered(spelled(*Common.__annotations__)(factory))
 
     return decorate
 

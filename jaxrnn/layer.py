@@ -104,7 +104,7 @@ class Layer(abc.ABC):
 
     @abc.abstractmethod
     def pack(self, carry: Any, argument: str = "carry") -> Carry:
-        """`carry` as this layer's own type, converted by position (plain tuples and bare arrays are accepted)."""
+        """`carry` as this layer's own type: plain tuples by position, named ones by name, a single state bare."""
 
     @property
     def parts(self) -> tuple[Layer, ...]:

@@ -5,6 +5,9 @@ r"""The simple recurrent network.
     h' = (1 - leak) * h + leak * a    leaky integration
     h' = h + a                    residual (with leak: h + leak * a)
 
+With residual="inside" the old state is added before the activation, a = activation(x + h @ recurrent_kernel + h), and
+h' is as without: Flax's SimpleCell(residual=True).
+
 Papers:
     Elman, Finding structure in time, Cognitive Science 14(2), 1990.
     Jaeger et al., Optimization and applications of echo state networks with leaky-integrator neurons, Neural Networks
@@ -18,7 +21,7 @@ from typing import Any, NamedTuple, Unpack
 from jax.nn import tanh
 
 from jaxrnn.cell import Cell, Update
-from jaxrnn.checks import check_flag, check_function, check_number
+from jaxrnn.checks import check_choice, check_flag, check_function, check_number
 from jaxrnn.errors import fail
 from jaxrnn.gate_cell import Common, build, factory
 from jaxrnn.serialized import serialized
@@ -34,7 +37,12 @@ class ElmanCarry(NamedTuple):
 
 @factory
 def elman(
-    size: int, *, activation: Activation = tanh, leak: float = 1.0, residual: bool = False, **common: Unpack[Common]
+    size: int,
+    *,
+    activation: Activation = tanh,
+    leak: float = 1.0,
+    residual: bool | str = False,
+    **common: Unpack[Common],
 ) -> Cell:
     """The simple recurrent network, one gate h.
 
@@ -45,7 +53,7 @@ def elman(
         size: H, the number of units.
         activation: any function of one array.
         leak: in (0, 1], how fast the state follows; 1 is the plain network.
-        residual: add to the old state instead of replacing it.
+        residual: add to the old state instead of replacing it; "inside": add the old state inside the activation.
         **common: see `jaxrnn.gate_cell.Common`.
 
     Returns:
@@ -64,7 +72,11 @@ def elman(
     rate = check_number(leak, "leak", "a number in (0, 1]")
     if not 0 < rate <= 1:
         fail("leak", "a number in (0, 1]", leak)
-    options = (("activation", activation), ("leak", rate), ("residual", check_flag(residual, "residual")))
+    if isinstance(residual, str):
+        residual = check_choice(residual, "residual", (False, True, "inside"))
+    else:
+        residual = check_flag(residual, "residual")
+    options = (("activation", activation), ("leak", rate), ("residual", residual))
     return build(
         "elman",
         size,
@@ -77,10 +89,18 @@ def elman(
 
 
 def _elman(
-    carry: ElmanCarry, x: Any, recur: Any, theta: dict[str, Any], *, activation: Activation, leak: float, residual: bool
+    carry: ElmanCarry,
+    x: Any,
+    recur: Any,
+    theta: dict[str, Any],
+    *,
+    activation: Activation,
+    leak: float,
+    residual: bool | str,
 ) -> tuple[ElmanCarry, Array]:
-    new = activation(x.h + recur(carry.h).h)
+    net = x.h + recur(carry.h).h
+    new = activation(net + carry.h if residual == "inside" else net)
     if leak != 1.0:
-        new = leak * new if residual else (1 - leak) * carry.h + leak * new
-    h = carry.h + new if residual else new
+        new = leak * new if residual is True else (1 - leak) * carry.h + leak * new
+    h = carry.h + new if residual is True else new
     return ElmanCarry(h), h

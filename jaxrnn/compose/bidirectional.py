@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.carries import in_order
 from jaxrnn.checks import check_choice
 from jaxrnn.dtypes import is_float
 from jaxrnn.engine.masks import clean
@@ -80,7 +81,8 @@ class Bidirectional(Layer):
     def pack(self, carry: Any, argument: str = "carry") -> Carry:
         if not isinstance(carry, (tuple, list)) or len(carry) != 2:
             fail(argument, "a BidirectionalCarry(forward, backward)", carry, kind=TypeError)
-        forward, backward = carry
+        names, expected = BidirectionalCarry._fields, "a BidirectionalCarry(forward, backward)"
+        forward, backward = in_order(carry, names, argument, expected)
         return BidirectionalCarry(
             self.forward.pack(forward, f"{argument}.forward"), self.backward.pack(backward, f"{argument}.backward")
         )

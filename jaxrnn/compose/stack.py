@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.carries import in_order
 from jaxrnn.checks import check_flag, check_rate
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Call, key_of_part
@@ -57,6 +58,8 @@ class Stack(Layer):
     def pack(self, carry: Any, argument: str = "carry") -> Carry:
         if not isinstance(carry, (tuple, list)) or len(carry) != len(self.layers):
             fail(argument, f"a tuple of {len(self.layers)} carries, one a layer", carry, kind=TypeError)
+        names = [name for name, _ in self._named()]
+        carry = in_order(carry, names, argument, f"a plain tuple of {len(self.layers)} carries, one a layer")
         return tuple(
             layer.pack(c, f"{argument}[{i}]") for i, (layer, c) in enumerate(zip(self.layers, carry, strict=True))
         )

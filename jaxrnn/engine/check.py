@@ -23,7 +23,8 @@ from jaxrnn.dtypes import is_float, is_integer
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.sequence import Call, Given
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.errors import Said, fail
+from jaxrnn.hints import hint
 from jaxrnn.layer import Layer, check_carry, check_params, check_per_step
 from jaxrnn.reports import report
 from jaxrnn.typing import ArrayLike, Axis
@@ -50,7 +51,7 @@ class Arguments(NamedTuple):
         """From a dict; an unknown name is an error."""
         for name in given:
             if name not in Arguments._fields:
-                raise TypeError(f"unexpected argument {name!r}. {nearest(name, Arguments._fields)}".strip())
+                raise TypeError(f"unexpected argument {name!r}. {hint(name, 'functions', Arguments._fields)}".strip())
         return Arguments(**given)
 
 

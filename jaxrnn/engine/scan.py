@@ -14,10 +14,12 @@ from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import placed, run
 from jaxrnn.engine.sequence import Call
 from jaxrnn.errors import fail
+from jaxrnn.hints import spelled
 from jaxrnn.layer import Layer
 from jaxrnn.typing import ArrayLike, Bool, Carry, Integer, Params, PRNGKeyArray, Shaped
 
 
+@spelled()
 def scan(
     cell: Layer,
     params: Params,

@@ -1,7 +1,7 @@
 """One call of a sequence module: Flax's protocol in front of `jaxrnn.scan`.
 
 Modules are batch-major by default and speak of `inputs`, `seq_lengths` and `initial_carry`; the engine is time-major.
-`open_call` checks a call and turns its arrays to time-major, `run_layer` runs it (`held_step` for a Flax cell), and
+`open_call` checks a call and turns its arrays to time-major, `run_layer` runs it (`held_step` for any other cell), and
 `close_call` turns the outputs back.
 """
 
@@ -22,7 +22,9 @@ from jaxrnn.engine.check import check_chunk, check_lengths
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.errors import Said, fail
+from jaxrnn.flax_common.layers import refuse_values
+from jaxrnn.hints import hint
 from jaxrnn.layer import Layer, check_carry, check_per_step
 from jaxrnn.placement import automatic, place
 from jaxrnn.step import guard, select
@@ -81,6 +83,13 @@ def feature_axes(inputs: Any) -> int:
     return int(not is_integer(getattr(inputs, "dtype", float)))
 
 
+def check_lifting(**settings: Any) -> None:
+    """Settings of Flax's lifted scan: dicts by collection, looked at whether or not a cell comes that needs them."""
+    for name, value in settings.items():
+        if not isinstance(value, Mapping):
+            fail(name, "a dict by collection, as Flax's RNN takes it", value, kind=TypeError)
+
+
 def check_plan(unroll: Any, chunk: Any, backend: Any) -> None:
     """How a module runs: settings that its calls share."""
     check_size(unroll, "unroll")
@@ -89,12 +98,23 @@ def check_plan(unroll: Any, chunk: Any, backend: Any) -> None:
 
 
 def open_call(
-    layer: Layer | None, flags: Flags, inputs: Any, seq_lengths: Any, options: Mapping[str, Any], features: int
+    layer: Layer | None,
+    flags: Flags,
+    inputs: Any,
+    seq_lengths: Any,
+    options: Mapping[str, Any],
+    features: int,
+    size: int | None,
 ) -> Call:
-    """Check a call's arrays and turn them to time-major; `features` counts the axes after batch and time."""
+    """Check a call's arrays and turn them to time-major.
+
+    `features` counts the axes after batch and time, `size` is D, None where it is not known yet.
+    """
     inputs = check_numbers(inputs, "inputs")
-    if inputs.dtype == np.bool_:
+    if inputs.dtype == np.bool_ and layer is not None:
         fail("inputs", "floats, or integers that stand for one-hot inputs", inputs, kind=TypeError)
+    if layer is not None and not features and size is not None and inputs.ndim > 2:
+        refuse_values(inputs, size)
     layout = "[T, *B" if flags.time_major else "[*B, T"
     if inputs.ndim < 1 + features:
         fail("inputs", f"of shape {layout}{', D' * features}]", inputs)
@@ -132,32 +152,38 @@ def close_call(call: Call, outputs: Any) -> Any:
     return jax.tree.map(lambda a: a if call.flags.time_major else jnp.moveaxis(a, 0, len(call.batch)), outputs)
 
 
-def check_kept(carry: Any, batch: tuple[Axis, ...], features: int) -> None:
-    """The carry that a stateful module kept fits these inputs' batch axes."""
-    kept = jax.tree.leaves(carry)[0].shape[:-features]
-    if kept != batch:
-        wanted = f"of batch axes {kept}, those of the carry that this stateful module keeps"
+def check_kept(carry: Any, batch: tuple[Axis, ...], features: int = 1, exact: bool = True) -> None:
+    """The carry that a stateful module kept fits these inputs' batch axes.
+
+    `features` axes follow these, in the carry of a cell that is not ours perhaps more.
+    """
+    kept = jax.tree.leaves(carry)[0].shape
+    rank = len(kept) - features
+    if kept[: len(batch)] != batch or (rank != len(batch) and (exact or not batch)):
+        wanted = f"of batch axes {kept[:rank]}, those of the carry that this stateful module keeps"
         fail("inputs", wanted, Said(f"inputs of batch axes {batch}"), "`reset_state()` forgets the carry.")
 
 
-# ---------------------------------------------------------------- Flax's cells
+def check_first(inputs: Any, batch: tuple[int, ...]) -> None:
+    """Without batch axes a stream's first call may as well be one step of a batch."""
+    if batch == ():
+        expected = "of shape [*B, T, D] with a batch axis, in the first call of a stateful module"
+        text = f"One step of {inputs.shape[0]} rows goes into `step`; {inputs.shape[0]} steps of one row into a call "
+        fail("inputs", expected, inputs, text + "after `reset_state(())`, which keeps a carry without batch axes.")
 
 
-def check_flax_call(call: Call, chunk: Any, backend: str) -> None:
-    """Flax's cells know what Flax's RNN knows; what only the engine does is an error."""
+# ---------------------------------------------------------------- cells that the engine does not run
+
+
+def check_lifted(call: Call, chunk: Any, backend: str) -> None:
+    """A cell that runs as it says knows what Flax's RNN knows; what only the engine does is an error."""
     engine_only = {"chunk": chunk, "backend": None if backend == "auto" else backend} | call.options
     for name, value in engine_only.items():
         if value is not None:
-            fail(
-                name, "left out for a Flax cell, which does not run on jaxrnn's engine", value, "Use a cell of jaxrnn."
+            expected = (
+                "left out for a cell that does not run on jaxrnn's engine: one of Flax, or with a step of its own"
             )
-
-
-def check_flax_carry(carry: Any, expected: Any) -> None:
-    """A carry of the structure and shapes that a Flax cell's `initialize_carry` gives."""
-    wanted, got = (jax.tree.map(np.shape, tree) for tree in (expected, carry))
-    if (jax.tree.structure(carry), got) != (jax.tree.structure(expected), wanted):
-        fail("initial_carry", f"of shapes {wanted}, as the cell's `initialize_carry` returns", Said(f"shapes {got}"))
+            fail(name, expected, value, "Use a cell of jaxrnn as it is.")
 
 
 def held_inputs(call: Call) -> tuple[Array, Array | None]:
@@ -169,12 +195,28 @@ def held_inputs(call: Call) -> tuple[Array, Array | None]:
 def held_step(
     cell: Callable[[Any, Array], tuple[Any, Any]], carry: Any, step: tuple[Array, Array | None]
 ) -> tuple[Any, Any]:
-    """A Flax cell's step; rows that do not count hold their carry, put out zero and let no derivative through."""
+    """A cell's own step; rows that do not count hold their carry, put out zero and let no derivative through.
+
+    What a carry holds for all rows together, such as a count of steps, goes on.
+    """
     x, valid = step
-    new, y = cell(guard(valid, carry), x)
+    new, y = cell(_rows(guard, valid, carry), x)
+    given, returned = (str(jax.tree.structure(tree)) for tree in (carry, new))
+    if given != returned:
+        fail("initial_carry", f"of the form in which the cell returns it, {returned}", Said(given))
     if valid is None:
         return new, y
-    return select(valid, new, carry), select(valid, y, jax.tree.map(jnp.zeros_like, y))
+    return _rows(select, valid, new, carry), select(valid, y, jax.tree.map(jnp.zeros_like, y))
+
+
+def _rows(change: Callable[..., Any], valid: Array | None, *trees: Any) -> Any:
+    """`change(valid, *leaves)` where a leaf has the batch axes; the first tree's leaf elsewhere."""
+
+    def one(*leaves: Any) -> Any:
+        batch = () if valid is None else valid.shape
+        return change(valid, *leaves) if jnp.shape(leaves[0])[: len(batch)] == batch else leaves[0]
+
+    return jax.tree.map(one, *trees)
 
 
 # ---------------------------------------------------------------- arrays
@@ -184,7 +226,9 @@ def _check_options(options: Mapping[str, Any], axes: tuple[Axis, ...], layout: s
     """The options that are given, with every array's batch and time axes those of the inputs."""
     for name in options:
         if name not in SequenceOptions.__annotations__:
-            raise TypeError(f"unexpected argument {name!r}. {nearest(name, SequenceOptions.__annotations__)}".strip())
+            raise TypeError(
+                f"unexpected argument {name!r}. {hint(name, 'nnx', SequenceOptions.__annotations__)}".strip()
+            )
     given = {name: value for name, value in options.items() if value is not None}
     for name, kind in (("mask", np.bool_), ("resets", np.bool_), ("segments", np.integer)):
         if name in given:

@@ -7,19 +7,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
+from jaxrnn.carries import like, plain
 from jaxrnn.cell import Cell
-from jaxrnn.checks import check_batch, check_features, check_flag, check_rate, check_size
+from jaxrnn.cells.elman import elman
+from jaxrnn.checks import check_batch, check_features, check_flag, check_function, check_rate, check_size
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.errors import Said, fail
 from jaxrnn.gate_cell import Common
+from jaxrnn.hints import hint
 from jaxrnn.layer import Layer
-from jaxrnn.typing import Array, Carry, Initializer, Params, PRNGKeyArray
-
-Sharding = Mapping[str, tuple[str | None, ...]]  # axis names by parameter name
+from jaxrnn.typing import Activation, Array, Carry, Initializer, Params, PRNGKeyArray
 
 FLAX_NAMES = {"activation": "activation_fn", "gate_activation": "gate_fn"}  # options that Flax's cells name otherwise
+DRAWS = "an initialiser (key, shape, dtype) -> array"
 
 
 def make_cell(factory: Callable[..., Cell], features: int, argument: str, options: Mapping[str, Any]) -> Cell:
@@ -29,13 +32,19 @@ def make_cell(factory: Callable[..., Cell], features: int, argument: str, option
     core = {FLAX_NAMES.get(name, name): name for name in (*own, *Common.__annotations__)}
     for name, value in options.items():
         if name not in core:
-            raise TypeError(f"unexpected argument {name!r}. {nearest(FLAX_NAMES.get(name, name), core)}".strip())
+            raise TypeError(f"unexpected argument {name!r}. {hint(name, 'nnx', core)}".strip())
         if name in FLAX_NAMES.values() and not callable(value):
             fail(name, "a function of one array", value, kind=TypeError)
     given = {core[name]: value for name, value in options.items()}
     if "activation" in given and "output_activation" in own:  # Flax's LSTM has one function for both
         given.setdefault("output_activation", given["activation"])
     return factory(features, **given)
+
+
+def simple(size: int, *, activation: Activation = jax.nn.tanh, residual: bool = False, **common: Any) -> Cell:
+    """Flax's SimpleCell, whose `residual` adds the state inside the activation."""
+    check_flag(residual, "residual")
+    return elman(size, activation=activation, residual="inside" if residual else False, **common)
 
 
 def make_layers(cell: Cell, num_layers: int, both_ways: bool, merge: Any, dropout: float) -> Layer:
@@ -45,45 +54,40 @@ def make_layers(cell: Cell, num_layers: int, both_ways: bool, merge: Any, dropou
     check_rate(dropout, "dropout")
     if dropout and num_layers == 1:
         fail("dropout", "0 for a single layer, since it acts between layers", dropout, "See `jaxrnn.input_dropout`.")
-    layer = bidirectional(cell, merge=merge) if both_ways else cell
+    both = bidirectional(cell, merge=merge)
+    if not both_ways and merge != "concat":
+        fail("merge", "left out unless bidirectional=True", merge)
+    layer = both if both_ways else cell
     return layer if num_layers == 1 else stack([layer] * num_layers, dropout=dropout)
 
 
-def check_sharding(declared: Mapping[str, Any], sharding: Sharding | None) -> Sharding:
-    """Axis names for parameters that exist, one name or None an axis."""
-    if sharding is None:
-        return {}
-    if not isinstance(sharding, Mapping):
-        fail("sharding", "a dict from parameter name to axis names", sharding, kind=TypeError)
-    axes = _axes_by_name(declared)
-    for name, names in sharding.items():
-        if name not in axes:
-            fail("sharding", f"keyed by parameters out of {sorted(axes)}", name, nearest(name, axes))
-        if not isinstance(names, tuple) or len(names) != axes[name]:
-            fail(f"sharding[{name!r}]", f"a tuple of {axes[name]} axis names, each a string or None", names)
-    return sharding
+def overridden(kind: type, base: type) -> frozenset[str]:
+    """What a subclass has of its own that the engine does not run: its step, or its start."""
+    names = ("__call__", "initialize_carry")
+    return frozenset(name for name in names if getattr(kind, name) is not getattr(base, name))
 
 
-def _axes_by_name(declared: Mapping[str, Any]) -> dict[str, int]:
-    axes: dict[str, int] = {}
-    for name, inner in declared.items():
-        axes |= _axes_by_name(inner) if isinstance(inner, dict) else {name: len(inner.shape)}
-    return axes
+def is_cell(cell: Any) -> bool:
+    """Whether Flax's RNN can call it as a cell: it says how many axes its features have."""
+    return callable(cell) and not isinstance(cell, type) and hasattr(type(cell), "num_feature_axes")
 
 
 # ---------------------------------------------------------------- carries and single steps
 
 
-def to_flax(carry: Carry, like: Any = None) -> Any:
-    """A carry in the form of `like`, which came in; else in Flax's form, where a single state is a bare array."""
-    if like is not None:
-        return jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(carry))
+def to_flax(carry: Carry) -> Any:
+    """A layer's carry as modules show it: with its names, but a single state as a bare array."""
     if not isinstance(carry, tuple):
         return carry
     parts = [to_flax(part) for part in carry]
     if not hasattr(carry, "_fields"):
         return tuple(parts)
     return parts[0] if len(parts) == 1 else type(carry)(*parts)
+
+
+def check_carry_init(carry_init: Any) -> None:
+    if carry_init is not None:
+        check_function(carry_init, "carry_init", DRAWS)
 
 
 def initial_carry(
@@ -93,11 +97,10 @@ def initial_carry(
     check_batch(input_shape, "input_shape")
     if not input_shape:
         fail("input_shape", "(*B, D), the shape of one step's inputs", input_shape)
-    carry = to_flax(layer.initial_carry(input_shape[:-1], params))
+    carry = plain(layer.initial_carry(input_shape[:-1], params))
     if carry_init is None:
         return carry
-    if not callable(carry_init):
-        fail("carry_init", "an initialiser (key, shape, dtype) -> array", carry_init, kind=TypeError)
+    check_carry_init(carry_init)
     arrays, form = jax.tree.flatten(carry)
     drawn = [carry_init(key, a.shape, a.dtype) for key, a in zip(keys(len(arrays)), arrays, strict=True)]
     return jax.tree.unflatten(form, drawn)
@@ -115,11 +118,37 @@ def step_layer(
     per_step: Mapping[str, Array] | None,
 ) -> tuple[Any, Array]:
     """One step of a functional layer; the carry leaves in the form in which it came."""
-    check_features(inputs, layer.input_size(params), "inputs")
+    features = layer.input_size(params)
+    check_features(inputs, features, "inputs")
     check_flag(deterministic, "deterministic")
+    packed = layer.pack(carry)
+    rows = jax.tree.leaves(packed)[0]
+    if jnp.issubdtype(inputs.dtype, jnp.integer) and inputs.ndim == getattr(rows, "ndim", 0) > 0:
+        refuse_values(inputs, features)
     if layer.noisy and not deterministic and rng is None:
-        hint = "Pass rng and step, or deterministic=True; our RNN draws noise for a whole sequence."
-        fail("rng", "given for one step of a cell with noise", Said("None"), hint)
+        text = "Pass rng and step, or deterministic=True; our RNN draws noise for a whole sequence."
+        fail("rng", "given for one step of a cell with noise", Said("None"), text)
     named = {} if per_step is None else {"per_step": per_step}
-    new, y = layer.step(params, layer.pack(carry), inputs, rng=None if deterministic else rng, step=step, **named)
-    return to_flax(new, carry), y
+    new, y = layer.step(params, packed, inputs, rng=None if deterministic else rng, step=step, **named)
+    return like(carry, new, layer.pack), y
+
+
+def refuse_values(inputs: Any, features: int) -> None:
+    """Integers are symbols, without a feature axis; these have one, it seems, and would be read as something else."""
+    if inputs.shape[-1:] == (features,):
+        text = f"Cast numbers to floats, or pass symbols without an axis of D = {features} features."
+        fail("inputs", "floats where there is a feature axis, since integers stand for one-hot inputs", inputs, text)
+
+
+def promoted(promote: Any, dtype: Any, inputs: Any, params: Params) -> tuple[Any, Params]:
+    """Inputs and parameters as a `promote_dtype` of Flax's makes them: those of either product together."""
+    sides: dict[bool, dict[str, Any]] = {True: {}, False: {}}
+    for name, value in params.items():
+        sides[name in ("kernel", "bias")][name] = value
+    symbols = jnp.issubdtype(inputs.dtype, jnp.integer)
+    arrays = promote((*(() if symbols else (inputs,)), *sides[True].values()), dtype=dtype)
+    if not symbols:
+        inputs, *arrays = arrays
+    recurrent = promote(tuple(sides[False].values()), dtype=dtype)
+    new = dict(zip(sides[True], arrays, strict=True)) | dict(zip(sides[False], recurrent, strict=True))
+    return inputs, {name: new[name] for name in params}

@@ -76,6 +76,9 @@ def check_expressible(cell: Cell, row: Row) -> None:
         if name not in row.can and value != defaults[name]:
             what = f"{_text(value)} in layer {cell.name}({cell.size})"
             fail(name, f"{_text(defaults[name])} for {theirs}, which has no such option", Said(what))
+        known = dict(row.values).get(name)
+        if known is not None and value not in known:
+            fail(name, f"one of {known} for {theirs}", Said(f"{value!r} in layer {cell.name}({cell.size})"))
         if name == "activation" and row.functions and value not in row.functions:
             fail(name, f"one of {', '.join(map(_text, row.functions))} for {theirs}", Said(_text(value)))
 

@@ -140,10 +140,8 @@ def _flax_layer(name: str, module: Any) -> Layer | None:
         return lstm(module.hidden_features, output_activation=module.activation_fn, **functions)
     if name == "GRUCell":
         return gru(module.hidden_features, gate_activation=module.gate_fn, activation=module.activation_fn)
-    if module.residual:
-        what = "residual=True"
-        fail("source", "a SimpleCell without residual, which flax puts inside the activation", Said(what))
-    return elman(module.hidden_features, activation=module.activation_fn)
+    residual = "inside" if module.residual else False
+    return elman(module.hidden_features, activation=module.activation_fn, residual=residual)
 
 
 # ---------------------------------------------------------------- equinox

@@ -39,7 +39,7 @@ class Row:
     whose pre-activation has the other sign. added: constants that the library adds to a gate's bias at run time.
     spelled: parts of array names that are spelled otherwise. named_by_layer: arrays end in the layer's number and
     direction, as torch's do; else a cell's arrays share a path. functions: the only activations that the library knows;
-    empty where it takes any.
+    empty where it takes any. values: the only values that it knows of an option.
     """
 
     library: str
@@ -54,10 +54,12 @@ class Row:
     spelled: tuple[tuple[str, str], ...] = ()
     named_by_layer: bool = False
     functions: tuple[Any, ...] = ()
+    values: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
 
 ACTIVATIONS = ("activation", "gate_activation")  # an LSTM's output has the candidate's
 TANH_RELU = (jax.nn.tanh, jax.nn.relu)
+INSIDE = (("residual", (False, "inside")),)  # Flax adds the state inside the activation
 RESET_AFTER, RESET_BEFORE = (("reset_after", True),), (("reset_after", False),)
 
 TORCH = (
@@ -159,7 +161,8 @@ ROWS = (
             Array("h/kernel", "recurrent_kernel", "r gh"),
             Array("i/bias", "bias", "gh"),
         ),
-        ACTIVATIONS,
+        ("residual", *ACTIVATIONS),
+        values=INSIDE,
     ),
     Row("flax.nnx", "LSTMCell", "lstm", "ifgo", FLAX_LSTM, ACTIVATIONS, spelled=(("if", "if_"),)),
     Row(
@@ -171,7 +174,7 @@ ROWS = (
         ACTIVATIONS,
     ),
     Row("flax.nnx", "GRUCell", "gru", "rzn", DENSE, ACTIVATIONS, RESET_AFTER),
-    Row("flax.nnx", "SimpleCell", "elman", "h", DENSE, ACTIVATIONS),
+    Row("flax.nnx", "SimpleCell", "elman", "h", DENSE, ("residual", *ACTIVATIONS), values=INSIDE),
     Row(
         "haiku",
         "LSTM",

@@ -102,7 +102,7 @@ class Bidirectional(Weights):
             halves = initial_state[:half], initial_state[half:]
         zero = forward.return_sequences
         results = [
-            layer.run(inputs, states, mask, training, zero)
+            layer._run(inputs, states, mask, training, zero)
             for layer, states in zip((forward, backward), halves, strict=True)
         ]
         (y, *states), (z, *more) = results if forward.return_state else [(result,) for result in results]

@@ -20,7 +20,8 @@ from jaxrnn.checks import check_choice, check_features, check_flag, check_rate, 
 from jaxrnn.constraints import CONSTRAINTS
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
-from jaxrnn.errors import fail, nearest
+from jaxrnn.errors import fail
+from jaxrnn.hints import refuse_unknown
 from jaxrnn.interop import arithmetic, rows
 from jaxrnn.keras.dropout import drop_inputs, gate_dropout, input_masks, project_each
 from jaxrnn.keras.identifiers import get, get_dtypes
@@ -84,10 +85,7 @@ class KerasCell(Weights):
         given: CellOptions,
     ) -> None:
         self.row = rows.named("keras", row)
-        for name in given:
-            if name not in CellOptions.__annotations__:
-                hint = nearest(name, CellOptions.__annotations__)
-                raise TypeError(f"{type(self).__name__}() has no argument {name!r}. {hint}".strip())
+        refuse_unknown(type(self).__name__, given, CellOptions.__annotations__, "keras")
         check_size(units, "units")
         check_flag(use_bias, "use_bias")
         check_size(in_features, "in_features")
@@ -166,7 +164,14 @@ class KerasCell(Weights):
         """Whether training draws masks."""
         return bool(self.dropout or self.recurrent_dropout)
 
-    def run(
+    _own: frozenset[str] = frozenset()  # what a subclass does otherwise than the functional cell
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = cls.__call__ is not KerasCell.__call__
+        cls._own = frozenset({"__call__"} if own else ())  # once: `nnx.tabulate` replaces methods for a while
+
+    def _run(
         self, xs: Array, carry: Carry, valid: Array | None, *, reverse: bool, training: bool
     ) -> tuple[Carry, Array]:
         """The cell over a checked sequence `[T, B, D]`; `jaxrnn.scan` with Keras's dropout before it."""

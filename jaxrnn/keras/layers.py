@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from jaxrnn.checks import check_choice
-from jaxrnn.errors import nearest
+from jaxrnn.hints import refuse_unknown
 from jaxrnn.keras.cell import CellOptions
 from jaxrnn.keras.cells import GRUCell, LSTMCell, SimpleRNNCell
 from jaxrnn.keras.rnn import RNN, RNNOptions
@@ -20,10 +20,7 @@ class LayerOptions(CellOptions, RNNOptions, total=False):
 
 def split(layer: str, options: LayerOptions) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of the cell, and those of the sequence."""
-    for name in options:
-        if name not in LayerOptions.__annotations__:
-            hint = nearest(name, LayerOptions.__annotations__)
-            raise TypeError(f"{layer}() has no argument {name!r}. {hint}".strip())
+    refuse_unknown(layer, options, LayerOptions.__annotations__, "keras")
     check_choice(options.get("use_cudnn", "auto"), "use_cudnn", ("auto", False))
     cell = {name: value for name, value in options.items() if name in CellOptions.__annotations__}
     return cell, {name: value for name, value in options.items() if name in RNNOptions.__annotations__}

@@ -56,7 +56,8 @@ class RNN(Weights):
     Without `training` a call draws no masks, as in Keras; `train()` and `eval()` set what holds for the calls.
 
     Args:
-        cell: a cell of jaxrnn.keras, a cell module of jaxrnn.nnx, a `StackedRNNCells`, or a list of cells.
+        cell: a cell of jaxrnn.keras, a cell module of jaxrnn.nnx, a `StackedRNNCells`, or a list of cells. A subclass
+            with a `__call__` of its own runs as it says, step by step.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major,
             activity_regularizer, name: see `RNNOptions`.
 
@@ -89,6 +90,8 @@ class RNN(Weights):
     ):
         check_flags(return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards)
         check_flags(stateful=stateful, unroll=unroll, zero_output_for_mask=zero_output_for_mask, time_major=time_major)
+        if not isinstance(name, str | None):
+            fail("name", "None or a string", name, kind=TypeError)
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
         if not isinstance(cell, StackedRNNCells):
@@ -126,9 +129,9 @@ class RNN(Weights):
         Raises:
             TypeError, ValueError: an argument does not fit; the message names it, what was expected and what came.
         """
-        return self.run(inputs, initial_state, mask, training, self.zero_output_for_mask)
+        return self._run(inputs, initial_state, mask, training, self.zero_output_for_mask)
 
-    def run(self, inputs: Any, initial_state: Any, mask: Any, training: Any, zero_output_for_mask: bool) -> Any:
+    def _run(self, inputs: Any, initial_state: Any, mask: Any, training: Any, zero_output_for_mask: bool) -> Any:
         """A call, with another `zero_output_for_mask`: `Bidirectional` has its own."""
         training = not self.deterministic if training is None else training
         check_flag(training, "training")

@@ -7,13 +7,17 @@ from typing import Any
 
 from flax import nnx
 
+from jaxrnn.carries import plain
 from jaxrnn.cell import Cell
+from jaxrnn.dtypes import state_dtype
+from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import fail
 from jaxrnn.keras.cell import KerasCell
 from jaxrnn.keras.states import carry_dtype, from_states, to_states
 from jaxrnn.keras.weights import Weights
 from jaxrnn.nnx.cells import CellModule
+from jaxrnn.nnx.lifted import run_lifted
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.typing import Array, Carry
 
@@ -72,7 +76,7 @@ class StackedRNNCells(Weights):
                 carry = from_states(
                     functional, state, inputs.shape[:-1], carry_dtype(functional, params, inputs), "states"
                 )
-                carry, inputs = functional.step(params, carry, inputs)
+                carry, inputs = cell(carry, inputs)
                 new = to_states(carry)
             after.append(new)
         return inputs, after
@@ -105,6 +109,17 @@ def run_cell(
     cell: Any, xs: Array, carry: Carry, valid: Array | None, *, reverse: bool, training: bool
 ) -> tuple[Carry, Array]:
     """One cell over a checked sequence `[T, B, D]`."""
-    if isinstance(cell, KerasCell):
-        return cell.run(xs, carry, valid, reverse=reverse, training=training)
-    return scan(cell.functional, cell.params, xs, carry, mask=valid, reverse=reverse)
+    if not cell._own:
+        if isinstance(cell, KerasCell):
+            return cell._run(xs, carry, valid, reverse=reverse, training=training)
+        return scan(cell.functional, cell.params, xs, carry, mask=valid, reverse=reverse)
+    functional = cell.functional
+
+    def step(cell: Any, given: Any, x: Any) -> Any:
+        if not isinstance(cell, KerasCell):
+            return cell(given, x)
+        y, states = cell(x, to_states(functional.pack(given)), training)
+        return plain(from_states(functional, states, x.shape[:-1], state_dtype(carry), "states")), y
+
+    after, ys = run_lifted(step, cell, plain(carry), (clean(valid, xs), valid), reverse=reverse)
+    return functional.pack(after), ys

@@ -10,10 +10,13 @@ import numpy as np
 from flax import nnx
 
 from jaxrnn.errors import fail
+from jaxrnn.hints import Spelled
 
 
-class Weights(nnx.Module):
+class Weights(Spelled, nnx.Module):
     """A module with weights, each a Flax Variable."""
+
+    _interface = "keras"
 
     @property
     def variables(self) -> list[nnx.Variable]:

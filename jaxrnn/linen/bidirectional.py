@@ -9,10 +9,11 @@ from flax import linen as nn
 
 from jaxrnn.flax_common.both_ways import check_directions, run_both_ways
 from jaxrnn.flax_common.call import resolve_flags
+from jaxrnn.hints import Spelled
 from jaxrnn.typing import Array, PRNGKeyArray
 
 
-class Bidirectional(nn.Module):
+class Bidirectional(Spelled, nn.Module):
     """Two sequence modules, one from each end, their outputs merged; takes the place of `flax.linen.Bidirectional`.
 
     Attributes:
@@ -28,6 +29,7 @@ class Bidirectional(nn.Module):
     (2, 7, 8)
     """
 
+    _interface = "linen"
     forward_rnn: Any
     backward_rnn: Any
     merge_fn: Any = "concat"

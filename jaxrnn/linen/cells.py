@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,11 @@ from flax import linen as nn
 from jaxrnn.checks import check_features, check_flag, check_size
 from jaxrnn.dtypes import is_float
 from jaxrnn.errors import Said, fail
-from jaxrnn.flax_common.layers import Sharding, check_sharding, initial_carry, step_layer
+from jaxrnn.flax_common.layers import check_carry_init, initial_carry, step_layer
+from jaxrnn.flax_common.variables import Sharding, check_sharding
+from jaxrnn.hints import Spelled
 from jaxrnn.layer import Layer
-from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions
+from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions, SimpleOptions
 from jaxrnn.typing import Array, Initializer, Params, PRNGKeyArray
 
 
@@ -67,9 +69,10 @@ def noise_key(module: Any, layer: Layer, deterministic: bool | None) -> PRNGKeyA
     return module.make_rng("dropout")
 
 
-class SingleStep(nn.RNNCellBase):
+class SingleStep(Spelled, nn.RNNCellBase):
     """One step of a functional cell."""
 
+    _interface = "linen"
     _: KW_ONLY
     in_features: int | None = None
     deterministic: bool = False
@@ -85,10 +88,14 @@ class SingleStep(nn.RNNCellBase):
         """What draws the initial carry, if it is drawn."""
         return self.carry_init
 
+    def fitted(self, carry: Any, argument: str = "carry") -> Layer:
+        """The functional cell for this carry."""
+        return self.functional
+
     @nn.compact
-    def functional_params(self, inputs: Array) -> Params:
-        """The parameters as `cell.step` and `jaxrnn.scan` take them."""
-        return declare(self, self.functional, inputs, self.in_features, self.sharding)
+    def functional_params(self, inputs: Array, layer: Layer | None = None) -> Params:
+        """The parameters as `cell.step` and `jaxrnn.scan` take them, of `functional` unless another layer is given."""
+        return declare(self, layer or self.functional, inputs, self.in_features, self.sharding)
 
     def __call__(
         self,
@@ -101,9 +108,10 @@ class SingleStep(nn.RNNCellBase):
         deterministic: bool | None = None,
     ) -> tuple[Any, Array]:
         """One step; see `jaxrnn.nnx.CellModule.__call__`."""
-        params = self.functional_params(inputs)
+        layer = self.fitted(carry)
+        params = self.functional_params(inputs, layer)
         deterministic = self.deterministic if deterministic is None else deterministic
-        return step_layer(self.functional, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
+        return step_layer(layer, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
 
     @nn.nowrap
     def initialize_carry(self, rng: PRNGKeyArray, input_shape: tuple[int, ...]) -> Any:
@@ -114,7 +122,7 @@ class SingleStep(nn.RNNCellBase):
             input_shape: the shape of one step's inputs, `(*B, D)`.
 
         Returns:
-            `LSTMCarry(c, h)`, or the array h.
+            `(c, h)`, or the array h.
 
         Raises:
             ValueError: the cell learns its initial carry, and the module is not bound to parameters.
@@ -131,6 +139,10 @@ class SingleStep(nn.RNNCellBase):
 
 class CellModule(SingleStep):
     """One step of any functional cell, with the protocol of Flax's cells: it runs in `flax.linen.RNN` as in ours.
+
+    Carries are Flax's, without names: `(c, h)`, or an array where there is one state. A carry with names is taken too,
+    and comes back as it was given. A subclass with a `__call__` or an `initialize_carry` of its own runs as it says,
+    in our RNN on a lifted scan.
 
     Attributes:
         cell: a jaxrnn Cell, or a stack of them.
@@ -155,6 +167,7 @@ class CellModule(SingleStep):
     def functional(self) -> Layer:
         if not isinstance(self.cell, Layer):
             fail("cell", "a jaxrnn Cell, such as jaxrnn.lstm(128)", self.cell, kind=TypeError)
+        check_carry_init(self.carry_init)
         return self.cell
 
 
@@ -163,18 +176,34 @@ class _NamedCell(SingleStep):
 
     @property
     def functional(self) -> Layer:
-        return self.make_cell(*() if self.learn_carry else ("carry_init",))
+        if self.learn_carry:
+            return self.make_cell()
+        check_carry_init(self.carry_init)
+        return self.make_cell("carry_init")
 
     @property
     def initializer(self) -> Initializer | None:
         return None if self.learn_carry else self.carry_init
 
+    def fitted(self, carry: Any, argument: str = "carry") -> Layer:
+        """With the parameters' size, or where there are none the carry's: as in Flax, `features` need not be either."""
+        layer: Any = self.functional
+        given = nn.meta.unbox(self.variables.get("params", {}))
+        held = jax.tree.leaves(layer.pack(carry, argument))[0]
+        size = jnp.shape(given.get("kernel", held))[-1:]
+        return replace(layer, size=size[0]) if size and size[0] else layer
+
 
 class LSTMCell(_NamedCell, LSTMOptions):
-    """One step of `jaxrnn.lstm`.
+    """One step of `jaxrnn.lstm`; takes the place of `flax.linen.LSTMCell` and `OptimizedLSTMCell`.
 
-    Takes `(features)`, Flax's `gate_fn`, `activation_fn`, `kernel_init`, `recurrent_kernel_init`, `bias_init`, `dtype`,
-    `param_dtype`, `carry_init`, every option of `jaxrnn.lstm`, and the attributes of `CellModule`.
+    Takes Flax's arguments in Flax's order, `(features, gate_fn, activation_fn, kernel_init, recurrent_kernel_init,
+    bias_init, dtype, param_dtype, carry_init)`; by name every option of `jaxrnn.lstm`, and the attributes of
+    `CellModule`.
+
+    It starts otherwise than Flax's: glorot kernels, and a forget gate with bias 1. As Flax starts:
+    `LSTMCell(8, kernel_init=jax.nn.initializers.lecun_normal(), forget_bias=0.0)`. `jaxrnn.flax_common.promise` says of
+    every argument whether it is Flax's, and what is not.
 
     >>> import jax, jax.numpy as jnp
     >>> from jaxrnn.linen import LSTMCell
@@ -185,8 +214,13 @@ class LSTMCell(_NamedCell, LSTMOptions):
     """
 
 
+OptimizedLSTMCell = LSTMCell  # Flax's other name for the same equations
+
+
 class GRUCell(_NamedCell, GRUOptions):
     """One step of `jaxrnn.gru`; arguments as for `LSTMCell`, and every option of `jaxrnn.gru`.
+
+    It starts with glorot kernels; as Flax's with `kernel_init=jax.nn.initializers.lecun_normal()`.
 
     >>> import jax
     >>> from jaxrnn.linen import GRUCell
@@ -195,8 +229,25 @@ class GRUCell(_NamedCell, GRUOptions):
     """
 
 
+class SimpleCell(_NamedCell, SimpleOptions):
+    """One step of Flax's SimpleCell, `h' = activation_fn(x @ kernel + bias + h @ recurrent_kernel)`.
+
+    With `residual` the old state is added inside the activation. Flax's arguments in Flax's order: those of `LSTMCell`
+    without `gate_fn`, then `residual`. As Flax's it starts with `kernel_init=jax.nn.initializers.lecun_normal()`.
+    `ElmanCell` has leaks, and a residual that is added outside.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxrnn.linen import SimpleCell
+    >>> cell, carry, x = SimpleCell(4, residual=True), jnp.zeros((2, 4)), jnp.ones((2, 3))
+    >>> cell.init_with_output(jax.random.key(0), carry, x)[0][1].shape
+    (2, 4)
+    """
+
+
 class ElmanCell(_NamedCell, ElmanOptions):
     """One step of `jaxrnn.elman`; arguments as for `LSTMCell`, and every option of `jaxrnn.elman`.
+
+    Without options it is Flax's SimpleCell; `residual` differs from Flax's, see `SimpleCell`.
 
     >>> import jax
     >>> from jaxrnn.linen import ElmanCell

@@ -15,6 +15,11 @@ class _NamedLayers(SequenceModule):
     """One or more layers of one cell, made from the arguments of Flax's cells."""
 
     _: KW_ONLY
+    time_major: bool = False
+    return_carry: bool = False
+    reverse: bool = False
+    keep_order: bool = False
+    unroll: int = 1
     num_layers: int = 1
     bidirectional: bool = False
     merge: Any = "concat"

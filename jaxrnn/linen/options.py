@@ -1,23 +1,35 @@
 """The options of each cell as dataclass fields, since linen modules are dataclasses.
 
-None stands for the default of the functional factory, so that no default stands twice.
+Flax's own stand in Flax's order, and may go by position; those beyond Flax go by name. None stands for the default of
+the functional factory, so that no default stands twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from jaxrnn.cell import Cell
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.flax_common.layers import make_cell
+from jaxrnn.flax_common.layers import make_cell, simple
 from jaxrnn.typing import Activation, Initializer
 
 options = partial(dataclass, kw_only=True, repr=False, eq=False)
+
+
+def by_position(default: Any = None) -> Any:
+    """A field that Flax's cell has at this place."""
+    return field(default=default, kw_only=False)
+
+
+def default_of(factory: Callable[..., Any], name: str) -> Any:
+    """What a factory takes where nothing is given; a function that a user may read off the module, as off Flax's."""
+    return by_position(signature(factory).parameters[name].default)
 
 
 @options()
@@ -26,13 +38,7 @@ class CellOptions:
 
     features: int = field(kw_only=False)
     use_bias: bool | None = None
-    kernel_init: Initializer | Mapping[str, Initializer] | None = None
-    recurrent_kernel_init: Initializer | Mapping[str, Initializer] | None = None
-    bias_init: Initializer | Mapping[str, Initializer] | None = None
     learn_carry: bool | None = None
-    carry_init: Initializer | None = None
-    dtype: Any = None
-    param_dtype: Any = None
     carry_dtype: Any = None
 
     def make_cell(self, *leave_out: str) -> Cell:
@@ -44,12 +50,24 @@ class CellOptions:
 
 
 @options()
-class LSTMOptions(CellOptions):
+class GatedOptions(CellOptions):
+    """What cells with gates take."""
+
+    gate_fn: Activation = default_of(lstm, "gate_activation")
+    activation_fn: Activation = default_of(lstm, "activation")
+    kernel_init: Initializer | Mapping[str, Initializer] | None = by_position()
+    recurrent_kernel_init: Initializer | Mapping[str, Initializer] | None = by_position()
+    bias_init: Initializer | Mapping[str, Initializer] | None = by_position()
+    dtype: Any = by_position()
+    param_dtype: Any = by_position()
+    carry_init: Initializer | None = by_position()
+
+
+@options()
+class LSTMOptions(GatedOptions):
     """The options of `jaxrnn.lstm`."""
 
     factory = staticmethod(lstm)
-    gate_fn: Activation | None = None
-    activation_fn: Activation | None = None
     output_activation: Activation | None = None
     forget_gate: bool | None = None
     forget_bias: float | None = None
@@ -63,21 +81,39 @@ class LSTMOptions(CellOptions):
 
 
 @options()
-class GRUOptions(CellOptions):
+class GRUOptions(GatedOptions):
     """The options of `jaxrnn.gru`."""
 
     factory = staticmethod(gru)
-    gate_fn: Activation | None = None
-    activation_fn: Activation | None = None
     reset_after: bool | None = None
     chrono: float | None = None
 
 
 @options()
-class ElmanOptions(CellOptions):
+class UngatedOptions(CellOptions):
+    """What cells without gates take."""
+
+    activation_fn: Activation = default_of(elman, "activation")
+    kernel_init: Initializer | Mapping[str, Initializer] | None = by_position()
+    recurrent_kernel_init: Initializer | Mapping[str, Initializer] | None = by_position()
+    bias_init: Initializer | Mapping[str, Initializer] | None = by_position()
+    dtype: Any = by_position()
+    param_dtype: Any = by_position()
+    carry_init: Initializer | None = by_position()
+
+
+@options()
+class SimpleOptions(UngatedOptions):
+    """The options of Flax's SimpleCell."""
+
+    factory = staticmethod(simple)
+    residual: bool = default_of(simple, "residual")
+
+
+@options()
+class ElmanOptions(UngatedOptions):
     """The options of `jaxrnn.elman`."""
 
     factory = staticmethod(elman)
-    activation_fn: Activation | None = None
     leak: float | None = None
-    residual: bool | None = None
+    residual: bool | str | None = None

@@ -7,18 +7,22 @@ from dataclasses import KW_ONLY
 from typing import Any, Unpack
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 from flax.core import FrozenDict
 
+from jaxrnn.carries import like, plain
 from jaxrnn.checks import check_batch, check_key
+from jaxrnn.engine.check import check_numbers
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
     SequenceOptions,
+    check_first,
     check_flags,
-    check_flax_call,
-    check_flax_carry,
     check_kept,
+    check_lifted,
+    check_lifting,
     check_plan,
     close_call,
     feature_axes,
@@ -28,7 +32,9 @@ from jaxrnn.flax_common.call import (
     resolve_flags,
     run_layer,
 )
-from jaxrnn.flax_common.layers import Sharding, to_flax
+from jaxrnn.flax_common.layers import is_cell, overridden, step_layer, to_flax
+from jaxrnn.flax_common.variables import Sharding
+from jaxrnn.hints import Spelled
 from jaxrnn.layer import Layer
 from jaxrnn.linen.cells import SingleStep, declare, noise_key
 from jaxrnn.typing import Array, Params, PRNGKeyArray
@@ -36,16 +42,12 @@ from jaxrnn.typing import Array, Params, PRNGKeyArray
 STATE = ("carry", "state")  # the collection and the name under which a stateful module keeps its carry
 
 
-class SequenceModule(nn.Module):
-    """Runs a functional layer, or a Flax cell, over a sequence."""
+class SequenceModule(Spelled, nn.Module):
+    """Runs a functional layer, or a cell as it is, over a sequence. (Flax's own fields stand in the classes below.)"""
 
+    _interface = "linen"
     _: KW_ONLY
     in_features: int | None = None
-    time_major: bool = False
-    return_carry: bool = False
-    reverse: bool = False
-    keep_order: bool = False
-    unroll: int = 1
     stateful: bool = False
     chunk: int | str | None = None
     backend: str = "auto"
@@ -54,7 +56,7 @@ class SequenceModule(nn.Module):
 
     @property
     def functional(self) -> Layer | None:
-        """What `jaxrnn.scan` runs; None around a Flax cell."""
+        """What `jaxrnn.scan` runs; None around a cell that the engine does not run."""
         raise NotImplementedError
 
     @nn.compact
@@ -101,25 +103,81 @@ class SequenceModule(nn.Module):
         flags = resolve_flags(self, **given)
         layer = self.functional
         features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
-        call = open_call(layer, flags, inputs, seq_lengths, options, features)
+        call = open_call(layer, flags, inputs, seq_lengths, options, features, self._input_size())
         state = self._kept_carry() if self.stateful else None
         start = initial_carry
         if start is None and state is not None and state.value is not None:
             start = state.value
-            check_kept(start, call.batch, features or 1)
+            check_kept(start, call.batch, features or 1, layer is not None)
+        elif start is None and state is not None and not self.is_initializing():
+            check_first(inputs, call.batch)
         if layer is None:
-            carry, outputs = self._run_flax_cell(call, start, init_key)
+            carry, outputs = self._run_lifted(call, start, init_key)
         else:
-            params = self._params(call.xs)
+            layer = self._fitted(layer, start)
+            params = self._params(call.xs, layer)
             if start is None:
-                start = self._drawn_carry(call, init_key)
+                start = self._drawn_carry(call.batch, init_key)
             rng = noise_key(self, layer, deterministic)
             carry, outputs = run_layer(layer, params, call, start, rng=rng, chunk=self.chunk, backend=self.backend)
-            carry = to_flax(carry, initial_carry)
+            carry = self._own_form(layer, carry, initial_carry)
         if state is not None and not self.is_initializing():
             state.value = carry
         outputs = close_call(call, outputs)
         return (carry, outputs) if flags.return_carry else outputs
+
+    def step(
+        self,
+        inputs: Array,
+        *,
+        init_key: PRNGKeyArray | None = None,
+        rng: PRNGKeyArray | None = None,
+        deterministic: bool | None = None,
+        start_step: Any = 0,
+        per_step: Mapping[str, Array] | None = None,
+    ) -> Any:
+        """One step of a stateful module, from the carry that it keeps; in apply, with "carry" mutable.
+
+        Args:
+            inputs: `[*B, D]`; or integers `[*B]`, equal to one-hot inputs.
+            init_key: draws the initial carry, where the cell draws it.
+            rng: a key for noise in place of the `dropout` stream; with the absolute time in `start_step` it draws a
+                sequence's noise.
+            deterministic: run without noise.
+            per_step: arrays `[*B, ...]` that the equations ask for by name.
+
+        Returns:
+            The output `[*B, output_size]`.
+
+        Raises:
+            TypeError, ValueError: the module is not stateful, or reverse, or an argument does not fit.
+        """
+        if not self.stateful or self.reverse:
+            expected = "called on a module with stateful=True and reverse=False"
+            fail("step", expected, Said(f"stateful={self.stateful}, reverse={self.reverse}"))
+        if self.is_initializing():
+            fail("step", "called on variables that a call over a sequence initialised", Said("none yet"))
+        self._check_mutable()
+        layer, inputs = self.functional, jnp.asarray(check_numbers(inputs, "inputs"))
+        features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
+        batch = inputs.shape[: inputs.ndim - features]
+        start: Any = self.get_variable(*STATE)
+        if start is not None:
+            check_kept(start, batch, features or 1, layer is not None)
+        if layer is None:
+            start = self.cell.initialize_carry(_key_or_default(init_key), inputs.shape) if start is None else start
+            carry, y = self.cell(start, inputs)
+        else:
+            params, layer = nn.meta.unbox(self._given_params()), self._fitted(layer, start)
+            if start is None:
+                start = self._drawn_carry(batch, init_key)
+            if start is None:
+                start = self._own_form(layer, layer.initial_carry(batch, params))
+            if rng is None:
+                rng = noise_key(self, layer, deterministic)
+            carry, y = step_layer(layer, params, start, inputs, rng is None, rng, step=start_step, per_step=per_step)
+        self.put_variable(*STATE, carry)
+        return y
 
     def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
         """Forget the carry that a stateful module keeps; in apply, with "carry" mutable.
@@ -138,10 +196,11 @@ class SequenceModule(nn.Module):
             self.put_variable(*STATE, None)
             return
         check_batch(batch)
-        if self.functional is None:
-            fail("batch", "left out for a Flax cell, whose carry depends on its inputs", batch)
+        layer = self.functional
+        if layer is None:
+            fail("batch", "left out for a cell that does not run on jaxrnn's engine", batch)
         params = nn.meta.unbox(self._given_params())
-        self.put_variable(*STATE, to_flax(self.functional.initial_carry(batch, params)))
+        self.put_variable(*STATE, self._own_form(layer, layer.initial_carry(batch, params)))
 
     def _kept_carry(self) -> nn.Variable:
         self._check_mutable()
@@ -155,16 +214,28 @@ class SequenceModule(nn.Module):
                 Said("a call that cannot keep the carry"),
             )
 
-    def _params(self, inputs: Array) -> Params:
-        layer: Any = self.functional
+    def _fitted(self, layer: Layer, carry: Any) -> Layer:
+        """The layer for this carry."""
+        return layer
+
+    def _params(self, inputs: Array, layer: Layer) -> Params:
         return declare(self, layer, inputs, self.in_features, self.sharding)
 
     def _given_params(self) -> Params:
         return self.variables["params"]
 
-    def _drawn_carry(self, call: Call, init_key: PRNGKeyArray | None) -> Any:
+    def _input_size(self) -> int | None:
+        """D, where it is known."""
+        given = self.variables.get("params")
+        return self.functional.input_size(nn.meta.unbox(given)) if given else self.in_features  # type: ignore[union-attr]
+
+    def _drawn_carry(self, batch: tuple[int, ...], init_key: PRNGKeyArray | None) -> Any:
         """An initial carry that is drawn, or None for the layer's own."""
         return None
+
+    def _own_form(self, layer: Layer, carry: Any, given: Any = None) -> Any:
+        """A carry in the form in which one was given, else with its names."""
+        return to_flax(carry) if given is None else like(given, carry, layer.pack)
 
 
 class RNN(SequenceModule):
@@ -174,18 +245,22 @@ class RNN(SequenceModule):
     carry, and nothing in the padding, NaN included, reaches any result or gradient.
 
     Attributes:
-        cell: a cell module of jaxrnn, a functional jaxrnn Layer (this module then holds its parameters), or any Flax
-            linen cell. A Flax cell runs on a lifted scan with what Flax's RNN knows; what only the engine does
-            (`mask`, `resets`, `chunk`, ...) is an error for it.
+        cell: a cell module of jaxrnn, a functional jaxrnn Layer (this module then holds its parameters), or any cell
+            that `flax.linen.RNN` runs. A cell module of jaxrnn runs on the engine, unless its class has a `__call__` or
+            an `initialize_carry` of its own: it and others run as they say, on a lifted scan with what Flax's RNN
+            knows; `functional` is None then, and what only the engine does (`mask`, `resets`, `chunk`, ...) an error.
+            Carries are a cell's plain `(c, h)`, and a Layer's `LSTMCarry(c, h)`.
         in_features: D, needed only to initialise a functional Layer for integer inputs.
         time_major, return_carry, reverse, keep_order: Flax's flags, defaults for the calls.
-        unroll: steps an iteration of the lifted scan of a Flax cell; jaxrnn's engine arranges its own steps (`chunk`).
-        stateful: keep the carry between calls, in the collection `carry`, which must be mutable in apply.
+        unroll: steps an iteration of the lifted scan; jaxrnn's engine arranges its own steps (`chunk`).
+        stateful: keep the carry between calls, in the collection `carry`, which must be mutable in apply. `step(x_t)`
+            then takes one step.
         chunk, backend: see `jaxrnn.scan`.
         deterministic: run without dropout and zoneout.
         sharding: axis names by parameter name; those parameters are `nn.Partitioned`.
-        variable_axes, variable_broadcast, variable_carry, split_rngs: of the lifted scan of a Flax cell, see
-            `flax.linen.RNN`.
+        variable_axes, variable_broadcast, variable_carry, split_rngs: of the lifted scan, see `flax.linen.RNN`.
+
+    Flax's attributes stand in Flax's order, and may go by position.
 
     >>> import jax, jax.numpy as jnp
     >>> from jaxrnn.linen import RNN, LSTMCell
@@ -197,7 +272,11 @@ class RNN(SequenceModule):
     """
 
     cell: Any
-    _: KW_ONLY
+    time_major: bool = False
+    return_carry: bool = False
+    reverse: bool = False
+    keep_order: bool = False
+    unroll: int = 1
     variable_axes: Mapping[Any, Any] = FrozenDict()
     variable_broadcast: Any = "params"
     variable_carry: Any = False
@@ -207,31 +286,53 @@ class RNN(SequenceModule):
     def functional(self) -> Layer | None:
         if isinstance(self.cell, Layer):
             return self.cell
-        if not isinstance(self.cell, nn.RNNCellBase):
-            fail("cell", "a cell module, a jaxrnn Layer, or a Flax linen cell", self.cell, kind=TypeError)
+        if not is_cell(self.cell):
+            fail("cell", "a cell module, a jaxrnn Layer, or a cell of Flax's protocol", self.cell, kind=TypeError)
+        check_lifting(variable_axes=self.variable_axes, split_rngs=self.split_rngs)
         if self.in_features is not None or self.sharding is not None:
             got = (self.in_features, self.sharding)
             fail("in_features and sharding", "left out for a cell module, which has its own", Said(got))
-        return self.cell.functional if isinstance(self.cell, SingleStep) else None
+        if not isinstance(self.cell, SingleStep) or overridden(type(self.cell), SingleStep):
+            return None
+        return self.cell.functional
 
-    def _params(self, inputs: Array) -> Params:
-        return self.cell.functional_params(inputs) if isinstance(self.cell, SingleStep) else super()._params(inputs)
+    def _fitted(self, layer: Layer, carry: Any) -> Layer:
+        own = carry is None or not isinstance(self.cell, SingleStep)
+        return layer if own else self.cell.fitted(carry, "initial_carry")
+
+    def _params(self, inputs: Array, layer: Layer) -> Params:
+        if isinstance(self.cell, SingleStep):
+            return self.cell.functional_params(inputs, layer)
+        return super()._params(inputs, layer)
 
     def _given_params(self) -> Params:
         return self.cell.variables["params"] if isinstance(self.cell, SingleStep) else super()._given_params()
 
-    def _drawn_carry(self, call: Call, init_key: PRNGKeyArray | None) -> Any:
+    def _input_size(self) -> int | None:
+        if self.functional is None or not isinstance(self.cell, SingleStep):
+            return super()._input_size() if self.functional is not None else None
+        given = self.cell.variables.get("params")
+        return self.functional.input_size(nn.meta.unbox(given)) if given else self.cell.in_features
+
+    def _drawn_carry(self, batch: tuple[int, ...], init_key: PRNGKeyArray | None) -> Any:
         if not isinstance(self.cell, SingleStep) or self.cell.initializer is None:
             return None
-        return self.cell.initialize_carry(_key_or_default(init_key), (*call.batch, 1))
+        return self.cell.initialize_carry(_key_or_default(init_key), (*batch, 1))
 
-    def _run_flax_cell(self, call: Call, carry: Any, init_key: PRNGKeyArray | None) -> tuple[Any, Any]:
-        check_flax_call(call, self.chunk, self.backend)
-        cell, key, shape = self.cell, _key_or_default(init_key), call.xs.shape[1:]
-        if carry is None:
-            carry = cell.initialize_carry(key, shape)
-        else:
-            check_flax_carry(carry, jax.eval_shape(lambda: cell.initialize_carry(key, shape)))
+    def _own_form(self, layer: Layer, carry: Any, given: Any = None) -> Any:
+        """A cell module's carry has no names, where none was given."""
+        if given is None and isinstance(self.cell, SingleStep):
+            return plain(carry)
+        return super()._own_form(layer, carry, given)
+
+    def _run_lifted(self, call: Call, given: Any, init_key: PRNGKeyArray | None) -> tuple[Any, Any]:
+        check_lifted(call, self.chunk, self.backend)
+        cell, carry = self.cell, given
+        if given is None:
+            carry = cell.initialize_carry(_key_or_default(init_key), call.xs.shape[1:])
+        ours = isinstance(cell, SingleStep) and given is not None
+        if ours:
+            carry = plain(cell.functional.pack(given, "initial_carry"))
         run = nn.scan(
             held_step,
             in_axes=0,
@@ -243,7 +344,8 @@ class RNN(SequenceModule):
             variable_carry=self.variable_carry,
             split_rngs=self.split_rngs,
         )
-        return run(cell, carry, held_inputs(call))
+        carry, outputs = run(cell, carry, held_inputs(call))
+        return like(given, carry, cell.functional.pack) if ours else carry, outputs
 
 
 def _key_or_default(init_key: PRNGKeyArray | None) -> PRNGKeyArray:

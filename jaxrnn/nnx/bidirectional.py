@@ -9,11 +9,12 @@ from flax import nnx
 from jaxrnn.errors import fail
 from jaxrnn.flax_common.both_ways import check_directions, merge_function, run_both_ways
 from jaxrnn.flax_common.call import check_flags, resolve_flags
+from jaxrnn.hints import Spelled
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.typing import Array
 
 
-class Bidirectional(nnx.Module):
+class Bidirectional(Spelled, nnx.Module):
     """Two sequence modules, one from each end, their outputs merged; takes the place of `flax.nnx.Bidirectional`.
 
     Args:
@@ -32,6 +33,8 @@ class Bidirectional(nnx.Module):
     >>> Bidirectional(one(), one())(jnp.ones((2, 7, 3)), seq_lengths=jnp.array([7, 5])).shape
     (2, 7, 8)
     """
+
+    _interface = "nnx"
 
     def __init__(
         self,

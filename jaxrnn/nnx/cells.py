@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from flax import nnx
 
-from jaxrnn.cell import Cell
+from jaxrnn.cell import Cell, Update
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
+from jaxrnn.checks import check_flag, check_function
+from jaxrnn.dtypes import check_dtype
 from jaxrnn.errors import Said, fail
-from jaxrnn.flax_common.layers import Sharding, initial_carry, make_cell, step_layer
+from jaxrnn.flax_common.layers import (
+    check_carry_init,
+    initial_carry,
+    make_cell,
+    overridden,
+    promoted,
+    simple,
+    step_layer,
+)
+from jaxrnn.flax_common.variables import NONE, Metadata, Sharding
 from jaxrnn.layer import Layer
 from jaxrnn.nnx.parameters import Parameters, Rngs
-from jaxrnn.typing import Array, Initializer
+from jaxrnn.typing import Activation, Array, Initializer, Params
 
 
 class CellModule(Parameters, nnx.RNNCellBase):
     """One step of any functional cell, with the protocol of Flax's cells: it runs in `flax.nnx.RNN` as in ours.
+
+    Carries are Flax's, without names: `(c, h)`, or an array where there is one state. A carry with names is taken too,
+    and comes back as it was given. A subclass with a `__call__` or an `initialize_carry` of its own runs as it says,
+    in our RNN on a lifted scan.
 
     Args:
         cell: a jaxrnn Cell, or a stack of them.
@@ -51,9 +67,14 @@ class CellModule(Parameters, nnx.RNNCellBase):
     ):
         if not isinstance(cell, Layer):
             fail("cell", "a jaxrnn Cell, such as jaxrnn.lstm(128)", cell, kind=TypeError)
+        check_carry_init(carry_init)
         self._declare(cell, in_features, sharding, rngs)
         self.carry_init = carry_init
         self.deterministic = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._overridden = overridden(cls, CellModule)  # once: `nnx.tabulate` replaces methods for a while
 
     def __call__(
         self,
@@ -81,7 +102,8 @@ class CellModule(Parameters, nnx.RNNCellBase):
             TypeError, ValueError: an argument does not fit the cell; the message names it.
         """
         deterministic = self.deterministic if deterministic is None else deterministic
-        return step_layer(self.cell, self.params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
+        inputs, params = self._prepared(inputs)
+        return step_layer(self.cell, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
 
     def initialize_carry(
         self, input_shape: tuple[int, ...], rngs: Rngs | None = None, carry_init: Initializer | None = None
@@ -94,12 +116,13 @@ class CellModule(Parameters, nnx.RNNCellBase):
             carry_init: in place of the module's own.
 
         Returns:
-            `LSTMCarry(c, h)`, or the array h.
+            `(c, h)`, or the array h.
 
         Raises:
             ValueError: `carry_init` is given without `rngs`.
         """
         carry_init = carry_init or self.carry_init
+        rngs = self.rngs if rngs is None else rngs
         if carry_init is not None and rngs is None:
             fail("rngs", "given, since `carry_init` draws the carry", Said("None"))
         stream: Any = rngs.carry if isinstance(rngs, nnx.Rngs) else rngs
@@ -108,6 +131,18 @@ class CellModule(Parameters, nnx.RNNCellBase):
     @property
     def num_feature_axes(self) -> int:
         return 1
+
+    _overridden: frozenset[str] = frozenset()
+    rngs: Any = None  # what `keep_rngs` keeps
+
+    @property
+    def _own(self) -> frozenset[str]:
+        """What this cell does otherwise than its functional cell: "__call__", "initialize_carry"."""
+        return self._overridden | ({"initialize_carry"} & vars(self).keys())
+
+    def _prepared(self, inputs: Array) -> tuple[Array, Params]:
+        """Inputs and parameters as the functional cell takes them."""
+        return inputs, self.params
 
     def set_view(self, deterministic: bool | None = None) -> None:
         """What `nnx.view` calls.
@@ -121,7 +156,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
 class _NamedCell(CellModule):
     """A cell made from the arguments of Flax's own."""
 
-    factory: Callable[..., Cell]
+    _factory: Callable[..., Cell]
 
     def __init__(
         self,
@@ -129,22 +164,102 @@ class _NamedCell(CellModule):
         hidden_features: int,
         *,
         carry_init: Initializer | None = None,
+        promote_dtype: Callable[..., Any] | None = None,
+        keep_rngs: bool = False,
+        kernel_metadata: Metadata = NONE,
+        recurrent_kernel_metadata: Metadata = NONE,
+        bias_metadata: Metadata = NONE,
         sharding: Sharding | None = None,
         rngs: Rngs,
         **options: Any,
     ):
         if options.get("learn_carry") and carry_init is not None:
             options, carry_init = options | {"carry_init": carry_init}, None
-        cell = make_cell(self.factory, hidden_features, "hidden_features", options)
-        super().__init__(cell, in_features, carry_init=carry_init, sharding=sharding, rngs=rngs)
+        check_carry_init(carry_init)
+        check_flag(keep_rngs, "keep_rngs")
+        self._promote = None
+        self._dtype = check_dtype(options.get("dtype"), "dtype")
+        if promote_dtype is not None:
+            check_function(promote_dtype, "promote_dtype", "a function of a tuple of arrays, and `dtype=`")
+            if promote_dtype is not nnx.nn.dtypes.promote_dtype:
+                self._promote, options = promote_dtype, options | {"dtype": None}
+        cell = make_cell(self._factory, hidden_features, "hidden_features", options)
+        metadata = {
+            "kernel": kernel_metadata,
+            "recurrent_kernel": recurrent_kernel_metadata,
+            "bias": bias_metadata,
+            "recurrent_bias": bias_metadata,
+        }
+        self._declare(cell, in_features, sharding, rngs, metadata)
         self.hidden_features = hidden_features
+        self.carry_init = carry_init
+        self.deterministic = False
+        self.rngs = nnx.data((rngs.carry if isinstance(rngs, nnx.Rngs) else rngs).fork() if keep_rngs else None)
+
+    def _prepared(self, inputs: Array) -> tuple[Array, Params]:
+        if self._promote is None:
+            return inputs, self.params
+        return promoted(self._promote, self._dtype, inputs, self.params)
+
+    # ---- what Flax's cells have for attributes
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of products and outputs; None for what inputs and parameters promote to."""
+        return self._dtype
+
+    @property
+    def param_dtype(self) -> Any:
+        """The dtype of the parameters."""
+        return self.cell.declare(self.in_features)["kernel"].dtype
+
+    @property
+    def promote_dtype(self) -> Callable[..., Any]:
+        """What promotes inputs and parameters."""
+        return nnx.nn.dtypes.promote_dtype if self._promote is None else self._promote
+
+    @property
+    def activation_fn(self) -> Activation:
+        """The function of the candidate, and of the cell state on its way out."""
+        return self._option("activation")
+
+    @activation_fn.setter
+    def activation_fn(self, function: Activation) -> None:
+        self._set("activation_fn", function, "activation", "output_activation")
+
+    def _option(self, name: str) -> Any:
+        return dict(self.cell.update.options)[name]
+
+    def _set(self, argument: str, function: Any, *names: str) -> None:
+        """Another function in the equations."""
+        check_function(function, argument)
+        options = ((n, function if n in names else v) for n, v in self.cell.update.options)
+        self.cell = replace(self.cell, update=Update(self.cell.update.equations, tuple(options)))
 
 
-class LSTMCell(_NamedCell):
-    """One step of `jaxrnn.lstm`.
+class _GatedCell(_NamedCell):
+    """A cell with gates."""
 
-    Takes `(in_features, hidden_features, *, rngs)`, Flax's `gate_fn`, `activation_fn`, `kernel_init`,
-    `recurrent_kernel_init`, `bias_init`, `dtype`, `param_dtype`, `carry_init`, and every option of `jaxrnn.lstm`.
+    @property
+    def gate_fn(self) -> Activation:
+        """The function of the gates."""
+        return self._option("gate_activation")
+
+    @gate_fn.setter
+    def gate_fn(self, function: Activation) -> None:
+        self._set("gate_fn", function, "gate_activation")
+
+
+class LSTMCell(_GatedCell):
+    """One step of `jaxrnn.lstm`; takes the place of `flax.nnx.LSTMCell` and `OptimizedLSTMCell`.
+
+    Takes Flax's arguments, `(in_features, hidden_features, *, rngs)`, `gate_fn`, `activation_fn`, `kernel_init`,
+    `recurrent_kernel_init`, `bias_init`, `dtype`, `param_dtype`, `carry_init`, `promote_dtype`, `keep_rngs`,
+    `kernel_metadata`, `recurrent_kernel_metadata`, `bias_metadata`, and every option of `jaxrnn.lstm`.
+
+    It starts otherwise than Flax's: glorot kernels, and a forget gate with bias 1. As Flax starts:
+    `LSTMCell(3, 8, kernel_init=jax.nn.initializers.lecun_normal(), forget_bias=0.0, rngs=rngs)`.
+    `jaxrnn.flax_common.promise` says of every argument whether it is Flax's, and what is not.
 
     >>> from flax import nnx
     >>> from jaxrnn.nnx import LSTMCell
@@ -152,11 +267,18 @@ class LSTMCell(_NamedCell):
     (4, 4, 8)
     """
 
-    factory = staticmethod(lstm)
+    _factory = staticmethod(lstm)
 
 
-class GRUCell(_NamedCell):
-    """One step of `jaxrnn.gru`; arguments as for `LSTMCell`, and every option of `jaxrnn.gru`.
+OptimizedLSTMCell = LSTMCell  # Flax's other name for the same equations
+
+
+class GRUCell(_GatedCell):
+    """One step of `jaxrnn.gru`; takes the place of `flax.nnx.GRUCell`, and every option of `jaxrnn.gru`.
+
+    Arguments as for `LSTMCell`. It starts with glorot kernels; as Flax's with
+    `kernel_init=jax.nn.initializers.lecun_normal()`. `recurrent_bias`, the bias inside the reset, is absent from
+    Flax's NNX cell (its linen cell has it) and zero at first.
 
     >>> from flax import nnx
     >>> from jaxrnn.nnx import GRUCell
@@ -164,11 +286,36 @@ class GRUCell(_NamedCell):
     (2, 4)
     """
 
-    factory = staticmethod(gru)
+    _factory = staticmethod(gru)
+
+
+class SimpleCell(_NamedCell):
+    """One step of Flax's SimpleCell, `h' = activation_fn(x @ kernel + bias + h @ recurrent_kernel)`.
+
+    With `residual` the old state is added inside the activation. Arguments as for `LSTMCell`, without `gate_fn`; as
+    Flax's it starts with `kernel_init=jax.nn.initializers.lecun_normal()`. `ElmanCell` has leaks, and a residual that
+    is added outside.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx
+    >>> from jaxrnn.nnx import SimpleCell
+    >>> cell = SimpleCell(3, 4, residual=True, rngs=nnx.Rngs(0))
+    >>> cell(jnp.zeros((2, 4)), jnp.ones((2, 3)))[1].shape
+    (2, 4)
+    """
+
+    _factory = staticmethod(simple)
+
+    @property
+    def residual(self) -> bool:
+        """Whether the old state is added inside the activation."""
+        return bool(self._option("residual"))
 
 
 class ElmanCell(_NamedCell):
-    """One step of `jaxrnn.elman`, Flax's SimpleCell; arguments as for `LSTMCell`, and every option of `jaxrnn.elman`.
+    """One step of `jaxrnn.elman`; arguments as for `LSTMCell`, and every option of `jaxrnn.elman`.
+
+    Without options it is Flax's SimpleCell; `residual` differs from Flax's, see `SimpleCell`.
 
     >>> from flax import nnx
     >>> from jaxrnn.nnx import ElmanCell
@@ -176,4 +323,4 @@ class ElmanCell(_NamedCell):
     (1, 4)
     """
 
-    factory = staticmethod(elman)
+    _factory = staticmethod(elman)

@@ -21,7 +21,7 @@ SETTINGS = {p.name for p in inspect.signature(RNN.__init__).parameters.values() 
 class _NamedLayers(RNN):
     """One or more layers of one cell, made from the arguments of Flax's cells."""
 
-    factory: Callable[..., Cell]
+    _factory: Callable[..., Cell]
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class _NamedLayers(RNN):
         **options: Any,
     ):
         settings = {name: options.pop(name) for name in SETTINGS if name in options}
-        cell = make_cell(self.factory, hidden_features, "hidden_features", options)
+        cell = make_cell(self._factory, hidden_features, "hidden_features", options)
         layer = make_layers(cell, num_layers, bidirectional, merge, dropout)
         super().__init__(layer, in_features, rngs=rngs, **settings)
 
@@ -57,7 +57,7 @@ class LSTM(_NamedLayers):
     ((2, 7, 8), (8, 4, 4))
     """
 
-    factory = staticmethod(lstm)
+    _factory = staticmethod(lstm)
 
 
 class GRU(_NamedLayers):
@@ -70,7 +70,7 @@ class GRU(_NamedLayers):
     (2, 7, 4)
     """
 
-    factory = staticmethod(gru)
+    _factory = staticmethod(gru)
 
 
 class Elman(_NamedLayers):
@@ -83,4 +83,4 @@ class Elman(_NamedLayers):
     (2, 7, 4)
     """
 
-    factory = staticmethod(elman)
+    _factory = staticmethod(elman)

@@ -9,28 +9,37 @@ from flax import nnx
 
 from jaxrnn.checks import check_size
 from jaxrnn.errors import fail
-from jaxrnn.flax_common.layers import Sharding, check_sharding
+from jaxrnn.flax_common.variables import NONE, Metadata, Sharding, metadata_of
+from jaxrnn.hints import Spelled
 from jaxrnn.layer import Layer
 
 Rngs = nnx.Rngs | nnx.RngStream
 
 
-class Parameters(nnx.Module):
+class Parameters(Spelled, nnx.Module):
     """A functional layer together with its parameters."""
 
+    _interface = "nnx"
     cell: Any
     in_features: int
 
-    def _declare(self, layer: Layer, in_features: Any, sharding: Sharding | None, rngs: Any) -> None:
+    def _declare(
+        self,
+        layer: Layer,
+        in_features: Any,
+        sharding: Sharding | None,
+        rngs: Any,
+        metadata: Mapping[str, Metadata] = NONE,
+    ) -> None:
         check_size(in_features, "in_features")
         if not isinstance(rngs, Rngs):
             fail("rngs", "an nnx.Rngs, from which parameters are drawn", rngs, kind=TypeError)
         self.cell = layer
         self.in_features = in_features
         key = rngs.params() if isinstance(rngs, nnx.Rngs) else rngs()
-        sharding = check_sharding(layer.declare(in_features), sharding)
+        named = metadata_of(layer.declare(in_features), sharding, metadata)
         for name, value in layer.init(key, in_features).items():
-            setattr(self, name, _variables(name, value, sharding))
+            setattr(self, name, _variables(name, value, named))
 
     @property
     def functional(self) -> Layer | None:
@@ -40,14 +49,18 @@ class Parameters(nnx.Module):
     @property
     def params(self) -> dict[str, Any]:
         """The parameters as `jaxrnn.scan` and `cell.step` take them."""
-        return {name: _arrays(getattr(self, name)) for name in self.cell.declare(self.in_features)}
+        return _arrays(self, self.cell.declare(self.in_features))
 
 
-def _variables(name: str, value: Any, sharding: Mapping[str, Any]) -> Any:
+def _variables(name: str, value: Any, metadata: Mapping[str, Metadata]) -> Any:
     if isinstance(value, dict):
-        return nnx.Dict({inner: _variables(inner, v, sharding) for inner, v in value.items()})
-    return nnx.Param(value, out_sharding=sharding[name]) if name in sharding else nnx.Param(value)
+        return nnx.Dict({inner: _variables(inner, v, metadata) for inner, v in value.items()})
+    return nnx.Param(value, **metadata.get(name, {}))
 
 
-def _arrays(value: Any) -> Any:
-    return {name: _arrays(v) for name, v in value.items()} if isinstance(value, nnx.Dict) else value[...]
+def _arrays(module: Any, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays under the declared names. No method of `nnx.Dict` is called: `nnx.tabulate` replaces them."""
+    return {
+        name: _arrays(getattr(module, name), inner) if isinstance(inner, dict) else getattr(module, name)[...]
+        for name, inner in declared.items()
+    }

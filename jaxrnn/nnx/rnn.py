@@ -5,32 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-import jax
+import jax.numpy as jnp
 from flax import nnx
 
+from jaxrnn.carries import like, plain
 from jaxrnn.checks import check_batch, check_flag, check_key
+from jaxrnn.engine.check import check_numbers
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
     SequenceOptions,
+    check_first,
     check_flags,
-    check_flax_call,
-    check_flax_carry,
     check_kept,
+    check_lifted,
+    check_lifting,
     check_plan,
     close_call,
     feature_axes,
     held_inputs,
-    held_step,
     open_call,
     resolve_flags,
     run_layer,
 )
-from jaxrnn.flax_common.layers import Sharding, to_flax
+from jaxrnn.flax_common.layers import is_cell, step_layer, to_flax
+from jaxrnn.flax_common.variables import Sharding
 from jaxrnn.layer import Layer
 from jaxrnn.nnx.cells import CellModule
+from jaxrnn.nnx.lifted import STATE_AXES, run_lifted
 from jaxrnn.nnx.parameters import Parameters, Rngs
-from jaxrnn.typing import Array
+from jaxrnn.typing import Array, Params
 
 
 class RecurrentState(nnx.Variable):
@@ -44,16 +48,20 @@ class RNN(Parameters):
     carry, and nothing in the padding, NaN included, reaches any result or gradient.
 
     Args:
-        cell: a cell module of jaxrnn, a functional jaxrnn Layer, or any Flax nnx cell. A Flax cell runs on a lifted
-            scan with what Flax's RNN knows; what only the engine does (`mask`, `resets`, `chunk`, ...) is an error.
+        cell: a cell module of jaxrnn, a functional jaxrnn Layer, or any cell that `flax.nnx.RNN` runs. A cell module of
+            jaxrnn runs on the engine, unless its class has a `__call__` or an `initialize_carry` of its own: it and
+            others run as they say, on a lifted scan with what Flax's RNN knows; `functional` is None then, and what
+            only the engine does (`mask`, `resets`, `chunk`, ...) an error. Carries are a cell's plain `(c, h)`, and a
+            Layer's `LSTMCarry(c, h)`.
         in_features: D, for a functional Layer only: this module then holds its parameters.
         time_major, return_carry, reverse, keep_order: Flax's flags, defaults for the calls.
-        unroll: steps an iteration of the lifted scan of a Flax cell; jaxrnn's engine arranges its own steps (`chunk`).
-        stateful: keep the carry between calls, in the variable `state`.
+        unroll: steps an iteration of the lifted scan; jaxrnn's engine arranges its own steps (`chunk`).
+        stateful: keep the carry between calls, in the variable `state`. `step(x_t)` then takes one step.
         chunk, backend: see `jaxrnn.scan`.
         deterministic: run without dropout and zoneout; `train()` and `eval()` set it.
         sharding: axis names by parameter name, kept as the variables' `out_sharding`.
-        state_axes, broadcast_rngs: of the lifted scan of a Flax cell, see `flax.nnx.RNN`.
+        state_axes, broadcast_rngs: of the lifted scan, see `flax.nnx.RNN`. Parameters are shared by all steps unless
+            `state_axes` says otherwise; Flax carries them along.
         rngs: an nnx.Rngs gives parameters (`params`), noise (`dropout`) and drawn initial carries (`carry`); True
             stands for Flax's default, a fixed seed for initial carries and no noise; False for none.
 
@@ -94,22 +102,21 @@ class RNN(Parameters):
         check_flags(time_major=time_major, return_carry=return_carry, reverse=reverse, keep_order=keep_order)
         check_flags(stateful=stateful, deterministic=deterministic)
         check_plan(unroll, chunk, backend)
+        check_lifting(state_axes={} if state_axes is None else state_axes)
         if not isinstance(rngs, Rngs | bool):
             fail("rngs", "an nnx.Rngs, an nnx.RngStream or a bool", rngs, kind=TypeError)
         if isinstance(cell, Layer):
             self._declare(cell, in_features, sharding, rngs)
-        elif not isinstance(cell, nnx.RNNCellBase):
-            fail("cell", "a cell module, a jaxrnn Layer, or a Flax nnx cell", cell, kind=TypeError)
+        elif not is_cell(cell):
+            fail("cell", "a cell module, a jaxrnn Layer, or a cell of Flax's protocol", cell, kind=TypeError)
         elif in_features is not None or sharding is not None:
             fail(
                 "in_features and sharding", "left out for a cell module", (in_features, sharding), "It has parameters."
             )
         else:
             self.cell = cell
-        if isinstance(cell, Layer | CellModule) and (state_axes is not None or broadcast_rngs is not None):
-            fail(
-                "state_axes and broadcast_rngs", "left out unless the cell is a Flax cell", (state_axes, broadcast_rngs)
-            )
+        if isinstance(cell, Layer) and (state_axes is not None or broadcast_rngs is not None):
+            fail("state_axes and broadcast_rngs", "left out for a jaxrnn Layer", (state_axes, broadcast_rngs))
         self.time_major = time_major
         self.return_carry = return_carry
         self.reverse = reverse
@@ -118,7 +125,7 @@ class RNN(Parameters):
         self.chunk = chunk
         self.backend = backend
         self.deterministic = deterministic
-        self.state_axes = nnx.StateAxes(state_axes or {nnx.Param: None, ...: nnx.Carry})
+        self.state_axes = nnx.StateAxes(state_axes or STATE_AXES)
         self.broadcast_rngs = broadcast_rngs
         self.state = RecurrentState(None) if stateful else None
         self.rngs = nnx.data(_carry_stream(cell, rngs))
@@ -165,23 +172,77 @@ class RNN(Parameters):
             check_key(rngs, "rngs")
         layer = self.functional
         features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
-        call = open_call(layer, flags, inputs, seq_lengths, options, features)
-        start = initial_carry
-        if start is None and self.state is not None and self.state.get_value() is not None:
-            start = self.state.get_value()
-            check_kept(start, call.batch, features or 1)
+        call = open_call(layer, flags, inputs, seq_lengths, options, features, self._input_size)
+        start = self._start(inputs, call.batch, initial_carry, features)
         if layer is None:
-            carry, outputs = self._run_flax_cell(call, start, rngs)
+            carry, outputs = self._run_lifted(call, start, rngs)
         else:
             if start is None:
-                start = self._drawn_carry(call, rngs)
+                start = self._drawn_carry(call.batch, rngs)
             rng = self._noise_key(layer, rngs, deterministic)
-            carry, outputs = run_layer(layer, self.params, call, start, rng=rng, chunk=self.chunk, backend=self.backend)
-            carry = to_flax(carry, initial_carry)
-        if self.state is not None:
-            self.state.set_value(carry)
+            xs, params = self._prepared(call.xs)
+            call = call._replace(xs=xs)
+            carry, outputs = run_layer(layer, params, call, start, rng=rng, chunk=self.chunk, backend=self.backend)
+            carry = self._own_form(layer, carry, initial_carry)
+        self._keep(carry)
         outputs = close_call(call, outputs)
         return (carry, outputs) if flags.return_carry else outputs
+
+    def step(
+        self,
+        inputs: Array,
+        *,
+        rngs: Rngs | Array | None = None,
+        deterministic: bool | None = None,
+        start_step: Any = 0,
+        per_step: Mapping[str, Array] | None = None,
+    ) -> Any:
+        """One step of a stateful module, from the carry that it keeps.
+
+        Args:
+            inputs: `[*B, D]`; or integers `[*B]`, equal to one-hot inputs.
+            rngs, deterministic: as in a call. One key with the absolute time in `start_step` draws a sequence's noise.
+            per_step: arrays `[*B, ...]` that the equations ask for by name.
+
+        Returns:
+            The output `[*B, output_size]`.
+
+        Raises:
+            TypeError, ValueError: the module is not stateful, or reverse, or an argument does not fit.
+
+        >>> import jax.numpy as jnp
+        >>> from flax import nnx
+        >>> from jaxrnn.nnx import LSTM
+        >>> lstm, xs = LSTM(3, 4, stateful=True, rngs=nnx.Rngs(0)), jnp.ones((2, 7, 3))
+        >>> ys = jnp.stack([lstm.step(xs[:, t]) for t in range(7)], axis=1)
+        >>> lstm.reset_state()
+        >>> bool(jnp.allclose(ys, lstm(xs), atol=1e-6))
+        True
+        """
+        if self.state is None or self.reverse:
+            expected = "called on a module with stateful=True and reverse=False"
+            fail("step", expected, Said(f"stateful={self.state is not None}, reverse={self.reverse}"))
+        if rngs is not None and not isinstance(rngs, Rngs):
+            check_key(rngs, "rngs")
+        layer, inputs = self.functional, jnp.asarray(check_numbers(inputs, "inputs"))
+        features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
+        batch = inputs.shape[: inputs.ndim - features]
+        start = self.state.get_value()
+        if start is not None:
+            check_kept(start, batch, features or 1, layer is not None)
+        if layer is None:
+            start = self._cells_carry(inputs.shape, rngs) if start is None else start
+            carry, y = self.cell(start, inputs)
+        else:
+            xs, params = self._prepared(inputs)
+            if start is None:
+                start = self._drawn_carry(batch, rngs)
+            if start is None:
+                start = self._own_form(layer, layer.initial_carry(batch, params))
+            rng = self._noise_key(layer, rngs, deterministic)
+            carry, y = step_layer(layer, params, start, xs, rng is None, rng, step=start_step, per_step=per_step)
+        self._keep(carry)
+        return y
 
     def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
         """Forget the carry that a stateful module keeps.
@@ -199,9 +260,10 @@ class RNN(Parameters):
             self.state.set_value(None)
             return
         check_batch(batch)
-        if self.functional is None:
-            fail("batch", "left out for a Flax cell, whose carry depends on its inputs", batch)
-        self.state.set_value(to_flax(self.functional.initial_carry(batch, self.params)))
+        layer = self.functional
+        if layer is None:
+            fail("batch", "left out for a cell that does not run on jaxrnn's engine", batch)
+        self.state.set_value(self._own_form(layer, layer.initial_carry(batch, self.params)))
 
     def set_view(self, deterministic: bool | None = None) -> None:
         """What `nnx.view` calls.
@@ -213,9 +275,9 @@ class RNN(Parameters):
 
     @property
     def functional(self) -> Layer | None:
-        """What `jaxrnn.scan` runs, with `params`; None around a Flax cell."""
+        """What `jaxrnn.scan` runs, with `params`; None around a cell that the engine does not run."""
         if isinstance(self.cell, CellModule):
-            return self.cell.functional
+            return None if self.cell._own else self.cell.functional
         return self.cell if isinstance(self.cell, Layer) else None
 
     @property
@@ -235,42 +297,69 @@ class RNN(Parameters):
             return rngs.dropout()
         return rngs() if isinstance(rngs, nnx.RngStream) else rngs
 
-    def _drawn_carry(self, call: Call, rngs: Any) -> Any:
+    def _prepared(self, inputs: Array) -> tuple[Array, Params]:
+        return self.cell._prepared(inputs) if isinstance(self.cell, CellModule) else (inputs, self.params)
+
+    def _own_form(self, layer: Layer, carry: Any, given: Any = None) -> Any:
+        """A carry in the form in which one was given; else a cell module's has no names, and a Layer's has."""
+        if given is not None:
+            return like(given, carry, layer.pack)
+        return plain(carry) if isinstance(self.cell, CellModule) else to_flax(carry)
+
+    @property
+    def _input_size(self) -> int | None:
+        return getattr(self.cell if isinstance(self.cell, CellModule) else self, "in_features", None)
+
+    def _start(self, inputs: Any, batch: tuple[int, ...], given: Any, features: int) -> Any:
+        """The given carry or the kept one; None for the cell's own."""
+        kept = None if self.state is None else self.state.get_value()
+        if given is not None or self.state is None:
+            return given
+        if kept is None:
+            check_first(inputs, batch)
+        else:
+            check_kept(kept, batch, features or 1, self.functional is not None)
+        return kept
+
+    def _keep(self, carry: Any) -> None:
+        if self.state is not None:
+            self.state.set_value(carry)
+
+    def _drawn_carry(self, batch: tuple[int, ...], rngs: Any) -> Any:
         """An initial carry that is drawn, or None for the layer's own."""
         if not isinstance(self.cell, CellModule) or self.cell.carry_init is None:
             return None
-        return self.cell.initialize_carry((*call.batch, self.cell.in_features), self._carry_rngs(rngs))
+        return self.cell.initialize_carry((*batch, self.cell.in_features), self._carry_rngs(rngs))
 
     def _carry_rngs(self, rngs: Any) -> Any:
         rngs = self.rngs if rngs is None else rngs
-        if not isinstance(rngs, Rngs):
+        if not isinstance(rngs, Rngs | None):
             fail("rngs", "an nnx.Rngs or an nnx.RngStream, which draws the initial carry", rngs, kind=TypeError)
-        return rngs
+        return rngs.carry.fork() if isinstance(rngs, nnx.Rngs) else rngs  # as Flax's RNN does
 
-    def _run_flax_cell(self, call: Call, carry: Any, rngs: Any) -> tuple[Any, Any]:
-        check_flax_call(call, self.chunk, self.backend)
-        shape = call.xs.shape[1:]
-        if carry is None:
-            carry = self.cell.initialize_carry(shape, self._carry_rngs(rngs))
-        else:
-            expected = jax.eval_shape(lambda: self.cell.initialize_carry(shape, nnx.RngStream(0, tag="carry")))
-            check_flax_carry(carry, expected)
-        axes = nnx.StateAxes({nnx.All(nnx.RngState, self.broadcast_rngs): None, **self.state_axes})
+    def _cells_carry(self, input_shape: tuple[int, ...], rngs: Any) -> Any:
+        """What a cell that runs as it says starts from."""
+        rngs = self._carry_rngs(rngs)
+        if isinstance(self.cell, CellModule) and "initialize_carry" not in self.cell._own:
+            return CellModule.initialize_carry(self.cell, input_shape, rngs)  # `nnx.tabulate` cannot show this call
+        return self.cell.initialize_carry(input_shape, rngs)
 
-        @nnx.split_rngs(splits=1, only=self.broadcast_rngs, squeeze=True)  # a fresh key for every call
-        @nnx.compat.scan(
-            in_axes=(axes, nnx.Carry, 0), out_axes=(nnx.Carry, 0), reverse=call.flags.reverse, unroll=self.unroll
-        )
-        def run(cell: nnx.RNNCellBase, carry: Any, step: Any) -> tuple[Any, Any]:
-            return held_step(cell, carry, step)
-
-        return run(self.cell, carry, held_inputs(call))
+    def _run_lifted(self, call: Call, given: Any, rngs: Any) -> tuple[Any, Any]:
+        check_lifted(call, self.chunk, self.backend)
+        carry = self._cells_carry(call.xs.shape[1:], rngs) if given is None else given
+        ours = isinstance(self.cell, CellModule)
+        if ours and given is not None:
+            carry = plain(self.cell.functional.pack(given, "initial_carry"))
+        settings = dict(unroll=self.unroll, state_axes=self.state_axes, broadcast_rngs=self.broadcast_rngs)
+        held, reverse = held_inputs(call), call.flags.reverse
+        carry, outputs = run_lifted(lambda cell, c, x: cell(c, x), self.cell, carry, held, reverse=reverse, **settings)
+        return like(given, carry, self.cell.functional.pack) if ours and given is not None else carry, outputs
 
 
 def _carry_stream(cell: Any, rngs: Any) -> Any:
     """Flax's stream for initial carries, where a cell may draw them."""
-    draws = cell.carry_init is not None if isinstance(cell, CellModule) else not isinstance(cell, Layer)
-    if not draws or rngs is False:
+    fixed = isinstance(cell, CellModule) and not cell._own and cell.carry_init is None
+    if fixed or isinstance(cell, Layer) or rngs is False:
         return None
     if rngs is True:
         return nnx.RngStream(0, tag="carry")

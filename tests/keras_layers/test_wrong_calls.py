@@ -40,6 +40,7 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
     # making a layer
     ("units", lambda: lstm(0)),
     ("units", lambda: lstm(2.0)),
+    ("name", lambda: lstm(name=3)),
     ("activation", lambda: lstm(H, "tahn")),
     ("activation", lambda: lstm(activation=3)),
     ("recurrent_activation", lambda: gru(recurrent_activation="hard_sigmoidd")),

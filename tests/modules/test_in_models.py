@@ -48,13 +48,15 @@ def test_an_nnx_model_learns() -> None:
     optimizer = fx.Optimizer(model, optax.adam(0.03), wrt=fx.Param)
     traces = []
 
-    def loss_of(model: Model) -> Any:
-        return optax.softmax_cross_entropy_with_integer_labels(model(xs, lengths), labels).mean()
+    def loss_of(params: Any, graph: Any, rest: Any) -> Any:
+        logits = fx.merge(graph, params, rest)(xs, lengths)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
     @fx.jit
     def step(model: Model, optimizer: Any) -> Any:
         traces.append(None)
-        loss, gradient = fx.value_and_grad(loss_of)(model)
+        graph, params, rest = fx.split(model, fx.Param, ...)  # counts and keys of noise are integers
+        loss, gradient = fx.value_and_grad(loss_of)(params, graph, rest)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers
             optimizer.update(model, gradient)
         return loss

@@ -88,7 +88,9 @@ def test_cell_modules_take_one_step_of_the_core() -> None:
     module = jaxrnn.nnx.LSTMCell(D, H, coupled=True, rngs=fx.Rngs(0))
     start = cell.initial_carry((B,), module.params)
     wanted = cell.step(module.params, start, x)
-    assert_same_bits(module(module.initialize_carry((B, D)), x), wanted)
+    (c, h), y = module(module.initialize_carry((B, D)), x)  # without names, as Flax's cells have it
+    assert_same_bits((jaxrnn.LSTMCarry(c, h), y), wanted)
+    assert_same_bits(module(start, x), wanted)
     linen = jaxrnn.linen.LSTMCell(H, coupled=True)
     assert_same_bits(linen.apply({"params": module.params}, start, x), wanted)
     assert type(module((start.c, start.h), x)[0]) is tuple  # a plain tuple in, a plain tuple out

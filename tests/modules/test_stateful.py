@@ -82,7 +82,7 @@ def test_under_jit_and_grad() -> None:
         eager(inputs())
     assert len(traces) == 1
     assert_close(module.state.get_value(), eager.state.get_value())
-    assert set(fx.to_pure_dict(gradient)) == {"kernel", "recurrent_kernel", "bias"}
+    assert set(fx.to_pure_dict(fx.state(gradient, fx.Param))) == {"kernel", "recurrent_kernel", "bias"}
 
 
 def test_state_is_no_parameter_and_survives_split_and_merge() -> None:
@@ -143,3 +143,68 @@ def test_linen_resets_to_the_carry_that_a_shared_cell_learned() -> None:
     _, kept = model.apply(variables, (B,), method="reset", mutable=["carry"])
     learned = variables["params"]["shared"]["initial_h"]
     assert_same_bits(kept["carry"]["rnn"]["state"], jnp.broadcast_to(learned[None], (B, H)))
+
+
+STREAMS = {
+    "LSTM": lambda **o: jaxrnn.nnx.LSTM(D, H, num_layers=2, rngs=fx.Rngs(0), **o),
+    "cell module": lambda **o: jaxrnn.nnx.RNN(jaxrnn.nnx.GRUCell(D, H, rngs=fx.Rngs(0)), **o),
+    "learned carry": lambda **o: jaxrnn.nnx.GRU(D, H, learn_carry=True, rngs=fx.Rngs(0), **o),
+    "flax's cell": lambda **o: jaxrnn.nnx.RNN(fx.LSTMCell(D, H, rngs=fx.Rngs(0), param_dtype=jnp.float64), **o),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_steps_are_the_whole(name: str) -> None:
+    wanted = STREAMS[name]()(inputs())
+    module = STREAMS[name](stateful=True)
+    module(inputs()[:, :2])
+    got = [module.step(inputs()[:, t]) for t in range(2, T)]  # going on where a call ended
+    assert_close(jnp.stack(got, 1), wanted[:, 2:])
+    module.reset_state()
+    assert_close(jnp.stack([module.step(inputs()[:, t]) for t in range(T)], 1), wanted)
+    with pytest.raises(ValueError, match=r"`inputs` must be of batch axes \(2,\).*got inputs of batch axes \(3,\)"):
+        module.step(inputs(3)[:, 0])
+
+
+def test_steps_of_symbols_and_of_noise() -> None:
+    symbols, key = jnp.array([[0, 1, 1], [1, 0, 1]]), jax.random.key(3)
+    layer = jaxrnn.zoneout(jaxrnn.lstm(H), c=0.5)
+    whole = jaxrnn.nnx.RNN(layer, D, rngs=fx.Rngs(0))(symbols, rngs=key)
+    module = jaxrnn.nnx.RNN(layer, D, stateful=True, rngs=fx.Rngs(0))
+    assert_close(jnp.stack([module.step(symbols[:, t], rngs=key, start_step=t) for t in range(3)], 1), whole)
+    module.eval()
+    module.reset_state()
+    quiet = jaxrnn.nnx.RNN(layer, D, deterministic=True, rngs=fx.Rngs(0))(symbols)
+    assert_close(jnp.stack([module.step(symbols[:, t]) for t in range(3)], 1), quiet)
+
+
+@pytest.mark.parametrize("cell", ["layers", "cell module", "flax's cell"])
+def test_linen_steps_are_the_whole(cell: str) -> None:
+    cells = {"cell module": jaxrnn.linen.LSTMCell(H), "flax's cell": fl.LSTMCell(H, param_dtype=jnp.float64)}
+    options: Any = {"stateful": True}
+    module = (
+        jaxrnn.linen.LSTM(H, num_layers=2, **options) if cell == "layers" else jaxrnn.linen.RNN(cells[cell], **options)
+    )
+    variables = module.init(jax.random.key(0), inputs())
+    wanted, _ = module.apply(variables, inputs(), mutable=["carry"])
+    for t in range(T):
+        y, kept = module.apply(variables, inputs()[:, t], method="step", mutable=["carry"])
+        variables |= kept
+        assert_close(y, wanted[:, t])
+    with pytest.raises(ValueError, match="`step` must be called on variables that a call over a sequence initialised"):
+        module.init(jax.random.key(0), inputs()[:, 0], method="step")
+
+
+def test_one_step_of_a_batch_is_not_a_sequence() -> None:
+    """Rows are not chained in time; both readings are named, and one row without a batch axis can be asked for."""
+    module = jaxrnn.nnx.LSTM(D, H, stateful=True, rngs=fx.Rngs(0))
+    for x in (inputs()[:, 0], jnp.array([0, 1])):
+        with pytest.raises(ValueError, match=r"One step of 2 rows goes into `step`; 2 steps of one row into a call"):
+            module(x)
+    linen = jaxrnn.linen.LSTM(H, stateful=True)
+    variables = linen.init(jax.random.key(0), inputs())
+    with pytest.raises(ValueError, match=r"`inputs` must be of shape \[\*B, T, D\] with a batch axis"):
+        linen.apply(variables, inputs()[:, 0], mutable=["carry"])
+    module.reset_state(())
+    fresh = jaxrnn.nnx.LSTM(D, H, rngs=fx.Rngs(0))
+    assert_close(module(inputs()[0]), fresh(inputs()[0]))

@@ -94,6 +94,38 @@ def test_linen(name: str, backend: str) -> None:
     )
 
 
+def simple_of(read: Any) -> dict[str, Any]:
+    return {
+        "kernel": read("dense_i", "kernel")[:, None],
+        "recurrent_kernel": read("dense_h", "kernel")[:, None],
+        "bias": read("dense_i", "bias")[None],
+    }
+
+
+@pytest.mark.parametrize("backend", ["scheduled", "reference", "native"])
+@pytest.mark.parametrize("residual", [False, True])
+def test_simple_cells(residual: bool, backend: str) -> None:
+    """Flax adds the state inside the activation, `residual="inside"` here."""
+    flax = dict(param_dtype=np.float64, dtype=np.float64, residual=residual)
+    cell = jaxrnn.elman(H, residual="inside" if residual else False)
+    in_nnx = nnx.SimpleCell(D, H, rngs=nnx.Rngs(0), **flax)
+    graph, params = nnx.split(in_nnx, nnx.Param)
+    noise = lambda a: a + 0.3 * np.sin(np.arange(a.size)).reshape(a.shape)  # noqa: E731
+    weights = jax.tree.map(noise, nnx.to_pure_dict(params))
+
+    def step(w: Any, c: Any, x: Any) -> Any:
+        state = jax.tree.map(lambda a: a, params)
+        nnx.replace_by_pure_dict(state, w)
+        return nnx.merge(graph, state)(c, x)
+
+    compare(step, weights, simple_of, lambda w: lambda layer, kind: np.asarray(w[layer][kind]), cell, backend, {})
+    module = linen.SimpleCell(H, **flax)
+    weights = jax.tree.map(noise, module.init(jax.random.key(0), np.zeros((B, H)), np.zeros((B, D)))["params"])
+    theirs = {"dense_i": "i", "dense_h": "h"}
+    read = lambda w: lambda layer, kind: np.asarray(w[theirs[layer]][kind])  # noqa: E731
+    compare(lambda w, c, x: module.apply({"params": w}, c, x), weights, simple_of, read, cell, backend, {})
+
+
 @pytest.mark.parametrize("backend", ["scheduled", "reference"])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_nnx(name: str, backend: str) -> None:
