@@ -21,6 +21,7 @@ from flax import nnx
 
 from jaxrnn.errors import describe
 
+KEY = "a key of it"  # in `known_as`: errors call a part of a dict by its key alone
 SECONDS = 60  # a wrong call is over in milliseconds; this is for one that never ends
 
 
@@ -62,7 +63,9 @@ def _fault_of_error(error: Exception, argument: Argument, value: Any) -> str | N
         return f"{came} (from {frame.filename}, line {frame.lineno})"
     named = re.match(r"`([^`]*)` must be ", str(error))
     assert named is not None, came
-    names = (argument.name, *argument.known_as)
+    names = [argument.name, *argument.known_as]
+    if KEY in names and isinstance(value, dict):
+        names += value
     blamed = named[1].split(" and ")
     if not any(re.match(rf"{re.escape(name)}($|[.\[])", word) for name in names for word in blamed):
         return f"names another argument. {came}"
@@ -78,6 +81,8 @@ def _shown(value: Any, message: str) -> bool:
     parts = [value]
     if isinstance(value, dict):
         parts += [*value, *value.values()]
+    elif isinstance(value, str):
+        parts += [str(value)]  # without NumPy's name around it
     elif isinstance(value, list | tuple | range):
         parts += [*value, tuple(value)]
     got = message.partition(", got ")[2]
