@@ -150,9 +150,8 @@ def is_array(value: Any) -> bool:
     return isinstance(value, (jax.Array, np.ndarray)) and not isinstance(value, np.ma.MaskedArray)
 
 
-def check_floats(value: Any, argument: str) -> Any:
+def check_floats(value: Any, argument: str, expected: str = f"an array of one of {FLOATS}") -> Any:
     """An array of floats, of JAX or NumPy."""
-    expected = f"an array of one of {FLOATS}"
     if not is_float(check_array(value, argument, expected).dtype):
         fail(argument, expected, value, kind=TypeError)
     return value
