@@ -45,7 +45,7 @@ PIECES = {
     "steps",
     "set_view",
 }
-PIECES |= {"declare", "input_size", "carry_shapes", "pack", "reinitialize", "resolve"}
+PIECES |= {"one_step", "fitted", "declare", "input_size", "carry_shapes", "pack", "reinitialize", "resolve"}
 PIECE = "a piece that the engine or a module arranges, of checked arguments"
 NO_CALL = "nothing to call by itself"
 INSIDE = {
