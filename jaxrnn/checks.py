@@ -145,6 +145,13 @@ def check_numbers(value: Any, argument: str) -> ArrayLike:
     return value
 
 
+def check_real(value: Any, argument: str) -> ArrayLike:
+    """An array that a cast to floats leaves as it is: of floats, integers or bools."""
+    if jax.dtypes.issubdtype(check_numbers(value, argument).dtype, np.complexfloating):
+        fail(argument, "an array of real numbers", value, kind=TypeError)
+    return value
+
+
 def is_array(value: Any) -> bool:
     """An array of JAX or NumPy. Masked ones are none: what they mask would be read."""
     return isinstance(value, (jax.Array, np.ndarray)) and not isinstance(value, np.ma.MaskedArray)

@@ -39,11 +39,20 @@ def written(name: str, signature: inspect.Signature, *args: Any, **kwargs: Any) 
     for key, value in signature.bind(*args, **kwargs).arguments.items():
         parameter = signature.parameters[key]
         if parameter.kind is parameter.VAR_KEYWORD:
-            shown += [f"{k}={_text(v)}" for k, v in value.items()]
-        elif parameter.default is parameter.empty or not _same(value, parameter.default):
+            shown += [f"{k}={_text(_plain(v, parameter))}" for k, v in value.items()]
+            continue
+        value = _plain(value, parameter)
+        if parameter.default is parameter.empty or not _same(value, parameter.default):
             named = parameter.kind is parameter.KEYWORD_ONLY or places.index(key) != len(shown)
             shown.append(f"{key}={_text(value)}" if named else _text(value))
     return f"{name}({', '.join(shown)})"
+
+
+def _plain(value: Any, parameter: inspect.Parameter) -> Any:
+    """A number as Python has it, and a float where one is asked for: equal layers show themselves as equal."""
+    value = value.item() if isinstance(value, np.generic) else value
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if number and str(parameter.annotation) in ("float", "float | None") else value
 
 
 def _same(value: Any, default: Any) -> bool:

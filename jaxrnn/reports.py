@@ -8,6 +8,7 @@ from typing import Any
 import jax
 from jax.experimental import checkify as jax_checkify
 
+from jaxrnn.errors import fail
 from jaxrnn.placement import automatic
 from jaxrnn.typing import Array
 
@@ -29,6 +30,9 @@ def checkify(function: Callable[..., Any], errors: Any = jax_checkify.user_check
         A function of the same arguments that returns `(error, results)`; `error.get()` is a message or None, and
         `error.throw()` raises it.
 
+    Raises:
+        TypeError: `function` cannot be called, or `errors` are no set of kinds of errors.
+
     >>> import jax, jaxrnn
     >>> cell = jaxrnn.gru(4)
     >>> params = cell.init(jax.random.key(0), inputs=3)
@@ -37,7 +41,12 @@ def checkify(function: Callable[..., Any], errors: Any = jax_checkify.user_check
     >>> error.get().split(" (")[0]
     '`lengths` must be between 0 and T = 6, got [6 7]'
     """
-    checked = jax_checkify.checkify(function, errors)
+    if not callable(function):
+        fail("function", "a function", function, kind=TypeError)
+    if not isinstance(errors, (frozenset, set)) or not errors <= jax_checkify.all_checks:
+        expected = "a set of kinds of errors, such as jax.experimental.checkify.user_checks"
+        fail("errors", expected, errors, kind=TypeError)
+    checked = jax_checkify.checkify(function, frozenset(errors))
 
     def reporting(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         with _asked(True):

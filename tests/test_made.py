@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jaxrnn
@@ -53,6 +55,24 @@ LAYERS = [
 def test_a_layer_shows_how_it_is_made(text: str, layer: jaxrnn.Layer) -> None:
     assert repr(layer) == text
     assert eval(text, dict(NAMES)) == layer  # the text is the tests' own
+
+
+EQUAL = [
+    lambda zero, one, no: lstm(4, forget_bias=zero, cell_clip=one),
+    lambda zero, one, no: lstm(4, forget_bias=one, peepholes=no),
+    lambda zero, one, no: jaxrnn.zoneout(gru(4), h=zero),
+    lambda zero, one, no: jaxrnn.recurrent_dropout(gru(4), zero),
+    lambda zero, one, no: jaxrnn.input_dropout(gru(4), rate=zero),
+    lambda zero, one, no: jaxrnn.stack([gru(4)], dropout=zero, variational=no),
+]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("make", EQUAL)
+def test_equal_layers_show_themselves_as_equal(make: Callable[..., jaxrnn.Layer]) -> None:
+    plain, others = make(0.0, 1.0, False), [make(0, 1, False), make(np.float32(0), np.int64(1), np.bool_(False))]
+    assert all(other == plain for other in others)
+    assert [repr(other) for other in others] == [repr(plain)] * 2
 
 
 @pytest.mark.parametrize("name", COLLECTION)

@@ -39,7 +39,7 @@ def recurrent_dropout(cell: Cell, rate: float) -> Cell:
     >>> jaxrnn.recurrent_dropout(jaxrnn.lstm(8), 0.25).name
     'recurrent_dropout(lstm)'
     """
-    check_rate(rate, "rate")
+    rate = check_rate(rate, "rate")
     noise = Noise("recurrent_dropout", 1 - rate, "P", fixed=True)
     return add_noise(cell, "recurrent_dropout", _recurrent_dropout, {"keep": 1 - rate}, (noise,))
 
@@ -74,10 +74,10 @@ def zoneout(cell: Cell, **rates: float) -> Cell:
         fail(
             "rates", f"given by field of the carry, out of {fields}", Said("none"), "For example zoneout(cell, h=0.1)."
         )
-    for name, rate in rates.items():
+    for name in rates:
         if name not in fields:
             fail("rates", f"named after fields of the carry, out of {fields}", name, nearest(name, fields))
-        check_rate(rate, name)
+    rates = {name: check_rate(rate, name) for name, rate in rates.items()}
     sizes = dict(zip(fields, cell.carry_sizes, strict=True))
     noises = tuple(Noise(f"zoneout_{name}", rate, sizes[name], fixed=False) for name, rate in rates.items())
     return add_noise(cell, "zoneout", _zoneout, {"rates": tuple(rates.items())}, noises)

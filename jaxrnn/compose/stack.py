@@ -134,6 +134,4 @@ def stack(layers: Any, *, dropout: float = 0.0, variational: bool = False) -> St
         fail("layers", "a non-empty sequence of jaxrnn Layers", layers, kind=TypeError)
     for layer in layers[:-1]:
         _ = layer.output_size  # raises where a layer puts out more than one array
-    check_rate(dropout, "dropout")
-    check_flag(variational, "variational")
-    return Stack(tuple(layers), float(dropout), variational)
+    return Stack(tuple(layers), check_rate(dropout, "dropout"), check_flag(variational, "variational"))

@@ -44,7 +44,7 @@ def weight_drop(params: Params, rng: PRNGKeyArray, rate: float) -> Params:
     if not isinstance(params, dict):
         fail("params", "a dict of arrays, as `init` returns", params, kind=TypeError)
     check_key(rng, "rng")
-    check_rate(rate, "rate")
+    rate = check_rate(rate, "rate")
     leaves, tree = jax.tree_util.tree_flatten_with_path(params, is_leaf=lambda a: not isinstance(a, dict))
     recurrent = [index for index, (path, _) in enumerate(leaves) if path[-1] == jax.tree_util.DictKey(RECURRENT)]
     if not recurrent:

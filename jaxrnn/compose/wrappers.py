@@ -194,8 +194,7 @@ def input_dropout(layer: Layer, rate: float) -> Layer:
     >>> jaxrnn.input_dropout(jaxrnn.gru(8), 0.1).output_size
     8
     """
-    check_rate(rate, "rate")
-    return InputDropout(_layer(layer), float(rate))
+    return InputDropout(_layer(layer), check_rate(rate, "rate"))
 
 
 def _layer(layer: Any) -> Layer:

@@ -12,7 +12,16 @@ import jax.numpy as jnp
 from jaxrnn.carries import like, plain
 from jaxrnn.cell import Cell
 from jaxrnn.cells.elman import elman
-from jaxrnn.checks import check_batch, check_features, check_flag, check_function, check_rate, check_size
+from jaxrnn.checks import (
+    check_batch,
+    check_features,
+    check_flag,
+    check_function,
+    check_key,
+    check_rate,
+    check_size,
+    check_symbols,
+)
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
 from jaxrnn.errors import Said, fail
@@ -27,7 +36,7 @@ DRAWS = "an initialiser (key, shape, dtype) -> array"
 
 def make_cell(factory: Callable[..., Cell], features: int, argument: str, options: Mapping[str, Any]) -> Cell:
     """A cell from a factory of jaxrnn and the arguments that Flax's cells take (`gate_fn`, `activation_fn`, ...)."""
-    check_size(features, argument)
+    features = check_size(features, argument)
     own = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
     core = {FLAX_NAMES.get(name, name): name for name in (*own, *Common.__annotations__)}
     for name, value in options.items():
@@ -49,16 +58,16 @@ def simple(size: int, *, activation: Activation = jax.nn.tanh, residual: bool = 
 
 def make_layers(cell: Cell, num_layers: int, both_ways: bool, merge: Any, dropout: float) -> Layer:
     """`num_layers` of a cell on top of each other, each in one direction or both, with dropout between them."""
-    check_size(num_layers, "num_layers")
-    check_flag(both_ways, "bidirectional")
-    check_rate(dropout, "dropout")
-    if dropout and num_layers == 1:
+    num_layers = check_size(num_layers, "num_layers")
+    both_ways = check_flag(both_ways, "bidirectional")
+    rate = check_rate(dropout, "dropout")
+    if rate and num_layers == 1:
         fail("dropout", "0 for a single layer, since it acts between layers", dropout, "See `jaxrnn.input_dropout`.")
     both = bidirectional(cell, merge=merge)
     if not both_ways and merge != "concat":
         fail("merge", "left out unless bidirectional=True", merge)
     layer = both if both_ways else cell
-    return layer if num_layers == 1 else stack([layer] * num_layers, dropout=dropout)
+    return layer if num_layers == 1 else stack([layer] * num_layers, dropout=rate)
 
 
 def overridden(kind: type, base: type) -> frozenset[str]:
@@ -70,6 +79,11 @@ def overridden(kind: type, base: type) -> frozenset[str]:
 def is_cell(cell: Any) -> bool:
     """Whether Flax's RNN can call it as a cell: it says how many axes its features have."""
     return callable(cell) and not isinstance(cell, type) and hasattr(type(cell), "num_feature_axes")
+
+
+def check_deterministic(module: Any, given: bool | None) -> bool:
+    """Whether to run without noise; None stands for the module's own setting."""
+    return check_flag(module.deterministic if given is None else given, "deterministic")
 
 
 # ---------------------------------------------------------------- carries and single steps
@@ -120,11 +134,13 @@ def step_layer(
     """One step of a functional layer; the carry leaves in the form in which it came."""
     features = layer.input_size(params)
     check_features(inputs, features, "inputs")
-    check_flag(deterministic, "deterministic")
     packed = layer.pack(carry)
-    rows = jax.tree.leaves(packed)[0]
+    rows = next(iter(jax.tree.leaves(packed)), None)  # of None or an empty dict there is none: `step` names it
     if jnp.issubdtype(inputs.dtype, jnp.integer) and inputs.ndim == getattr(rows, "ndim", 0) > 0:
         refuse_values(inputs, features)
+    check_symbols(inputs, features, "inputs")
+    if rng is not None:
+        check_key(rng, "rng")
     if layer.noisy and not deterministic and rng is None:
         text = "Pass rng and step, or deterministic=True; our RNN draws noise for a whole sequence."
         fail("rng", "given for one step of a cell with noise", Said("None"), text)

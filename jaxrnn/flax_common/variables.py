@@ -41,7 +41,7 @@ def metadata_of(
     axes = _axes_by_name(declared)
     for name, metadata in given.items():
         argument = f"{'bias' if name == 'recurrent_bias' else name}_metadata"
-        if not isinstance(metadata, Mapping):
+        if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
             fail(argument, "a dict of metadata by name", metadata, kind=TypeError)
         if metadata and name in named:
             fail(argument, f"empty where `sharding` has {name!r}", Said("both"))

@@ -24,7 +24,7 @@ from jaxrnn.errors import fail
 from jaxrnn.hints import refuse_unknown
 from jaxrnn.interop import arithmetic, rows
 from jaxrnn.keras.dropout import drop_inputs, gate_dropout, input_masks, project_each
-from jaxrnn.keras.identifiers import get, get_dtypes
+from jaxrnn.keras.identifiers import check_seed, get, get_dtypes
 from jaxrnn.keras.initializers import draw, get_initializer
 from jaxrnn.keras.states import carry_dtype, from_states, to_states
 from jaxrnn.keras.weights import Weights
@@ -86,20 +86,17 @@ class KerasCell(Weights):
     ) -> None:
         self.row = rows.named("keras", row)
         refuse_unknown(type(self).__name__, given, CellOptions.__annotations__, "keras")
-        check_size(units, "units")
-        check_flag(use_bias, "use_bias")
-        check_size(in_features, "in_features")
+        units = check_size(units, "units")
+        in_features = check_size(in_features, "in_features")
+        use_bias = check_flag(use_bias, "use_bias")
         if not isinstance(rngs, Rngs):
             fail("rngs", "an nnx.Rngs, from which weights are drawn", rngs, kind=TypeError)
         self.units = units
         self.in_features = in_features
         self.use_bias = use_bias
-        self.implementation = given.get("implementation", 2)
-        check_choice(self.implementation, "implementation", (0, 1, 2))
-        self.dropout = given.get("dropout", 0.0)
-        self.recurrent_dropout = given.get("recurrent_dropout", 0.0)
-        for name in ("dropout", "recurrent_dropout"):
-            check_rate(getattr(self, name), name)
+        self.implementation = check_choice(given.get("implementation", 2), "implementation", (0, 1, 2))
+        self.dropout = check_rate(given.get("dropout", 0.0), "dropout")
+        self.recurrent_dropout = check_rate(given.get("recurrent_dropout", 0.0), "recurrent_dropout")
         for array, default in DEFAULTS.items():
             name = f"{array}_initializer"
             setattr(self, name, get_initializer(given.get(name, default), name))
@@ -109,9 +106,7 @@ class KerasCell(Weights):
         dtype, param_dtype = get_dtypes(given.get("dtype"))
         cell = make(units, use_bias=use_bias, dtype=dtype, param_dtype=param_dtype)
         self.functional = gate_dropout(cell, self.recurrent_dropout) if self.recurrent_dropout else cell
-        self.seed = given.get("seed")
-        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int)):
-            fail("seed", "None or an integer", self.seed, kind=TypeError)
+        self.seed = check_seed(given.get("seed"))
         self.dropout_rngs = nnx.data(None)
         self.reinitialize(rngs)
 

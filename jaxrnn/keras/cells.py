@@ -54,8 +54,7 @@ class LSTMCell(KerasCell):
         rngs: Rngs,
         **options: Unpack[CellOptions],
     ):
-        check_flag(unit_forget_bias, "unit_forget_bias")
-        self.unit_forget_bias = unit_forget_bias
+        self.unit_forget_bias = check_flag(unit_forget_bias, "unit_forget_bias")
         self.activation = get_activation(activation, "activation")
         self.recurrent_activation = get_activation(recurrent_activation, "recurrent_activation")
 
@@ -105,8 +104,7 @@ class GRUCell(KerasCell):
         rngs: Rngs,
         **options: Unpack[CellOptions],
     ):
-        check_flag(reset_after, "reset_after")
-        self.reset_after = reset_after
+        self.reset_after = reset_after = check_flag(reset_after, "reset_after")
         self.activation = get_activation(activation, "activation")
         self.recurrent_activation = get_activation(recurrent_activation, "recurrent_activation")
 

@@ -6,9 +6,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from jaxrnn.dtypes import FLOATS, check_dtype
 from jaxrnn.errors import fail, nearest
 
+SEED = "None or an integer of 64 bits"
 POLICIES = {f"mixed_{name}": name for name in ("bfloat16", "float16")}
 
 
@@ -36,9 +39,21 @@ def get(identifier: Any, known: Mapping[str, Any], argument: str) -> Any:
             fail(argument, f"a function, or a name out of {sorted(known)}", made, nearest(made, known))
         made = known[made]
         return _configured(made, config, argument)
-    if made is not None and not callable(made):
+    function = made() if isinstance(made, type) else made
+    if function is not None and not callable(function):
         fail(argument, f"a function, or a name out of {sorted(known)}", made, kind=TypeError)
-    return made() if isinstance(made, type) else made
+    return function
+
+
+def check_seed(seed: Any) -> int | None:
+    """None, or an integer that `jax.random.key` takes."""
+    if seed is None:
+        return None
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        fail("seed", SEED, seed, kind=TypeError)
+    if not -(2**63) <= seed < 2**63:
+        fail("seed", SEED, seed)
+    return int(seed)
 
 
 def get_dtypes(dtype: Any) -> tuple[Any, Any]:

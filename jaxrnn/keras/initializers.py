@@ -16,15 +16,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.checks import check_choice, check_number
+from jaxrnn.checks import check_choice, check_number, check_real
 from jaxrnn.dtypes import promote
 from jaxrnn.errors import Said, fail
+from jaxrnn.initializers import INITIALIZER, ones, zeros
 from jaxrnn.initializers import Constant as ConstantValue
-from jaxrnn.initializers import ones, zeros
-from jaxrnn.keras.identifiers import get
+from jaxrnn.keras.identifiers import check_seed, get
 from jaxrnn.typing import Array, Initializer
 
 TRUNCATED_STD = 0.87962566103423978  # of a standard normal that is cut off at two
+
+
+def _check_numbers(initializer: Any, *names: str) -> None:
+    """Settings that are numbers become floats."""
+    for name in names:
+        object.__setattr__(initializer, name, check_number(getattr(initializer, name), name, "a number"))
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,7 @@ class Seeded:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int)):
-            fail("seed", "None or an integer", self.seed, kind=TypeError)
+        object.__setattr__(self, "seed", check_seed(self.seed))
 
     def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
         return self.draw(key if self.seed is None else jax.random.key(self.seed), shape, dtype)
@@ -50,6 +55,10 @@ class RandomNormal(Seeded):
 
     mean: float = 0.0
     stddev: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_numbers(self, "mean", "stddev")
 
     def draw(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         return self.mean + self.stddev * jax.random.normal(key, shape, dtype)
@@ -70,6 +79,10 @@ class RandomUniform(Seeded):
     minval: float = -0.05
     maxval: float = 0.05
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_numbers(self, "minval", "maxval")
+
     def draw(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
 
@@ -89,7 +102,7 @@ class VarianceScaling(Seeded):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number(self.scale, "scale", "a positive number")
+        _check_numbers(self, "scale")
         if self.scale <= 0:
             fail("scale", "a positive number", self.scale)
         check_choice(self.mode, "mode", ("fan_in", "fan_out", "fan_avg"))
@@ -116,6 +129,10 @@ class Orthogonal(Seeded):
 
     gain: float = 1.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_numbers(self, "gain")
+
     def draw(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         if len(shape) < 2:
             fail("orthogonal", "used for an array of two axes or more", Said(f"shape {shape}"))
@@ -127,6 +144,9 @@ class Identity:
     """gain on the diagonal of a matrix, zero elsewhere."""
 
     gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_numbers(self, "gain")
 
     def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
         if len(shape) != 2:
@@ -156,8 +176,7 @@ class Values:
 
 def constant(value: float = 0.0) -> Initializer:
     """Every entry `value`."""
-    check_number(value, "value", "a number")
-    return ConstantValue(value)
+    return ConstantValue(check_number(value, "value", "a number"))
 
 
 def _scaled(scale: float, mode: str, distribution: str) -> Callable[..., Initializer]:
@@ -205,17 +224,20 @@ INITIALIZERS = (
 def get_initializer(identifier: Any, argument: str) -> Initializer:
     """A function of (key, shape, dtype), from anything that Keras takes for one, a function of its kind included."""
     if isinstance(identifier, (jax.Array, np.ndarray)):
-        return Values(identifier)
+        return Values(check_real(identifier, argument))
     made = get(identifier, INITIALIZERS, argument)
     if made is None:
         fail(argument, f"an initialiser, or its name out of {sorted(FACTORIES)}", Said("None"))
-    first = next(iter(inspect.signature(made).parameters), None)
+    try:
+        first = next(iter(inspect.signature(made).parameters), None)
+    except ValueError:  # some that are written in C have none
+        fail(argument, INITIALIZER, identifier, kind=TypeError)
     return KerasFunction(made) if first == "shape" else made
 
 
 def draw(init: Initializer, key: Array, shape: tuple[int, ...], dtype: Any, argument: str) -> Array:
     """An array from an initialiser, drawn in float32 at least and rounded once."""
     drawn = init(key, shape, promote(dtype, jnp.float32))
-    if getattr(drawn, "shape", None) != shape:
+    if not isinstance(drawn, (jax.Array, np.ndarray)) or drawn.shape != shape:
         fail(argument, f"an initialiser that returns an array of shape {shape}", drawn)
-    return drawn.astype(dtype)
+    return jnp.asarray(check_real(drawn, argument), dtype)

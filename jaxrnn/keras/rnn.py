@@ -12,6 +12,7 @@ from jax import lax
 from jaxrnn.checks import check_features, check_flag, check_numbers
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import check_flags, check_kept
+from jaxrnn.flax_common.layers import check_deterministic
 from jaxrnn.keras.identifiers import get
 from jaxrnn.keras.stacked import StackedRNNCells, cells_of, check_cell, run_cell, variables_of
 from jaxrnn.keras.states import carry_dtype, from_states, to_states
@@ -133,8 +134,7 @@ class RNN(Weights):
 
     def _run(self, inputs: Any, initial_state: Any, mask: Any, training: Any, zero_output_for_mask: bool) -> Any:
         """A call, with another `zero_output_for_mask`: `Bidirectional` has its own."""
-        training = not self.deterministic if training is None else training
-        check_flag(training, "training")
+        training = check_flag(not self.deterministic if training is None else training, "training")
         xs, valid = self._sequence(inputs, mask)
         carries = self._start(xs, initial_state)
         before = carries[-1].h
@@ -185,7 +185,7 @@ class RNN(Weights):
         Args:
           deterministic: if True, run without dropout.
         """
-        self.deterministic = self.deterministic if deterministic is None else deterministic
+        self.deterministic = check_deterministic(self, deterministic)
 
     # ---- the pieces of a call
 

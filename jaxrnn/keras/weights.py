@@ -38,9 +38,11 @@ class Weights(Spelled, nnx.Module):
         """
         variables = self.variables
         shapes = [variable.shape for variable in variables]
-        if not isinstance(weights, (list, tuple)) or len(weights) != len(variables):
-            got = f"{len(weights)} of them" if isinstance(weights, (list, tuple)) else weights
-            fail("weights", f"a list of {len(variables)} arrays of shapes {shapes}", got)
+        expected = f"a list of {len(variables)} arrays of shapes {shapes}"
+        if not isinstance(weights, (list, tuple)):
+            fail("weights", expected, weights, kind=TypeError)
+        if len(weights) != len(variables):
+            fail("weights", expected, weights)
         for i, (variable, value) in enumerate(zip(variables, weights, strict=True)):
             if not isinstance(value, (jax.Array, np.ndarray)) or not jnp.issubdtype(value.dtype, jnp.floating):
                 fail(f"weights[{i}]", f"floats of shape {variable.shape}", value, kind=TypeError)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 from flax import linen as nn
 
+from jaxrnn.checks import check_key
 from jaxrnn.flax_common.both_ways import check_directions, run_both_ways
 from jaxrnn.flax_common.call import resolve_flags
 from jaxrnn.hints import Spelled
@@ -64,6 +65,8 @@ class Bidirectional(Spelled, nn.Module):
             TypeError, ValueError: an argument does not fit; the message names it.
         """
         check_directions(self.forward_rnn, self.backward_rnn, nn.Module, nn.RNNCellBase)
+        if init_key is not None:
+            check_key(init_key, "init_key")
         keys = ({}, {}) if init_key is None else tuple({"init_key": key} for key in jax.random.split(init_key))
         given = dict(return_carry=return_carry, time_major=time_major, reverse=reverse, keep_order=keep_order)
         flags = resolve_flags(self, **given)

@@ -14,7 +14,7 @@ from flax import linen as nn
 from jaxrnn.checks import check_features, check_flag, check_size
 from jaxrnn.dtypes import is_float
 from jaxrnn.errors import Said, fail
-from jaxrnn.flax_common.layers import check_carry_init, initial_carry, step_layer
+from jaxrnn.flax_common.layers import check_carry_init, check_deterministic, initial_carry, step_layer
 from jaxrnn.flax_common.variables import Sharding, check_sharding
 from jaxrnn.hints import Spelled
 from jaxrnn.layer import Layer
@@ -60,9 +60,7 @@ def _split(key: PRNGKeyArray, number: int) -> Any:
 
 def noise_key(module: Any, layer: Layer, deterministic: bool | None) -> PRNGKeyArray | None:
     """A key from the `dropout` stream, for a layer with noise that is not deterministic."""
-    deterministic = module.deterministic if deterministic is None else deterministic
-    check_flag(deterministic, "deterministic")
-    if deterministic or not layer.noisy:
+    if check_deterministic(module, deterministic) or not layer.noisy:
         return None
     if not module.has_rng("dropout") and not module.is_initializing():
         fail("rngs", "a dict with a `dropout` key, for a layer with noise", Said("none"), "Or pass deterministic=True.")
@@ -110,7 +108,7 @@ class SingleStep(Spelled, nn.RNNCellBase):
         """One step; see `jaxrnn.nnx.CellModule.__call__`."""
         layer = self.fitted(carry)
         params = self.functional_params(inputs, layer)
-        deterministic = self.deterministic if deterministic is None else deterministic
+        deterministic = check_deterministic(self, deterministic)
         return step_layer(layer, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
 
     @nn.nowrap
@@ -128,7 +126,10 @@ class SingleStep(Spelled, nn.RNNCellBase):
             ValueError: the cell learns its initial carry, and the module is not bound to parameters.
         """
         layer, params = self.functional, None
-        if self.scope is not None and layer.learns_carry:
+        if layer.learns_carry:
+            if self.scope is None:
+                expected = "called in `init` or `apply`, where the parameters are: the cell learns its initial carry"
+                fail("initialize_carry", expected, Said("a module that is not bound"))
             params = self.functional_params(jnp.zeros(input_shape))
         return initial_carry(layer, params, input_shape, self.initializer, partial(_split, rng))
 
@@ -176,21 +177,26 @@ class _NamedCell(SingleStep):
 
     @property
     def functional(self) -> Layer:
-        if self.learn_carry:
+        if self.learns_carry:
             return self.make_cell()
         check_carry_init(self.carry_init)
         return self.make_cell("carry_init")
 
     @property
+    def learns_carry(self) -> bool:
+        """Whether the initial carry is a parameter."""
+        return self.learn_carry is not None and check_flag(self.learn_carry, "learn_carry")
+
+    @property
     def initializer(self) -> Initializer | None:
-        return None if self.learn_carry else self.carry_init
+        return None if self.learns_carry else self.carry_init
 
     def fitted(self, carry: Any, argument: str = "carry") -> Layer:
         """With the parameters' size, or where there are none the carry's: as in Flax, `features` need not be either."""
         layer: Any = self.functional
         given = nn.meta.unbox(self.variables.get("params", {}))
-        held = jax.tree.leaves(layer.pack(carry, argument))[0]
-        size = jnp.shape(given.get("kernel", held))[-1:]
+        held = next(iter(jax.tree.leaves(layer.pack(carry, argument))), None)
+        size = getattr(given.get("kernel", held), "shape", ())[-1:]
         return replace(layer, size=size[0]) if size and size[0] else layer
 
 

@@ -44,9 +44,9 @@ class CellOptions:
     def make_cell(self, *leave_out: str) -> Cell:
         """The functional cell of these options."""
         family = next(c for c in type(self).__mro__ if "factory" in vars(c))
-        names = (f.name for f in fields(family) if f.name not in ("features", *leave_out))
-        given = {name: getattr(self, name) for name in names}
-        return make_cell(self.factory, self.features, "features", {k: v for k, v in given.items() if v is not None})  # type: ignore[attr-defined]
+        given = {f: getattr(self, f.name) for f in fields(family) if f.name not in ("features", *leave_out)}
+        options = {f.name: value for f, value in given.items() if value is not None or f.default is not None}
+        return make_cell(self.factory, self.features, "features", options)  # type: ignore[attr-defined]
 
 
 @options()

@@ -12,8 +12,7 @@ from flax import linen as nn
 from flax.core import FrozenDict
 
 from jaxrnn.carries import like, plain
-from jaxrnn.checks import check_batch, check_key
-from jaxrnn.engine.check import check_numbers
+from jaxrnn.checks import check_batch, check_key, check_numbers, check_time
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
@@ -32,7 +31,7 @@ from jaxrnn.flax_common.call import (
     resolve_flags,
     run_layer,
 )
-from jaxrnn.flax_common.layers import is_cell, overridden, step_layer, to_flax
+from jaxrnn.flax_common.layers import check_deterministic, is_cell, overridden, step_layer, to_flax
 from jaxrnn.flax_common.variables import Sharding
 from jaxrnn.hints import Spelled
 from jaxrnn.layer import Layer
@@ -158,7 +157,11 @@ class SequenceModule(Spelled, nn.Module):
         if self.is_initializing():
             fail("step", "called on variables that a call over a sequence initialised", Said("none yet"))
         self._check_mutable()
-        layer, inputs = self.functional, jnp.asarray(check_numbers(inputs, "inputs"))
+        if init_key is not None:
+            check_key(init_key, "init_key")
+        check_time(start_step, "start_step")
+        deterministic = check_deterministic(self, deterministic)
+        layer, inputs = self.functional, check_numbers(inputs, "inputs")
         features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
         batch = inputs.shape[: inputs.ndim - features]
         start: Any = self.get_variable(*STATE)
@@ -166,7 +169,7 @@ class SequenceModule(Spelled, nn.Module):
             check_kept(start, batch, features or 1, layer is not None)
         if layer is None:
             start = self.cell.initialize_carry(_key_or_default(init_key), inputs.shape) if start is None else start
-            carry, y = self.cell(start, inputs)
+            carry, y = self.cell(start, jnp.asarray(inputs))
         else:
             params, layer = nn.meta.unbox(self._given_params()), self._fitted(layer, start)
             if start is None:
@@ -175,7 +178,8 @@ class SequenceModule(Spelled, nn.Module):
                 start = self._own_form(layer, layer.initial_carry(batch, params))
             if rng is None:
                 rng = noise_key(self, layer, deterministic)
-            carry, y = step_layer(layer, params, start, inputs, rng is None, rng, step=start_step, per_step=per_step)
+                deterministic = rng is None
+            carry, y = step_layer(layer, params, start, inputs, deterministic, rng, step=start_step, per_step=per_step)
         self.put_variable(*STATE, carry)
         return y
 
@@ -291,7 +295,7 @@ class RNN(SequenceModule):
         check_lifting(variable_axes=self.variable_axes, split_rngs=self.split_rngs)
         if self.in_features is not None or self.sharding is not None:
             got = (self.in_features, self.sharding)
-            fail("in_features and sharding", "left out for a cell module, which has its own", Said(got))
+            fail("in_features and sharding", "left out for a cell module, which has its own", got)
         if not isinstance(self.cell, SingleStep) or overridden(type(self.cell), SingleStep):
             return None
         return self.cell.functional

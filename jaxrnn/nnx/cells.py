@@ -17,6 +17,7 @@ from jaxrnn.dtypes import check_dtype
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.layers import (
     check_carry_init,
+    check_deterministic,
     initial_carry,
     make_cell,
     overridden,
@@ -28,6 +29,12 @@ from jaxrnn.flax_common.variables import NONE, Metadata, Sharding
 from jaxrnn.layer import Layer
 from jaxrnn.nnx.parameters import Parameters, Rngs
 from jaxrnn.typing import Activation, Array, Initializer, Params
+
+
+def check_carry_rngs(rngs: Any) -> None:
+    """What draws an initial carry, or None."""
+    if not isinstance(rngs, Rngs | None):
+        fail("rngs", "an nnx.Rngs or an nnx.RngStream, which draws the initial carry", rngs, kind=TypeError)
 
 
 class CellModule(Parameters, nnx.RNNCellBase):
@@ -101,7 +108,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
         Raises:
             TypeError, ValueError: an argument does not fit the cell; the message names it.
         """
-        deterministic = self.deterministic if deterministic is None else deterministic
+        deterministic = check_deterministic(self, deterministic)
         inputs, params = self._prepared(inputs)
         return step_layer(self.cell, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
 
@@ -121,8 +128,10 @@ class CellModule(Parameters, nnx.RNNCellBase):
         Raises:
             ValueError: `carry_init` is given without `rngs`.
         """
-        carry_init = carry_init or self.carry_init
+        carry_init = self.carry_init if carry_init is None else carry_init
+        check_carry_init(carry_init)
         rngs = self.rngs if rngs is None else rngs
+        check_carry_rngs(rngs)
         if carry_init is not None and rngs is None:
             fail("rngs", "given, since `carry_init` draws the carry", Said("None"))
         stream: Any = rngs.carry if isinstance(rngs, nnx.Rngs) else rngs
@@ -150,7 +159,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
         Args:
           deterministic: if True, run without noise.
         """
-        self.deterministic = self.deterministic if deterministic is None else deterministic
+        self.deterministic = check_deterministic(self, deterministic)
 
 
 class _NamedCell(CellModule):
@@ -173,10 +182,10 @@ class _NamedCell(CellModule):
         rngs: Rngs,
         **options: Any,
     ):
-        if options.get("learn_carry") and carry_init is not None:
+        if check_flag(options.get("learn_carry", False), "learn_carry") and carry_init is not None:
             options, carry_init = options | {"carry_init": carry_init}, None
         check_carry_init(carry_init)
-        check_flag(keep_rngs, "keep_rngs")
+        keep_rngs = check_flag(keep_rngs, "keep_rngs")
         self._promote = None
         self._dtype = check_dtype(options.get("dtype"), "dtype")
         if promote_dtype is not None:

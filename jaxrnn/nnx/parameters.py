@@ -31,7 +31,7 @@ class Parameters(Spelled, nnx.Module):
         rngs: Any,
         metadata: Mapping[str, Metadata] = NONE,
     ) -> None:
-        check_size(in_features, "in_features")
+        in_features = check_size(in_features, "in_features")
         if not isinstance(rngs, Rngs):
             fail("rngs", "an nnx.Rngs, from which parameters are drawn", rngs, kind=TypeError)
         self.cell = layer

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxrnn.carries import like, plain
-from jaxrnn.checks import check_batch, check_flag, check_key
-from jaxrnn.engine.check import check_numbers
+from jaxrnn.checks import check_batch, check_key, check_numbers, check_time
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
@@ -28,10 +27,10 @@ from jaxrnn.flax_common.call import (
     resolve_flags,
     run_layer,
 )
-from jaxrnn.flax_common.layers import is_cell, step_layer, to_flax
+from jaxrnn.flax_common.layers import check_deterministic, is_cell, step_layer, to_flax
 from jaxrnn.flax_common.variables import Sharding
 from jaxrnn.layer import Layer
-from jaxrnn.nnx.cells import CellModule
+from jaxrnn.nnx.cells import CellModule, check_carry_rngs
 from jaxrnn.nnx.lifted import STATE_AXES, run_lifted
 from jaxrnn.nnx.parameters import Parameters, Rngs
 from jaxrnn.typing import Array, Params
@@ -224,7 +223,8 @@ class RNN(Parameters):
             fail("step", expected, Said(f"stateful={self.state is not None}, reverse={self.reverse}"))
         if rngs is not None and not isinstance(rngs, Rngs):
             check_key(rngs, "rngs")
-        layer, inputs = self.functional, jnp.asarray(check_numbers(inputs, "inputs"))
+        check_time(start_step, "start_step")
+        layer, inputs = self.functional, check_numbers(inputs, "inputs")
         features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
         batch = inputs.shape[: inputs.ndim - features]
         start = self.state.get_value()
@@ -232,7 +232,7 @@ class RNN(Parameters):
             check_kept(start, batch, features or 1, layer is not None)
         if layer is None:
             start = self._cells_carry(inputs.shape, rngs) if start is None else start
-            carry, y = self.cell(start, inputs)
+            carry, y = self.cell(start, jnp.asarray(inputs))
         else:
             xs, params = self._prepared(inputs)
             if start is None:
@@ -271,7 +271,7 @@ class RNN(Parameters):
         Args:
           deterministic: if True, run without noise.
         """
-        self.deterministic = self.deterministic if deterministic is None else deterministic
+        self.deterministic = check_deterministic(self, deterministic)
 
     @property
     def functional(self) -> Layer | None:
@@ -286,9 +286,7 @@ class RNN(Parameters):
         return self.cell.params if isinstance(self.cell, CellModule) else super().params
 
     def _noise_key(self, layer: Layer, rngs: Any, deterministic: bool | None) -> Array | None:
-        deterministic = self.deterministic if deterministic is None else deterministic
-        check_flag(deterministic, "deterministic")
-        if deterministic or not layer.noisy:
+        if check_deterministic(self, deterministic) or not layer.noisy:
             return None
         rngs = self.dropout_rngs if rngs is None else rngs
         if rngs is None:
@@ -333,8 +331,7 @@ class RNN(Parameters):
 
     def _carry_rngs(self, rngs: Any) -> Any:
         rngs = self.rngs if rngs is None else rngs
-        if not isinstance(rngs, Rngs | None):
-            fail("rngs", "an nnx.Rngs or an nnx.RngStream, which draws the initial carry", rngs, kind=TypeError)
+        check_carry_rngs(rngs)
         return rngs.carry.fork() if isinstance(rngs, nnx.Rngs) else rngs  # as Flax's RNN does
 
     def _cells_carry(self, input_shape: tuple[int, ...], rngs: Any) -> Any:

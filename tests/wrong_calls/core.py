@@ -105,6 +105,7 @@ ENGINE = {
     "scan, of a connection": Call(jaxrnn.scan, lambda: scanned(ROUND), SCAN),
     "scan_carries": Call(jaxrnn.scan_carries, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
     "scan_truncated": Call(jaxrnn.scan_truncated, lambda: scanned(GRU) | dict(k1=1), SCAN, ARGUMENTS, FITS),
+    "checkify": Call(jaxrnn.checkify, lambda: dict(function=jaxrnn.scan), dict(errors="frozenset | set")),
     "explain": Call(jaxrnn.explain, lambda: dict(cell=STACK)),
 }
 

@@ -31,6 +31,9 @@ def keras_calls() -> dict[str, Call]:
     for name in ("LSTM", "GRU", "SimpleRNN"):
         for made in (name, f"{name}Cell"):
             calls[made] = Call(getattr(K, made), lambda: dict(units=H, in_features=D, rngs=rngs()), OF_KERAS)
+            calls[f"{made}, dropout"] = Call(
+                getattr(K, made), lambda: dict(units=H, dropout=0.5, seed=1, in_features=D, rngs=rngs()), OF_KERAS
+            )
         layer, keeps = (getattr(K, name)(H, in_features=D, rngs=rngs(), stateful=keeps) for keeps in (False, True))
         cell = getattr(K, f"{name}Cell")(H, in_features=D, rngs=rngs())
         states = [STATE] * (2 if name == "LSTM" else 1)

@@ -21,7 +21,8 @@ def linen_call(module: Callable[..., Any], right: Callable[[], Any], types: dict
     types = SETTINGS | COMMON | dict(carry_init="function | None") | types
     without = dict(parent="Flax's", name="Flax's")
     without |= dict.fromkeys(("variable_axes", "variable_broadcast", "variable_carry", "split_rngs"), "of Flax cells")
-    return Call(module, right, types, known_as=dict(in_features=("inputs",)), made_by=run, without=without)
+    known_as = dict(in_features=("inputs",), learn_carry=("initialize_carry",))  # which a module without parameters has
+    return Call(module, right, types, known_as=known_as, made_by=run, without=without)
 
 
 def linen_method(module: Any, method: Callable[..., Any], right: Callable[[], Any], *arguments: Any) -> Call:
@@ -37,12 +38,17 @@ def linen_method(module: Any, method: Callable[..., Any], right: Callable[[], An
 
 def resetting(module: Any) -> Call:
     """Of a module that keeps its carry."""
+    return keeping(module, "reset_state", dict)
+
+
+def keeping(module: Any, method: str, right: Callable[[], Any]) -> Call:
+    """Of a method that changes the carry which a module keeps."""
     variables = module.init(KEY, X)
 
     def run(**given: Any) -> Any:
-        return module.apply(variables, **given, method="reset_state", mutable=["carry"])
+        return module.apply(variables, **given, method=method, mutable=["carry"])
 
-    return Call(module.reset_state, types=SEQUENCE, made_by=run)
+    return Call(getattr(module, method), right, SEQUENCE, made_by=run)
 
 
 def linen_calls() -> dict[str, Call]:
@@ -53,6 +59,7 @@ def linen_calls() -> dict[str, Call]:
         calls[f"{name}Cell"] = linen_call(cell, lambda: dict(features=H), {}, X[:, 0])
         calls[f"{name}.__call__"] = linen_method(layer(H), layer.__call__, lambda: dict(inputs=X), X)
         calls[f"{name}.reset_state"] = resetting(layer(H, stateful=True))
+        calls[f"{name}.step"] = keeping(layer(H, stateful=True), "step", lambda: dict(inputs=X[:, 0]))
         carry = cell(H).initialize_carry(KEY, (B, D))
         calls[f"{name}Cell.__call__"] = linen_method(
             cell(H), cell.__call__, lambda carry=carry: dict(carry=carry, inputs=X[:, 0]), carry, X[:, 0]
@@ -60,6 +67,7 @@ def linen_calls() -> dict[str, Call]:
         calls[f"{name}Cell.initialize_carry"] = Call(
             cell(H).initialize_carry, lambda: dict(rng=KEY, input_shape=(B, D)), SEQUENCE | dict(rng="any")
         )
+    calls["SimpleCell"] = linen_call(L.SimpleCell, lambda: dict(features=H), {}, X[:, 0])
     calls["RNN"] = linen_call(L.RNN, lambda: dict(cell=L.LSTMCell(H)), dict(cell="Layer"))
     calls["RNN, of a layer"] = linen_call(L.RNN, lambda: dict(cell=GRU), dict(cell="Layer"))
     calls["CellModule"] = linen_call(L.CellModule, lambda: dict(cell=GRU), {}, X[:, 0])

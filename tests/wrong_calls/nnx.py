@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jaxrnn.nnx as N
+from jaxrnn.cells import elman
+from jaxrnn.flax_common.layers import simple
 from tests.wrong_calls.calls import Call, annotations
 from tests.wrong_calls.core import COMMON, GRU, B, D, H
 from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, X, options_of, rngs
+
+METADATA = dict.fromkeys(("kernel_metadata", "recurrent_kernel_metadata", "bias_metadata"), "dict")  # of any names
+OF_CELLS = METADATA | dict(carry_init="function | None", rngs="Rngs")
+
+
+def first_step(module: Callable[..., Any]) -> Callable[..., Any]:
+    """One step of a module that has kept nothing yet."""
+    return lambda **given: module(D, H, rngs=rngs(), stateful=True).step(**given)
 
 
 def nnx_calls() -> dict[str, Call]:
     settings = {name: text for name, text in annotations(N.RNN).items() if name not in ("cell", "in_features")}
     right = lambda: dict(in_features=D, hidden_features=H, rngs=rngs())  # noqa: E731
     calls = {}
+    simples = {name: text for name, text in (options_of(elman) | options_of(simple)).items() if name != "leak"}
+    calls["SimpleCell"] = Call(N.SimpleCell, right, SETTINGS | COMMON | OF_CELLS, simples)
     for name, factory in FACTORIES.items():
         more = options_of(factory)
-        types = SETTINGS | COMMON | dict(merge="str | function | None", carry_init="function | None", rngs="Rngs")
+        types = SETTINGS | COMMON | OF_CELLS | dict(merge="str | function | None")
         without = dict(state_axes="of Flax cells", broadcast_rngs="of Flax cells")
         calls[name] = Call(getattr(N, name), right, types, settings | more, without=without)
         calls[f"{name}Cell"] = Call(getattr(N, f"{name}Cell"), right, types, more)
@@ -23,6 +38,9 @@ def nnx_calls() -> dict[str, Call]:
         calls[f"{name}.__call__"] = Call(layer.__call__, lambda: dict(inputs=X), SEQUENCE)
         calls[f"{name}.reset_state"] = Call(keeps.reset_state, types=SEQUENCE)
         calls[f"{name}.set_view"] = Call(keeps.set_view)
+        calls[f"{name}.step"] = Call(
+            keeps.step, lambda: dict(inputs=X[:, 0]), SEQUENCE, made_by=first_step(getattr(N, name))
+        )
         carry = cell.initialize_carry((B, D))
         calls[f"{name}Cell.__call__"] = Call(
             cell.__call__,
@@ -31,7 +49,10 @@ def nnx_calls() -> dict[str, Call]:
             known_as=dict(inputs=("carry",)),
         )
         calls[f"{name}Cell.initialize_carry"] = Call(
-            cell.initialize_carry, lambda: dict(input_shape=(B, D)), SEQUENCE | dict(rngs="Rngs | None")
+            cell.initialize_carry,
+            lambda: dict(input_shape=(B, D)),
+            SEQUENCE | dict(rngs="Rngs | None"),
+            known_as=dict(carry_init=("rngs",)),  # which it draws from
         )
     calls["RNN"] = Call(
         N.RNN, lambda: dict(cell=N.LSTMCell(D, H, rngs=rngs())), SETTINGS | dict(cell="Layer"), without=without

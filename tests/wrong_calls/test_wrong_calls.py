@@ -46,7 +46,7 @@ PIECES = {
     "set_view",
 }
 PIECES |= {"beside", "check", "check_attending", "check_carry", "check_sequence", "features"}  # of decoders
-PIECES |= {"declare", "input_size", "carry_shapes", "pack", "reinitialize", "resolve"}
+PIECES |= {"one_step", "fitted", "declare", "input_size", "carry_shapes", "pack", "reinitialize", "resolve"}
 PIECE = "a piece that the engine or a module arranges, of checked arguments"
 NO_CALL = "nothing to call by itself"
 INSIDE = {
