@@ -137,7 +137,7 @@ def check_array(value: Any, argument: str, expected: str = "an array") -> Any:
     return value
 
 
-def check_numbers(value: Any, argument: str) -> ArrayLike:
+def check_numbers(value: Any, argument: str) -> Any:
     """An array of floats, integers or bools, of JAX or NumPy."""
     check_array(value, argument)
     if not is_numeric(value.dtype):
