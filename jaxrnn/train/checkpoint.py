@@ -228,7 +228,7 @@ class Checkpoints:
         return f"Is the disk full ({free / 2**20:,.0f} MiB are free)? "
 
 
-def _check_arrays(tree: Any, argument: str, *kinds: type) -> None:
+def _check_arrays(tree: Any, argument: str, *kinds: Any) -> None:
     """A tree of arrays, or of their forms, one or more."""
     found = jax.tree_util.tree_leaves_with_path(tree)
     if not found:
