@@ -5,7 +5,7 @@
 # `commit_success.txt` written, can be restored. But Orbax looks for the parts to merge with a glob below the path, in
 # which `[1]` is a set of characters: it finds none, logs a warning ("Skipping merge of OCDBT checkpoints: No per-process
 # OCDBT checkpoint subdirs found"), commits a folder without its top `manifest.ocdbt`, and says so only when one restores,
-# which may be after the training. Renaming the folder afterwards does not help. `[`, `]`, `{1}`, `*` and `?` alone are fine.
+# which may be after the training. Renaming the folder afterwards does not help. `[`, `]`, `{1}`, `*` and `?` are fine.
 #
 # Keep a closed pair of brackets out of the whole path, or read a checkpoint back before relying on it.
 #

@@ -219,15 +219,24 @@ class _Walk:
         if _library(function.__globals__.get("__name__")) in LIBRARIES:
             return inner
         self.changes |= bool(cells)
-        for name, attributes in _globals(function.__code__):
-            value = function.__globals__.get(name, ...)
-            if isinstance(value, types.ModuleType) and _library(value.__name__) not in LIBRARIES:
-                inner += [getattr(value, a) for a in attributes if hasattr(value, a)]
-                self.changes = True
-            elif value is not ... and not isinstance(value, (type, types.ModuleType)):
+        names, attributes = _read_by(function.__code__)
+        for value in (*cells, *(function.__globals__.get(name, ...) for name in names)):
+            if isinstance(value, (type, types.ModuleType)):
+                inner += self._attributes(value, attributes)
+            elif value is not ... and not any(value is c for c in cells):
                 inner.append(value)
                 self.changes |= not isinstance(value, types.FunctionType) and not _from_library(value)
         return inner
+
+    def _attributes(self, owner: Any, names: tuple[str, ...]) -> list[Any]:
+        """What a user's module or class holds under these names; methods are not changed, but overridden."""
+        of = owner.__name__ if isinstance(owner, types.ModuleType) else owner.__module__
+        if _library(of) in LIBRARIES:
+            return []
+        found = [getattr(owner, n) for n in names if hasattr(owner, n)]
+        found = [a for a in found if isinstance(owner, types.ModuleType) or not hasattr(type(a), "__get__")]
+        self.changes |= bool(found)
+        return found
 
     def _object(self, value: Any) -> list[Any]:
         """An object of some class; what has no attributes in Python is known by identity."""
@@ -271,7 +280,7 @@ def _slots(owner: type) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _globals(code: types.CodeType) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _read_by(code: types.CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The globals that code reads, functions within it included, and the attributes that it reads of anything."""
     names: dict[str, None] = {}
     attributes: dict[str, None] = {}
@@ -284,4 +293,4 @@ def _globals(code: types.CodeType) -> tuple[tuple[str, tuple[str, ...]], ...]:
                 names[instruction.argval] = None
             elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
                 attributes[instruction.argval] = None
-    return tuple((name, tuple(attributes)) for name in names)
+    return tuple(names), tuple(attributes)

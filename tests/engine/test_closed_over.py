@@ -212,6 +212,14 @@ class ByAttribute:
         return jnp.tanh(self.scale * v)
 
 
+class Held:
+    scale = 1.0
+
+
+def by_a_class(v: Any) -> Any:
+    return jnp.tanh(Held.scale * v)
+
+
 class ByRule:
     """Only the derivative reads the attribute."""
 
@@ -235,6 +243,7 @@ def changeable() -> dict[str, tuple[Callable[[Any], Any], Callable[[float], None
         "global": (by_a_global, rebind),
         "attribute": (by_attribute, lambda a: setattr(by_attribute, "scale", a)),
         "attribute of a class": (ByAttribute(), lambda a: setattr(ByAttribute, "scale", a)),
+        "class": (by_a_class, lambda a: setattr(Held, "scale", a)),
         "bound method": (by_attribute.__call__, lambda a: setattr(by_attribute, "scale", a)),
         "list": (lambda v: jnp.tanh(cell[0] * v), lambda a: cell.__setitem__(0, a)),
         "NumPy array": (lambda v: jnp.tanh(items["scale"] * v), lambda a: items["scale"].fill(a)),
