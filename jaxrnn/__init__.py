@@ -44,6 +44,7 @@ __all__ = [
     "Parameter",
     "__version__",
     "bidirectional",
+    "checkify",
     "decode",
     "elman",
     "explain",

@@ -137,7 +137,7 @@ def check_array(value: Any, argument: str, expected: str = "an array") -> Any:
     return value
 
 
-def check_numbers(value: Any, argument: str) -> ArrayLike:
+def check_numbers(value: Any, argument: str) -> Any:
     """An array of floats, integers or bools, of JAX or NumPy."""
     check_array(value, argument)
     if not is_numeric(value.dtype):
@@ -157,9 +157,8 @@ def is_array(value: Any) -> bool:
     return isinstance(value, (jax.Array, np.ndarray)) and not isinstance(value, np.ma.MaskedArray)
 
 
-def check_floats(value: Any, argument: str) -> Any:
+def check_floats(value: Any, argument: str, expected: str = f"an array of one of {FLOATS}") -> Any:
     """An array of floats, of JAX or NumPy."""
-    expected = f"an array of one of {FLOATS}"
     if not is_float(check_array(value, argument, expected).dtype):
         fail(argument, expected, value, kind=TypeError)
     return value

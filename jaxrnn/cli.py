@@ -175,7 +175,8 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     convert.add_argument(
         "--to", metavar="LIBRARY", help="for whom (default: as the suffix of TARGET says, else jaxrnn)"
     )
-    convert.add_argument("--prefix", default="", help="where the layer is in a larger model, such as encoder.rnn")
+    prefix = "where the layer is in a larger model, such as encoder.rnn; given several times, the layers make a stack"
+    convert.add_argument("--prefix", action="append", help=prefix)
 
 
 def train(arguments: argparse.Namespace, overrides: list[str], stop: StopRequest) -> int:
@@ -345,7 +346,9 @@ def convert(arguments: argparse.Namespace) -> int:
     from jaxrnn.interop import convert
 
     try:
-        library, table = convert(arguments.source, arguments.target, arguments.of, arguments.to, arguments.prefix)
+        prefixes = arguments.prefix or [""]
+        prefix = prefixes[0] if len(prefixes) == 1 else prefixes
+        library, table = convert(arguments.source, arguments.target, arguments.of, arguments.to, prefix)
     except TypeError as error:  # an array of the wrong type is the file's fault, not ours
         raise ValueError(str(error)) from error
     rows = [("array", "shape", "parameter"), *((row.theirs, str(list(row.shape)), row.ours) for row in table)]

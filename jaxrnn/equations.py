@@ -13,7 +13,7 @@ from weakref import WeakSet
 import jax
 import jax.numpy as jnp
 from jax import core
-from jax.extend.core import Jaxpr, Primitive
+from jax.extend.core import Jaxpr, Primitive, Var
 from jax.interpreters import batching
 
 from jaxrnn import rules
@@ -102,6 +102,22 @@ def run(jaxpr: Jaxpr, read: Sequence[Any], leaves: Sequence[Any], recur: Recurre
 def _asks(jaxpr: Jaxpr) -> bool:
     """Whether a recurrent product is asked for, at any depth."""
     return any(e.primitive is asked or any(map(_asks, inner(e))) for e in jaxpr.eqns)
+
+
+def asked_for(jaxpr: Jaxpr) -> set[str]:
+    """The kernels that traced equations multiply."""
+    own = {e.params["kernel"] for e in jaxpr.eqns if e.primitive is asked}
+    return own.union(*(asked_for(j) for e in jaxpr.eqns for j in inner(e)))
+
+
+def without_dead(jaxpr: Jaxpr) -> Jaxpr:
+    """Traced equations without those that no result depends on."""
+    live, kept = {v for v in jaxpr.outvars if isinstance(v, Var)}, []
+    for eqn in reversed(jaxpr.eqns):
+        if not live.isdisjoint(eqn.outvars):
+            live.update(v for v in eqn.invars if isinstance(v, Var))
+            kept.append(eqn)
+    return jaxpr.replace(eqns=kept[::-1])
 
 
 def apply(

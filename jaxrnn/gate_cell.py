@@ -5,21 +5,28 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from keyword import iskeyword
 from typing import Any, TypedDict, cast
+
+import jax
+import jax.numpy as jnp
 
 from jaxrnn import initializers
 from jaxrnn.cell import Cell, Noise, Update, name_of
 from jaxrnn.checks import check_flag, check_function, check_hashable, check_size, check_text
 from jaxrnn.dtypes import check_dtype, promote
+from jaxrnn.equations import asked_for, trace, without_dead
 from jaxrnn.errors import Said, fail
 from jaxrnn.hints import refuse_unknown, spelled
 from jaxrnn.layer import Parameter
 from jaxrnn.made import P, complete, options, remembered
 from jaxrnn.serialized import serialized
+from jaxrnn.step import one_row, product_shapes
 from jaxrnn.typing import Array, Carry, Initializer
 
-RESERVED = ("kernel", "recurrent_kernel", "bias")
+RECURRENT = "recurrent_kernel"
+RESERVED = ("kernel", RECURRENT, "bias")
 EQUATIONS = "a function of (carry, x, h) or (carry, x, recur, theta)"
 
 
@@ -219,7 +226,7 @@ def gate_cell(
             long = len(positional) == 4
             update = Update(equations, named) if long else Update(_one_product, (("equations", equations), *named))
             common = cast(Common, given)  # `build` names what is not in it
-            return build(
+            cell = build(
                 name,
                 size,
                 gates,
@@ -231,6 +238,10 @@ def gate_cell(
                 paper=paper,
                 common=common,
             )
+            if RECURRENT in _multiplied(cell, needed=not long):
+                return cell
+            alone = update if long else Update(_no_product, update.options)
+            return replace(cell, update=alone, parameters=tuple(p for p in cell.parameters if p[0] != RECURRENT))
 
         factory.__name__ = factory.__qualname__ = name
         factory.__module__ = equations.__module__
@@ -283,6 +294,29 @@ def _one_product(
 ) -> tuple[Carry, Array]:
     """The form of most cells: exactly one product, with the previous output."""
     return equations(carry, x, recur(carry.h), **named)
+
+
+def _no_product(
+    carry: Any, x: Any, recur: Any, theta: dict[str, Any], *, equations: Callable[..., Any], **named: Any
+) -> tuple[Carry, Array]:
+    """For equations that make nothing of the product: there is none."""
+    return equations(carry, x, jax.tree.map(jnp.zeros_like, x), **named)
+
+
+def _multiplied(cell: Cell, *, needed: bool) -> set[str]:
+    """The recurrent kernels that a cell's equations multiply (and need); all of them, where only a call can tell."""
+    array = lambda p: jax.ShapeDtypeStruct(p.shape, jnp.float32)  # noqa: E731
+    declared = cell.declare(1).items()
+    kernels = {n: array(p) for n, p in declared if p.role == "recurrent"}
+    theta = {n: array(p) for n, p in declared if p.role == "unit"}
+    if cell.per_step:
+        return set(kernels)
+    shapes = partial(product_shapes, cell.gates, kernels, jnp.float32)
+    try:
+        traced = trace(cell.update, shapes, *one_row(cell, jnp.float32, theta), {})
+    except Exception:  # of a user's equations, whatever it is; they say it where they run
+        return set(kernels)
+    return asked_for(without_dead(traced.jaxpr) if needed else traced.jaxpr)
 
 
 def add_noise(

@@ -7,6 +7,7 @@ and its subclasses) and in how steps are arranged in time.
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import import_module
@@ -110,6 +111,15 @@ def product_shapes(
         return Recur(names, Products(kernels), dtype, None)(h, gates, kernel)
 
     return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(multiply, h, kernels))
+
+
+def one_row(cell: Cell, dtype: Any, theta: Mapping[str, Any]) -> tuple[Carry, Any, dict[str, Any]]:
+    """The shapes of carry, x and theta as equations see them on one row without batch axes; those of `theta` given."""
+    array = lambda shape: jax.ShapeDtypeStruct(shape, dtype)  # noqa: E731
+    carry = cell.carry_type(*map(array, cell.carry_shapes(())))
+    x = by_gate(cell.gates, tuple(array((cell.size,)) for _ in cell.gates))
+    apart = lambda a: tuple(jax.ShapeDtypeStruct(a.shape[1:], a.dtype) for _ in range(a.shape[0]))  # noqa: E731
+    return carry, x, {n: apart(a) if len(a.shape) == 2 else a for n, a in theta.items()}
 
 
 def pick_gates(kernel: Array, index: tuple[int, ...] | None, axis: int = 1) -> Array:

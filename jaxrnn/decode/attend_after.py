@@ -101,6 +101,7 @@ class AttendAfter(Attend):
         if self.input_feeding:
             return super().scan(params, xs, carry, memory, lengths=lengths, rng=rng, start_step=start_step)
         xs, valid = self.check_sequence(params, xs, memory, lengths)
+        carry = self.check_carry(carry, memory)
         cell = entry(params, "cell")
         carry, ys = scan(self.cell, cell, xs, carry, lengths=lengths, rng=rng, start_step=start_step)
         attended = self._attend(params, ys, memory)
@@ -147,6 +148,5 @@ def attend_after(
     (8,)
     """
     check_parts(cell, attention)
-    check_size(cell.output_size if units is None else units, "units")
-    check_flag(input_feeding, "input_feeding")
-    return AttendAfter(cell, attention, int(cell.output_size if units is None else units), bool(input_feeding))
+    units = check_size(cell.output_size if units is None else units, "units")
+    return AttendAfter(cell, attention, units, check_flag(input_feeding, "input_feeding"))

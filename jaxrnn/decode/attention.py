@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxrnn.checks import check_key, check_size
-from jaxrnn.dtypes import is_float, promote
+from jaxrnn.checks import check_array, check_floats, check_key, check_size
+from jaxrnn.dtypes import promote
 from jaxrnn.engine.check import check_lengths
 from jaxrnn.engine.masks import clean
 from jaxrnn.errors import fail
@@ -118,8 +117,7 @@ class Attention(abc.ABC):
         """
         sizes = self.check(params)
         check_memory(memory, None if sizes is None else sizes[1])
-        if not isinstance(query, (jax.Array, np.ndarray)) or not is_float(query.dtype):
-            fail("query", "a floating array [*B, Q] or [T, *B, Q]", query, kind=TypeError)
+        check_floats(query, "query", "a floating array [*B, Q] or [T, *B, Q]")
         batch = memory.mask.shape[:-1]
         size = memory.values.shape[-1] if sizes is None else sizes[0]
         if query.shape not in ((*batch, size), (*query.shape[:1], *batch, size)):
@@ -143,8 +141,7 @@ def clean_memory(
     values: ArrayLike, size: int | None, lengths: ArrayLike | None, mask: ArrayLike | None
 ) -> tuple[Array, Array]:
     """Checked values `[*B, S, M]` of a memory, zero at invalid positions, and the mask `[*B, S]` of the valid ones."""
-    if not isinstance(values, (jax.Array, np.ndarray)) or not is_float(values.dtype):
-        fail("values", "a floating array [*B, S, M]", values, kind=TypeError)
+    check_floats(values, "values", "a floating array [*B, S, M]")
     if values.ndim < 2:
         fail("values", "of shape [*B, S, M]", values)
     if size is not None and values.shape[-1] != size:
@@ -167,8 +164,7 @@ def check_memory(memory: Any, size: int | None = None) -> None:
     if not isinstance(memory, Memory):
         fail("memory", "a Memory, as the `memory` method returns", memory, kind=TypeError)
     for name, array in zip(("values", "keys"), memory, strict=False):
-        if not isinstance(array, (jax.Array, np.ndarray)) or not is_float(array.dtype):
-            fail(f"memory.{name}", "a floating array [*B, S, ...]", array, kind=TypeError)
+        check_floats(array, f"memory.{name}", "a floating array [*B, S, ...]")
     positions = memory.values.shape[:-1]
     if memory.values.ndim < 2 or size not in (None, memory.values.shape[-1]):
         fail(
@@ -182,10 +178,11 @@ def check_memory(memory: Any, size: int | None = None) -> None:
 
 
 def _check_bools(mask: Any, argument: str, shape: tuple[int, ...]) -> None:
-    if not isinstance(mask, (jax.Array, np.ndarray)) or mask.dtype != jnp.bool_:
-        fail(argument, f"bool of shape [*B, S] = {shape}", mask, kind=TypeError)
+    expected = f"bool of shape [*B, S] = {shape}"
+    if check_array(mask, argument, expected).dtype != jnp.bool_:
+        fail(argument, expected, mask, kind=TypeError)
     if mask.shape != shape:
-        fail(argument, f"bool of shape [*B, S] = {shape}", mask)
+        fail(argument, expected, mask)
 
 
 def flat_glorot(key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:

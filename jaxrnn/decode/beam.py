@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.checks import check_number, check_size
+from jaxrnn.closures import is_open
 from jaxrnn.decode.stepper import Step, check_decoder, is_distribution, log_probabilities
 from jaxrnn.errors import fail
 from jaxrnn.serialized import serialized
@@ -62,8 +63,8 @@ def beam(
 
     Args:
         step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. It runs under `vmap` over the
-            beam: what it closes over, such as an attention's memory, is shared and never copied. It is
-            compiled once: bind by `functools.partial` what changes, such as parameters.
+            beam: what it closes over, such as an attention's memory, is shared and never copied. It is compiled
+            once for all that it reads: bind by `functools.partial` arrays that change, such as parameters.
         carry: the carry before the first step: any pytree of arrays with the batch axes first.
         start: the first token to read, one or `[*B]`.
         width: K.
@@ -89,16 +90,16 @@ def beam(
     >>> beam(step, (), 0, width=2, length=2, end=0).tokens[:, 0].tolist()  # 0.4 * 0.9
     [2, 0]
     """
-    check_size(width, "width")
-    check_number(length_penalty, "length_penalty", "a finite number >= 0")
-    if length_penalty < 0:
+    width, length = check_size(width, "width"), check_size(length, "length")
+    alpha = check_number(length_penalty, "length_penalty", "a finite number >= 0")
+    if alpha < 0:
         fail("length_penalty", "a finite number >= 0", length_penalty)
     step, carry, start, stop = check_decoder(step, carry, start, length, end, width)
-    return _beam(step, carry, start, stop, float(length_penalty), width, length)
+    search = _beam if is_open(step.func) else _beam_jitted  # what belongs to an open trace must not outlive it
+    return search(step, carry, start, stop, alpha, width, length)
 
 
-@partial(jax.jit, static_argnums=(5, 6))
-def _beam(step: Step, carry: Carry, start: Array, end: Array, alpha: Array, width: int, length: int) -> Hypotheses:
+def _beam(step: Step, carry: Carry, start: Array, end: Array, alpha: Any, width: int, length: int) -> Hypotheses:
     axis = start.ndim  # of the beam
     read = jax.vmap(step, axis, axis)
 
@@ -147,7 +148,10 @@ def _beam(step: Step, carry: Carry, start: Array, end: Array, alpha: Array, widt
     return jax.tree.map(partial(jnp.where, found.lost[..., None]), lost, found.done)
 
 
-def _penalty(lengths: Array, alpha: Array, dtype: Any) -> Array:
+_beam_jitted = jax.jit(_beam, static_argnums=(5, 6))
+
+
+def _penalty(lengths: Array, alpha: Any, dtype: Any) -> Array:
     return ((5 + lengths.astype(dtype)) / 6) ** jnp.asarray(alpha, dtype)
 
 

@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.checks import check_size
-from jaxrnn.dtypes import is_float
+from jaxrnn.checks import check_floats, check_size
 from jaxrnn.errors import fail
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Float
@@ -186,8 +185,7 @@ def _check_filters(filters: Any) -> None:
 
 
 def _check_array(array: Any, argument: str, axes: str) -> None:
-    if not isinstance(array, (jax.Array, np.ndarray)) or not is_float(array.dtype):
-        fail(argument, f"a floating array {axes}", array, kind=TypeError)
+    check_floats(array, argument, f"a floating array {axes}")
 
 
 def _check_shape(array: ArrayLike, argument: str, filters: Filters, *last: int) -> None:

@@ -6,12 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
-from jaxrnn.checks import check_number, check_size
+from jaxrnn.checks import check_floats, check_number, check_size
 from jaxrnn.decode.stepper import is_distribution
-from jaxrnn.dtypes import is_float, promote
+from jaxrnn.dtypes import promote
 from jaxrnn.errors import fail
 from jaxrnn.typing import Array, ArrayLike
 
@@ -45,10 +44,10 @@ def filter_logits(logits: ArrayLike, temperature: Any = 1.0, top_k: int | None =
     >>> jnp.exp(filter_logits(logits, top_p=0.75)).tolist()
     [0.5, 0.25, 0.0, 0.0]
     """
-    if not isinstance(logits, (jax.Array, np.ndarray)):
-        fail("logits", "an array [..., V]", logits, kind=TypeError)
-    if not is_float(logits.dtype) or logits.ndim < 1 or logits.shape[-1] < 1:
-        fail("logits", "a floating array [..., V] with V >= 1", logits)
+    expected = "a floating array [..., V] with V >= 1"
+    check_floats(logits, "logits", expected)
+    if logits.ndim < 1 or logits.shape[-1] < 1:
+        fail("logits", expected, logits)
     check_choices(temperature, top_k, top_p)
     logits = jnp.asarray(logits)
     sound = is_distribution(logits)[..., None]

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxrnn.checks import check_key, check_number, check_size
+from jaxrnn.checks import check_floats, check_key, check_number, check_size
 from jaxrnn.decode.stepper import is_distribution
-from jaxrnn.dtypes import is_float, promote
+from jaxrnn.dtypes import promote
 from jaxrnn.errors import fail
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, ArrayLike, Float, PRNGKeyArray
@@ -49,8 +48,7 @@ class MixtureDensity:
         Raises:
             TypeError, ValueError: If it isn't a floating array of that size.
         """
-        if not isinstance(outputs, (jax.Array, np.ndarray)) or not is_float(outputs.dtype):
-            fail("outputs", f"a floating array [..., {self.size}]", outputs, kind=TypeError)
+        check_floats(outputs, "outputs", f"a floating array [..., {self.size}]")
         if outputs.ndim < 1 or outputs.shape[-1] != self.size:
             fail("outputs", f"of shape [..., {self.size}], 1 and 6 for each of {self.components} components", outputs)
         k, outputs = self.components, jnp.asarray(outputs, promote(outputs.dtype, jnp.float32))
@@ -144,8 +142,7 @@ def mixture_density(components: int) -> MixtureDensity:
     >>> density.sample(jax.random.key(0), mixture, bias=1.0).shape
     (7, 3)
     """
-    check_size(components, "components")
-    return MixtureDensity(components)
+    return MixtureDensity(check_size(components, "components"))
 
 
 def _checked(mixture: Any) -> Mixture:
@@ -153,8 +150,7 @@ def _checked(mixture: Any) -> Mixture:
     if not isinstance(mixture, Mixture):
         fail("mixture", "a Mixture, as `split` returns it", mixture, kind=TypeError)
     for name, array in zip(Mixture._fields, mixture, strict=True):
-        if not isinstance(array, (jax.Array, np.ndarray)) or not is_float(array.dtype):
-            fail(f"mixture.{name}", "a floating array", array, kind=TypeError)
+        check_floats(array, f"mixture.{name}", "a floating array")
     batch, k = mixture.end.shape, mixture.log_weights.shape[-1:]
     for name, axes in (("log_weights", k), ("means", (2, *k)), ("log_deviations", (2, *k)), ("correlations", k)):
         if getattr(mixture, name).shape != (*batch, *axes):
@@ -173,8 +169,7 @@ def _is_density(mixture: Mixture) -> Array:
 def _points(points: Any, mixture: Mixture, size: int) -> Array:
     """Points, one for each mixture, in its dtype."""
     name, shape = "point" if size == 3 else "place", (*mixture.end.shape, size)
-    if not isinstance(points, (jax.Array, np.ndarray)) or not is_float(points.dtype):
-        fail(name, f"a floating array {shape}", points, kind=TypeError)
+    check_floats(points, name, f"a floating array {shape}")
     if points.shape != shape:
         fail(name, f"of shape {shape}, one for each mixture", points)
     return jnp.asarray(points, mixture.end.dtype)

@@ -11,11 +11,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxrnn.checks import check_batch, check_time
+from jaxrnn.checks import check_batch, check_floats, check_time
 from jaxrnn.decode.attention import Memory, check_memory
-from jaxrnn.dtypes import is_float
 from jaxrnn.engine.check import check_lengths
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.errors import Said, fail
@@ -118,8 +116,7 @@ class Reader(abc.ABC):
         check_declared(self.declare(inputs, features), params)
         check_memory(memory, features)
         batch, axes = memory.mask.shape[:-1], f"[{time}*B, D]"
-        if not isinstance(x, (jax.Array, np.ndarray)) or not is_float(x.dtype):
-            fail(argument, f"a floating array {axes}", x, kind=TypeError)
+        check_floats(x, argument, f"a floating array {axes}")
         first = 1 if time else 0
         if x.ndim != len(batch) + 1 + first or x.shape[first:-1] != batch:
             fail(argument, f"of shape {axes} with *B = {batch} as the memory has it", x)
@@ -136,8 +133,7 @@ class Reader(abc.ABC):
 
 def check_state(array: Any, shape: tuple[int, ...], argument: str) -> Array:
     """What a reader hands from step to step beside its cell's carry."""
-    if not isinstance(array, (jax.Array, np.ndarray)) or not is_float(array.dtype):
-        fail(argument, f"a floating array {shape}", array, kind=TypeError)
+    check_floats(array, argument, f"a floating array {shape}")
     if array.shape != shape:
         fail(argument, f"of shape {shape}", array)
     return jnp.asarray(array)

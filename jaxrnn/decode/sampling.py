@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from jax import lax
 from jax.tree_util import Partial
 
-from jaxrnn.checks import check_key
+from jaxrnn.checks import check_key, check_size
+from jaxrnn.closures import is_open
 from jaxrnn.decode.logits import check_choices, filter_logits
-from jaxrnn.decode.stepper import NONE, Step, check_decoder, is_distribution, log_probabilities
+from jaxrnn.decode.stepper import NONE, Step, as_tree, check_decoder, is_distribution, log_probabilities
 from jaxrnn.dtypes import default_float
 from jaxrnn.serialized import serialized
 from jaxrnn.typing import Array, Carry, PRNGKeyArray
@@ -39,8 +40,8 @@ def greedy(step: Step, carry: Carry, start: Any, *, length: int, end: int | None
     A row whose logits are no distribution ends there, and its log-probability is NaN: see `Decoded`.
 
     Args:
-        step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. It is compiled once:
-            bind by `functools.partial` what changes, such as parameters; what it closes over is read when it compiles.
+        step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. It is compiled once
+            for all that it reads: bind by `functools.partial` arrays that change, such as parameters.
         carry: the carry before the first step: any pytree of arrays with the batch axes first.
         start: the first token to read, one or `[*B]`.
         length: at most so many tokens are written.
@@ -60,8 +61,9 @@ def greedy(step: Step, carry: Carry, start: Any, *, length: int, end: int | None
     >>> found.tokens.shape, found.lengths.tolist()
     ((5, 3), [5, 5, 5])
     """
+    length = check_size(length, "length")
     step, carry, start, stop = check_decoder(step, carry, start, length, end)
-    return _decode(step, carry, start, stop, Partial(_likeliest), length)
+    return _run(step, carry, start, stop, Partial(_likeliest), length)
 
 
 def sample(
@@ -101,8 +103,9 @@ def sample(
     >>> 0.8 < found.lengths.mean() < 1.2  # heads before the first tails
     Array(True, dtype=bool)
     """
+    length = check_size(length, "length")
     step, carry, start, stop = check_decoder(step, carry, start, length, end)
-    return _decode(step, carry, start, stop, _drawing(start, key, temperature, top_k, top_p), length)
+    return _run(step, carry, start, stop, _drawing(start, key, temperature, top_k, top_p), length)
 
 
 def stream(
@@ -136,13 +139,15 @@ def stream(
     >>> [int(token) for token in stream(step, (), 0, jax.random.key(0), end=4)]
     [1, 2, 3]
     """
-    step, carry, start, stop = check_decoder(step, carry, start, 1 if length is None else length, end)
+    length = None if length is None else check_size(length, "length")
+    _, carry, start, stop = check_decoder(step, carry, start, length or 1, end)
     choose = _drawing(start, key, temperature, top_k, top_p)
 
     def tokens() -> Iterator[Array]:
         state = _first(carry, start)
         while length is None or int(state.time) < length:
-            state = _advance_jitted(step, choose, stop, state)
+            now = as_tree(step)  # it may read something else than a token before
+            state = (_advance if is_open(now.func) else _advance_jitted)(now, choose, stop, state)
             if bool(jnp.isnan(state.log_probability).any()):
                 raise FloatingPointError(
                     f"no token {int(state.time)} can be chosen: the logits of `step` have NaN or inf, or all are -inf"
@@ -187,7 +192,11 @@ def _advance(step: Step, choose: Callable[[Array, Array], Array], end: Array, st
 _advance_jitted = jax.jit(_advance)
 
 
-@partial(jax.jit, static_argnums=5)
+def _run(step: Partial, *arguments: Any) -> Decoded:
+    """`_decode`, compiled. What a step reads of an open trace must not outlive it in a compiled program."""
+    return (_decode if is_open(step.func) else _decode_jitted)(step, *arguments)
+
+
 def _decode(step: Step, carry: Carry, start: Array, end: Array, choose: Any, length: int) -> Decoded:
     """Steps until `length` or until all rows have ended."""
 
@@ -204,6 +213,9 @@ def _decode(step: Step, carry: Carry, start: Array, end: Array, choose: Any, len
     tokens = jnp.broadcast_to(end, (length, *start.shape))
     state, tokens = lax.while_loop(going, advance, (_first(carry, start, dtype), tokens))
     return Decoded(tokens, state.lengths, state.log_probability)
+
+
+_decode_jitted = jax.jit(_decode, static_argnums=5)
 
 
 def _likeliest(_: Array, logits: Array) -> Array:

@@ -120,8 +120,7 @@ def bahdanau(units: int) -> Attention:
     >>> context.shape, weights[1].round(2).tolist()[3:]
     ((2, 6), [0.0, 0.0])
     """
-    check_size(units, "units")
-    return Additive(int(units))
+    return Additive(check_size(units, "units"))
 
 
 def luong(score: str = "general") -> Attention:
@@ -150,5 +149,4 @@ def luong(score: str = "general") -> Attention:
     >>> weights.tolist()
     [[0.0, 1.0, 0.0]]
     """
-    check_choice(score, "score", ("general", "dot"))
-    return Multiplicative(score)
+    return Multiplicative(check_choice(score, "score", ("general", "dot")))

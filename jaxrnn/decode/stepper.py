@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from jaxrnn.checks import LARGEST, check_size
-from jaxrnn.dtypes import is_float, promote
+from jaxrnn.checks import MOST, check_array, check_size, is_traced
+from jaxrnn.closures import still
+from jaxrnn.dtypes import is_float, is_integer, promote
 from jaxrnn.errors import Said, describe, fail
 from jaxrnn.step import carry_form
 from jaxrnn.typing import Array, Carry
@@ -22,13 +23,18 @@ NONE = -1  # in place of a token: there is nothing to choose
 
 
 def check_decoder(
-    step: Any, carry: Any, start: Any, length: Any, end: Any, width: int = 1
+    step: Any, carry: Any, start: Any, length: int, end: Any, width: int = 1
 ) -> tuple[Partial, Carry, Array, Array]:
-    """The step as a tree, the carry's arrays, the first tokens int32 [*B], and `end` (any token of none is -1)."""
+    """The step as a tree, the carry's arrays, the first tokens int32 [*B], and `end` (any token of none is -1).
+
+    `length` and `width` are sizes already; here together they have a bound.
+    """
     if not callable(step):
         fail("step", "a function (carry, token) -> (carry, logits)", step, kind=TypeError)
-    start = _check_start(start)
-    check_size(length, "length")
+    if not isinstance(step.func if isinstance(step, Partial) else step, Hashable):
+        fail("step", "hashable, since what it compiles to is kept", step, kind=TypeError)
+    given = _check_start(start)
+    start = jnp.asarray(given, jnp.int32)
     for path, leaf in jax.tree.leaves_with_path(carry):
         name = "carry" + jax.tree_util.keystr(path)
         numeric = isinstance(leaf, (bool, int, float, complex, jax.Array, np.generic)) or (
@@ -38,8 +44,8 @@ def check_decoder(
             fail(name, "an array", leaf, kind=TypeError)
         if np.shape(leaf)[: start.ndim] != start.shape:
             fail(name, f"with the batch axes of start, {start.shape}, first", leaf)
-        if isinstance(leaf, int) and abs(leaf) > LARGEST:
-            fail(name, f"an array, or a number within {LARGEST:,}", leaf)
+        if isinstance(leaf, int) and abs(leaf) > MOST:
+            fail(name, f"an array, or a number within {MOST:,}", leaf)
     step, carry = as_tree(step), jax.tree.map(jnp.asarray, carry)
     tokens = _check_logits(jax.eval_shape(step, carry, start), carry, start.shape)
     if end is not None:
@@ -47,28 +53,30 @@ def check_decoder(
             fail("end", "None or a token", end, kind=TypeError)
         if not 0 <= end < tokens:
             fail("end", f"None or a token in [0, {tokens})", end)
-    if not isinstance(start, jax.core.Tracer) and start.size and not bool(((start >= 0) & (start < tokens)).all()):
-        fail("start", f"tokens in [0, {tokens})", Said(f"values from {int(start.min())} to {int(start.max())}"))
+    _check_tokens(given, tokens)
     beams = max(start.size, 1) * width
-    check_size(width, "width", max(width * LARGEST // (beams * tokens), 1))  # all that compete at a step
-    check_size(length, "length", max(LARGEST // beams, 1))
+    check_size(width, "width", max(width * MOST // (beams * tokens), 1))  # all that compete at a step
+    check_size(length, "length", max(MOST // beams, 1))
     return step, carry, start, jnp.int32(NONE if end is None else end)
 
 
-def _check_start(start: Any) -> Array:
-    """The first tokens, int32 [*B]."""
+def _check_start(start: Any) -> Any:
+    """The first tokens, one or an array [*B], none of them beyond what int32 holds."""
     expected = "a token or an integer array [*B] of tokens"
-    if isinstance(start, bool) or not isinstance(start, (int, np.integer, np.ndarray, jax.Array)):
+    if isinstance(start, int) and not isinstance(start, bool):
+        start = int(start)
+    elif not is_integer(check_array(start, "start", expected).dtype):
         fail("start", expected, start, kind=TypeError)
-    if not isinstance(start, int) and not jnp.issubdtype(start.dtype, jnp.integer):
-        fail("start", expected, start, kind=TypeError)
-    if (
-        not isinstance(start, jax.Array)
-        and np.size(start)
-        and not -LARGEST <= np.min(start) <= np.max(start) <= LARGEST
-    ):
-        fail("start", expected, Said(f"values from {np.min(start)} to {np.max(start)}"))
-    return jnp.asarray(start, jnp.int32)
+    _check_tokens(start, MOST)
+    return start
+
+
+def _check_tokens(start: Any, tokens: int) -> None:
+    """The first tokens are of the vocabulary; traced ones are taken at their word."""
+    if is_traced(start) or not np.size(start) or 0 <= np.min(start) <= np.max(start) < tokens:
+        return
+    got = Said(f"values from {np.min(start)} to {np.max(start)}") if np.ndim(start) else start
+    fail("start", f"tokens in [0, {tokens})", got)
 
 
 def _check_logits(result: Any, carry: Carry, batch: tuple[int, ...]) -> int:
@@ -90,15 +98,14 @@ def _check_logits(result: Any, carry: Carry, batch: tuple[int, ...]) -> int:
 def as_tree(step: Step) -> Partial:
     """A step as an argument of compiled functions. Arrays that `partial` has bound to it are arguments too.
 
-    So new parameters do not compile again; a closure's arrays are constants of its program.
+    So new parameters do not compile again; a closure's arrays are constants of its program. What else the step reads is
+    part of its value: where it has changed, the step is another one.
     """
-    if isinstance(step, Partial):
-        return step
     if isinstance(step, partial):
         bound = jax.tree.leaves((step.args, step.keywords))
-        if all(isinstance(leaf, (jax.Array, np.ndarray)) for leaf in bound):
-            return Partial(step.func, *step.args, **step.keywords)
-    return Partial(step)
+        if isinstance(step, Partial) or all(isinstance(leaf, (jax.Array, np.ndarray)) for leaf in bound):
+            return Partial(still(step.func), *step.args, **step.keywords)
+    return Partial(still(step))
 
 
 def log_probabilities(logits: Array) -> Array:

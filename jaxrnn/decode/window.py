@@ -172,8 +172,8 @@ def window(cell: Layer, components: int, stride: float = 0.05) -> Window:
     """
     if not isinstance(cell, Layer):
         fail("cell", "a Cell, such as jaxrnn.lstm(400)", cell, kind=TypeError)
-    check_size(components, "components")
-    check_number(stride, "stride", "a positive number")
-    if stride <= 0:
+    components = check_size(components, "components")
+    pace = check_number(stride, "stride", "a positive number")
+    if pace <= 0:
         fail("stride", "a positive number", stride)
-    return Window(cell, components, stride)
+    return Window(cell, components, pace)

@@ -25,7 +25,7 @@ from jaxrnn.engine.sequence import Job
 from jaxrnn.engine.units import NotByUnit, run_by_unit
 from jaxrnn.equations import Recurrent, run, trace
 from jaxrnn.layer import is_numeric
-from jaxrnn.step import by_gate, product_shapes, repeat_rows
+from jaxrnn.step import one_row, product_shapes, repeat_rows
 from jaxrnn.typing import Array, Carry
 
 MOST = 16  # numbers for each unit that are handed to every row
@@ -102,14 +102,8 @@ def _lifted(
     cell: Cell, dtype: Any, carry_dtype: Any, theta: Mapping[str, Any], per_step: Mapping[str, Any]
 ) -> tuple[Lifted, list[Array]]:
     """The equations, given the shapes of one row, and what they read."""
-    real = lambda shape: jax.ShapeDtypeStruct(shape, carry_dtype)  # noqa: E731
     kernels = {n: jax.ShapeDtypeStruct(p.shape, dtype) for n, p in cell.declare(1).items() if p.role == "recurrent"}
-    carry = cell.carry_type(*map(real, cell.carry_shapes(())))
-    x = by_gate(cell.gates, tuple(real((cell.size,)) for _ in cell.gates))
-    spread = {
-        n: tuple(real(a.shape[1:]) for _ in range(a.shape[0])) if len(a.shape) == 2 else a for n, a in theta.items()
-    }
-    arguments = carry, x, spread, dict(per_step)
+    arguments = *one_row(cell, carry_dtype, theta), dict(per_step)
     try:
         traced = trace(cell.update, partial(product_shapes, cell.gates, kernels, carry_dtype), *arguments)
     except Exception as error:  # of a user's equations, whatever it is; they say it again where they run as they stand

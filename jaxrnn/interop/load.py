@@ -161,6 +161,8 @@ def open_source(source: Any, library: str | None, layer: Layer | None, prefix: s
     if not isinstance(source, Mapping):
         expected = "a module, a mapping of named arrays, or a path"
         fail("source", expected, source, kind=TypeError)
+    if not source:
+        fail("source", "with arrays in it", source)
     return files.in_memory(below(folded(_without_params(from_mapping(source))), prefix))
 
 

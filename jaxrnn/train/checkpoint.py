@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxrnn.checks import check_size
+from jaxrnn.checks import check_flag, check_size
+from jaxrnn.dtypes import is_numeric
 from jaxrnn.errors import fail
 from jaxrnn.files import WriteError, appearing, remove, sweep
 from jaxrnn.train.first_format import read_orbax
 from jaxrnn.train.manifest import FormatError, changed_beside, damage, read_manifest, write_manifest
+from jaxrnn.train.options import check_whole
 from jaxrnn.train.state_file import StateError, read_state, same, write_state
 
 PROGRESS = "progress.json"
@@ -51,13 +53,12 @@ class Checkpoints:
     def __init__(self, folder: Path | str, keep: int) -> None:
         if not isinstance(folder, (str, Path)):
             fail("folder", "a path", folder, kind=TypeError)
-        check_size(keep, "keep")
-        self._folder, self._keep = Path(folder).absolute(), keep
+        self._folder, self._keep = Path(folder).absolute(), check_size(keep, "keep")
         self._run = self._folder.parent
 
     def path(self, step: int) -> Path:
         """The folder of a step's checkpoint."""
-        return self._folder / f"{step:09d}"
+        return self._folder / f"{check_whole(step, 'step', 0):09d}"
 
     def steps(self) -> list[int]:
         """Steps that have a checkpoint, good or damaged, in ascending order."""
@@ -75,7 +76,12 @@ class Checkpoints:
 
         Raises:
             CheckpointError: If it cannot be written (a full disk, for example). Earlier checkpoints are untouched.
+            TypeError, ValueError: If an argument is no step, no arrays of JAX, or nothing that JSON holds.
         """
+        step = check_whole(step, "step", 0)
+        best = None if best is None else check_whole(best, "best", 0)
+        _check_arrays(state, "state", jax.Array)
+        _check_json(progress)
         if self.path(step).exists():
             return
         try:
@@ -109,6 +115,8 @@ class Checkpoints:
         Raises:
             CheckpointError: If there are some and none is good, or the good one does not fit `like`.
         """
+        check_flag(set_aside, "set_aside")
+        _check_arrays(like, "like", jax.Array, jax.ShapeDtypeStruct)
         passed: dict[int, str] = {}
         for step in reversed(self.steps()):
             found = self._open(step, like, history=set_aside)
@@ -146,7 +154,12 @@ class Checkpoints:
 
         Raises:
             CheckpointError: If it does not fit `like`.
+            ValueError: If there is none of that step.
         """
+        _check_arrays(like, "like", jax.Array, jax.ShapeDtypeStruct)
+        if not self.path(step).is_dir():
+            fail("step", f"one that has a checkpoint in {self._folder}", step)
+        step = int(step)
         return self._read(self.path(step), step, like)
 
     def check_beside(self) -> None:
@@ -213,3 +226,23 @@ class Checkpoints:
         except OSError:
             return ""
         return f"Is the disk full ({free / 2**20:,.0f} MiB are free)? "
+
+
+def _check_arrays(tree: Any, argument: str, *kinds: Any) -> None:
+    """A tree of arrays, or of their forms, one or more."""
+    found = jax.tree_util.tree_leaves_with_path(tree)
+    if not found:
+        fail(argument, "a tree with arrays in it", tree, kind=TypeError)
+    for path, leaf in found:
+        if not isinstance(leaf, kinds) or not is_numeric(leaf.dtype):
+            fail(argument + jax.tree_util.keystr(path), "an array of JAX, of numbers", leaf, kind=TypeError)
+
+
+def _check_json(progress: Any) -> None:
+    expected = "a dict that JSON can hold"
+    if not isinstance(progress, dict):
+        fail("progress", expected, progress, kind=TypeError)
+    try:
+        json.dumps(progress)
+    except (TypeError, ValueError, RecursionError):
+        fail("progress", expected, progress, kind=TypeError)

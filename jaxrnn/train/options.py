@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jaxrnn.checks import LARGEST
 from jaxrnn.errors import fail
 
 MOST = 2**31 - 1  # what a step's number on the devices holds
@@ -19,19 +20,21 @@ def check(ok: bool, name: str, expected: str, got: object) -> None:
         fail(name, expected, got)
 
 
-def check_whole(value: Any, name: str, least: int = 1, what: str = "") -> None:
-    """Raise unless a value is an integer of at least `least`, and no larger than a device counts."""
+def check_whole(value: Any, name: str, least: int = 1, what: str = "") -> int:
+    """An integer of at least `least`, and no larger than a device counts, or an error."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         fail(name, f"an integer, {least} or more{what}", value, kind=TypeError)
     check(bool(value >= least), name, f"{least} or more{what}", value)
     check(bool(value <= MOST), name, f"{MOST} or less", value)
+    return int(value)
 
 
-def check_seed(value: Any, name: str) -> None:
-    """Raise unless a value can seed every generator."""
+def check_seed(value: Any, name: str) -> int:
+    """What can seed every generator, or an error."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         fail(name, "an integer in [0, 2**32)", value, kind=TypeError)
     check(bool(0 <= value < 2**32), name, "an integer in [0, 2**32)", value)
+    return int(value)
 
 
 def check_types(options: Any, section: str) -> None:
@@ -41,11 +44,13 @@ def check_types(options: Any, section: str) -> None:
         if typing.get_origin(kind) is Literal:
             kind = str
         value, wanted = getattr(options, field), (int, float) if kind is float else kind
-        if isinstance(value, np.generic) and isinstance(value.item(), wanted):  # as a configuration file holds it
-            value = value.item()
-            object.__setattr__(options, field, value)
-        if kind in words and (not isinstance(value, wanted) or (kind is not bool and isinstance(value, bool))):
+        plain = value.item() if isinstance(value, np.generic) else value  # as a configuration file holds it
+        if kind in words and (not isinstance(plain, wanted) or (kind is not bool and isinstance(plain, bool))):
             fail(f"{section}.{field}", words[kind], value, kind=TypeError)
+        if kind is float and isinstance(plain, int):
+            check(-LARGEST <= plain <= LARGEST, f"{section}.{field}", "a number", value)
+            plain = float(plain)
+        object.__setattr__(options, field, plain)
 
 
 def as_integers(values: Any, name: str, least: int = 0) -> np.ndarray:
@@ -61,7 +66,7 @@ def as_integers(values: Any, name: str, least: int = 0) -> np.ndarray:
 def as_numbers(values: Any, name: str) -> np.ndarray:
     """A one-dimensional array of numbers, or an error."""
     try:
-        found = np.asarray(values)
+        found = np.array(None) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)  # masks would be lost
     except (TypeError, ValueError):
         found = np.array(None)
     if found.ndim != 1 or found.dtype.kind not in "iuf":
@@ -73,9 +78,7 @@ def position(state: Any, *keys: str) -> list[int]:
     """What `get_state` gave, or an error."""
     if not isinstance(state, dict) or {*state} != {*keys}:
         fail("state", f"a position with {' and '.join(keys)}, as `get_state` gives it", state, kind=TypeError)
-    for key in keys:
-        check_whole(state[key], f"state[{key!r}]", 0)
-    return [state[key] for key in keys]
+    return [check_whole(state[key], f"state[{key!r}]", 0) for key in keys]
 
 
 def check_set(chosen: str, path: str, ships: str, full: str) -> None:

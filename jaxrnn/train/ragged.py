@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrnn.checks import check_function
-from jaxrnn.errors import Said
+from jaxrnn.checks import check_function, check_numbers, is_array
+from jaxrnn.errors import fail
 from jaxrnn.serialized import serialized
 from jaxrnn.train.options import as_integers, as_numbers, check, check_seed, check_whole, position
 from jaxrnn.train.task import Batch
@@ -34,14 +34,11 @@ def pad(sequences: Sequence[np.ndarray], rows: np.ndarray, multiple: int = 8) ->
     >>> pad([np.array([5, 6, 7]), np.array([8])], np.array([1, 0, EMPTY]), multiple=2)._asdict()["values"].tolist()
     [[8, 0, 0, 0], [5, 6, 7, 0], [0, 0, 0, 0]]
     """
-    check_whole(multiple, "multiple")
+    multiple = check_whole(multiple, "multiple")
     rows = as_integers(rows, "rows", least=EMPTY)
-    check(len(sequences) >= 1, "sequences", "one or more", Said("none"))
-    known = f"indices of the {len(sequences)} sequences"
-    check(bool(len(sequences) > rows.max(initial=0)), "rows", known, rows.tolist())
+    first = _first(sequences, rows)
     lengths = np.array([0 if row == EMPTY else len(sequences[row]) for row in rows], np.int32)
     longest = max(-(-int(lengths.max(initial=0)) // multiple) * multiple, multiple)
-    first = np.asarray(sequences[0])
     values = np.zeros((len(rows), longest, *first.shape[1:]), first.dtype)
     for target, row, length in zip(values, rows, lengths, strict=True):
         if length:
@@ -49,9 +46,33 @@ def pad(sequences: Sequence[np.ndarray], rows: np.ndarray, multiple: int = 8) ->
     return Padded(values, lengths)
 
 
+def _first(sequences: Any, rows: np.ndarray) -> np.ndarray:
+    """The first of some sequences, once those of `rows` are there and arrays like it."""
+    expected = "a list of arrays, one or more"
+    if not isinstance(sequences, (list, tuple)) and not (is_array(sequences) and sequences.ndim):
+        fail("sequences", expected, sequences, kind=TypeError)
+    if not len(sequences):
+        fail("sequences", expected, sequences)
+    first = _with_time(sequences[0], "sequences[0]")
+    beyond = rows[rows >= len(sequences)]
+    check(not beyond.size, "rows", f"indices of the {len(sequences)} sequences", beyond.tolist()[:1])
+    for row in {*rows[rows > 0].tolist()}:
+        name = f"sequences[{row}]"
+        sequence = _with_time(sequences[row], name)
+        if sequence.shape[1:] != first.shape[1:] or not np.can_cast(sequence.dtype, first.dtype, "same_kind"):
+            fail(name, f"an array as the first, {first.dtype} [T, {', '.join(map(str, first.shape[1:]))}]", sequence)
+    return np.asarray(first)
+
+
+def _with_time(sequence: Any, name: str) -> Any:
+    if check_numbers(sequence, name).ndim < 1 or sequence.dtype.kind == "c":
+        fail(name, "an array of real numbers with an axis of time", sequence)
+    return sequence
+
+
 def in_order(lengths: np.ndarray, rows: int) -> Iterator[np.ndarray]:
     """Every sequence once, the shortest first, `rows` indices at a time; the last batch is filled up with EMPTY."""
-    check_whole(rows, "rows")
+    rows = check_whole(rows, "rows")
     order = np.argsort(as_numbers(lengths, "lengths"), kind="stable")
     return (_filled(order[start : start + rows], rows) for start in range(0, len(order), rows))
 
@@ -73,11 +94,9 @@ class ByLength:
     def __init__(
         self, lengths: np.ndarray, rows: int, seed: int, collate: Callable[[np.ndarray], Batch], pool: int = 50
     ) -> None:
-        lengths = as_numbers(lengths, "lengths")
-        check(len(lengths) >= 1, "lengths", "one sequence or more", Said("none"))
-        check_whole(rows, "rows")
-        check_whole(pool, "pool")
-        check_seed(seed, "seed")
+        given, lengths = lengths, as_numbers(lengths, "lengths")
+        check(len(lengths) >= 1, "lengths", "one sequence or more", given)
+        rows, pool, seed = check_whole(rows, "rows"), check_whole(pool, "pool"), check_seed(seed, "seed")
         check_function(collate, "collate", "a function of the rows' indices")
         self._lengths, self._rows, self._seed, self._collate, self._pool = lengths, rows, seed, collate, pool
         self.batches = -(-len(lengths) // rows)  # an epoch

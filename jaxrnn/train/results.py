@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,15 @@ from jaxrnn.errors import Said, fail
 NEEDED = ("command", "headline", "figures", "seconds", "cpu_seconds", "seed", "device")
 
 
-def read_results(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
+def read_results(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
     """The records of finished runs: files, or folders of runs with a result.json.
 
     Raises:
         ValueError: If there is none, or it isn't one.
     """
     records = []
-    if isinstance(paths, (str, Path)):
-        fail("paths", "an iterable of paths", paths, kind=TypeError)
+    if not isinstance(paths, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in paths):
+        fail("paths", "a list of paths", paths, kind=TypeError)
     for path in map(Path, paths):
         file = path / "result.json" if path.is_dir() else path
         try:
@@ -37,7 +37,11 @@ def read_results(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
 def to_table(records: Sequence[dict[str, Any]]) -> str:
     """A Markdown table, one run a row."""
     rows = [("command", "figure", "", "published", "seconds (of CPU)", "seed"), ("---",) * 6]
+    if not isinstance(records, (list, tuple)):
+        fail("records", "a list of records, as `read_results` gives them", records, kind=TypeError)
     for record in records:
+        if not isinstance(record, dict) or not {*NEEDED} <= {*record}:
+            fail("records", f"records with {', '.join(NEEDED)}", record, kind=TypeError)
         if record["headline"] not in record["figures"]:
             fail("records", f"records with the figure {record['headline']!r}", record["figures"])
         figure = record["figures"][record["headline"]]

@@ -11,9 +11,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from jaxrnn.checks import check_text
 from jaxrnn.errors import Said, fail
 
 DAMAGED = (
@@ -34,6 +36,7 @@ MOST = 2**30  # bytes of one file of a data set, unpacked: a small archive may a
 
 def read_source(path: str | Path, name: str, where: str) -> bytes:
     """The content of one file of a data set; see `read_sources`."""
+    _check_names([name], "name", "the name of a file")
     return read_sources(path, [name], where)[name]
 
 
@@ -50,8 +53,8 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
     """
     if not isinstance(path, (str, Path)):
         fail("path", "a path", path, kind=TypeError)
-    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names) or not names:
-        fail("names", "names of files", names, kind=TypeError)
+    _check_names(names, "names", "names of files")
+    check_text(where, "where")
     if not str(path):
         fail("data.path", _with(names), Said("none"), where)
     path = Path(path).expanduser()
@@ -93,6 +96,7 @@ def read_arrays(path: str | Path, name: str, arrays: Sequence[str], where: str) 
     Raises:
         ValueError: If the file or one of them is missing, or it is damaged; the message says where to get it.
     """
+    _check_names(arrays, "arrays", "names of arrays")
     content = read_source(path, name, where)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -108,6 +112,11 @@ def read_arrays(path: str | Path, name: str, arrays: Sequence[str], where: str) 
     if missing:
         fail("data.path", f"{name} with all its arrays", Said(f"one without {', '.join(missing)}"), where)
     return found
+
+
+def _check_names(names: Any, argument: str, expected: str) -> None:
+    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) and name for name in names):
+        fail(argument, expected, names, kind=TypeError)
 
 
 def _with(names: Sequence[str]) -> str:

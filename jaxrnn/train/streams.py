@@ -51,8 +51,7 @@ class Streams:
     """
 
     def __init__(self, symbols: np.ndarray, rows: int, length: int) -> None:
-        check_whole(rows, "rows")
-        check_whole(length, "length")
+        rows, length = check_whole(rows, "rows"), check_whole(length, "length")
         symbols = as_integers(symbols, "symbols")
         check(len(symbols) > rows, "rows", f"fewer rows than the text's {len(symbols)} symbols", rows)
         self._symbols = symbols

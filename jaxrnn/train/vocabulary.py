@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
+from jaxrnn.checks import is_array
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.train.options import as_integers, check_whole
 
@@ -50,12 +51,12 @@ class Vocabulary:
             at_least: Leave out what occurs less often.
             most: Keep so many tokens at most, special ones included.
         """
-        check_whole(at_least, "at_least")
-        check_whole(len(special) if most is None else most, "most", 0)
-        sequences = _checked(sequences)
-        counts = Counter(token for sequence in sequences for token in sequence)
+        at_least = check_whole(at_least, "at_least")
+        special = [*_texts(special, "special")]
+        most = None if most is None else check_whole(most, "most", 0)
+        counts = Counter(token for s in _rows(sequences) for token in _texts(s, "sequences"))
         ordered = sorted((t for t in counts if counts[t] >= at_least), key=lambda token: (-counts[token], token))
-        return cls(tuple(dict.fromkeys([*special, *ordered]))[:most])
+        return cls(tuple(map(str, dict.fromkeys([*special, *ordered])))[:most])
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -73,11 +74,14 @@ class Vocabulary:
         Raises:
             ValueError: If it is not in the vocabulary and there is no `<unk>`.
         """
+        return self._number(token, "token")
+
+    def _number(self, token: str, argument: str) -> int:
         if not isinstance(token, str):
-            fail("token", "a text", token, kind=TypeError)
+            fail(argument, "a text", token, kind=TypeError)
         found = self._numbers.get(token, self._numbers.get(UNKNOWN))
         if found is None:
-            fail("token", f"one of the {len(self)} tokens of the vocabulary", token, nearest(token, self.tokens))
+            fail(argument, f"one of the {len(self)} tokens of the vocabulary", token, nearest(token, self.tokens))
         return found
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
@@ -86,9 +90,7 @@ class Vocabulary:
         Raises:
             ValueError: As `number` does.
         """
-        if not isinstance(tokens, Iterable):
-            fail("tokens", "an iterable of texts", tokens, kind=TypeError)
-        return np.array([self.number(token) for token in tokens], np.int32)
+        return np.array([self._number(token, "tokens") for token in _texts(tokens, "tokens")], np.int32)
 
     def decode(self, numbers: Iterable[SupportsIndex]) -> list[str]:
         """The tokens of numbers.
@@ -96,18 +98,39 @@ class Vocabulary:
         Raises:
             ValueError: If one is not a token's.
         """
-        found = as_integers(numbers if isinstance(numbers, np.ndarray) else [*numbers], "numbers")
+        if isinstance(numbers, str):
+            fail("numbers", "an iterable of integers", numbers, kind=TypeError)
+        found = as_integers(numbers if is_array(numbers) else [*_in_order(numbers, "numbers", "integers")], "numbers")
         outside = found[found >= len(self)]
         if outside.size:
             fail("numbers", f"below {len(self)}, the size of the vocabulary", Said(str(outside[0])))
         return [self.tokens[number] for number in found]
 
 
-def _checked(sequences: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
-    """The sequences, each looked at as it comes; a text is a sequence of characters."""
-    if isinstance(sequences, str) or not isinstance(sequences, Iterable):
+def _in_order(values: Any, argument: str, of: str) -> Iterable[Any]:
+    """Something to go through that has an order: no set, and no dict, which would be read by its keys."""
+    if not isinstance(values, Iterable) or isinstance(values, (bytes, Mapping, Set)) or getattr(values, "ndim", 1) < 1:
+        fail(argument, f"an iterable of {of}", values, kind=TypeError)
+    return values
+
+
+def _texts(values: Any, argument: str) -> Iterator[str]:
+    """Texts, each looked at as it comes; a text is a sequence of characters."""
+    if not _may_hold_texts(values):
+        fail(argument, "an iterable of texts", values, kind=TypeError)
+    for value in _in_order(values, argument, "texts"):
+        if not isinstance(value, str):
+            fail(argument, "texts", value, kind=TypeError)
+        yield value
+
+
+def _rows(sequences: Any) -> Iterable[Any]:
+    """Sequences of texts; one text alone is none, though one can go through it."""
+    if isinstance(sequences, str) or not _may_hold_texts(sequences):
         fail("sequences", "sequences of texts", sequences, kind=TypeError)
-    for sequence in sequences:
-        if not isinstance(sequence, (str, Sequence, np.ndarray)):
-            fail("sequences", "sequences of texts", sequence, kind=TypeError)
-        yield sequence
+    return _in_order(sequences, "sequences", "sequences of texts")
+
+
+def _may_hold_texts(values: Any) -> bool:
+    """Any but arrays of numbers, which might be empty."""
+    return not is_array(values) or (isinstance(values, np.ndarray) and values.dtype.kind in "UO")

@@ -81,3 +81,18 @@ def test_mistakes(
     assert error.startswith("jaxrnn: error: ")
     assert message in error
     assert not list(source.parent.glob("ours*"))
+
+
+def test_several_prefixes_make_a_stack(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    model = torch.nn.ModuleDict({"low": torch.nn.LSTM(3, 4), "high": torch.nn.LSTM(4, 5)})
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    target = tmp_path / "ours.npz"
+    assert main(["convert", str(tmp_path / "model.pt"), str(target), "--prefix", "low", "--prefix", "high"]) == 0
+    layer = jaxrnn.stack([jaxrnn.lstm(4), jaxrnn.lstm(5)])
+    loaded, params = interop.load(target, layer=layer)
+    xs = np.random.default_rng(1).normal(size=(6, 2, 3)).astype(np.float32)
+    with torch.no_grad():
+        want = model["high"](model["low"](torch.from_numpy(xs))[0])[0].numpy()
+    np.testing.assert_allclose(jaxrnn.scan(loaded, params, xs)[1], want, rtol=1e-5, atol=1e-6)

@@ -210,6 +210,10 @@ def softmax_of_three(a: Any, b: Any) -> Any:
     return jax.nn.softmax(jnp.stack([a, b, a - b]), axis=0)[1]
 
 
+def stacked(*arrays: Any) -> Any:
+    return lax.optimization_barrier(jnp.stack(arrays))
+
+
 OPERATIONS = {
     "sum": lambda a, b: jnp.tanh(a + b),
     "factor": lambda a, b: jnp.tanh(a * b),
@@ -221,7 +225,9 @@ OPERATIONS = {
     "integer": lambda a, b: jnp.where(a > 1, 1, b) - (2 * a) % 1,
     "gelu": lambda a, b: jax.nn.gelu(a, approximate=False) - lax.erfc(b),
     "mean": lambda a, b: jnp.stack([a, b, 2 * a]).mean(0) - jnp.cumsum(jnp.stack([a, b]), 0)[1] / 3,
-    "largest": lambda a, b: jnp.stack([a, b]).max(0) * jnp.tanh(jnp.stack([a, b, -b])).min(0),
+    # JAX finds the largest by comparing again. Without the barrier XLA may compute what is compared anew, rounded
+    # otherwise, so that none equals it, and the derivative is 0 / 0.
+    "largest": lambda a, b: stacked(a, b).max(0) * stacked(*map(jnp.tanh, (a, b, -b))).min(0),
     "checkpoint": lambda a, b: jax.checkpoint(lambda u, v: jnp.sin(jnp.tanh(u) * v))(a, b),
     "angle": lambda a, b: jnp.arctan2(a, 2 + jnp.square(b)) + jnp.arctan(b),
     "rounded": lambda a, b: jnp.tanh(a) + jnp.round(b) * jnp.ceil(a) / 9 + jnp.trunc(b) * jnp.floor(a) / 9,

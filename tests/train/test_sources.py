@@ -129,6 +129,6 @@ def test_vocabulary(arguments, expected):
 
 def test_unknown_tokens():
     assert Vocabulary(("a", UNKNOWN)).encode(["b", "a"]).tolist() == [1, 0]
-    message = "`token` must be one of the 2 tokens of the vocabulary, got 'house'. Did you mean 'mouse'?"
+    message = "`tokens` must be one of the 2 tokens of the vocabulary, got 'house'. Did you mean 'mouse'?"
     with pytest.raises(ValueError, match=re.escape(message)):
         Vocabulary(("mouse", "cat")).encode(["house"])

@@ -35,8 +35,8 @@ ATTEND = dict(
     memory="Memory",
     rng="key | None",
     batch="tuple",
-    start_step="int",
-    step="int",
+    start_step="int | array",
+    step="int | array",
     cell="array | tuple | list | None",
     output="array | None",
 )

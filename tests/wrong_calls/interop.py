@@ -10,8 +10,10 @@ import numpy as np
 from jaxrnn import interop
 from tests.wrong_calls.calls import Call
 from tests.wrong_calls.core import LSTM, params_of
+from tests.wrong_calls.judge import KEY
 
 WEIGHTS = interop.save(LSTM, params_of(LSTM), "torch")
+OF_HAIKU = interop.save(LSTM, params_of(LSTM), "haiku")
 
 
 def file() -> Path:
@@ -20,16 +22,26 @@ def file() -> Path:
     return path
 
 
-def converted(**given: Any) -> Any:
-    return interop.convert(**given)
+def nodes(**given: Any) -> Any:
+    """What `read_onnx` gives, or its own error for a path at which nothing is."""
+    try:
+        return interop.read_onnx(**given)
+    except FileNotFoundError as error:
+        return str(error)
 
 
 CALLS = {
-    "load": Call(interop.load, lambda: dict(source=WEIGHTS), dict(source="dict", prefix="str | list | tuple")),
+    "load": Call(
+        interop.load,
+        lambda: dict(source=WEIGHTS),
+        dict(source="dict", prefix="str | list | tuple"),
+        known_as=dict(source=(KEY,)),
+    ),
     "load, forget bias": Call(
         interop.load,
-        lambda: dict(source=WEIGHTS, library="torch", layer=LSTM, forget_bias=1.0),
+        lambda: dict(source=OF_HAIKU, library="haiku", layer=LSTM, forget_bias=1.0),
         dict(source="dict", prefix="str"),
+        known_as=dict(source=(KEY,), prefix=("layer",)),  # several prefixes make a stack by themselves
     ),
     "save": Call(interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="torch"), dict(params="dict")),
     "save, to a file": Call(
@@ -42,7 +54,10 @@ CALLS = {
     ),
     "convert": Call(interop.convert, lambda: dict(source=file(), target=Path("to.npz"), of=None, to=None, prefix="")),
     "read_onnx": Call(
-        interop.read_onnx, lambda: dict(model=interop.save(LSTM, params_of(LSTM), "onnx")), dict(model="ModelProto")
+        interop.read_onnx,
+        lambda: dict(model=interop.save(LSTM, params_of(LSTM), "onnx")),
+        dict(model="ModelProto | str"),
+        made_by=nodes,
     ),
     "activation": Call(interop.activation, lambda: dict(name="Elu")),
 }

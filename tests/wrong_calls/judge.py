@@ -21,6 +21,7 @@ from flax import nnx
 
 from jaxrnn.errors import describe
 
+KEY = "a key of it"  # in `known_as`: errors call a part of a dict by its key alone
 SECONDS = 60  # a wrong call is over in milliseconds; this is for one that never ends
 
 
@@ -62,7 +63,9 @@ def _fault_of_error(error: Exception, argument: Argument, value: Any) -> str | N
         return f"{came} (from {frame.filename}, line {frame.lineno})"
     named = re.match(r"`([^`]*)` must be ", str(error))
     assert named is not None, came
-    names = (argument.name, *argument.known_as)
+    names = [argument.name, *argument.known_as]
+    if KEY in names and isinstance(value, dict):
+        names += value
     blamed = named[1].split(" and ")
     if not any(re.match(rf"{re.escape(name)}($|[.\[])", word) for name in names for word in blamed):
         return f"names another argument. {came}"
@@ -78,7 +81,9 @@ def _shown(value: Any, message: str) -> bool:
     parts = [value]
     if isinstance(value, dict):
         parts += [*value, *value.values()]
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, str):
+        parts += [str(value)]  # without NumPy's name around it
+    elif isinstance(value, list | tuple | range):
         parts += [*value, tuple(value)]
     got = message.partition(", got ")[2]
     return any(describe(part) in got for part in parts)
@@ -90,9 +95,13 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "bool": lambda v: isinstance(v, bool | np.bool_),
     "int": lambda v: isinstance(v, int | np.integer) and not isinstance(v, bool),
     "float": lambda v: isinstance(v, int | float | np.integer | np.floating) and not isinstance(v, bool) and v - v == 0,
+    "inf": lambda v: isinstance(v, float) and v == float("inf"),
     "str": lambda v: isinstance(v, str),
+    "texts": lambda v: isinstance(v, np.ndarray) and v.dtype.kind == "U",
     "array": lambda v: (
-        (type(v) is np.ndarray and v.dtype.kind in "fiub") or (isinstance(v, jax.Array) and not _is_key(v))
+        (type(v) is np.ndarray and v.dtype.kind in "fiub")
+        or (isinstance(v, np.number | np.bool_) and v.dtype.kind in "fiub")  # NumPy's arrays without axes
+        or (isinstance(v, jax.Array) and not _is_key(v))
     ),
     "key": lambda v: isinstance(v, jax.Array) and _is_key(v) and v.shape == (),
     "dtype": lambda v: isinstance(v, np.dtype) and v.kind == "f",
@@ -114,7 +123,7 @@ def _canonical(value: Any, types: frozenset[str]) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
         return np.array(value, value.dtype.newbyteorder("="))
     if isinstance(value, np.generic):
-        value = value.item()
+        value = np.asarray(value) if "array" in types and not types & {"bool", "int", "float"} else value.item()
     if isinstance(value, int) and not isinstance(value, bool) and "float" in types and "int" not in types:
         return float(value)
     return value

@@ -45,6 +45,7 @@ PIECES = {
     "steps",
     "set_view",
 }
+PIECES |= {"beside", "check", "check_attending", "check_carry", "check_sequence", "features"}  # of decoders
 PIECES |= {"one_step", "fitted", "declare", "input_size", "carry_shapes", "pack", "reinitialize", "resolve"}
 PIECE = "a piece that the engine or a module arranges, of checked arguments"
 NO_CALL = "nothing to call by itself"
@@ -64,6 +65,9 @@ INSIDE = {
     **dict.fromkeys((f"decode.Attention.{name}" for name in ("keys", "score", "sizes")), PIECE),
     "nnx.RecurrentState": "a Flax Variable",
     **dict.fromkeys(("train.run", "train.read_experiment", "train.option_help"), "what the command line calls"),
+    "train.find_config": "what the command line calls; a ConfigError names the configurations that there are",
+    "train.Checkpoints.check_beside": NO_CALL,
+    "train.Checkpoints.history": PIECE,
     "train.Experiment": "made by `read_experiment`",
     "train.StopRequest": NO_CALL,
     "train.Checkpoints.best": "as `newest`",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.errors import fail
 from jaxrnn.interop.files import hdf5, npz, onnx_file, orbax, safetensors, torch_file
 from jaxrnn.interop.files.rules import check_together
 from jaxrnn.interop.source import Entry, FileError, Source, below
@@ -54,7 +54,7 @@ def _reader_of(path: Path) -> Callable[[Path, str], Opened]:
     suffix = next((s for s in READERS if path.name.endswith(s)), None)
     if suffix is None:
         hint = f"Known are {', '.join(READERS)} and the folders of Orbax."
-        fail("source", "a file whose suffix tells its format", Said(str(path)), hint)
+        fail("source", "a file whose suffix tells its format", str(path), hint)
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
     return READERS[suffix]

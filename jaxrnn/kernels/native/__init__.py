@@ -1,12 +1,12 @@
 """The native CPU backend: any cell of vector operations, whole loops in one call, on all cores without waiting.
 
-`vectors` reads gate equations as operations on vectors (`graph`; `elementwise` and `shapes` know JAX's primitives),
+`vectors` reads gate equations as operations on vectors (`graph`; `elementwise` and `shapes` know JAX's primitives) and
 `row` differentiates them; `arrays`, `program`, `call` and `calls` write down what the library (`src/`, C++) runs;
 `primitives` make it known to JAX; `backend` is what the engine sees.
 
 Equations run here when each unit of a vector is computed by itself: all of JAX's elementary functions and comparisons,
-`where`, `clip`, `jax.checkpoint`, custom derivatives, `stack`, `sum`, `max`, `mean`, `softmax` and slices over gates,
-and constants of any type. They are declined, each with its reason (`jaxrnn.explain`), where they
+`where`, `clip`, `jax.checkpoint`, custom derivatives, constants of any type, and over gates `stack`, `sum`, `max`,
+`mean`, `softmax` and slices. They are declined, each with its reason (`jaxrnn.explain`), where they
 
 - mix the units: a sum, a maximum, a softmax, a norm over them, as layer normalisation has;
 - move, cut or join the units: `roll`, slices, `concatenate` along the last axis, `sort`;

@@ -98,7 +98,7 @@ inline T sigmoid(T x) {
 }
 
 // An odd rational function of degree 13 over 6, within 4.9 units of the last place of tanh, without instructions that
-// multiply and add at once 5.8; it is 1 from 7.9 on.
+// multiply and add at once 6.9; it is 1 from 7.9 on.
 inline float hyperbolic_tangent(float x) {
   float c = x < -7.90531110763549805f ? -7.90531110763549805f : x;
   c = c > 7.90531110763549805f ? 7.90531110763549805f : c;
