@@ -38,6 +38,7 @@ def written(name: str, signature: inspect.Signature, *args: Any, **kwargs: Any) 
     places = list(signature.parameters)
     for key, value in signature.bind(*args, **kwargs).arguments.items():
         parameter = signature.parameters[key]
+        value = _canonical(value, str(parameter.annotation))
         if parameter.kind is parameter.VAR_KEYWORD:
             shown += [f"{k}={_text(_plain(v, parameter))}" for k, v in value.items()]
             continue
@@ -53,6 +54,12 @@ def _plain(value: Any, parameter: inspect.Parameter) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     number = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if number and str(parameter.annotation) in ("float", "float | None") else value
+
+
+def _canonical(value: Any, annotation: str) -> Any:
+    """A number of NumPy's as Python's; an integer where a float is meant as one, as the layer has it."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return float(plain) if "float" in annotation and type(plain) is int else plain
 
 
 def _same(value: Any, default: Any) -> bool:
