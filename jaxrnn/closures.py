@@ -240,7 +240,7 @@ class _Walk:
 
     def _object(self, value: Any) -> list[Any]:
         """An object of some class; what has no attributes in Python is known by identity."""
-        if isinstance(value, JITTED):
+        if isinstance(value, JITTED) and hasattr(value, "__wrapped__"):  # a copy of one has lost it
             return [value.__wrapped__]
         state: list[Any] = []
         for name in (n for c in type(value).__mro__ for n in _slots(c) if hasattr(value, n)):

@@ -98,3 +98,16 @@ def test_linen() -> None:
     assert_same_bits(quiet, jnp.moveaxis(jaxrnn.scan(LAYER, variables["params"], xs)[1], 0, 1))
     with pytest.raises(ValueError, match="`rngs` must be a dict with a `dropout` key"):
         module.apply(variables, inputs())
+
+
+def test_a_deterministic_step_draws_nothing_though_it_has_a_key() -> None:
+    module = jaxrnn.linen.RNN(jaxrnn.zoneout(jaxrnn.lstm(H), h=0.5), stateful=True)
+    variables = module.init(jax.random.key(0), inputs())
+
+    def step(**given: Any) -> Any:
+        return module.apply(variables, inputs()[:, 0], **given, method="step", mutable=["carry"])[0]
+
+    key = jax.random.key(1)
+    quiet = step(deterministic=True)
+    assert_same_bits(step(rng=key, deterministic=True), quiet)
+    assert bool((step(rng=key) != quiet).any())

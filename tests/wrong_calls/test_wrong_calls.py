@@ -69,7 +69,6 @@ INSIDE = {
     "train.Checkpoints.check_beside": NO_CALL,
     "train.Checkpoints.history": PIECE,
     "train.Experiment": "made by `read_experiment`",
-    "train.StopRequest": NO_CALL,
     "train.Checkpoints.best": "as `newest`",
 }
 
