@@ -27,6 +27,7 @@ from jaxrnn.checks import (
     check_symbols,
     check_time,
     is_axis,
+    is_traced,
 )
 from jaxrnn.dtypes import FLOATS, check_dtype, is_float, is_integer, is_numeric
 from jaxrnn.errors import Said, fail, nearest
@@ -153,7 +154,7 @@ class Layer(abc.ABC):
         check_size(inputs, "inputs")
         declared = self.declare(inputs)
         for path, parameter in jax.tree.leaves_with_path(declared):
-            if math.prod(parameter.shape) > MOST:
+            if not is_traced(key) and math.prod(parameter.shape) > MOST:  # traced, it may be for the shapes alone
                 fail(f"params{jax.tree_util.keystr(path)}", f"of {MOST:,} numbers or fewer", Said(str(parameter.shape)))
         leaves, treedef = jax.tree.flatten(declared)
         keys = jax.random.split(key, max(len(leaves), 1))
