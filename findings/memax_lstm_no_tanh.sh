@@ -10,7 +10,7 @@
 # others have (h, c).)
 #
 # Output seen (Python 3.11, memax 0.1.1, equinox 0.13.8, jax 0.10.2, CPU):
-#   h [0.4992 2.0955], o * c [0.4992 2.0955], o * tanh(c) [0.3804 0.6997]
+#   h [0.1632 1.1851], o * c [0.1632 1.1851], o * tanh(c) [0.1521 0.5159]
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

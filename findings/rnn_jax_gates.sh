@@ -11,16 +11,19 @@
 #
 # Set the bias yourself with `equinox.tree_at` (the second quarter), and use `GatedRecurrentUnit` (Equinox's) for a GRU.
 #
-# Output seen (Python 3.11, rnn-jax 0.0.2 without its dependencies, equinox 0.13.8, jax 0.10.2, CPU):
+# (The package says Python 3.11, and its cells need 3.12: they hold a `type` statement.)
+#
+# Output seen (Python 3.13, rnn-jax 0.0.2 without its dependencies, equinox 0.13.8, jax 0.12.0.1, CPU):
 #   LongShortTermMemory's bias: input no, forget no, candidate ones, output no
 #   GRU of 3 to 2: 24 parameters, by Cho et al. with a bias a gate 36
 #   its step is that of the update gate's weights to within 1e-06 True
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python3 -m venv "$work/env"
+python=$(command -v python3.13 || command -v python3)
+"$python" -m venv "$work/env"
 pip=("$work/env/bin/pip" install --quiet --disable-pip-version-check)
-"${pip[@]}" equinox==0.13.8 jax==0.10.2 jaxlib==0.10.2
+"${pip[@]}" equinox==0.13.8 jax==0.12.0.1 jaxlib==0.12.0.1
 "${pip[@]}" --no-deps rnn-jax==0.0.2
 JAX_PLATFORMS=cpu "$work/env/bin/python" - <<'PY'
 import equinox as eqx, jax, jax.numpy as jnp, numpy as np
