@@ -148,7 +148,7 @@ def test_wrong_sizes_are_refused_as_by_the_equations() -> None:
         return State(y), y
 
     for cell, gain, match in (
-        (multiplied(5), np.ones((3, 4000)), "contracting dimensions"),
+        (multiplied(5), np.ones((3, 4000)), r"`h` must be an array \[\*B, 5\], to be multiplied by 'other'"),
         (chosen(5), np.ones(3), "broadcasting"),
     ):
         params, carry, xs = drawn(cell, (3,), 2)

@@ -187,7 +187,7 @@ CALLS: list[tuple[str, Callable[[], Any]]] = [
     ("input_shape", lambda: L.LSTMCell(H).initialize_carry(KEY, ())),
     ("rngs", lambda: cell(carry_init=jax.nn.initializers.ones).initialize_carry((B, D))),
     ("carry_init", lambda: cell(carry_init=1.0).initialize_carry((B, D), fx.Rngs(0))),
-    ("params", lambda: L.GRUCell(H, learn_carry=True).initialize_carry(KEY, (B, D))),
+    ("initialize_carry", lambda: L.GRUCell(H, learn_carry=True).initialize_carry(KEY, (B, D))),
     ("reset_state", lambda: lstm().reset_state()),
     ("batch", lambda: lstm(stateful=True).reset_state(3)),
     ("batch", lambda: flax_rnn(stateful=True).reset_state((3,))),
