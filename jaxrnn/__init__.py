@@ -31,6 +31,7 @@ from jaxrnn.gate_cell import gate_cell as gate_cell
 from jaxrnn.layer import Layer as Layer
 from jaxrnn.layer import Parameter as Parameter
 from jaxrnn.reports import checkify as checkify
+from jaxrnn.roles import labels as labels
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ __all__ = [
     "input_dropout",
     "interop",
     "keras",
+    "labels",
     "linen",
     "lstm",
     "lstm_1997",

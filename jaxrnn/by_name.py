@@ -33,7 +33,7 @@ def rules_of_leaves(tree: Any, rules: Rules, argument: str) -> list[tuple[Any, C
     for keys, leaf in found:
         if not keys or not is_array(leaf):
             fail(f"params{jax.tree_util.keystr(keys)}", "an array, with a name", leaf, kind=TypeError)
-    leaves = [(_path(keys), leaf) for keys, leaf in found]
+    leaves = [(path_of(keys), leaf) for keys, leaf in found]
     known = {name for path, _ in leaves for name in (path, str(path[-1]))}
     for key in rules:
         if key not in known:
@@ -43,7 +43,7 @@ def rules_of_leaves(tree: Any, rules: Rules, argument: str) -> list[tuple[Any, C
     return [(leaf, rules.get(path, rules.get(str(path[-1])))) for path, leaf in leaves]
 
 
-def _path(keys: Any) -> Path:
+def path_of(keys: Any) -> Path:
     """Names of a path; the array inside a Flax Variable has the Variable's."""
     names = [next(getattr(k, a) for a in ("key", "name", "idx") if hasattr(k, a)) for k in keys]
     variable = names and isinstance(keys[-1], jax.tree_util.GetAttrKey) and names[-1] == "value"

@@ -106,6 +106,9 @@ ENGINE = {
     "scan_carries": Call(jaxrnn.scan_carries, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
     "scan_truncated": Call(jaxrnn.scan_truncated, lambda: scanned(GRU) | dict(k1=1), SCAN, ARGUMENTS, FITS),
     "checkify": Call(jaxrnn.checkify, lambda: dict(function=jaxrnn.scan), dict(errors="frozenset | set")),
+    "labels": Call(
+        jaxrnn.labels, lambda: dict(params=params_of(GRU), layer=GRU), dict(params="dict", layer="Layer | None")
+    ),
     "explain": Call(jaxrnn.explain, lambda: dict(cell=STACK)),
 }
 
