@@ -242,6 +242,9 @@ class _Walk:
         """An object of some class; what has no attributes in Python is known by identity."""
         if isinstance(value, JITTED) and hasattr(value, "__wrapped__"):  # a copy of one has lost it
             return [value.__wrapped__]
+        frozen = is_dataclass(value) and value.__dataclass_params__.frozen  # type: ignore[union-attr]
+        if frozen and _library(type(value).__module__) in LIBRARIES:  # what it has worked out since is not its value
+            return [part for f in fields(value) if f.compare for part in (f.name, getattr(value, f.name))]
         state: list[Any] = []
         for name in (n for c in type(value).__mro__ for n in _slots(c) if hasattr(value, n)):
             state += [name, getattr(value, name)]
@@ -252,17 +255,19 @@ class _Walk:
             state += [name, inner] if not name.startswith("__") or name == "__call__" else []
         if not state:
             self.found.append(_Same(value))
-        frozen = is_dataclass(value) and value.__dataclass_params__.frozen  # type: ignore[union-attr]
         self.changes |= (bool(own) and not frozen) or _library(type(value).__module__) == "flax"
         return state
 
 
 def _is_named_in_a_library(value: Any) -> bool:
-    """Whether it is what a library's module has under its name, as `jax.nn.relu` is: that does not change."""
-    module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
+    """Whether it is what a library's module has under its name, as `jax.nn.relu` is, or a method there: no change."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str) or _library(module) not in LIBRARIES:
         return False
-    return getattr(sys.modules.get(module), name, None) is value
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is value
 
 
 def _from_library(value: Any) -> bool:

@@ -144,10 +144,10 @@ def stream(
     choose = _drawing(start, key, temperature, top_k, top_p)
 
     def tokens() -> Iterator[Array]:
-        state = _first(carry, start)
+        state, now = _first(carry, start), as_tree(step)  # as it is when the first token is asked for
+        advance = _advance if is_open(now.func) else _advance_jitted
         while length is None or int(state.time) < length:
-            now = as_tree(step)  # it may read something else than a token before
-            state = (_advance if is_open(now.func) else _advance_jitted)(now, choose, stop, state)
+            state = advance(now, choose, stop, state)
             if bool(jnp.isnan(state.log_probability).any()):
                 raise FloatingPointError(
                     f"no token {int(state.time)} can be chosen: the logits of `step` have NaN or inf, or all are -inf"
