@@ -50,6 +50,8 @@ def check_dtype(dtype: Any, argument: str) -> Any:
     """A floating dtype in canonical form, or None."""
     if dtype is None or (isinstance(dtype, np.dtype) and is_float(dtype)):
         return dtype
+    if dtype is float:
+        return np.dtype(default_float())
     name = None
     if isinstance(dtype, (str, type, np.dtype)):  # arrays too have a dtype, but are none
         with warnings.catch_warnings(), suppress(TypeError, ValueError, SyntaxError):

@@ -180,3 +180,11 @@ def test_arrays_that_jax_does_not_take(kind: str) -> None:
     wrong = xs[0].repeat(2, axis=1)[:, :4]
     assert_refused("carry.h", lambda: jaxrnn.scan(cell, params, np.ones((3, 2, 3)), (wrong,)))
     assert_refused("params['bias']", lambda: jaxrnn.scan(cell, params | {"bias": xs[:, 0].repeat(2, 1)[:, :4]}, xs))
+
+
+def test_pythons_float_is_jaxs() -> None:
+    """float32 without x64, where asking for float64 would warn at every draw."""
+    with jax.enable_x64(False):
+        assert jaxrnn.initializers.Uniform(0.1)(jax.random.key(0), (2,), float).dtype == np.float32
+        assert jaxrnn.gru(2, dtype=float).dtype == np.float32
+    assert jaxrnn.gru(2, dtype=float).dtype == np.float64
