@@ -208,8 +208,7 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
         "seed": experiment.seed,
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {cores()} CPU cores",
         "data": record.digests if (record := read_data(folder)) else {},
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in ("jax", "optax", "orbax-checkpoint")},
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in ("jax", "optax")},
     }
     write_text(folder / RESULT, json.dumps(result, indent=2, allow_nan=False) + "\n")
     console.print(f"{folder} holds learning_curve.png, metrics.jsonl, {RESULT}, the checkpoints and the samples")
