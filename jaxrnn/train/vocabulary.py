@@ -54,7 +54,10 @@ class Vocabulary:
         at_least = check_whole(at_least, "at_least")
         special = [*_texts(special, "special")]
         most = None if most is None else check_whole(most, "most", 0)
-        counts = Counter(token for s in _rows(sequences) for token in _texts(s, "sequences"))
+        counts: Counter[str] = Counter()
+        for row in _rows(sequences):
+            plain = isinstance(row, (list, tuple)) and all(type(token) is str for token in row)  # most are
+            counts.update(row if plain else _texts(row, "sequences"))
         ordered = sorted((t for t in counts if counts[t] >= at_least), key=lambda token: (-counts[token], token))
         return cls(tuple(map(str, dict.fromkeys([*special, *ordered])))[:most])
 
