@@ -12,6 +12,8 @@ from typing import Any, ParamSpec, TypeVar
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.dtypes import check_dtype
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -38,9 +40,8 @@ def written(name: str, signature: inspect.Signature, *args: Any, **kwargs: Any) 
     places = list(signature.parameters)
     for key, value in signature.bind(*args, **kwargs).arguments.items():
         parameter = signature.parameters[key]
-        value = _canonical(value, str(parameter.annotation))
         if parameter.kind is parameter.VAR_KEYWORD:
-            shown += [f"{k}={_text(_plain(v, parameter))}" for k, v in value.items()]
+            shown += [f"{k}={_text(_named(k, _plain(v, parameter)))}" for k, v in value.items()]
             continue
         value = _plain(value, parameter)
         if parameter.default is parameter.empty or not _same(value, parameter.default):
@@ -56,10 +57,9 @@ def _plain(value: Any, parameter: inspect.Parameter) -> Any:
     return float(value) if number and str(parameter.annotation) in ("float", "float | None") else value
 
 
-def _canonical(value: Any, annotation: str) -> Any:
-    """A number of NumPy's as Python's; an integer where a float is meant as one, as the layer has it."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    return float(plain) if "float" in annotation and type(plain) is int else plain
+def _named(key: str, value: Any) -> Any:
+    """A dtype by its name, however it was given."""
+    return value if value is None or not key.endswith("dtype") else check_dtype(value, key).name
 
 
 def _same(value: Any, default: Any) -> bool:
