@@ -59,11 +59,7 @@ class Snapshot:
 
 def still(layer: Any) -> Any:
     """The layer with a snapshot in place of each function whose result may change; itself where there is none."""
-    try:
-        _unchanging(layer)
-    except _Changes:
-        return _rebuilt(layer)
-    return layer
+    return layer if _is_unchanging(layer) else _rebuilt(layer)
 
 
 def snapshots(layer: Any) -> Iterator[Snapshot]:
@@ -76,22 +72,31 @@ def snapshots(layer: Any) -> Iterator[Snapshot]:
 
 def is_open(layer: Any) -> bool:
     """Whether a function in the layer reads what belongs to an open trace."""
-    return any(s.open for s in snapshots(layer))
+    return not _is_unchanging(layer) and any(s.open for s in snapshots(layer))
 
 
 def holds_arrays(layer: Any) -> bool:
     """Whether a function in the layer reads arrays, of an open trace or not."""
-    return any(s.arrays or s.open for s in snapshots(layer))
+    return not _is_unchanging(layer) and any(s.arrays or s.open for s in snapshots(layer))
 
 
 class _Changes(Exception):
-    """A layer holds a function whose result may change. An exception, since `lru_cache` keeps none."""
+    """A layer holds a snapshot, or a function whose result may change. An exception, since `lru_cache` keeps none."""
+
+
+def _is_unchanging(layer: Any) -> bool:
+    """Whether nothing in the layer may change; looked at once, since every call asks."""
+    try:
+        _unchanging(layer)
+    except _Changes:
+        return False
+    return True
 
 
 @lru_cache(maxsize=4096)
 def _unchanging(layer: Any) -> None:
     """Nothing, or `_Changes`."""
-    if any(_Walk().of(f).changes for f in _functions(layer)):
+    if any(True for _ in snapshots(layer)) or any(_Walk().of(f).changes for f in _functions(layer)):
         raise _Changes
 
 
