@@ -16,7 +16,7 @@ from jax.export import is_symbolic_dim
 from jaxrnn.dtypes import FLOATS, is_float, is_integer, is_numeric
 from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.reports import report
-from jaxrnn.typing import ArrayLike
+from jaxrnn.typing import ArrayLike, Axis
 
 MOST = 2**31 - 1  # of a size or a count: XLA counts with int32 in many places, and no machine holds more
 LARGEST = float(np.finfo(np.float64).max)
@@ -96,7 +96,7 @@ def check_text(value: Any, argument: str) -> str:
     return str(value)
 
 
-def check_batch(batch: Any, argument: str = "batch") -> tuple[int, ...]:
+def check_batch(batch: Any, argument: str = "batch") -> tuple[Axis, ...]:
     """A tuple of axis sizes, or an error."""
     if not isinstance(batch, tuple) or not all(map(is_axis, batch)):
         fail(argument, "a tuple of axis sizes such as (32,) or ()", batch, kind=TypeError)

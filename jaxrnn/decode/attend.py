@@ -14,7 +14,7 @@ from jaxrnn.decode.reader import Reader, check_state
 from jaxrnn.errors import fail
 from jaxrnn.layer import Layer, check_carry, entry
 from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, ArrayLike, Bool, Carry, Float, Integer, Params
+from jaxrnn.typing import Array, ArrayLike, Axis, Bool, Carry, Float, Integer, Params
 
 
 @serialized
@@ -41,7 +41,7 @@ class Attend(Reader):
     attention: Attention
 
     @abc.abstractmethod
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, cell: Carry | None = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, cell: Carry | None = None) -> Carry:
         """The carry before the first step; `cell` is the cell's, by default its initial one."""
 
     def memory(
@@ -79,6 +79,6 @@ def check_parts(cell: Any, attention: Any) -> None:
         fail("attention", "an Attention, such as bahdanau(128)", attention, kind=TypeError)
 
 
-def zeros(cell: Carry, batch: tuple[int, ...], size: int) -> Array:
+def zeros(cell: Carry, batch: tuple[Axis, ...], size: int) -> Array:
     """An output before the first step, in the carry's dtype."""
     return jnp.zeros((*batch, size), jax.tree.leaves(cell)[0].dtype)

@@ -22,7 +22,7 @@ from jaxrnn.dtypes import default_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
 from jaxrnn.layer import Layer, Parameter, check_carry, entry
-from jaxrnn.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Integer, Params, PRNGKeyArray
 
 glorot = jax.nn.initializers.glorot_uniform()
 
@@ -63,7 +63,7 @@ class AttendAfter(Attend):
             return self.check_attending(carry, memory, self.units)
         return check_carry(self.cell, carry, memory.mask.shape[:-1])
 
-    def initial_carry(self, batch: tuple[int, ...], params: Params | None = None, cell: Carry | None = None) -> Carry:
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, cell: Carry | None = None) -> Carry:
         """The carry before the first step: the cell's own, and with input feeding an output of zeros beside it."""
         cell = initial(self.cell, batch, params, cell)
         return AttendCarry(cell, zeros(cell, batch, self.units)) if self.input_feeding else cell

@@ -18,7 +18,7 @@ from jaxrnn.decode.attend import (
 from jaxrnn.decode.attention import Attention, Memory
 from jaxrnn.decode.reader import check_state, initial, joined
 from jaxrnn.layer import Layer, entry
-from jaxrnn.typing import Array, ArrayLike, Carry, Float, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class AttendBefore(Attend):
 
     def initial_carry(
         self,
-        batch: tuple[int, ...],
+        batch: tuple[Axis, ...],
         params: Params | None = None,
         cell: Carry | None = None,
         output: Array | None = None,

@@ -19,7 +19,7 @@ from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.errors import Said, fail
 from jaxrnn.layer import Layer, check_carry, check_declared, entry
 from jaxrnn.step import guard, select
-from jaxrnn.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
+from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Integer, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Reader(abc.ABC):
         return clean(valid, xs), valid
 
 
-def check_state(array: Any, shape: tuple[int, ...], argument: str) -> Array:
+def check_state(array: Any, shape: tuple[Axis, ...], argument: str) -> Array:
     """What a reader hands from step to step beside its cell's carry."""
     check_floats(array, argument, f"a floating array {shape}")
     if array.shape != shape:
@@ -139,7 +139,7 @@ def check_state(array: Any, shape: tuple[int, ...], argument: str) -> Array:
     return jnp.asarray(array)
 
 
-def initial(cell: Layer, batch: tuple[int, ...], params: Params | None, given: Carry | None) -> Carry:
+def initial(cell: Layer, batch: tuple[Axis, ...], params: Params | None, given: Carry | None) -> Carry:
     """The cell's carry before the first step: the given one, or its own."""
     check_batch(batch)
     if given is not None:

@@ -16,7 +16,7 @@ from jaxrnn.closures import still
 from jaxrnn.dtypes import is_float, is_integer, promote
 from jaxrnn.errors import Said, describe, fail
 from jaxrnn.step import carry_form
-from jaxrnn.typing import Array, Carry
+from jaxrnn.typing import Array, Axis, Carry
 
 Step = Callable[[Carry, Array], tuple[Carry, Array]]
 NONE = -1  # in place of a token: there is nothing to choose
@@ -79,7 +79,7 @@ def _check_tokens(start: Any, tokens: int) -> None:
     fail("start", f"tokens in [0, {tokens})", got)
 
 
-def _check_logits(result: Any, carry: Carry, batch: tuple[int, ...]) -> int:
+def _check_logits(result: Any, carry: Carry, batch: tuple[Axis, ...]) -> int:
     """V, once what the step returns is of the right form."""
     form = f"a carry like {carry_form(carry)} and logits {(*batch, 'V')}"
     expected = f"a function that returns (carry, logits), {form}"

@@ -13,7 +13,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.engine.fold import fold
 from jaxrnn.engine.masks import spread_over_devices
-from jaxrnn.typing import Array, Carry
+from jaxrnn.typing import Array, Axis, Carry
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Linear:
         terms: list[Any],
         residuals: list[Array],
         *,
-        length: int,
+        length: Axis,
         reverse: bool,
     ) -> tuple[Carry, Any]:
         """What must be done one step after the other: one product a call of `recur`, and sums; no function.
@@ -69,7 +69,14 @@ class Linear:
             dstep, terms, residuals = at
             return self.call(residuals, dcarry, drows, dstep, terms)  # type: ignore[misc]
 
-        return lax.scan(body, dcarry, (dsteps, terms, residuals), length, reverse=reverse)
+        return over_time(body, dcarry, (dsteps, terms, residuals), length, reverse=reverse)
+
+
+def over_time(body: Callable[..., Any], carry: Any, xs: Any, length: Axis, *, reverse: bool) -> tuple[Any, Any]:
+    """`lax.scan` where `xs` may be empty and `length` a symbol, which `lax.scan` does not take: then it counts."""
+    if jax.tree.leaves(xs):
+        return lax.scan(body, carry, xs, reverse=reverse)
+    return lax.scan(lambda carry, _: body(carry, xs), carry, jnp.arange(length), reverse=reverse)
 
 
 # ---------------------------------------------------------------- which inputs are differentiated

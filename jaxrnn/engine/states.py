@@ -11,10 +11,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
-from jaxrnn.engine.linear import merge, pick
+from jaxrnn.engine.linear import merge, over_time, pick
 from jaxrnn.jaxprs import evaluate, value_of
 from jaxrnn.typing import Array, Carry
 
@@ -65,7 +64,7 @@ def carries_before(
     if read:
         known = jax.vmap(first)(inputs)
         length = jax.tree.leaves(inputs)[0].shape[0]  # of what the loop reads nothing may be known
-        states = lax.scan(then, pick(carry, read), known, length, reverse=reverse)[1]
+        states = over_time(then, pick(carry, read), known, length, reverse=reverse)[1]
     after = jax.vmap(from_states)(states, inputs)
     shift = lambda first, after: _shifted(first, after, reverse)  # noqa: E731
     return merge(jax.tree.map(shift, carry, after), read, states)

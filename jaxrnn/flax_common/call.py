@@ -164,7 +164,7 @@ def check_kept(carry: Any, batch: tuple[Axis, ...], features: int = 1, exact: bo
         fail("inputs", wanted, Said(f"inputs of batch axes {batch}"), "`reset_state()` forgets the carry.")
 
 
-def check_first(inputs: Any, batch: tuple[int, ...]) -> None:
+def check_first(inputs: Any, batch: tuple[Axis, ...]) -> None:
     """Without batch axes a stream's first call may as well be one step of a batch."""
     if batch == ():
         expected = "of shape [*B, T, D] with a batch axis, in the first call of a stateful module"

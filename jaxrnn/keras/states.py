@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxrnn.cell import Cell
 from jaxrnn.errors import fail
 from jaxrnn.layer import check_carry
-from jaxrnn.typing import Array, Carry, Params
+from jaxrnn.typing import Array, Axis, Carry, Params
 
 
 def to_states(carry: Carry) -> list[Array]:
@@ -18,7 +18,7 @@ def to_states(carry: Carry) -> list[Array]:
     return [carry.h, *(value for name, value in zip(carry._fields, carry, strict=True) if name != "h")]
 
 
-def from_states(cell: Cell, states: Any, batch: tuple[int, ...], dtype: Any, argument: str) -> Carry:
+def from_states(cell: Cell, states: Any, batch: tuple[Axis, ...], dtype: Any, argument: str) -> Carry:
     """A cell's carry from a list with h first, in `dtype`; a single state may come as an array."""
     fields = cell.carry_type._fields  # type: ignore[attr-defined]
     names = ("h", *(name for name in fields if name != "h"))

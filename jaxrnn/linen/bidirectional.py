@@ -11,7 +11,7 @@ from jaxrnn.checks import check_key
 from jaxrnn.flax_common.both_ways import check_directions, run_both_ways
 from jaxrnn.flax_common.call import resolve_flags
 from jaxrnn.hints import Spelled
-from jaxrnn.typing import Array, PRNGKeyArray
+from jaxrnn.typing import Array, Axis, PRNGKeyArray
 
 
 class Bidirectional(Spelled, nn.Module):
@@ -72,7 +72,7 @@ class Bidirectional(Spelled, nn.Module):
         flags = resolve_flags(self, **given)
         return run_both_ways(self, inputs, initial_carry, seq_lengths, flags, keys, options)
 
-    def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
+    def reset_state(self, batch: tuple[Axis, ...] | None = None) -> None:
         """Forget the carries of both directions; see `RNN.reset_state`."""
         self.forward_rnn.reset_state(batch)
         self.backward_rnn.reset_state(batch)

@@ -19,7 +19,7 @@ from jaxrnn.flax_common.variables import Sharding, check_sharding
 from jaxrnn.hints import Spelled
 from jaxrnn.layer import Layer
 from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions, SimpleOptions
-from jaxrnn.typing import Array, Initializer, Params, PRNGKeyArray
+from jaxrnn.typing import Array, Axis, Initializer, Params, PRNGKeyArray
 
 
 def declare(module: nn.Module, layer: Layer, inputs: Any, in_features: int | None, sharding: Sharding | None) -> Params:
@@ -112,7 +112,7 @@ class SingleStep(Spelled, nn.RNNCellBase):
         return step_layer(layer, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
 
     @nn.nowrap
-    def initialize_carry(self, rng: PRNGKeyArray, input_shape: tuple[int, ...]) -> Any:
+    def initialize_carry(self, rng: PRNGKeyArray, input_shape: tuple[Axis, ...]) -> Any:
         """The carry before the first step.
 
         Args:

@@ -36,7 +36,7 @@ from jaxrnn.flax_common.variables import Sharding
 from jaxrnn.hints import Spelled
 from jaxrnn.layer import Layer
 from jaxrnn.linen.cells import SingleStep, declare, noise_key
-from jaxrnn.typing import Array, Params, PRNGKeyArray
+from jaxrnn.typing import Array, Axis, Params, PRNGKeyArray
 
 STATE = ("carry", "state")  # the collection and the name under which a stateful module keeps its carry
 
@@ -183,7 +183,7 @@ class SequenceModule(Spelled, nn.Module):
         self.put_variable(*STATE, carry)
         return y
 
-    def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
+    def reset_state(self, batch: tuple[Axis, ...] | None = None) -> None:
         """Forget the carry that a stateful module keeps; in apply, with "carry" mutable.
 
         Args:
@@ -233,7 +233,7 @@ class SequenceModule(Spelled, nn.Module):
         given = self.variables.get("params")
         return self.functional.input_size(nn.meta.unbox(given)) if given else self.in_features  # type: ignore[union-attr]
 
-    def _drawn_carry(self, batch: tuple[int, ...], init_key: PRNGKeyArray | None) -> Any:
+    def _drawn_carry(self, batch: tuple[Axis, ...], init_key: PRNGKeyArray | None) -> Any:
         """An initial carry that is drawn, or None for the layer's own."""
         return None
 
@@ -318,7 +318,7 @@ class RNN(SequenceModule):
         given = self.cell.variables.get("params")
         return self.functional.input_size(nn.meta.unbox(given)) if given else self.cell.in_features
 
-    def _drawn_carry(self, batch: tuple[int, ...], init_key: PRNGKeyArray | None) -> Any:
+    def _drawn_carry(self, batch: tuple[Axis, ...], init_key: PRNGKeyArray | None) -> Any:
         if not isinstance(self.cell, SingleStep) or self.cell.initializer is None:
             return None
         return self.cell.initialize_carry(_key_or_default(init_key), (*batch, 1))

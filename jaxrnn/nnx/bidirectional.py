@@ -11,7 +11,7 @@ from jaxrnn.flax_common.both_ways import check_directions, merge_function, run_b
 from jaxrnn.flax_common.call import check_flags, resolve_flags
 from jaxrnn.hints import Spelled
 from jaxrnn.nnx.parameters import Rngs
-from jaxrnn.typing import Array
+from jaxrnn.typing import Array, Axis
 
 
 class Bidirectional(Spelled, nnx.Module):
@@ -91,7 +91,7 @@ class Bidirectional(Spelled, nnx.Module):
         flags = resolve_flags(self, **given)
         return run_both_ways(self, inputs, initial_carry, seq_lengths, flags, (passed, passed), options)
 
-    def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
+    def reset_state(self, batch: tuple[Axis, ...] | None = None) -> None:
         """Forget the carries of both directions; see `RNN.reset_state`."""
         self.forward_rnn.reset_state(batch)
         self.backward_rnn.reset_state(batch)

@@ -28,7 +28,7 @@ from jaxrnn.flax_common.layers import (
 from jaxrnn.flax_common.variables import NONE, Metadata, Sharding
 from jaxrnn.layer import Layer
 from jaxrnn.nnx.parameters import Parameters, Rngs
-from jaxrnn.typing import Activation, Array, Initializer, Params
+from jaxrnn.typing import Activation, Array, Axis, Initializer, Params
 
 
 def check_carry_rngs(rngs: Any) -> None:
@@ -113,7 +113,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
         return step_layer(self.cell, params, carry, inputs, deterministic, rng, step=step, per_step=per_step)
 
     def initialize_carry(
-        self, input_shape: tuple[int, ...], rngs: Rngs | None = None, carry_init: Initializer | None = None
+        self, input_shape: tuple[Axis, ...], rngs: Rngs | None = None, carry_init: Initializer | None = None
     ) -> Any:
         """The carry before the first step, for inputs of `input_shape` (`(*B, D)`).
 

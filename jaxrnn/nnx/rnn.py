@@ -33,7 +33,7 @@ from jaxrnn.layer import Layer
 from jaxrnn.nnx.cells import CellModule, check_carry_rngs
 from jaxrnn.nnx.lifted import STATE_AXES, run_lifted
 from jaxrnn.nnx.parameters import Parameters, Rngs
-from jaxrnn.typing import Array, Params
+from jaxrnn.typing import Array, Axis, Params
 
 
 class RecurrentState(nnx.Variable):
@@ -244,7 +244,7 @@ class RNN(Parameters):
         self._keep(carry)
         return y
 
-    def reset_state(self, batch: tuple[int, ...] | None = None) -> None:
+    def reset_state(self, batch: tuple[Axis, ...] | None = None) -> None:
         """Forget the carry that a stateful module keeps.
 
         Args:
@@ -308,7 +308,7 @@ class RNN(Parameters):
     def _input_size(self) -> int | None:
         return getattr(self.cell if isinstance(self.cell, CellModule) else self, "in_features", None)
 
-    def _start(self, inputs: Any, batch: tuple[int, ...], given: Any, features: int) -> Any:
+    def _start(self, inputs: Any, batch: tuple[Axis, ...], given: Any, features: int) -> Any:
         """The given carry or the kept one; None for the cell's own."""
         kept = None if self.state is None else self.state.get_value()
         if given is not None or self.state is None:
@@ -323,7 +323,7 @@ class RNN(Parameters):
         if self.state is not None:
             self.state.set_value(carry)
 
-    def _drawn_carry(self, batch: tuple[int, ...], rngs: Any) -> Any:
+    def _drawn_carry(self, batch: tuple[Axis, ...], rngs: Any) -> Any:
         """An initial carry that is drawn, or None for the layer's own."""
         if not isinstance(self.cell, CellModule) or self.cell.carry_init is None:
             return None
@@ -334,7 +334,7 @@ class RNN(Parameters):
         check_carry_rngs(rngs)
         return rngs.carry.fork() if isinstance(rngs, nnx.Rngs) else rngs  # as Flax's RNN does
 
-    def _cells_carry(self, input_shape: tuple[int, ...], rngs: Any) -> Any:
+    def _cells_carry(self, input_shape: tuple[Axis, ...], rngs: Any) -> Any:
         """What a cell that runs as it says starts from."""
         rngs = self._carry_rngs(rngs)
         if isinstance(self.cell, CellModule) and "initialize_carry" not in self.cell._own:

@@ -8,6 +8,7 @@ import pkgutil
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +90,41 @@ def test_any_number_of_steps_and_rows(backend: str, layer: jaxrnn.Layer) -> None
     for steps, rows in ((5, 2), (70, 1)):
         given = inputs(steps, rows)
         assert_close(program.call(params, *given), jax.jit(run)(params, *given), 1e-4)
+
+
+class Clock(NamedTuple):
+    h: Any
+
+
+@jaxrnn.gate_cell(gates=("a",), carry=Clock)
+def clock(carry: Any, x: Any, h: Any) -> Any:
+    """Its state takes nothing from the step."""
+    return Clock(0.5 * carry.h), carry.h + jnp.tanh(x.a + h.a)
+
+
+@pytest.mark.parametrize("backend", ["reference", "scheduled"])
+def test_a_loop_over_nothing_for_any_number(backend: str) -> None:
+    layer = clock(H)
+    params = drawn(layer)
+
+    def run(params: Any, xs: Any, carry: Any) -> Any:
+        loss = lambda p, c: sum((a**2).sum() for a in jax.tree.leaves(jaxrnn.scan(layer, p, xs, c, backend=backend)))  # noqa: E731
+        return jax.grad(loss, (0, 1))(params, carry)
+
+    program = export.deserialize(written(run, abstract(params), SYMBOLIC[0], Clock(SHAPE((ROWS, H), np.float32))))
+    for steps, rows in ((5, 2), (70, 1)):
+        xs, carry = inputs(steps, rows)[0], Clock(RNG.standard_normal((rows, H)).astype(np.float32))
+        plain = jax.grad(partial(plainly, layer, xs), (0, 1))(params, carry)
+        assert_close(program.call(params, xs, carry), plain, 1e-5)
+
+
+def plainly(layer: Any, xs: Any, params: Any, carry: Any) -> Any:
+    """The sum of squares of what steps give one after the other."""
+    ys = []
+    for x in xs:
+        carry, y = layer.step(params, carry, x)
+        ys.append(y)
+    return sum((a**2).sum() for a in [*ys, *jax.tree.leaves(carry)])
 
 
 def test_a_backend_that_needs_numbers_declines() -> None:
