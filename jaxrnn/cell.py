@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import getattr_static
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -31,7 +33,7 @@ from jaxrnn.dtypes import (
     state_dtype,
 )
 from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer, Parameter, check_initial, check_params, entry
+from jaxrnn.layer import Layer, Parameter, check_initial, check_params, entry, refuse_own
 from jaxrnn.placement import automatic, fitting, place
 from jaxrnn.step import Rows, Step, check_result, product, repeat_rows, run_step
 from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
@@ -69,7 +71,12 @@ class Noise:
 
 @dataclass(frozen=True, repr=False)
 class Cell(Layer):
-    """A recurrent cell: static, hashable, equal by value, without arrays. `lstm`, `gru`, `gate_cell`, ... make them."""
+    """A recurrent cell: static, hashable, equal by value, without arrays. `lstm`, `gru`, `gate_cell`, ... make them.
+
+    A cell is its fields: backends and modules read these, and what was compiled for a cell serves every other of the
+    same fields. So a subclass may add to it, but not replace a method or a property, which would then count in one
+    place and not in another: that is a TypeError. A step of one's own is written as equations (`jaxrnn.gate_cell`).
+    """
 
     name: str
     size: int
@@ -85,6 +92,13 @@ class Cell(Layer):
     param_dtype: Any = None
     carry_dtype: Any = None
     paper: str = field(default="", compare=False)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        members = {name: getattr_static(Cell, name) for name in dir(Cell) if not name.startswith("__")}
+        methods = (name for name, member in members.items() if isinstance(member, FunctionType | property))
+        remedy = "Write equations with `jaxrnn.gate_cell`; a loop of one's own goes into `jax.lax.scan`."
+        refuse_own(cls, Cell, methods, "a cell is its fields, and runs by them alone", remedy)
+        super().__init_subclass__(**options)
 
     def __repr__(self) -> str:
         return self.made or f"{self.name}({self.size}, ...)"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
+from inspect import getattr_static
 from typing import Any
 
 import jax
@@ -75,9 +76,22 @@ class Parameter:
 
 
 class Layer(abc.ABC):
-    """A recurrent layer: static, hashable, without arrays of its own."""
+    """A recurrent layer: static, hashable, without arrays of its own.
+
+    A subclass has no `init`, `step` or `accepted` of its own: a layer that holds it asks what these are made of
+    (`declare`, `one_step`, `asked` and `masks`). What it does over a sequence, `apply`, and at one step, `one_step`, it
+    says both or neither.
+    """
 
     made = ""  # how one would type it; `jaxrnn.made` sets it, and a changed copy is without
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_own(cls, Layer, ("init", "step", "accepted"), "layers that hold it ask what this is made of")
+        said = {"apply", "one_step", "stepless"} & vars(cls).keys()
+        if said in ({"apply"}, {"one_step"}) and all(hasattr(super(cls, cls), n) for n in ("apply", "one_step")):
+            expected = "a class with both `apply` and `one_step`, or neither: `scan` runs the one, `step` the other"
+            fail(cls.__name__, expected, Said(f"one with {said.pop()!r} alone"), kind=TypeError)
 
     def __repr__(self) -> str:
         return self.made or f"{type(self).__name__}({', '.join(map(repr, self.parts))}, ...)"
@@ -223,6 +237,13 @@ class Layer(abc.ABC):
     ) -> tuple[Carry, Array]:
         """`step` of arguments that are checked."""
         raise NotImplementedError
+
+
+def refuse_own(kind: type, base: type, names: Iterable[str], why: str, hint: str = "") -> None:
+    """A subclass with something of its own under one of these names, which would be bypassed."""
+    for name in names:
+        if getattr_static(kind, name) is not getattr_static(base, name):
+            fail(f"{kind.__name__}.{name}", f"that of `{base.__name__}`: {why}", Said("another"), hint, kind=TypeError)
 
 
 def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
