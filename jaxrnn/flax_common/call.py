@@ -175,15 +175,16 @@ def check_first(inputs: Any, batch: tuple[Axis, ...]) -> None:
 # ---------------------------------------------------------------- cells that the engine does not run
 
 
-def check_lifted(call: Call, chunk: Any, backend: str) -> None:
-    """A cell that runs as it says knows what Flax's RNN knows; what only the engine does is an error."""
-    engine_only = {"chunk": chunk, "backend": None if backend == "auto" else backend} | call.options
-    for name, value in engine_only.items():
+def check_lifted(module: Any, **options: Any) -> None:
+    """A cell that runs as it says knows what Flax's RNN knows; what only the engine does is an error where given."""
+    settings = dict(chunk=module.chunk, backend=None if module.backend == "auto" else module.backend)
+    for name, value in (settings | options).items():
         if value is not None:
             expected = (
                 "left out for a cell that does not run on jaxrnn's engine: one of Flax, or with a step of its own"
             )
-            fail(name, expected, value, "Use a cell of jaxrnn as it is.")
+            of_the_cell = "Tell the cell, whose noise it is." if name == "deterministic" else ""
+            fail(name, expected, value, of_the_cell or "Use a cell of jaxrnn as it is.")
 
 
 def held_inputs(call: Call) -> tuple[Array, Array | None]:

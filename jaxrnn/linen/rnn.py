@@ -111,6 +111,7 @@ class SequenceModule(Spelled, nn.Module):
         elif start is None and state is not None and not self.is_initializing():
             check_first(inputs, call.batch)
         if layer is None:
+            self._check_lifted(deterministic, call.options)
             carry, outputs = self._run_lifted(call, start, init_key)
         else:
             layer = self._fitted(layer, start)
@@ -132,7 +133,7 @@ class SequenceModule(Spelled, nn.Module):
         init_key: PRNGKeyArray | None = None,
         rng: PRNGKeyArray | None = None,
         deterministic: bool | None = None,
-        start_step: Any = 0,
+        start_step: Any = None,
         per_step: Mapping[str, Array] | None = None,
     ) -> Any:
         """One step of a stateful module, from the carry that it keeps; in apply, with "carry" mutable.
@@ -159,8 +160,8 @@ class SequenceModule(Spelled, nn.Module):
         self._check_mutable()
         if init_key is not None:
             check_key(init_key, "init_key")
-        check_time(start_step, "start_step")
-        deterministic = check_deterministic(self, deterministic)
+        if start_step is not None:
+            check_time(start_step, "start_step")
         layer, inputs = self.functional, check_numbers(inputs, "inputs")
         features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
         batch = inputs.shape[: inputs.ndim - features]
@@ -168,6 +169,7 @@ class SequenceModule(Spelled, nn.Module):
         if start is not None:
             check_kept(start, batch, features or 1, layer is not None)
         if layer is None:
+            self._check_lifted(deterministic, dict(rng=rng, start_step=start_step, per_step=per_step))
             start = self.cell.initialize_carry(_key_or_default(init_key), inputs.shape) if start is None else start
             carry, y = self.cell(start, jnp.asarray(inputs))
         else:
@@ -176,10 +178,12 @@ class SequenceModule(Spelled, nn.Module):
                 start = self._drawn_carry(batch, init_key)
             if start is None:
                 start = self._own_form(layer, layer.initial_carry(batch, params))
+            without = check_deterministic(self, deterministic)
             if rng is None:
-                rng = noise_key(self, layer, deterministic)
-                deterministic = rng is None
-            carry, y = step_layer(layer, params, start, inputs, deterministic, rng, step=start_step, per_step=per_step)
+                rng = noise_key(self, layer, without)
+                without = rng is None
+            at = 0 if start_step is None else start_step
+            carry, y = step_layer(layer, params, start, inputs, without, rng, step=at, per_step=per_step)
         self.put_variable(*STATE, carry)
         return y
 
@@ -329,8 +333,12 @@ class RNN(SequenceModule):
             return plain(carry)
         return super()._own_form(layer, carry, given)
 
+    def _check_lifted(self, deterministic: bool | None, options: Mapping[str, Any]) -> None:
+        """What a cell that runs as it says does not know was left out, here and where the module was made."""
+        own = deterministic if deterministic is not None else (self.deterministic or None)
+        check_lifted(self, deterministic=own, **options)
+
     def _run_lifted(self, call: Call, given: Any, init_key: PRNGKeyArray | None) -> tuple[Any, Any]:
-        check_lifted(call, self.chunk, self.backend)
         cell, carry = self.cell, given
         if given is None:
             carry = cell.initialize_carry(_key_or_default(init_key), call.xs.shape[1:])

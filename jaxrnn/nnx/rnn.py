@@ -124,6 +124,8 @@ class RNN(Parameters):
         self.chunk = chunk
         self.backend = backend
         self.deterministic = deterministic
+        if deterministic and self.functional is None:
+            check_lifted(self, deterministic=deterministic)
         self.state_axes = nnx.StateAxes(state_axes or STATE_AXES)
         self.broadcast_rngs = broadcast_rngs
         self.state = RecurrentState(None) if stateful else None
@@ -174,6 +176,7 @@ class RNN(Parameters):
         call = open_call(layer, flags, inputs, seq_lengths, options, features, self._input_size)
         start = self._start(inputs, call.batch, initial_carry, features)
         if layer is None:
+            check_lifted(self, deterministic=deterministic, **call.options)
             carry, outputs = self._run_lifted(call, start, rngs)
         else:
             if start is None:
@@ -193,7 +196,7 @@ class RNN(Parameters):
         *,
         rngs: Rngs | Array | None = None,
         deterministic: bool | None = None,
-        start_step: Any = 0,
+        start_step: Any = None,
         per_step: Mapping[str, Array] | None = None,
     ) -> Any:
         """One step of a stateful module, from the carry that it keeps.
@@ -223,7 +226,8 @@ class RNN(Parameters):
             fail("step", expected, Said(f"stateful={self.state is not None}, reverse={self.reverse}"))
         if rngs is not None and not isinstance(rngs, Rngs):
             check_key(rngs, "rngs")
-        check_time(start_step, "start_step")
+        if start_step is not None:
+            check_time(start_step, "start_step")
         layer, inputs = self.functional, check_numbers(inputs, "inputs")
         features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
         batch = inputs.shape[: inputs.ndim - features]
@@ -231,6 +235,8 @@ class RNN(Parameters):
         if start is not None:
             check_kept(start, batch, features or 1, layer is not None)
         if layer is None:
+            check_lifted(self, deterministic=deterministic, start_step=start_step, per_step=per_step)
+            check_carry_rngs(rngs)
             start = self._cells_carry(inputs.shape, rngs) if start is None else start
             carry, y = self.cell(start, jnp.asarray(inputs))
         else:
@@ -240,7 +246,8 @@ class RNN(Parameters):
             if start is None:
                 start = self._own_form(layer, layer.initial_carry(batch, params))
             rng = self._noise_key(layer, rngs, deterministic)
-            carry, y = step_layer(layer, params, start, xs, rng is None, rng, step=start_step, per_step=per_step)
+            at = 0 if start_step is None else start_step
+            carry, y = step_layer(layer, params, start, xs, rng is None, rng, step=at, per_step=per_step)
         self._keep(carry)
         return y
 
@@ -342,7 +349,7 @@ class RNN(Parameters):
         return self.cell.initialize_carry(input_shape, rngs)
 
     def _run_lifted(self, call: Call, given: Any, rngs: Any) -> tuple[Any, Any]:
-        check_lifted(call, self.chunk, self.backend)
+        check_carry_rngs(rngs)
         carry = self._cells_carry(call.xs.shape[1:], rngs) if given is None else given
         ours = isinstance(self.cell, CellModule)
         if ours and given is not None:

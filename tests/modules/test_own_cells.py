@@ -93,10 +93,70 @@ def test_an_initialize_carry_of_the_instance_counts() -> None:
     assert_close(rnn(XS), wanted)
 
 
-def test_what_only_the_engine_does_is_refused_by_name() -> None:
-    rnn = N.RNN(Doubled(D, H, rngs=fx.Rngs(0)))
-    with pytest.raises(ValueError, match="`mask` must be left out for a cell that does not run on jaxrnn's engine"):
-        rnn(XS, mask=jnp.ones((B, T), bool))
+ENGINE_ONLY: dict[str, Any] = {
+    "mask": jnp.ones((B, T), bool),
+    "resets": jnp.zeros((B, T), bool),
+    "segments": jnp.zeros((B, T), int),
+    "reset_carry": START,
+    "per_step": {"times": XS},
+    "start_step": 0,
+    "deterministic": True,
+}
+STEP_ONLY = {"per_step": {"times": XS[:, 0]}, "start_step": 0, "deterministic": False}
+SETTINGS: dict[str, Any] = {"chunk": 2, "backend": "reference", "deterministic": True}
+
+
+def refused(name: str) -> Any:
+    return pytest.raises(ValueError, match=f"`{name}` must be left out for a cell that does not run on jaxrnn's engine")
+
+
+@pytest.mark.parametrize("kind", [Doubled, fx.LSTMCell])
+def test_what_only_the_engine_does_is_refused_by_name(kind: Any) -> None:
+    """In a call, in a step and in settings, also where a carry is kept already; what has an effect has it."""
+    cell = kind(D, H, rngs=fx.Rngs(0), param_dtype=jnp.float64)
+    rnn = N.RNN(cell, stateful=True)
+    for kept in (None, START):
+        rnn.state.set_value(kept)
+        for name, value in ENGINE_ONLY.items():
+            with refused(name):
+                rnn(XS, **{name: value})
+        for name, value in STEP_ONLY.items():
+            with refused(name):
+                rnn.step(XS[:, 0], **{name: value})
+        for run, xs in ((rnn, XS), (rnn.step, XS[:, 0])):
+            with pytest.raises(TypeError, match=r"`rngs` must be an nnx\.Rngs or"):
+                run(xs, rngs=jax.random.key(0))
+        assert_same_bits(rnn.state.get_value(), kept)
+    for name, value in SETTINGS.items():
+        for run in (lambda rnn: rnn(XS), lambda rnn: rnn.step(XS[:, 0])):
+            with refused(name):
+                run(N.RNN(cell, stateful=True, **{name: value}))
+    quiet = N.RNN(cell, stateful=True)
+    quiet.eval()  # sets it everywhere, in the cell too
+    assert_close(quiet.step(XS[:, 0]), cell(cell.initialize_carry((B, D), fx.Rngs(0)), XS[:, 0])[1])
+
+
+@pytest.mark.parametrize("kind", [LinenDoubled, fl.LSTMCell])
+def test_what_only_the_engine_does_is_refused_by_name_in_linen(kind: Any) -> None:
+    cell = kind(H, param_dtype=jnp.float64)
+    rnn = L.RNN(cell, stateful=True)
+    first = rnn.init(jax.random.key(0), XS)
+
+    def run(rnn: Any, variables: Any, method: str, **given: Any) -> Any:
+        inputs = XS if method == "__call__" else XS[:, 0]
+        return rnn.apply(variables, inputs, method=method, mutable=["carry"], **given)
+
+    for variables in (first, first | {"carry": {"state": START}}):
+        for name, value in ENGINE_ONLY.items():
+            with refused(name):
+                run(rnn, variables, "__call__", **{name: value})
+        for name, value in (STEP_ONLY | {"rng": jax.random.key(0)}).items():
+            with refused(name):
+                run(rnn, variables, "step", **{name: value})
+        for name, value in SETTINGS.items():
+            for method in ("__call__", "step"):
+                with refused(name):
+                    run(L.RNN(cell, stateful=True, **{name: value}), variables, method)
 
 
 @pytest.mark.parametrize("kind", [Doubled, Started])
