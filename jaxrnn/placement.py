@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec, reshard, use_abstract_mesh
 
 Place = tuple[Any, ...]  # for each axis of an array the mesh axis, or axes, over which it lies; None for none
@@ -38,9 +40,15 @@ def _explicit(mesh: AbstractMesh) -> AbstractMesh | None:
 def place(array: Any) -> Place:
     """Where an array lies, by its type."""
     if not isinstance(array, jax.Array):
-        return (None,) * array.ndim
+        return (None,) * np.ndim(array)
     spec = tuple(jax.typeof(array).sharding.spec)
     return (*spec, *(None,) * (array.ndim - len(spec)))
+
+
+def lay(mesh: AbstractMesh | None, array: Any, at: Place) -> Any:
+    """An array, lying there on a mesh with explicit axes; without one, as it is."""
+    there = mesh is None or (explicit_mesh_of(array) == mesh and place(array) == at)
+    return array if there else reshard(array, NamedSharding(mesh, PartitionSpec(*at)))  # type: ignore[arg-type]
 
 
 def automatic(
@@ -56,8 +64,7 @@ def automatic(
 
     with use_abstract_mesh(mesh.update_axis_types(dict.fromkeys(mesh.explicit_axes, AxisType.Auto))):
         results = function(*jax.tree.map(enter, arguments))
-    lie = lambda a, at: reshard(a, NamedSharding(mesh, PartitionSpec(*at)))  # noqa: E731
-    return jax.tree.map(lie, results, places(mesh, results))
+    return jax.tree.map(partial(lay, mesh), results, places(mesh, results))
 
 
 def of_results(params: Any, carry: Any, at: Place, batch: Place) -> Callable[[AbstractMesh, Any], Any]:

@@ -1,13 +1,13 @@
 """One call of a sequence module: Flax's protocol in front of `jaxrnn.scan`.
 
 Modules are batch-major by default and speak of `inputs`, `seq_lengths` and `initial_carry`; the engine is time-major.
-`open_call` checks a call and turns its arrays to time-major, `run_layer` runs it (`held_step` for any other cell), and
-`close_call` turns the outputs back.
+`open_call` checks a call and turns its arrays to time-major, `run_layer` runs it (or `flax_common.lifted`, where the
+engine does not), and `close_call` turns the outputs back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypedDict
 
@@ -19,7 +19,7 @@ from jax import lax
 from jaxrnn.checks import check_choice, check_features, check_flag, check_numbers, check_size, check_symbols
 from jaxrnn.dtypes import is_integer
 from jaxrnn.engine.check import check_chunk, check_lengths
-from jaxrnn.engine.masks import clean, valid_steps
+from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import Said, fail
@@ -27,7 +27,6 @@ from jaxrnn.flax_common.layers import refuse_values
 from jaxrnn.hints import hint
 from jaxrnn.layer import Layer, check_carry, check_per_step
 from jaxrnn.placement import automatic, place
-from jaxrnn.step import guard, select
 from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
 
 
@@ -170,54 +169,6 @@ def check_first(inputs: Any, batch: tuple[Axis, ...]) -> None:
         expected = "of shape [*B, T, D] with a batch axis, in the first call of a stateful module"
         text = f"One step of {inputs.shape[0]} rows goes into `step`; {inputs.shape[0]} steps of one row into a call "
         fail("inputs", expected, inputs, text + "after `reset_state(())`, which keeps a carry without batch axes.")
-
-
-# ---------------------------------------------------------------- cells that the engine does not run
-
-
-def check_lifted(module: Any, **options: Any) -> None:
-    """A cell that runs as it says knows what Flax's RNN knows; what only the engine does is an error where given."""
-    settings = dict(chunk=module.chunk, backend=None if module.backend == "auto" else module.backend)
-    for name, value in (settings | options).items():
-        if value is not None:
-            expected = (
-                "left out for a cell that does not run on jaxrnn's engine: one of Flax, or with a step of its own"
-            )
-            of_the_cell = "Tell the cell, whose noise it is." if name == "deterministic" else ""
-            fail(name, expected, value, of_the_cell or "Use a cell of jaxrnn as it is.")
-
-
-def held_inputs(call: Call) -> tuple[Array, Array | None]:
-    """Per step what `held_step` reads: the input, zero in padding, and which rows count."""
-    valid = valid_steps(call.xs.shape[0], call.lengths, None)
-    return clean(valid, call.xs), valid
-
-
-def held_step(
-    cell: Callable[[Any, Array], tuple[Any, Any]], carry: Any, step: tuple[Array, Array | None]
-) -> tuple[Any, Any]:
-    """A cell's own step; rows that do not count hold their carry, put out zero and let no derivative through.
-
-    What a carry holds for all rows together, such as a count of steps, goes on.
-    """
-    x, valid = step
-    new, y = cell(_rows(guard, valid, carry), x)
-    given, returned = (str(jax.tree.structure(tree)) for tree in (carry, new))
-    if given != returned:
-        fail("initial_carry", f"of the form in which the cell returns it, {returned}", Said(given))
-    if valid is None:
-        return new, y
-    return _rows(select, valid, new, carry), select(valid, y, jax.tree.map(jnp.zeros_like, y))
-
-
-def _rows(change: Callable[..., Any], valid: Array | None, *trees: Any) -> Any:
-    """`change(valid, *leaves)` where a leaf has the batch axes; the first tree's leaf elsewhere."""
-
-    def one(*leaves: Any) -> Any:
-        batch = () if valid is None else valid.shape
-        return change(valid, *leaves) if jnp.shape(leaves[0])[: len(batch)] == batch else leaves[0]
-
-    return jax.tree.map(one, *trees)
 
 
 # ---------------------------------------------------------------- arrays

@@ -10,9 +10,9 @@ from flax import nnx
 from jaxrnn.carries import plain
 from jaxrnn.cell import Cell
 from jaxrnn.dtypes import state_dtype
-from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
 from jaxrnn.errors import fail
+from jaxrnn.flax_common.lifted import held_inputs
 from jaxrnn.keras.cell import KerasCell
 from jaxrnn.keras.states import carry_dtype, from_states, to_states
 from jaxrnn.keras.weights import Weights
@@ -121,5 +121,5 @@ def run_cell(
         y, states = cell(x, to_states(functional.pack(given)), training)
         return plain(from_states(functional, states, x.shape[:-1], state_dtype(carry), "states")), y
 
-    after, ys = run_lifted(step, cell, plain(carry), (clean(valid, xs), valid), reverse=reverse)
+    after, ys = run_lifted(step, cell, *held_inputs(xs, valid, plain(carry), xs.shape[1:-1]), reverse=reverse)
     return functional.pack(after), ys

@@ -13,6 +13,7 @@ from flax.core import FrozenDict
 
 from jaxrnn.carries import like, plain
 from jaxrnn.checks import check_batch, check_key, check_numbers, check_time
+from jaxrnn.engine.masks import valid_steps
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
@@ -20,18 +21,16 @@ from jaxrnn.flax_common.call import (
     check_first,
     check_flags,
     check_kept,
-    check_lifted,
     check_lifting,
     check_plan,
     close_call,
     feature_axes,
-    held_inputs,
-    held_step,
     open_call,
     resolve_flags,
     run_layer,
 )
 from jaxrnn.flax_common.layers import check_deterministic, is_cell, overridden, step_layer, to_flax
+from jaxrnn.flax_common.lifted import check_lifted, held_inputs, held_step
 from jaxrnn.flax_common.variables import Sharding
 from jaxrnn.hints import Spelled
 from jaxrnn.layer import Layer
@@ -356,7 +355,8 @@ class RNN(SequenceModule):
             variable_carry=self.variable_carry,
             split_rngs=self.split_rngs,
         )
-        carry, outputs = run(cell, carry, held_inputs(call))
+        valid = valid_steps(call.xs.shape[0], call.lengths, None)
+        carry, outputs = run(cell, *held_inputs(call.xs, valid, carry, call.batch))
         return like(given, carry, cell.functional.pack) if ours else carry, outputs
 
 

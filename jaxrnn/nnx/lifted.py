@@ -7,7 +7,7 @@ from typing import Any
 
 from flax import nnx
 
-from jaxrnn.flax_common.call import held_step
+from jaxrnn.flax_common.lifted import held_step
 
 STATE_AXES: Mapping[Any, Any] = {nnx.Param: None, ...: nnx.Carry}  # parameters are read by all steps, the rest goes on
 

@@ -10,6 +10,7 @@ from flax import nnx
 
 from jaxrnn.carries import like, plain
 from jaxrnn.checks import check_batch, check_key, check_numbers, check_time
+from jaxrnn.engine.masks import valid_steps
 from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
@@ -17,17 +18,16 @@ from jaxrnn.flax_common.call import (
     check_first,
     check_flags,
     check_kept,
-    check_lifted,
     check_lifting,
     check_plan,
     close_call,
     feature_axes,
-    held_inputs,
     open_call,
     resolve_flags,
     run_layer,
 )
 from jaxrnn.flax_common.layers import check_deterministic, is_cell, step_layer, to_flax
+from jaxrnn.flax_common.lifted import check_lifted, held_inputs
 from jaxrnn.flax_common.variables import Sharding
 from jaxrnn.layer import Layer
 from jaxrnn.nnx.cells import CellModule, check_carry_rngs
@@ -355,7 +355,8 @@ class RNN(Parameters):
         if ours and given is not None:
             carry = plain(self.cell.functional.pack(given, "initial_carry"))
         settings = dict(unroll=self.unroll, state_axes=self.state_axes, broadcast_rngs=self.broadcast_rngs)
-        held, reverse = held_inputs(call), call.flags.reverse
+        valid, reverse = valid_steps(call.xs.shape[0], call.lengths, None), call.flags.reverse
+        carry, held = held_inputs(call.xs, valid, carry, call.batch)
         carry, outputs = run_lifted(lambda cell, c, x: cell(c, x), self.cell, carry, held, reverse=reverse, **settings)
         return like(given, carry, self.cell.functional.pack) if ours and given is not None else carry, outputs
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as flax_linen
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -296,3 +297,73 @@ def test_modules_over_explicit_axes(name: str) -> None:
             actual = jax.jit(both)(put(mesh, weights), put(mesh, inputs, "data"), put(mesh, LENGTHS, "data"))
         assert_close(actual, expected)
         assert lies(actual[1]) == [("data", None, None)]
+
+
+class Doubled(jaxrnn.nnx.GRUCell):
+    """A step of its own, which the engine does not run."""
+
+    def __call__(self, carry: Any, inputs: Any) -> Any:
+        carry, y = super().__call__(carry, inputs)
+        return carry, 2 * y
+
+
+def nnx_run(cell: Any) -> tuple[Any, Callable[..., Any]]:
+    graph, state = nnx.split(jaxrnn.nnx.RNN(cell, return_carry=True, reverse=True))
+    return state, lambda state, xs, lengths: nnx.merge(graph, state)(xs, seq_lengths=lengths)
+
+
+def linen_run(cell: Any) -> tuple[Any, Callable[..., Any]]:
+    module = jaxrnn.linen.RNN(cell, return_carry=True)
+    variables = module.init(jax.random.key(0), np.moveaxis(XS, 0, 1))
+    return variables, lambda variables, xs, lengths: module.apply(variables, xs, seq_lengths=lengths)
+
+
+F64: Any = dict(param_dtype=jnp.float64)
+OTHERS = {
+    "nnx, Flax's": lambda: nnx_run(nnx.LSTMCell(D, H, rngs=nnx.Rngs(0), **F64)),
+    "nnx, a step of its own": lambda: nnx_run(Doubled(D, H, rngs=nnx.Rngs(0), **F64)),
+    "linen, Flax's": lambda: linen_run(flax_linen.OptimizedLSTMCell(H, **F64)),
+}
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("name", OTHERS)
+def test_cells_that_run_as_they_say_over_explicit_axes(name: str, ragged: bool) -> None:
+    """Results and gradients of the module and of its inputs; the start, zeros that lie nowhere, joins the rows."""
+    variables, run = OTHERS[name]()
+    inputs, lengths = np.moveaxis(XS, 0, 1), LENGTHS if ragged else None
+
+    def both(variables: Any, inputs: Any, lengths: Any) -> Any:
+        def loss(variables: Any, inputs: Any) -> Any:
+            outputs = run(variables, inputs, lengths)
+            return weighed(outputs), outputs
+
+        gradients, outputs = jax.grad(loss, (0, 1), has_aux=True, allow_int=True)(variables, inputs)
+        return [a for a in jax.tree.leaves(gradients) if jnp.issubdtype(a.dtype, jnp.floating)], outputs
+
+    expected = jax.jit(both)(variables, inputs, lengths)
+    mesh = mesh_of(EXPLICIT)
+    with jax.set_mesh(mesh):
+        there = put(mesh, variables), put(mesh, inputs, "data"), put(mesh, lengths, "data")
+        actual = jax.jit(both)(*there)
+    assert_close(actual, expected)
+    assert {at[0] for at in lies(actual[1])} == {"data"}
+
+
+def test_units_of_another_cell_over_a_second_axis() -> None:
+    """A given carry, a stateful module and steps; the mesh is known from the arrays alone, and lengths are NumPy's."""
+    module = jaxrnn.nnx.RNN(nnx.GRUCell(D, H, rngs=nnx.Rngs(0), **F64), stateful=True)
+    graph, state = nnx.split(module)
+    inputs, start = np.moveaxis(XS, 0, 1), RNG.standard_normal((ROWS, H))
+
+    def run(module: Any, inputs: Any, start: Any) -> Any:
+        first = module(inputs, initial_carry=start, seq_lengths=LENGTHS)
+        return first, module(inputs), module.step(inputs[:, 0])
+
+    expected = run(module, jnp.asarray(inputs), jnp.asarray(start))
+    mesh = mesh_of(EXPLICIT, (4, 2), ("data", "model"))
+    split = lambda a: put(mesh, a, *(None,) * (a.ndim - 1), *("model",) * (a.ndim == 2))  # noqa: E731
+    there = nnx.merge(graph, jax.tree.map(split, state))
+    actual = run(there, put(mesh, inputs, "data"), put(mesh, start, "data", "model"))
+    assert_close(actual, expected)
+    assert lies(actual) == [("data", None, "model"), ("data", None, "model"), ("data", "model")]
