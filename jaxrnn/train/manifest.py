@@ -13,7 +13,7 @@ from typing import Any
 
 import jaxrnn
 from jaxrnn.train.metrics import METRICS, unreadable_line
-from jaxrnn.train.run_files import CONFIG, DATA, config_digest
+from jaxrnn.train.run_files import CONFIG, DATA, checksum, config_digest
 
 MANIFEST = "manifest.json"
 FORMAT = 2  # that of version 0.1.0, the first, was a table of files and their checksums
@@ -41,7 +41,7 @@ def write_manifest(folder: Path, step: int, run: Path) -> None:
     if (run / METRICS).exists():
         written = (run / METRICS).read_bytes()
         content["metrics"] = {"bytes": len(written), "lines": written.count(b"\n"), "sha256": _of(written)}
-    text = json.dumps(content | {"checksum": _checksum(content)}, indent=1)
+    text = json.dumps(content | {"checksum": checksum(content)}, indent=1)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
@@ -67,8 +67,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} was written by jaxrnn {content.get('jaxrnn')}, whose checkpoints have format "
             f"{content['format']}; this version ({jaxrnn.__version__}) reads up to {FORMAT}"
         )
-    checksum = content.pop("checksum", None)
-    if checksum != _checksum(content):
+    if content.pop("checksum", None) != checksum(content):
         raise ValueError(f"{MANIFEST} was changed since it was written")
     return content
 
@@ -139,10 +138,6 @@ def _compare(folder: Path, files: dict[str, Any]) -> tuple[list[str], list[str]]
         elif _sha256(folder / inside) != expected:
             changed.append(name)
     return missing, changed
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    return _of(json.dumps(content, sort_keys=True).encode())
 
 
 def _sha256(path: Path) -> str:

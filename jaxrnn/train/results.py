@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxrnn.errors import Said, fail
+from jaxrnn.train.run_files import checksum
 
 NEEDED = ("command", "headline", "figures", "seconds", "cpu_seconds", "seed", "device")
 
@@ -26,10 +27,14 @@ def read_results(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
             missing = [key for key in NEEDED if key not in record]
+            changed = "checksum" in record and record.pop("checksum") != checksum(record)  # those of 0.1.0 have none
         except (OSError, ValueError, TypeError) as error:
             fail("RUN", "a finished run's folder, or its result.json", Said(f"{str(path)!r} ({error})"))
         if missing:
             fail("RUN", "a finished run's result.json", Said(f"{str(path)!r}, which lacks {', '.join(missing)}"))
+        if changed:
+            remedy = "Put it back from a copy; or delete it, and `--resume` makes it again from the checkpoints."
+            fail("RUN", "a finished run's result.json", Said(f"{str(path)!r}, changed since it was written"), remedy)
         records.append(record)
     return records
 

@@ -33,6 +33,7 @@ from jaxrnn.train.run_files import (
     CONFIG,
     DataRecord,
     RunError,
+    checksum,
     other_data,
     read_data,
     record_data,
@@ -210,7 +211,8 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
         "data": record.digests if (record := read_data(folder)) else {},
         "versions": {"python": platform.python_version()} | {package: version(package) for package in ("jax", "optax")},
     }
-    write_text(folder / RESULT, json.dumps(result, indent=2, allow_nan=False) + "\n")
+    sealed = result | {"checksum": checksum(result)}
+    write_text(folder / RESULT, json.dumps(sealed, indent=2, allow_nan=False) + "\n")
     console.print(f"{folder} holds learning_curve.png, metrics.jsonl, {RESULT}, the checkpoints and the samples")
 
 

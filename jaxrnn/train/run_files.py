@@ -116,6 +116,11 @@ def _feed(found: Any, content: Any) -> None:
                 _feed(found, part)
 
 
+def checksum(content: dict[str, Any]) -> str:
+    """SHA-256 of what a JSON file of ours holds beside it, under "checksum"."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def config_digest(path: Path) -> str | None:
     """Of a run's configuration, wherever its data lie now; None where it cannot be read."""
     try:

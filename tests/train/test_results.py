@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -37,6 +38,7 @@ def test_table(folder, tmp_path):
         "seconds": 1800.4,
         "cpu_seconds": 3500.6,
     }
+    del record["checksum"]  # as in version 0.1.0
     (tmp_path / "a.json").write_text(json.dumps(record))
     (tmp_path / "b.json").write_text(json.dumps(record | {"headline": "test loss"}))
     lines = to_table(read_results([tmp_path / "a.json", tmp_path / "b.json", folder])).splitlines()
@@ -44,6 +46,24 @@ def test_table(folder, tmp_path):
     assert lines[2] == "| `jaxrnn train x` | test perplexity | 116 | 114.5 | 1800 (3501) | 0 |"
     assert "| test loss | 4.7540 |" in lines[3]
     assert len(lines) == 5
+
+
+def test_a_digit_that_flipped(folder):
+    """Whatever it is of: a figure of the record and of the table is the run's own, or an error."""
+    path = folder / "result.json"
+    text = path.read_text()
+    assert "checksum" not in read_results([folder])[0]
+    seal = json.loads(text)["checksum"]
+    for name in ('"test loss": ', '"steps": ', '"seconds": ', '"checksum": "'):
+        place = re.search(rf"{re.escape(name)}\D*?(\d)", text).start(1)
+        path.write_text(f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1 :]}")
+        with pytest.raises(ValueError, match=r"`RUN` must be a finished run's result.json, .* changed since it was"):
+            read_results([folder])
+    rest = {name: value for name, value in json.loads(text).items() if name != "checksum"}
+    assert seal == hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    path.unlink()
+    assert run(experiment(), folder, True, StopRequest()) == 0  # from the checkpoints, as the error says
+    assert read_results([folder])[0]["figures"] == rest["figures"]
 
 
 @pytest.mark.parametrize(
