@@ -13,12 +13,12 @@ from weakref import WeakSet
 import jax
 import jax.numpy as jnp
 from jax import core
-from jax.extend.core import Jaxpr, Primitive, Var
+from jax.extend.core import Jaxpr, JaxprEqn, Primitive, Var
 from jax.interpreters import batching
 
-from jaxrnn import rules
+from jaxrnn import jaxprs, rules
 from jaxrnn.closures import is_open
-from jaxrnn.jaxprs import inner, value_of
+from jaxrnn.jaxprs import inner
 from jaxrnn.typing import Array, Carry
 
 if TYPE_CHECKING:
@@ -85,18 +85,16 @@ def trace(
 
 def run(jaxpr: Jaxpr, read: Sequence[Any], leaves: Sequence[Any], recur: Recurrent | None) -> list[Any]:
     """The results of traced equations; products are `recur`'s, or left to be done."""
-    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*read, *leaves), strict=True))
-    for eqn in jaxpr.eqns:
-        inputs = [value_of(a, values) for a in eqn.invars]
+
+    def bind(eqn: JaxprEqn, inputs: list[Any]) -> Sequence[Any]:
         if eqn.primitive is asked and recur is not None:
-            results = jax.tree.leaves(recur(*inputs, gates=eqn.params["gates"], kernel=eqn.params["kernel"]))
-        elif eqn.primitive.name in INLINED and any(map(_asks, inner(eqn))):
+            return jax.tree.leaves(recur(*inputs, gates=eqn.params["gates"], kernel=eqn.params["kernel"]))
+        if eqn.primitive.name in INLINED and any(map(_asks, inner(eqn))):
             called = eqn.params["jaxpr"]
-            results = run(getattr(called, "jaxpr", called), getattr(called, "consts", ()), inputs, recur)
-        else:
-            results = rules.bind(eqn, inputs)
-        values.update(zip(eqn.outvars, results, strict=True))
-    return [value_of(v, values) for v in jaxpr.outvars]
+            return run(getattr(called, "jaxpr", called), getattr(called, "consts", ()), inputs, recur)
+        return rules.bind(eqn, inputs)
+
+    return jaxprs.run(jaxpr, read, leaves, bind)
 
 
 def _asks(jaxpr: Jaxpr) -> bool:

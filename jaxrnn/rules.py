@@ -7,7 +7,7 @@ becomes one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,8 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 
-from jaxrnn.jaxprs import inner, value_of
+from jaxrnn import jaxprs
+from jaxrnn.jaxprs import inner
 from jaxrnn.typing import Array
 
 DROPPED = jax.__version_info__ < (0, 12)
@@ -26,16 +27,14 @@ def has_rules(jaxpr: Jaxpr) -> bool:
     return any(e.primitive.name == "custom_jvp_call" or any(map(has_rules, inner(e))) for e in jaxpr.eqns)
 
 
-def bind(eqn: JaxprEqn, inputs: list[Any]) -> list[Any]:
+def bind(eqn: JaxprEqn, inputs: list[Any]) -> Sequence[Any]:
     """The results of an equation; functions in it that have a derivative of their own keep it."""
     params = eqn.params
     if DROPPED and any(map(has_rules, inner(eqn))):
         params = jax.tree.map(_kept, params, is_leaf=_is_jaxpr)
-    function = partial(eqn.primitive.bind, **eqn.primitive.get_bind_params(params))
     if DROPPED and eqn.primitive.name == "custom_jvp_call":
-        return call_by_rule(function, *inputs)
-    result = function(*inputs)
-    return result if eqn.primitive.multiple_results else [result]
+        return call_by_rule(partial(eqn.primitive.bind, **eqn.primitive.get_bind_params(params)), *inputs)
+    return jaxprs.bind(eqn if params is eqn.params else eqn.replace(params=params), inputs)
 
 
 def _is_jaxpr(leaf: Any) -> bool:
@@ -45,15 +44,8 @@ def _is_jaxpr(leaf: Any) -> bool:
 def _kept(leaf: Any) -> Any:
     """Of the parameters of an equation, a jaxpr that keeps rules; anything else as it is."""
     if isinstance(leaf, ClosedJaxpr) and has_rules(leaf.jaxpr):
-        return jax.make_jaxpr(partial(_evaluate, leaf.jaxpr, leaf.consts))(*leaf.in_avals)
+        return jax.make_jaxpr(lambda *given: jaxprs.run(leaf.jaxpr, leaf.consts, given, bind))(*leaf.in_avals)
     return _kept(ClosedJaxpr(leaf, ())).jaxpr if isinstance(leaf, Jaxpr) and has_rules(leaf) else leaf
-
-
-def _evaluate(jaxpr: Jaxpr, constants: list[Any], *arguments: Any) -> list[Any]:
-    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *arguments), strict=True))
-    for eqn in jaxpr.eqns:
-        values.update(zip(eqn.outvars, bind(eqn, [value_of(a, values) for a in eqn.invars]), strict=True))
-    return [value_of(v, values) for v in jaxpr.outvars]
 
 
 def call_by_rule(function: Callable[..., list[Array]], *arguments: Array) -> list[Array]:
@@ -78,7 +70,7 @@ def _jvp(primals: Any, tangents: Any, *, call_jaxpr: Any, function: Any) -> tupl
 
     moving = [tangents[i] for i in where]
     closed = jax.make_jaxpr(pushed)(list(primals), moving)
-    found = _evaluate(closed.jaxpr, closed.consts, *primals, *moving)
+    found = jaxprs.run(closed.jaxpr, closed.consts, (*primals, *moving), bind)
     return found[: len(found) // 2], found[len(found) // 2 :]
 
 

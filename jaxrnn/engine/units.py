@@ -16,7 +16,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Var
 
 from jaxrnn import rules
 from jaxrnn.equations import INLINED
-from jaxrnn.jaxprs import shape_of, value_of
+from jaxrnn.jaxprs import run, shape_of
 
 
 class NotByUnit(Exception):
@@ -29,17 +29,13 @@ def run_by_unit(jaxpr: Jaxpr, read: Sequence[Any], leaves: Sequence[Any]) -> lis
     Raises:
         NotByUnit: an operation takes the number that has no such form.
     """
-    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*read, *leaves), strict=True))
-    for eqn in jaxpr.eqns:
-        inputs = [value_of(a, values) for a in eqn.invars]
-        values.update(zip(eqn.outvars, _results(eqn, inputs), strict=True))
-    results = [value_of(v, values) for v in jaxpr.outvars]
+    results = run(jaxpr, read, leaves, _results)
     if any(isinstance(v, Var) and _spread(v, a) for v, a in zip(jaxpr.outvars, results, strict=True)):
         raise NotByUnit
     return results
 
 
-def _results(eqn: JaxprEqn, inputs: list[Any]) -> list[Any]:
+def _results(eqn: JaxprEqn, inputs: list[Any]) -> Sequence[Any]:
     spread = [_spread(v, a) for v, a in zip(eqn.invars, inputs, strict=True)]
     if not any(spread):
         return rules.bind(eqn, inputs)
@@ -59,7 +55,7 @@ def _results(eqn: JaxprEqn, inputs: list[Any]) -> list[Any]:
     return _bind(eqn, *(jnp.broadcast_to(a, shape) for a in inputs))  # elementwise, as only that takes both shapes
 
 
-def _bind(eqn: JaxprEqn, *inputs: Any) -> list[Any]:
+def _bind(eqn: JaxprEqn, *inputs: Any) -> Sequence[Any]:
     return rules.bind(eqn, list(inputs))
 
 

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
+from jaxrnn.jaxprs import bind
 from jaxrnn.kernels.native.elementwise import expand
 from jaxrnn.kernels.native.graph import Bits, Declined, Nodes, Value
 from jaxrnn.kernels.native.shapes import SHAPES
@@ -146,8 +147,7 @@ class Graph(Nodes):
 def _computed(eqn: Any, arrays: list[Any], known: Any) -> list[Any]:
     """What an equation makes of constants, by JAX."""
     with jax.ensure_compile_time_eval():
-        result = eqn.primitive.bind(*arrays, **eqn.primitive.get_bind_params(eqn.params))
-    return [known(r) for r in (result if eqn.primitive.multiple_results else [result])]
+        return [known(r) for r in bind(eqn, arrays)]
 
 
 def _real(dtype: Any) -> bool:
