@@ -22,6 +22,11 @@ class Backend(NamedTuple):
     summary: str
     symbolic: bool = True  # whether it runs programs that are exported for any number of steps and rows
 
+    @property
+    def plain(self) -> bool:
+        """Whether it runs equations as they stand, whatever they read."""
+        return self.run is reference.run
+
 
 def _native(function: str) -> Callable[..., Any]:
     """A function of the native backend, imported when it is called: few need it, and it loads a library."""
@@ -61,16 +66,19 @@ def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[
             return f"is compiled for one number of steps and rows, not for the symbols of {sizes}"
         return b.declines(cell, dtype, carry_dtype)
 
-    if backend != "auto":
-        why_not = reason(BACKENDS[backend])
-        if why_not is not None:
-            fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {why_not}"))
-        return BACKENDS[backend]
-    return next(b for b in BACKENDS.values() if reason(b) is None)
+    return _first(cell, backend, reason)
 
 
 def as_they_stand(cell: Cell, backend: str, why: str) -> Backend:
     """The backend that runs equations as they stand, where `why` no other can."""
-    if backend not in ("auto", "reference"):
-        fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {why}"))
-    return BACKENDS["reference"]
+    return _first(cell, backend, lambda b: None if b.plain else why)
+
+
+def _first(cell: Cell, backend: str, reason: Callable[[Backend], str | None]) -> Backend:
+    """The named backend, or with "auto" the first that has no `reason` to decline a cell."""
+    if backend == "auto":
+        return next(b for b in BACKENDS.values() if reason(b) is None)
+    why_not = reason(BACKENDS[backend])
+    if why_not is not None:
+        fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {why_not}"))
+    return BACKENDS[backend]
