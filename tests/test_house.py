@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
 LEVELS = {
     "errors files typing dtypes checks placement reports serialized initializers layer made step cell gate_cell": 0,
-    "activations by_name carries closures equations hints jaxprs regularizers constraints roles rules": 0,
+    "activations by_name carries closures equations hints jaxprs reads regularizers constraints roles rules": 0,
     "cells": 1,
     "engine kernels": 2,
     "compose": 3,
