@@ -91,7 +91,11 @@ class GRUOptions(GatedOptions):
 
 @options()
 class UngatedOptions(CellOptions):
-    """What cells without gates take."""
+    """What cells without gates take.
+
+    Field for field what `GatedOptions` has after `gate_fn`: as fields are inherited in front, and by their order alone
+    go by position as Flax's do, neither class can be made of the other.
+    """
 
     activation_fn: Activation = default_of(elman, "activation")
     kernel_init: Initializer | Mapping[str, Initializer] | None = by_position()

@@ -135,21 +135,18 @@ class SequenceModule(Spelled, nn.Module):
         start_step: Any = None,
         per_step: Mapping[str, Array] | None = None,
     ) -> Any:
-        """One step of a stateful module, from the carry that it keeps; in apply, with "carry" mutable.
+        """One step of a stateful module, in apply with "carry" mutable; see `jaxrnn.nnx.RNN.step`.
 
         Args:
-            inputs: `[*B, D]`; or integers `[*B]`, equal to one-hot inputs.
             init_key: draws the initial carry, where the cell draws it.
-            rng: a key for noise in place of the `dropout` stream; with the absolute time in `start_step` it draws a
-                sequence's noise.
-            deterministic: run without noise.
-            per_step: arrays `[*B, ...]` that the equations ask for by name.
+            rng: a key for noise in place of the `dropout` stream.
+            inputs, deterministic, start_step, per_step: as there.
 
         Returns:
             The output `[*B, output_size]`.
 
         Raises:
-            TypeError, ValueError: the module is not stateful, or reverse, or an argument does not fit.
+            TypeError, ValueError: as there; or the collection "carry" is not mutable.
         """
         if not self.stateful or self.reverse:
             expected = "called on a module with stateful=True and reverse=False"

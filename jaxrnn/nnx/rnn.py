@@ -203,7 +203,8 @@ class RNN(Parameters):
 
         Args:
             inputs: `[*B, D]`; or integers `[*B]`, equal to one-hot inputs.
-            rngs, deterministic: as in a call. One key with the absolute time in `start_step` draws a sequence's noise.
+            rngs, deterministic: as in a call.
+            start_step: the absolute time, None for 0: with one key in `rngs` it draws a sequence's noise.
             per_step: arrays `[*B, ...]` that the equations ask for by name.
 
         Returns:
