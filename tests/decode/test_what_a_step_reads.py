@@ -119,7 +119,7 @@ def test_an_open_step_has_gradients() -> None:
 
     shares = np.exp(0.5 * np.arange(V)) / np.exp(0.5 * np.arange(V)).sum()
     expected = 2 * (V - 1 - (shares * np.arange(V)).sum())
-    np.testing.assert_allclose(probability(0.5), expected, rtol=1e-6)
+    np.testing.assert_allclose(probability(0.5), expected, rtol=1e-10)
 
 
 def test_an_equal_step_does_not_compile_again() -> None:

@@ -29,7 +29,7 @@ def test_every_string_is_of_the_grammar():
     assert all(EMBEDDED.fullmatch(string) for string, _ in found)
     assert max(len(string) for string, _ in found) > 25
     branches = [string[1] for string, _ in found]
-    assert abs(branches.count("T") / len(found) - 0.5) < 0.05
+    assert abs(branches.count("T") / len(found) - 0.5) < 4 * np.sqrt(0.25 / len(found))
 
 
 def test_every_short_string_of_the_grammar_is_drawn():

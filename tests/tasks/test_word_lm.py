@@ -166,7 +166,7 @@ def test_locked_masks_stay_the_same_over_time(locked):
     kept = np.asarray(dropout(jax.random.key(0), xs, 0.4, locked)) != 0
     assert (kept == kept[:1]).all() == locked
     assert (kept != kept[:, :1]).any()  # rows have masks of their own
-    assert abs(kept.mean() - 0.6) < 0.1
+    assert abs(kept.mean() - 0.6) < 4 * np.sqrt(0.24 / kept[: 1 if locked else None].size)
     np.testing.assert_allclose(dropout(jax.random.key(0), xs, 0.4, locked).max(), 1 / 0.6)
     assert dropout(None, xs, 0.4) is xs
 
