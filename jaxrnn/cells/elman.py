@@ -20,12 +20,12 @@ from typing import Any, NamedTuple, Unpack
 
 from jax.nn import tanh
 
-from jaxrnn.cell import Cell, Update
-from jaxrnn.checks import check_choice, check_flag, check_function, check_number
-from jaxrnn.errors import fail
-from jaxrnn.gate_cell import Common, build, factory
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Activation, Array
+from jaxrnn.base.checks import check_choice, check_flag, check_function, check_number
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Activation, Array
+from jaxrnn.core.cell import Cell, Update
+from jaxrnn.core.gate_cell import Common, build, factory
+from jaxrnn.programs.serialized import serialized
 
 
 @serialized
@@ -54,7 +54,7 @@ def elman(
         activation: any function of one array.
         leak: in (0, 1], how fast the state follows; 1 is the plain network.
         residual: add to the old state instead of replacing it; "inside": add the old state inside the activation.
-        **common: see `jaxrnn.gate_cell.Common`.
+        **common: see `jaxrnn.core.gate_cell.Common`.
 
     Returns:
         A Cell whose carry is `ElmanCarry(h)`.

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple, Unpack
 
 from jax.nn import sigmoid, tanh
 
-from jaxrnn.cell import Cell, Update
-from jaxrnn.checks import check_flag, check_function
-from jaxrnn.gate_cell import Common, build, check_chrono, factory
-from jaxrnn.initializers import Chrono, zeros
-from jaxrnn.layer import Parameter
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Activation, Array
+from jaxrnn.base.checks import check_flag, check_function
+from jaxrnn.base.typing import Activation, Array
+from jaxrnn.core.cell import Cell, Update
+from jaxrnn.core.gate_cell import Common, build, check_chrono, factory
+from jaxrnn.core.layer import Parameter
+from jaxrnn.functions.initializers import Chrono, zeros
+from jaxrnn.programs.serialized import serialized
 
 
 @serialized
@@ -53,7 +53,7 @@ def gru(
         reset_after: apply the reset gate after the recurrent product (cuDNN, torch, Keras 3) or before it (Cho 2014).
         chrono: T_max of the chrono initialisation of the update gate's bias.
         activation, gate_activation: of the candidate and of the gates.
-        **common: see `jaxrnn.gate_cell.Common`.
+        **common: see `jaxrnn.core.gate_cell.Common`.
 
     Returns:
         A Cell whose carry is `GRUCarry(h)`.

@@ -27,15 +27,15 @@ import jax.numpy as jnp
 from jax import lax
 from jax.nn import sigmoid, tanh
 
-from jaxrnn.cell import Cell, Update
-from jaxrnn.checks import check_flag, check_function, check_number, check_size
-from jaxrnn.dtypes import promote
-from jaxrnn.errors import fail
-from jaxrnn.gate_cell import Common, build, check_chrono, check_common, factory
-from jaxrnn.initializers import Chrono, Constant, glorot_uniform, ones, zeros
-from jaxrnn.layer import Parameter
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Activation, Array, Initializer
+from jaxrnn.base.checks import check_flag, check_function, check_number, check_size
+from jaxrnn.base.dtypes import promote
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Activation, Array, Initializer
+from jaxrnn.core.cell import Cell, Update
+from jaxrnn.core.gate_cell import Common, build, check_chrono, check_common, factory
+from jaxrnn.core.layer import Parameter
+from jaxrnn.functions.initializers import Chrono, Constant, glorot_uniform, ones, zeros
+from jaxrnn.programs.serialized import serialized
 
 NORM_EPSILON = 1e-5
 
@@ -87,7 +87,7 @@ def lstm(
         chrono: T_max of the chrono initialisation, in place of `forget_bias`.
         truncated_gradient: no error flows back through any gate's recurrent input, only through the cell (1997).
         activation, gate_activation, output_activation: of the candidate, the gates, and the cell on its way out.
-        **common: see `jaxrnn.gate_cell.Common`.
+        **common: see `jaxrnn.core.gate_cell.Common`.
 
     Returns:
         A Cell whose carry is `LSTMCarry(c, h)`.
@@ -187,7 +187,7 @@ def lstm_1997(size: int, *, truncated_gradient: bool = False, **common: Unpack[C
     Args:
         size: H, the number of cells, each a memory block of its own.
         truncated_gradient: the paper's learning rule: no error flows back through the gates' recurrent inputs.
-        **common: see `jaxrnn.gate_cell.Common`.
+        **common: see `jaxrnn.core.gate_cell.Common`.
 
     Returns:
         A Cell with gates i, g, o whose carry is `LSTMCarry(c, h)`.

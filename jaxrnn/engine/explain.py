@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from jaxrnn.cell import Cell
-from jaxrnn.checks import check_choice, check_size
-from jaxrnn.closures import still
-from jaxrnn.dtypes import default_float
+from jaxrnn.base.checks import check_choice, check_size
+from jaxrnn.base.dtypes import default_float
+from jaxrnn.base.errors import fail
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.closures import still
+from jaxrnn.core.layer import Layer
 from jaxrnn.engine.check import check_chunk
 from jaxrnn.engine.lift import NotLifted, lifted_cell
 from jaxrnn.engine.plan import Blocks, blocks
 from jaxrnn.engine.registry import BACKENDS, as_they_stand, choose
-from jaxrnn.errors import fail
-from jaxrnn.layer import Layer
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jax.export import is_symbolic_dim
 
-from jaxrnn.typing import Axis
+from jaxrnn.base.typing import Axis
 
 # Numbers a gate that one block works on: few enough to stay in cache, rows enough for large products. Measured on CPU,
 # see SPEED.md. Not a rule of T: the program is to be the same for any number of steps.

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 from jax import lax
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.typing import Carry
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Products, Step, advance
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Job, Steps
-from jaxrnn.step import Products, Step, advance
-from jaxrnn.typing import Carry
 
 
 def run(job: Job) -> tuple[Carry, Any]:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from jax.export import is_symbolic_dim
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.core.cell import Cell
 from jaxrnn.engine import reference, scheduled
-from jaxrnn.errors import Said, fail
 
 
 class Backend(NamedTuple):

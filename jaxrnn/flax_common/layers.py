@@ -9,10 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.carries import like, plain
-from jaxrnn.cell import Cell
-from jaxrnn.cells.elman import elman
-from jaxrnn.checks import (
+from jaxrnn.base.checks import (
     check_batch,
     check_features,
     check_flag,
@@ -22,13 +19,16 @@ from jaxrnn.checks import (
     check_size,
     check_symbols,
 )
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.hints import hint
+from jaxrnn.base.typing import Activation, Array, Carry, Initializer, Params, PRNGKeyArray
+from jaxrnn.cells.elman import elman
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
-from jaxrnn.errors import Said, fail
-from jaxrnn.gate_cell import Common
-from jaxrnn.hints import hint
-from jaxrnn.layer import Layer
-from jaxrnn.typing import Activation, Array, Carry, Initializer, Params, PRNGKeyArray
+from jaxrnn.core.carries import like, plain
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.gate_cell import Common
+from jaxrnn.core.layer import Layer
 
 FLAX_NAMES = {"activation": "activation_fn", "gate_activation": "gate_fn"}  # options that Flax's cells name otherwise
 DRAWS = "an initialiser (key, shape, dtype) -> array"

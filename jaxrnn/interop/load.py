@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from jaxrnn.checks import check_number
+from jaxrnn.base.checks import check_number
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.compose import Stack, stack
-from jaxrnn.errors import Said, fail
+from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop import arithmetic, cudnn, files, live
 from jaxrnn.interop.match import Match, best_match
 from jaxrnn.interop.places import cells_of, path_of
 from jaxrnn.interop.rows import check_library
 from jaxrnn.interop.source import Source, below, from_mapping, segments
 from jaxrnn.interop.weight_norm import folded
-from jaxrnn.layer import Layer, check_params
 
 
 class Loaded(NamedTuple):

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Params
 from jaxrnn.compose import Bidirectional, Reverse, Stack
-from jaxrnn.errors import Said, fail
+from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop.activations import FUNCTIONS, Named, name_of
 from jaxrnn.interop.express import options_of
 from jaxrnn.interop.onnx_node import FUNCTION_NAMES, KINDS
 from jaxrnn.interop.places import Place, cells_of
-from jaxrnn.layer import Layer, check_params
-from jaxrnn.typing import Params
 
 OPSET = 22
 OP_TYPES = {kind: op for op, kind in KINDS.items()}

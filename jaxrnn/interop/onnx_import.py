@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Carry
 from jaxrnn.compose import BidirectionalCarry, stack
-from jaxrnn.errors import Said, fail
+from jaxrnn.core.layer import Layer
 from jaxrnn.interop.files.onnx_file import model_of
 from jaxrnn.interop.files.opening import one_error, path_of
 from jaxrnn.interop.match import best_match
@@ -18,8 +20,6 @@ from jaxrnn.interop.onnx_node import KINDS, attributes_of, input_of, is_constant
 from jaxrnn.interop.places import cells_of
 from jaxrnn.interop.source import Entry, Source, check_once, entry_of
 from jaxrnn.interop.subclasses import is_a
-from jaxrnn.layer import Layer
-from jaxrnn.typing import Carry
 
 
 class Node(NamedTuple):

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.files import write_bytes
+from jaxrnn.base.typing import Params
 from jaxrnn.compose import Bidirectional, Reverse, Stack
-from jaxrnn.errors import Said, fail
-from jaxrnn.files import write_bytes
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop import arithmetic, cudnn
 from jaxrnn.interop.express import check_expressible, options_of
 from jaxrnn.interop.files import check_target, path_of, write
 from jaxrnn.interop.places import Place, cells_of
 from jaxrnn.interop.places import path_of as place_of
 from jaxrnn.interop.rows import ROWS, Row, check_library
-from jaxrnn.layer import Layer, check_params
-from jaxrnn.typing import Params
 
 TREES = ("flax.linen", "flax.nnx")  # libraries whose parameters are nested
 NAMELESS = ("onnx", "cudnn")  # formats in which nobody chooses a name

@@ -12,12 +12,12 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.typing import Activation, Initializer
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
+from jaxrnn.core.cell import Cell
 from jaxrnn.flax_common.layers import make_cell, simple
-from jaxrnn.typing import Activation, Initializer
 
 options = partial(dataclass, kw_only=True, repr=False, eq=False)
 
@@ -34,7 +34,7 @@ def default_of(factory: Callable[..., Any], name: str) -> Any:
 
 @options()
 class CellOptions:
-    """What every cell takes; see `jaxrnn.gate_cell.Common`."""
+    """What every cell takes; see `jaxrnn.core.gate_cell.Common`."""
 
     features: int = field(kw_only=False)
     use_bias: bool | None = None

@@ -8,13 +8,15 @@ from typing import Any
 
 from flax import nnx
 
-from jaxrnn.cell import Cell, Update
+from jaxrnn.base.checks import check_flag, check_function
+from jaxrnn.base.dtypes import check_dtype
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Activation, Array, Axis, Initializer, Params
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.checks import check_flag, check_function
-from jaxrnn.dtypes import check_dtype
-from jaxrnn.errors import Said, fail
+from jaxrnn.core.cell import Cell, Update
+from jaxrnn.core.layer import Layer
 from jaxrnn.flax_common.layers import (
     check_carry_init,
     check_deterministic,
@@ -26,9 +28,7 @@ from jaxrnn.flax_common.layers import (
     step_layer,
 )
 from jaxrnn.flax_common.variables import NONE, Metadata, Sharding
-from jaxrnn.layer import Layer
 from jaxrnn.nnx.parameters import Parameters, Rngs
-from jaxrnn.typing import Activation, Array, Axis, Initializer, Params
 
 
 def check_carry_rngs(rngs: Any) -> None:

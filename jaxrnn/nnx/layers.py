@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from jaxrnn.cell import Cell
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
+from jaxrnn.core.cell import Cell
 from jaxrnn.flax_common.layers import make_cell, make_layers
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.nnx.rnn import RNN

@@ -7,11 +7,11 @@ from typing import Any
 
 from flax import nnx
 
-from jaxrnn.checks import check_size
-from jaxrnn.errors import fail
+from jaxrnn.base.checks import check_size
+from jaxrnn.base.errors import fail
+from jaxrnn.base.hints import Spelled
+from jaxrnn.core.layer import Layer
 from jaxrnn.flax_common.variables import NONE, Metadata, Sharding, metadata_of
-from jaxrnn.hints import Spelled
-from jaxrnn.layer import Layer
 
 Rngs = nnx.Rngs | nnx.RngStream
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
-from jaxrnn.files import write_text
+from jaxrnn.base.files import write_text
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.figures import share
 from jaxrnn.tasks.network import Network

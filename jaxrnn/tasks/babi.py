@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.tasks.babi_pictures import accuracy_figure, attention_figure, table
 from jaxrnn.tasks.babi_readers import AttentiveReader, LSTMReader
 from jaxrnn.tasks.babi_stories import Question, Questions, hold_out, passages, read_questions, sentences, tokenize

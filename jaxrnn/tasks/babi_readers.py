@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 
 import jaxrnn
+from jaxrnn.base.typing import ArrayLike
 from jaxrnn.tasks.babi_stories import Passage, Sentences
 from jaxrnn.tasks.dense import dense, dense_init, dropout
 from jaxrnn.train.task import Params
-from jaxrnn.typing import ArrayLike
 
 # A word switches on a single row of a kernel: its fan-in is one, not the size of the vocabulary.
 one_row = jax.nn.initializers.normal(0.5)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.described import Descriptions, Example, by_split, words
 from jaxrnn.tasks.image_files import Source, opened
 from jaxrnn.train import Vocabulary, read_source, read_sources, read_text

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.clips import HEIGHT, WIDTH
 from jaxrnn.tasks.described import SPLITS, Descriptions, Example, by_split, words
 from jaxrnn.tasks.moving_digits import COUNTS, moving_digits

@@ -21,7 +21,8 @@ import jax
 import numpy as np
 
 import jaxrnn
-from jaxrnn.errors import fail
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import ArrayLike
 from jaxrnn.tasks.dense import dense, dense_init, dropout
 from jaxrnn.tasks.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language_model import LanguageModel, penn_treebank, shakespeare
@@ -29,7 +30,6 @@ from jaxrnn.tasks.network import CELLS
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk
 from jaxrnn.train.task import Carry, Params, recalled
-from jaxrnn.typing import ArrayLike
 
 # A one-hot input switches on a single row of the first kernel: its fan-in is one, not the size of the vocabulary.
 one_row = jax.nn.initializers.normal(1.5)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import ImageSequence
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.described import SPLITS
 from jaxrnn.tasks.image_files import Source, name_of, opened
 from jaxrnn.tasks.moving_digits import COUNTS, moving_digits

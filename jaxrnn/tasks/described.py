@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.train import EMPTY, END, START, UNKNOWN, Vocabulary, pad
 
 SPLITS = ("training", "validation", "test")

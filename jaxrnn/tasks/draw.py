@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.checks import check_size
+from jaxrnn.base.checks import check_size
 from jaxrnn.tasks.draw_network import DrawNetwork, Glimpses
 from jaxrnn.tasks.draw_network import ModelOptions as ModelOptions
 from jaxrnn.tasks.draw_pictures import animate, film_strip, sheet

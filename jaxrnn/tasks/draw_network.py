@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import optax
 
 import jaxrnn
+from jaxrnn.base.typing import ArrayLike
 from jaxrnn.decode import glimpse
 from jaxrnn.tasks.dense import dense, dense_init
 from jaxrnn.tasks.mnist import SIDE
 from jaxrnn.tasks.network import CELLS
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Params
-from jaxrnn.typing import ArrayLike
 
 SHAPE = (SIDE, SIDE)
 DARK = -2.0  # the canvas at first, a logit: one pixel in eight of MNIST is white

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from jaxrnn.base.typing import ArrayLike
 from jaxrnn.decode.glimpse import Place, place
 from jaxrnn.train.plots import save_image
-from jaxrnn.typing import ArrayLike
 
 ZOOM = 3  # pixels of a picture for one of the canvas
 GAP = 4  # between pictures

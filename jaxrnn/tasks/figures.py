@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.typing import ArrayLike
+from jaxrnn.base.typing import ArrayLike
 
 
 def share(right: ArrayLike, *scores: ArrayLike) -> jax.Array:

@@ -18,9 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.files import write_text
 from jaxrnn.engine.masks import clean, valid_steps
-from jaxrnn.errors import Said, fail
-from jaxrnn.files import write_text
 from jaxrnn.tasks.pen import save_drawing, sheet_figure, to_svg, window_figure
 from jaxrnn.tasks.pen_network import PenNetwork
 from jaxrnn.tasks.strokes import DataOptions, Drawings, Strokes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 
 Source = str | Path | io.BytesIO
 MOST_PIXELS = 40_000_000  # a camera's; a few bytes can ask for many more

@@ -22,13 +22,13 @@ import numpy as np
 import optax
 
 import jaxrnn
+from jaxrnn.base.files import write_text
+from jaxrnn.base.typing import ArrayLike
 from jaxrnn.decode import stream
-from jaxrnn.files import write_text
 from jaxrnn.train.options import check, check_set
 from jaxrnn.train.sources import read_text
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Batch, Carry, Params
-from jaxrnn.typing import ArrayLike
 
 PTB_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
 PTB_WHERE = (

@@ -26,7 +26,7 @@ import numpy as np
 from jax import lax
 
 import jaxrnn
-from jaxrnn.files import write_text
+from jaxrnn.base.files import write_text
 from jaxrnn.tasks import t_maze
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.figures import share

@@ -10,7 +10,7 @@ from importlib import resources
 
 import numpy as np
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.train import read_source
 
 SIDE = 28

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.files import replacing
+from jaxrnn.base.files import replacing
 from jaxrnn.tasks import TASKS
 from jaxrnn.train.config import Experiment, read_experiment
 from jaxrnn.train.run import best_params

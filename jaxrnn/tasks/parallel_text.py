@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.train import END, START, UNKNOWN, Vocabulary, pad, read_text
 from jaxrnn.train.options import check
 from jaxrnn.train.task import recalled

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from jaxrnn.files import write_text
+from jaxrnn.base.files import write_text
 from jaxrnn.train.plots import save_figure, save_image
 
 INK = "#1a2a6c"

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.train import Vocabulary, pad, read_arrays
 from jaxrnn.train.options import check, check_set
 from jaxrnn.train.task import recalled

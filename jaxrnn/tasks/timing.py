@@ -24,7 +24,7 @@ import numpy as np
 import optax
 
 import jaxrnn
-from jaxrnn.files import write_text
+from jaxrnn.base.files import write_text
 from jaxrnn.tasks.dense import dense
 from jaxrnn.tasks.figures import share
 from jaxrnn.tasks.network import Network

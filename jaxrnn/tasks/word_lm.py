@@ -22,8 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
-from jaxrnn.gate_cell import Common
-from jaxrnn.initializers import Uniform
+from jaxrnn.base.typing import ArrayLike
+from jaxrnn.core.gate_cell import Common
+from jaxrnn.functions.initializers import Uniform
 from jaxrnn.tasks.dense import dense, dropout
 from jaxrnn.tasks.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language_model import LanguageModel, penn_treebank, shakespeare, valid_steps
@@ -31,7 +32,6 @@ from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Carry, Params, recalled
 from jaxrnn.train.vocabulary import END, UNKNOWN, Vocabulary
-from jaxrnn.typing import ArrayLike
 
 WORD = re.compile(r"[A-Za-z']+(?:-[A-Za-z']+)*|--|[^\sA-Za-z']")
 PUNCTUATION = re.compile(r"[.,:;?!]|--")  # written without a space before it

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_size
+from jaxrnn.base.checks import check_size
 from jaxrnn.decode import beam, greedy, sample
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.train import END, START, Vocabulary

@@ -12,7 +12,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn import interop
-from jaxrnn.activations import hard_sigmoid, keras2_hard_sigmoid
+from jaxrnn.functions.activations import hard_sigmoid, keras2_hard_sigmoid
 from tests.interop.compare import randomised
 
 onnx = pytest.importorskip("onnx")

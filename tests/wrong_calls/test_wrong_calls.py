@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jaxrnn.errors import describe
+from jaxrnn.base.errors import describe
 from tests.wrong_calls.judge import judge
 from tests.wrong_calls.values import wrong_values
 

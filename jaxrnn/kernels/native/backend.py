@@ -9,7 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Carry
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Step
 from jaxrnn.engine import scheduled
 from jaxrnn.engine.lift import Lifted
 from jaxrnn.engine.linear import live
@@ -17,14 +20,11 @@ from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
 from jaxrnn.engine.sequence import Job, Steps
-from jaxrnn.errors import Said, fail
 from jaxrnn.kernels.native import arrays, library, primitives, row
 from jaxrnn.kernels.native.arrays import Operands, Spec
 from jaxrnn.kernels.native.graph import Declined
 from jaxrnn.kernels.native.primitive import Form, spread
 from jaxrnn.kernels.native.row import Signature
-from jaxrnn.step import Step
-from jaxrnn.typing import Carry
 
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
 BESIDE = 3.3  # outputs' worth of memory beside what is kept: outputs, cotangents, packed kernels, scratch memory

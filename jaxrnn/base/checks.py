@@ -13,10 +13,10 @@ import jax
 import numpy as np
 from jax.export import is_symbolic_dim
 
-from jaxrnn.dtypes import FLOATS, is_float, is_integer, is_numeric
-from jaxrnn.errors import Said, fail, nearest
-from jaxrnn.reports import report
-from jaxrnn.typing import ArrayLike, Axis
+from jaxrnn.base.dtypes import FLOATS, is_float, is_integer, is_numeric
+from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.base.reports import report
+from jaxrnn.base.typing import ArrayLike, Axis
 
 MOST = 2**31 - 1  # of a size or a count: XLA counts with int32 in many places, and no machine holds more
 LARGEST = float(np.finfo(np.float64).max)

@@ -18,15 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxrnn.checks import is_array
-from jaxrnn.closures import holds_arrays
-from jaxrnn.dtypes import state_dtype
-from jaxrnn.equations import apply
-from jaxrnn.errors import Said, fail, nearest
-from jaxrnn.typing import Array, Axis, Carry, Params
+from jaxrnn.base.checks import is_array
+from jaxrnn.base.dtypes import state_dtype
+from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.base.typing import Array, Axis, Carry, Params
+from jaxrnn.core.closures import holds_arrays
+from jaxrnn.core.equations import apply
 
 if TYPE_CHECKING:
-    from jaxrnn.cell import Cell
+    from jaxrnn.core.cell import Cell
 
 
 class Step(NamedTuple):

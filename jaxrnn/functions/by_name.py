@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 
-from jaxrnn.checks import is_array
-from jaxrnn.errors import fail, nearest
+from jaxrnn.base.checks import is_array
+from jaxrnn.base.errors import fail, nearest
 
 Path = tuple[str | int, ...]
 Rules = Mapping[Any, Callable[[Any], Any]]  # "recurrent_kernel", or ("encoder", "layer_0", "recurrent_kernel")

@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 
-from jaxrnn.errors import fail
-from jaxrnn.typing import Carry
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Carry
 
 OTHER_NAMES = {"hidden": "h", "cell": "c"}  # what haiku's LSTMState calls them
 

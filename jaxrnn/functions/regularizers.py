@@ -12,10 +12,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.by_name import Rules, check_rules, rules_of_leaves
-from jaxrnn.checks import check_choice, check_floats, check_number
-from jaxrnn.errors import fail
-from jaxrnn.typing import Array
+from jaxrnn.base.checks import check_choice, check_floats, check_number
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array
+from jaxrnn.functions.by_name import Rules, check_rules, rules_of_leaves
 
 
 def _check_factors(rule: Any, *names: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 from jax.experimental import checkify as jax_checkify
 
-from jaxrnn.errors import fail
-from jaxrnn.placement import automatic
-from jaxrnn.typing import Array
+from jaxrnn.base.errors import fail
+from jaxrnn.base.placement import automatic
+from jaxrnn.base.typing import Array
 
 _asked = jax.make_user_context(False)  # part of the key of JAX's caches: no program is taken for the other kind
 

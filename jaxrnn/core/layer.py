@@ -1,6 +1,6 @@
 """What every layer has: declared parameters, an initial carry, and checks of both.
 
-A `Layer` runs under `jaxrnn.scan`. `jaxrnn.cell.Cell` is the layer that the engine schedules; the composed layers of
+A `Layer` runs under `jaxrnn.scan`. `jaxrnn.Cell` is the layer that the engine schedules; the composed layers of
 `jaxrnn.compose` hand their parts back to the engine through the `run` that `apply` receives.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrnn.checks import (
+from jaxrnn.base.checks import (
     check_array,
     check_batch,
     check_choice,
@@ -29,10 +29,10 @@ from jaxrnn.checks import (
     is_axis,
     is_traced,
 )
-from jaxrnn.dtypes import FLOATS, check_dtype, is_float, is_integer, is_numeric
-from jaxrnn.errors import Said, fail, nearest
-from jaxrnn.placement import automatic, of_results, place
-from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Initializer, Params, PRNGKeyArray
+from jaxrnn.base.dtypes import FLOATS, check_dtype, is_float, is_integer, is_numeric
+from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.base.placement import automatic, of_results, place
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Initializer, Params, PRNGKeyArray
 
 SYMBOLS = ("D", "G", "H", "P")
 SHAPE = f"a tuple of positive integers and symbols out of {SYMBOLS}"
@@ -77,7 +77,7 @@ class Parameter:
 class Layer(abc.ABC):
     """A recurrent layer: static, hashable, without arrays of its own."""
 
-    made = ""  # how one would type it; `jaxrnn.made` sets it, and a changed copy is without
+    made = ""  # how one would type it; `jaxrnn.base.made` sets it, and a changed copy is without
 
     def __repr__(self) -> str:
         return self.made or f"{type(self).__name__}({', '.join(map(repr, self.parts))}, ...)"

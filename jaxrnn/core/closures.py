@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrnn.layer import Layer, Parameter
+from jaxrnn.core.layer import Layer, Parameter
 
 MOST = 2000  # things that are looked at; a function that reads more counts as open
 SMALL = 2**20  # bytes of a NumPy array, which can change: a larger one counts as open

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.checks import check_batch, check_function, check_hashable, check_key, check_number
-from jaxrnn.dtypes import check_dtype, promote
-from jaxrnn.errors import fail, nearest
-from jaxrnn.typing import Array, Initializer
+from jaxrnn.base.checks import check_batch, check_function, check_hashable, check_key, check_number
+from jaxrnn.base.dtypes import check_dtype, promote
+from jaxrnn.base.errors import fail, nearest
+from jaxrnn.base.typing import Array, Initializer
 
 zeros = jax.nn.initializers.zeros
 ones = jax.nn.initializers.ones

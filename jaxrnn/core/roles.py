@@ -6,9 +6,9 @@ from typing import Any
 
 import jax
 
-from jaxrnn.by_name import path_of
-from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, Parameter, check_params
+from jaxrnn.base.errors import fail
+from jaxrnn.core.layer import Layer, Parameter, check_params
+from jaxrnn.functions.by_name import path_of
 
 VECTORS = ("peepholes", "input_norm", "recurrent_norm")  # of two axes, and no matrices
 RECURRENT = ("recurrent_kernel", "projection")

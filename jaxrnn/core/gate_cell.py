@@ -12,18 +12,18 @@ from typing import Any, TypedDict, cast
 import jax
 import jax.numpy as jnp
 
-from jaxrnn import initializers
-from jaxrnn.cell import Cell, Noise, Update, name_of
-from jaxrnn.checks import check_flag, check_function, check_hashable, check_size, check_text
-from jaxrnn.dtypes import check_dtype, promote
-from jaxrnn.equations import asked_for, trace, without_dead
-from jaxrnn.errors import Said, fail
-from jaxrnn.hints import refuse_unknown, spelled
-from jaxrnn.layer import Parameter
-from jaxrnn.made import P, complete, options, remembered
-from jaxrnn.serialized import serialized
-from jaxrnn.step import one_row, product_shapes
-from jaxrnn.typing import Array, Carry, Initializer
+from jaxrnn.base.checks import check_flag, check_function, check_hashable, check_size, check_text
+from jaxrnn.base.dtypes import check_dtype, promote
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.hints import refuse_unknown, spelled
+from jaxrnn.base.made import P, complete, options, remembered
+from jaxrnn.base.typing import Array, Carry, Initializer
+from jaxrnn.core.cell import Cell, Noise, Update, name_of
+from jaxrnn.core.equations import asked_for, trace, without_dead
+from jaxrnn.core.layer import Parameter
+from jaxrnn.core.step import one_row, product_shapes
+from jaxrnn.functions import initializers
+from jaxrnn.programs.serialized import serialized
 
 RECURRENT = "recurrent_kernel"
 RESERVED = ("kernel", RECURRENT, "bias")

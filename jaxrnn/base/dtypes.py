@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrnn.errors import fail
-from jaxrnn.typing import Carry
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Carry
 
 FLOATS = ("bfloat16", "float16", "float32", "float64")
 

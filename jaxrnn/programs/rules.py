@@ -15,8 +15,8 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 
-from jaxrnn.jaxprs import inner, value_of
-from jaxrnn.typing import Array
+from jaxrnn.base.typing import Array
+from jaxrnn.programs.jaxprs import inner, value_of
 
 DROPPED = jax.__version_info__ < (0, 12)
 

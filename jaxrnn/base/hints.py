@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from jaxrnn.errors import nearest
+from jaxrnn.base.errors import nearest
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -12,13 +12,13 @@ from typing import Any, ParamSpec, TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.dtypes import check_dtype
+from jaxrnn.base.dtypes import check_dtype
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EQUATIONS = "The equations are at the head of this file."
-COMMON = "**common: see `jaxrnn.gate_cell.Common`."
+COMMON = "**common: see `jaxrnn.core.gate_cell.Common`."
 
 
 def remembered(function: Callable[P, R]) -> Callable[P, R]:

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxrnn.by_name import Rules, check_rules, rules_of_leaves
-from jaxrnn.checks import MOST, check_floats, check_number
-from jaxrnn.errors import Said, fail
-from jaxrnn.typing import Array
+from jaxrnn.base.checks import MOST, check_floats, check_number
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Array
+from jaxrnn.functions.by_name import Rules, check_rules, rules_of_leaves
 
 EPSILON = 1e-7  # Keras's, added to a norm before it divides
 

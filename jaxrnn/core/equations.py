@@ -16,13 +16,13 @@ from jax import core
 from jax.extend.core import Jaxpr, Primitive, Var
 from jax.interpreters import batching
 
-from jaxrnn import rules
-from jaxrnn.closures import is_open
-from jaxrnn.jaxprs import inner, value_of
-from jaxrnn.typing import Array, Carry
+from jaxrnn.base.typing import Array, Carry
+from jaxrnn.core.closures import is_open
+from jaxrnn.programs import rules
+from jaxrnn.programs.jaxprs import inner, value_of
 
 if TYPE_CHECKING:
-    from jaxrnn.cell import Cell
+    from jaxrnn.core.cell import Cell
 
 INLINED = frozenset({"jit", "pjit", "closed_call", "checkpoint", "remat2"})
 Recurrent = Callable[..., Any]  # `recur`, as equations are handed it

@@ -20,21 +20,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.carries import in_order
-from jaxrnn.checks import check_features, check_symbols
-from jaxrnn.closures import still
-from jaxrnn.dtypes import (
+from jaxrnn.base.checks import check_features, check_symbols
+from jaxrnn.base.dtypes import (
     check_carry_dtype,
     default_float,
     is_integer,
     promote,
     state_dtype,
 )
-from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer, Parameter, check_initial, check_params, entry
-from jaxrnn.placement import automatic, fitting, place
-from jaxrnn.step import Rows, Step, check_result, product, repeat_rows, run_step
-from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.placement import automatic, fitting, place
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
+from jaxrnn.core.carries import in_order
+from jaxrnn.core.closures import still
+from jaxrnn.core.layer import Layer, Parameter, check_initial, check_params, entry
+from jaxrnn.core.step import Rows, Step, check_result, product, repeat_rows, run_step
 
 
 @dataclass(frozen=True)

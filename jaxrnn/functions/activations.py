@@ -11,9 +11,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_floats
-from jaxrnn.errors import fail, nearest
-from jaxrnn.typing import Activation, Array
+from jaxrnn.base.checks import check_floats
+from jaxrnn.base.errors import fail, nearest
+from jaxrnn.base.typing import Activation, Array
 
 hard_sigmoid = jax.nn.hard_sigmoid  # relu6(x + 3) / 6
 
