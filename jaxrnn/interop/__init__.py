@@ -11,7 +11,8 @@ A conversion is a row of data (`jaxrnn.interop.rows`), read in both directions.
 from jaxrnn.interop.activations import named as activation
 from jaxrnn.interop.convert import convert
 from jaxrnn.interop.load import Loaded, load
-from jaxrnn.interop.onnx_import import Node, read_onnx
+from jaxrnn.interop.onnx_graph import Node
+from jaxrnn.interop.onnx_import import read_onnx
 from jaxrnn.interop.rows import LIBRARIES
 from jaxrnn.interop.save import save
 
