@@ -40,8 +40,8 @@ from jaxrnn.train.run_files import (
     write_data,
 )
 from jaxrnn.train.step import make_mesh
+from jaxrnn.train.stop import StopRequest
 from jaxrnn.train.task import Params
-from jaxrnn_command import StopRequest
 
 RESULT = "result.json"
 

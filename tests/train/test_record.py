@@ -36,7 +36,7 @@ from jaxrnn.tasks import (
 from jaxrnn.tasks.babi_stories import Question
 from jaxrnn.tasks.described import Descriptions, Example
 from jaxrnn.tasks.models import load_model
-from jaxrnn.train import CheckpointError, NonFiniteError, RunError, StopRequest, read_experiment, run
+from jaxrnn.train import CheckpointError, NonFiniteError, RunError, read_experiment, run
 from jaxrnn.train.lock import LockError, locked
 from jaxrnn.train.loop import fit
 from jaxrnn.train.manifest import damage
@@ -473,4 +473,3 @@ def test_a_signal_during_the_imports_ends_politely(tmp_path, number, code):
 def test_the_installed_command_begins_with_the_signals():
     project = (Path(jaxrnn.__file__).parents[1] / "pyproject.toml").read_text()
     assert 'jaxrnn = "jaxrnn_command:main"' in project
-    assert StopRequest.__module__ == "jaxrnn_command"
