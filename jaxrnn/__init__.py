@@ -36,6 +36,7 @@ from jaxrnn.functions import activations as activations
 from jaxrnn.functions import constraints as constraints
 from jaxrnn.functions import initializers as initializers
 from jaxrnn.functions import regularizers as regularizers
+from jaxrnn.kernels.table import backends as backends
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ __all__ = [
     "Parameter",
     "__version__",
     "activations",
+    "backends",
     "bidirectional",
     "checkify",
     "constraints",

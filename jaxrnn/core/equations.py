@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 from weakref import WeakSet
 
 import jax
@@ -16,16 +16,35 @@ from jax import core
 from jax.extend.core import Jaxpr, Primitive, Var
 from jax.interpreters import batching
 
-from jaxrnn.base.typing import Array, Carry
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Params
 from jaxrnn.core.closures import is_open
 from jaxrnn.programs import rules
 from jaxrnn.programs.jaxprs import inner, value_of
 
-if TYPE_CHECKING:
-    from jaxrnn.core.cell import Cell
-
 INLINED = frozenset({"jit", "pjit", "closed_call", "checkpoint", "remat2"})
 Recurrent = Callable[..., Any]  # `recur`, as equations are handed it
+
+
+@runtime_checkable
+class Equations(Protocol):
+    """A cell as one step sees it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def output_size(self) -> int: ...
+    @property
+    def gates(self) -> tuple[str, ...]: ...
+    @property
+    def carry_type(self) -> type: ...
+    @property
+    def update(self) -> Any: ...
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry: ...
+    def kernels(self, params: Params, dtype: Any) -> dict[str, Array]: ...
+    def projection_of(self, params: Params, xs: ArrayLike) -> Array: ...
+
 
 asked = Primitive("recurrent_product")
 asked.multiple_results = True
@@ -121,7 +140,7 @@ def without_dead(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def apply(
-    cell: Cell,
+    cell: Equations,
     recur: Recurrent,
     shapes: Callable[..., Any],
     carry: Carry,
@@ -142,4 +161,4 @@ def apply(
     return cell.update(carry, x, recur, theta, **per_step)
 
 
-WITHOUT_RULES: WeakSet[Cell] = WeakSet()  # cells whose equations were seen to call nothing by a rule
+WITHOUT_RULES: WeakSet[Any] = WeakSet()  # cells whose equations were seen to call nothing by a rule

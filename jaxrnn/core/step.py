@@ -7,11 +7,10 @@ and its subclasses) and in how steps are arranged in time.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,10 +22,7 @@ from jaxrnn.base.dtypes import state_dtype
 from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.base.typing import Array, Axis, Carry, Params
 from jaxrnn.core.closures import holds_arrays
-from jaxrnn.core.equations import apply
-
-if TYPE_CHECKING:
-    from jaxrnn.core.cell import Cell
+from jaxrnn.core.equations import Equations, apply
 
 
 class Step(NamedTuple):
@@ -113,7 +109,7 @@ def product_shapes(
     return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(multiply, h, kernels))
 
 
-def one_row(cell: Cell, dtype: Any, theta: Mapping[str, Any]) -> tuple[Carry, Any, dict[str, Any]]:
+def one_row(cell: Equations, dtype: Any, theta: Mapping[str, Any]) -> tuple[Carry, Any, dict[str, Any]]:
     """The shapes of carry, x and theta as equations see them on one row without batch axes; those of `theta` given."""
     array = lambda shape: jax.ShapeDtypeStruct(shape, dtype)  # noqa: E731
     carry = cell.carry_type(*map(array, cell.carry_shapes(())))
@@ -136,7 +132,7 @@ def by_gate(gates: tuple[str, ...], value: Any) -> Any:
     return gate_tuple(gates)(*(value if isinstance(value, tuple) else (value[..., g, :] for g in range(len(gates)))))
 
 
-def advance(cell: Cell, products: Products, rows: Rows, carry: Carry, step: Step) -> tuple[Carry, Array]:
+def advance(cell: Equations, products: Products, rows: Rows, carry: Carry, step: Step) -> tuple[Carry, Array]:
     """One step with resets and masks: reset, apply the equations, hold the carry and put out zero where invalid.
 
     `guard` stops every derivative of an invalid row, since `where` alone lets 0 * inf = NaN through.
@@ -156,19 +152,24 @@ def advance(cell: Cell, products: Products, rows: Rows, carry: Carry, step: Step
     return select(valid, new, carry), select(valid, y, jax.tree.map(jnp.zeros_like, y))
 
 
+alone: list[Callable[..., Any]] = []  # what may run one step in one call, handed over from above; None: it declines
+
+
 def run_step(
-    cell: Cell, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
+    cell: Equations, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
 ) -> tuple[Carry, Array]:
-    """One step by itself: in one native call where that is the faster, else as its equations stand."""
+    """One step by itself: in one call where something does that faster, else as its equations stand."""
     if holds_arrays(cell):  # it may be differentiated by them
         return as_it_stands(cell, params, dtype, rows, carry, step, projected)
-    native = import_module("jaxrnn.kernels.native.single")  # upstairs, and it loads a library: when it is called
-    result = native.run(cell, params, dtype, rows, carry, step, projected)
-    return as_it_stands(cell, params, dtype, rows, carry, step, projected) if result is None else result
+    for run in alone:
+        result = run(cell, params, dtype, rows, carry, step, projected)
+        if result is not None:
+            return result
+    return as_it_stands(cell, params, dtype, rows, carry, step, projected)
 
 
 def as_it_stands(
-    cell: Cell, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
+    cell: Equations, params: Params, dtype: Any, rows: Rows, carry: Carry, step: Step, projected: bool
 ) -> tuple[Carry, Array]:
     """One step as its equations stand."""
     products = Products(cell.kernels(params, dtype))
@@ -216,7 +217,7 @@ def check_result(equations: str, result: Any, carry: Carry) -> tuple[Carry, Any]
     return result
 
 
-def _checked(cell: Cell, result: tuple[Carry, Any], carry: Carry) -> tuple[Carry, Array]:
+def _checked(cell: Equations, result: tuple[Carry, Any], carry: Carry) -> tuple[Carry, Array]:
     """What a cell's update returned, the carry in the old one's dtypes; an error where a user's is not in order."""
     name = f"update of {cell.name}"
     new, y = result

@@ -35,3 +35,8 @@ def run(job: Job) -> tuple[Carry, Any]:
 def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     """It runs every cell."""
     return None
+
+
+def schedule(T: int, chunk: int | str | None, rows: int, units: int) -> str:
+    """How it runs, in words."""
+    return f"{T} steps in one plain scan, which saves what autodiff asks for"

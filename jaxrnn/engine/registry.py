@@ -1,8 +1,7 @@
-"""The backends, in order of preference, and what decides between them."""
+"""The backends that the engine was handed, in order of preference, and what decides between them."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,47 +9,26 @@ from jax.export import is_symbolic_dim
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.core.cell import Cell
-from jaxrnn.engine import reference, scheduled
 
 
 class Backend(NamedTuple):
     """Something that runs a cell over a sequence; it declines with a reason, never silently."""
 
     name: str
-    run: Callable[..., Any]
-    declines: Callable[[Cell, Any, Any], str | None]  # cell, dtype of products, dtype of the carry
     summary: str
+    run: Callable[..., Any]  # a Job
+    declines: Callable[[Cell, Any, Any], str | None]  # cell, dtype of products, dtype of the carry
+    schedule: Callable[..., str]  # T, chunk, rows, units: how time is cut, in words
     symbolic: bool = True  # whether it runs programs that are exported for any number of steps and rows
+    plain: bool = False  # whether it runs equations as they stand, whatever they read
 
 
-def _native(function: str) -> Callable[..., Any]:
-    """A function of the native backend, imported when it is called: few need it, and it loads a library."""
-
-    def call(*arguments: Any) -> Any:
-        return getattr(importlib.import_module("jaxrnn.kernels.native.backend"), function)(*arguments)
-
-    return call
+BACKENDS: dict[str, Backend] = {}  # filled from above: `jaxrnn.kernels.table`
 
 
-BACKENDS = {
-    b.name: b
-    for b in (
-        Backend(
-            "native",
-            _native("run"),
-            _native("declines"),
-            "compiled loops for CPUs: whole sequences in one call",
-            symbolic=False,
-        ),
-        Backend(
-            "scheduled",
-            scheduled.run,
-            scheduled.declines,
-            "blocks of time that save what came of their products; weight gradients outside the loop",
-        ),
-        Backend("reference", reference.run, reference.declines, "plain jax.lax.scan"),
-    )
-}
+def is_plain(backend: str) -> bool:
+    """Whether the named backend runs equations as they stand, whatever they read."""
+    return backend != "auto" and BACKENDS[backend].plain
 
 
 def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...] = ()) -> Backend:
@@ -71,6 +49,6 @@ def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[
 
 def as_they_stand(cell: Cell, backend: str, why: str) -> Backend:
     """The backend that runs equations as they stand, where `why` no other can."""
-    if backend not in ("auto", "reference"):
+    if backend != "auto" and not is_plain(backend):
         fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {why}"))
-    return BACKENDS["reference"]
+    return next(b for b in BACKENDS.values() if b.plain)

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import CharLM, WordLM, char_lm
-from jaxrnn.tasks.dense import dropout
-from jaxrnn.tasks.word_lm import DataOptions, ModelOptions, RegularizationOptions
+from jaxrnn.tasks import CharLM, WordLM
+from jaxrnn.tasks.language import char_lm
+from jaxrnn.tasks.language.word_lm import DataOptions, ModelOptions, RegularizationOptions
+from jaxrnn.tasks.shared.dense import dropout
 from jaxrnn.train.streams import Chunk
 from tests import oracle
 

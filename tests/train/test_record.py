@@ -33,9 +33,9 @@ from jaxrnn.tasks import (
     video_captioning,
     word_lm,
 )
-from jaxrnn.tasks.babi_stories import Question
-from jaxrnn.tasks.described import Descriptions, Example
 from jaxrnn.tasks.models import load_model
+from jaxrnn.tasks.question_answering.stories import Question
+from jaxrnn.tasks.shared.described import Descriptions, Example
 from jaxrnn.train import CheckpointError, NonFiniteError, RunError, read_experiment, run
 from jaxrnn.train.lock import LockError, locked
 from jaxrnn.train.loop import fit

@@ -113,6 +113,14 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     return jax.tree.map(restore_row, final), jax.tree.map(restore_step, ys)
 
 
+def schedule(T: int, chunk: int | str | None, rows: int, units: int) -> str:
+    """How it runs, in words."""
+    segment = blocks(T, chunk, rows, units).segment
+    if segment is not None and segment < T:
+        return f"{T} steps in calls of {segment}, which save only the carry they start from"
+    return f"{T} steps in one call, which keeps its carries and what came of its products"
+
+
 def _block(chunk: int | str | None, T: int) -> int | None:
     return chunk if isinstance(chunk, int) and chunk < T else None
 
