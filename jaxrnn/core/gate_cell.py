@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from keyword import iskeyword
 from typing import Any, TypedDict, cast
 
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.base.checks import check_flag, check_function, check_hashable, check_size, check_text
-from jaxrnn.base.dtypes import check_dtype, promote
+from jaxrnn.base.checks import check_function, check_hashable, check_size, check_text
+from jaxrnn.base.dtypes import promote
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.hints import refuse_unknown, spelled
 from jaxrnn.base.made import P, complete, options, remembered
@@ -21,6 +21,7 @@ from jaxrnn.base.typing import Array, Carry, Initializer
 from jaxrnn.core.cell import Cell, Noise, Update, name_of
 from jaxrnn.core.equations import asked_for, trace, without_dead
 from jaxrnn.core.layer import Parameter
+from jaxrnn.core.options import Conflict, DType, Flag, check_conflicts, checked, described, kinds_of
 from jaxrnn.core.step import one_row, product_shapes
 from jaxrnn.functions import initializers
 from jaxrnn.programs.serialized import serialized
@@ -42,21 +43,47 @@ class Common(TypedDict, total=False):
     carry_dtype: of gates and carry (default: as dtype, float32 at least).
     """
 
-    use_bias: bool
+    use_bias: Flag
     kernel_init: Initializer | Mapping[str, Initializer]
     recurrent_kernel_init: Initializer | Mapping[str, Initializer]
     bias_init: Initializer | Mapping[str, Initializer]
     carry_init: Initializer
-    learn_carry: bool
-    dtype: Any
-    param_dtype: Any
-    carry_dtype: Any
+    learn_carry: Flag
+    dtype: DType
+    param_dtype: DType
+    carry_dtype: DType
 
 
-def factory(function: Callable[P, Cell]) -> Callable[P, Cell]:
-    """A factory of the collection: its cells know how they were made, and `help` shows equations and all options."""
-    function.__doc__ = complete(function, Common.__doc__)
-    return remembered(spelled(*Common.__annotations__)(function))
+KINDS = kinds_of(Common)
+DEFAULTS = dict.fromkeys(Common.__annotations__) | {"use_bias": True, "learn_carry": False}
+CHRONO = Conflict(
+    "chrono",
+    "None with bias_init, or without a bias, which it initialises",
+    lambda o: o.bias_init is not None or not o.use_bias,
+)
+
+
+def factory(*conflicts: Conflict) -> Callable[[Callable[P, Cell]], Callable[P, Cell]]:
+    """A factory of the collection: options are checked as they are declared, its cells know how they were made, and
+    `help` shows equations and all options."""
+
+    def decorate(function: Callable[P, Cell]) -> Callable[P, Cell]:
+        signature = inspect.signature(function)
+        own = {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+        kinds = kinds_of(function)
+        text = complete(function, Common.__doc__)
+        function.__doc__ = text and described(text, signature, kinds)
+        made = remembered(function)
+
+        @wraps(function)
+        def make(*args: P.args, **given: P.kwargs) -> Cell:
+            options = checked(KINDS | kinds, given)
+            check_conflicts(conflicts, DEFAULTS | own, options)
+            return made(*args, **options)
+
+        return spelled(*Common.__annotations__)(make)
+
+    return decorate
 
 
 def build(
@@ -76,12 +103,12 @@ def build(
     common: Common,
 ) -> Cell:
     """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them."""
-    check_common(name, common)
+    refuse_unknown(name, common, Common.__annotations__, "functions")
+    common = cast(Common, checked(KINDS, common))
     size = check_size(size, "size")
     for option, value in update.options:
         check_hashable(value, option)
-    use_bias = check_flag(common.get("use_bias", True), "use_bias")
-    learn_carry = check_flag(common.get("learn_carry", False), "learn_carry")
+    use_bias, learn_carry = common.get("use_bias", True), common.get("learn_carry", False)
     gate_init = {
         "kernel_init": (initializers.glorot_uniform, None),
         "recurrent_kernel_init": (initializers.orthogonal, None),
@@ -108,7 +135,7 @@ def build(
         declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, sizes, strict=True)}  # type: ignore[attr-defined]
     elif "carry_init" in common:
         fail("carry_init", "given with learn_carry=True", common["carry_init"])
-    dtypes = {arg: check_dtype(common.get(arg), arg) for arg in ("dtype", "param_dtype", "carry_dtype")}
+    dtypes: dict[str, Any] = {name: common.get(name) for name in ("dtype", "param_dtype", "carry_dtype")}
     products, state = dtypes["dtype"], dtypes["carry_dtype"]
     if products and state and promote(products, state) != state:
         fail(
@@ -131,21 +158,6 @@ def build(
         paper=paper,
         **dtypes,
     )
-
-
-def check_common(name: str, common: Mapping[str, Any]) -> None:
-    """No argument that no factory has."""
-    refuse_unknown(name, common, Common.__annotations__, "functions")
-
-
-def check_chrono(chrono: Any, common: Common) -> float | None:
-    """T_max of the chrono initialisation: more than 2 steps, and nothing else sets the biases."""
-    if chrono is None:
-        return None
-    t_max = initializers.check_steps(chrono, "chrono")
-    if common.get("bias_init") is not None or not check_flag(common.get("use_bias", True), "use_bias"):
-        fail("chrono", "None with bias_init, or without a bias, which it initialises", chrono)
-    return t_max
 
 
 def gate_cell(

@@ -18,6 +18,7 @@ from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.core.cell import Cell
 from jaxrnn.flax_common.layers import make_cell, simple
+from jaxrnn.flax_common.signatures import documented
 
 options = partial(dataclass, kw_only=True, repr=False, eq=False)
 
@@ -40,6 +41,11 @@ class CellOptions:
     use_bias: bool | None = None
     learn_carry: bool | None = None
     carry_dtype: Any = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if ">>> " in (vars(cls).get("__doc__") or ""):
+            cls.__doc__ = documented(cls.__doc__, cls.factory)  # type: ignore[attr-defined, arg-type]
 
     def make_cell(self, *leave_out: str) -> Cell:
         """The functional cell of these options."""
