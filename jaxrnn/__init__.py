@@ -80,3 +80,7 @@ __all__ = [
     "weight_drop",
     "zoneout",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

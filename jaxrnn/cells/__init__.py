@@ -28,3 +28,7 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
 }
 
 __all__ = ["COLLECTION", "ElmanCarry", "GRUCarry", "LSTMCarry", "elman", "gru", "lstm", "lstm_1997"]
+
+
+def __dir__() -> list[str]:
+    return __all__

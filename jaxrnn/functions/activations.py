@@ -124,3 +124,21 @@ def get_activation(identifier: Any, argument: str) -> Activation:
     if not callable(made):
         fail(argument, "None, a function of one array, or its name", made, kind=TypeError)
     return made
+
+
+__all__ = [
+    "ACTIVATIONS",
+    "gelu",
+    "get_activation",
+    "hard_shrink",
+    "hard_sigmoid",
+    "keras2_hard_sigmoid",
+    "leaky_relu",
+    "soft_shrink",
+    "sparsemax",
+    "tanh_shrink",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

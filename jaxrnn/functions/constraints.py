@@ -179,3 +179,10 @@ CONSTRAINTS: dict[str, Any] = {
     "non_neg": NonNeg,
     "unit_norm": UnitNorm,
 }
+
+
+__all__ = ["CONSTRAINTS", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "constrain"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -168,3 +168,10 @@ def per_gate(
             fail(argument, f"{INITIALIZER}, or a dict of them by gate", init, f"Gate {gate!r}.", kind=TypeError)
         check_hashable(init, argument)
     return PerGate(tuple(inits[gate] for gate in gates))
+
+
+__all__ = ["Chrono", "Constant", "PerGate", "Uniform", "glorot_uniform", "ones", "orthogonal", "zeros"]
+
+
+def __dir__() -> list[str]:
+    return __all__

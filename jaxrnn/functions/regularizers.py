@@ -145,3 +145,10 @@ REGULARIZERS: dict[str, Any] = {
     "l1_l2": L1L2,
     "orthogonal_regularizer": OrthogonalRegularizer,
 }
+
+
+__all__ = ["L1", "L1L2", "L2", "REGULARIZERS", "OrthogonalRegularizer", "penalty"]
+
+
+def __dir__() -> list[str]:
+    return __all__

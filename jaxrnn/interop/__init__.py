@@ -17,3 +17,7 @@ from jaxrnn.interop.rows import LIBRARIES
 from jaxrnn.interop.save import save
 
 __all__ = ["LIBRARIES", "Loaded", "Node", "activation", "convert", "load", "read_onnx", "save"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -46,3 +46,7 @@ __all__ = [
     "VideoCaptioning",
     "WordLM",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

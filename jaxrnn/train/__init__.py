@@ -77,3 +77,7 @@ __all__ = [
     "run",
     "to_table",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
