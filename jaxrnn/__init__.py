@@ -1,10 +1,9 @@
 """jaxrnn: recurrent networks in JAX. Pure cells, one engine, thin Flax modules."""
 
-from jaxrnn import decode as decode
-from jaxrnn import interop as interop
-from jaxrnn import keras as keras
-from jaxrnn import linen as linen
-from jaxrnn import nnx as nnx
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
@@ -37,6 +36,13 @@ from jaxrnn.functions import constraints as constraints
 from jaxrnn.functions import initializers as initializers
 from jaxrnn.functions import regularizers as regularizers
 from jaxrnn.kernels.table import backends as backends
+
+if _TYPE_CHECKING:
+    from jaxrnn import decode as decode
+    from jaxrnn import interop as interop
+    from jaxrnn import keras as keras
+    from jaxrnn import linen as linen
+    from jaxrnn import nnx as nnx
 
 __version__ = "0.1.0"
 
@@ -84,3 +90,10 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def __getattr__(name: str) -> _Any:
+    """What stands on other libraries, Flax first of all, is imported when it is first used."""
+    if name in ("decode", "interop", "keras", "linen", "nnx"):
+        return _import_module(f"jaxrnn.{name}")
+    raise AttributeError(f"module 'jaxrnn' has no attribute {name!r}")
