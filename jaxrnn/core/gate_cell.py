@@ -79,7 +79,8 @@ def factory(*conflicts: Conflict) -> Callable[[Callable[P, Cell]], Callable[P, C
         def make(*args: P.args, **given: P.kwargs) -> Cell:
             options = checked(KINDS | kinds, given)
             check_conflicts(conflicts, DEFAULTS | own, options)
-            return made(*args, **options)
+            chosen = {n: v for n, v in options.items() if n not in DEFAULTS or v is not DEFAULTS[n]}
+            return made(*args, **chosen)
 
         return spelled(*Common.__annotations__)(make)
 

@@ -18,24 +18,18 @@ import pytest
 
 import jaxrnn
 from jaxrnn.cli import main
-from jaxrnn.tasks import (
-    TASKS,
-    Translation,
-    VideoCaptioning,
-    babi,
-    captioning,
-    clips,
-    handwriting,
-    lip_reading,
-    parallel_text,
-    strokes,
-    translation,
-    video_captioning,
-    word_lm,
-)
+from jaxrnn.tasks import TASKS, Translation, VideoCaptioning
+from jaxrnn.tasks.captioning import captioning
+from jaxrnn.tasks.handwriting import handwriting, strokes
+from jaxrnn.tasks.language import word_lm
+from jaxrnn.tasks.lip_reading import lip_reading
 from jaxrnn.tasks.models import load_model
+from jaxrnn.tasks.question_answering import babi
 from jaxrnn.tasks.question_answering.stories import Question
+from jaxrnn.tasks.shared import clips
 from jaxrnn.tasks.shared.described import Descriptions, Example
+from jaxrnn.tasks.translation import parallel_text, translation
+from jaxrnn.tasks.video_captioning import video_captioning
 from jaxrnn.train import CheckpointError, NonFiniteError, RunError, read_experiment, run
 from jaxrnn.train.lock import LockError, locked
 from jaxrnn.train.loop import fit
