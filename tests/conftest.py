@@ -1,4 +1,5 @@
-"""What every test runs under: float64, strict promotion, checked annotations, eight devices, quick compilation.
+"""What every test runs under: float64, strict promotion, eight devices, quick compilation; with CHECK_ANNOTATIONS=1 in
+the environment, annotations of jaxrnn's functions are checked at every call.
 
 Compiled programs are kept in the user's cache folder and shared by all processes and runs, for one version of JAX, one
 native library and one kind of processor. `JAX_COMPILATION_CACHE_DIR=` (empty) keeps none.
@@ -10,14 +11,13 @@ of a suite that compiles much and computes little. An XLA_FLAGS that is set alre
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Before anything imports jaxrnn: annotations of its functions are then checked at every call.
-if all(importlib.util.find_spec(name) for name in ("jaxtyping", "beartype")) and "jaxrnn" not in sys.modules:
+# Before anything imports jaxrnn. It takes a seventh of the time of a suite, so that continuous integration asks for it.
+if os.environ.get("CHECK_ANNOTATIONS"):
     from jaxtyping import install_import_hook
 
     # The numeric tower: an int is a float, as for every static checker.
@@ -26,6 +26,8 @@ if all(importlib.util.find_spec(name) for name in ("jaxtyping", "beartype")) and
 import jax
 import jaxlib
 import pytest
+
+from tests.quick import leave_to_the_slow_suite
 
 FLAGS = "--xla_force_host_platform_device_count=8"
 FLAGS += " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -59,6 +61,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+@pytest.hookimpl(tryfirst=True)  # before marks are looked at
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With `--dist loadgroup`, tests of one row of the table share a process and its programs; others go by file.
 
@@ -67,6 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     declined = [item for item in items if _declined(item)]
     config.hook.pytest_deselected(items=declined)
     items[:] = [item for item in items if item not in declined]
+    leave_to_the_slow_suite(items)
     for item in items:
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))

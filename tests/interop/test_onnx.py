@@ -138,6 +138,7 @@ def official() -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore")  # the other node cases' own
+@pytest.mark.slow
 def test_official_node_cases() -> None:
     cases = official()
     assert len(cases) >= 10

@@ -293,6 +293,7 @@ def test_characters_of_penn_treebank(folder):
 
 
 @pytest.mark.skipif(not PTB.exists(), reason="Penn Treebank is not at hand")
+@pytest.mark.slow
 def test_counts_of_penn_treebank():
     words = make(PTB)
     assert [len(part) for part in words.symbols] == [929_589, 73_760, 82_430]
