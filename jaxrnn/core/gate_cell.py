@@ -44,10 +44,10 @@ class Common(TypedDict, total=False):
     """
 
     use_bias: Flag
-    kernel_init: Initializer | Mapping[str, Initializer]
-    recurrent_kernel_init: Initializer | Mapping[str, Initializer]
-    bias_init: Initializer | Mapping[str, Initializer]
-    carry_init: Initializer
+    kernel_init: Initializer | Mapping[str, Initializer] | None
+    recurrent_kernel_init: Initializer | Mapping[str, Initializer] | None
+    bias_init: Initializer | Mapping[str, Initializer] | None
+    carry_init: Initializer | None
     learn_carry: Flag
     dtype: DType
     param_dtype: DType
@@ -130,11 +130,11 @@ def build(
     declared |= units or {}
     sizes = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
     if learn_carry:
-        init = common.get("carry_init", initializers.zeros)
+        init = common.get("carry_init") or initializers.zeros
         check_function(init, "carry_init", initializers.INITIALIZER)
         check_hashable(init, "carry_init")
         declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, sizes, strict=True)}  # type: ignore[attr-defined]
-    elif "carry_init" in common:
+    elif common.get("carry_init") is not None:
         fail("carry_init", "given with learn_carry=True", common["carry_init"])
     dtypes: dict[str, Any] = {name: common.get(name) for name in ("dtype", "param_dtype", "carry_dtype")}
     products, state = dtypes["dtype"], dtypes["carry_dtype"]
