@@ -1,11 +1,10 @@
 """jaxrnn: recurrent networks in JAX. Pure cells, one engine, thin Flax modules."""
 
-from jaxrnn import decode as decode
-from jaxrnn import interop as interop
-from jaxrnn import keras as keras
-from jaxrnn import linen as linen
-from jaxrnn import nnx as nnx
-from jaxrnn.cell import Cell as Cell
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
@@ -23,15 +22,27 @@ from jaxrnn.compose import reverse as reverse
 from jaxrnn.compose import stack as stack
 from jaxrnn.compose import weight_drop as weight_drop
 from jaxrnn.compose import zoneout as zoneout
+from jaxrnn.core.cell import Cell as Cell
+from jaxrnn.core.gate_cell import gate_cell as gate_cell
+from jaxrnn.core.layer import Layer as Layer
+from jaxrnn.core.layer import Parameter as Parameter
+from jaxrnn.core.roles import labels as labels
 from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
 from jaxrnn.engine.truncated import scan_truncated as scan_truncated
-from jaxrnn.gate_cell import gate_cell as gate_cell
-from jaxrnn.layer import Layer as Layer
-from jaxrnn.layer import Parameter as Parameter
-from jaxrnn.reports import checkify as checkify
-from jaxrnn.roles import labels as labels
+from jaxrnn.functions import activations as activations
+from jaxrnn.functions import constraints as constraints
+from jaxrnn.functions import initializers as initializers
+from jaxrnn.functions import regularizers as regularizers
+from jaxrnn.kernels.table import backends as backends
+
+if _TYPE_CHECKING:
+    from jaxrnn import decode as decode
+    from jaxrnn import interop as interop
+    from jaxrnn import keras as keras
+    from jaxrnn import linen as linen
+    from jaxrnn import nnx as nnx
 
 __version__ = "0.1.0"
 
@@ -44,14 +55,18 @@ __all__ = [
     "Layer",
     "Parameter",
     "__version__",
+    "activations",
+    "backends",
     "bidirectional",
     "checkify",
+    "constraints",
     "decode",
     "elman",
     "explain",
     "gate_cell",
     "gru",
     "highway",
+    "initializers",
     "input_dropout",
     "interop",
     "keras",
@@ -61,6 +76,7 @@ __all__ = [
     "lstm_1997",
     "nnx",
     "recurrent_dropout",
+    "regularizers",
     "residual",
     "reverse",
     "scan",
@@ -70,3 +86,14 @@ __all__ = [
     "weight_drop",
     "zoneout",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> _Any:
+    """What stands on other libraries, Flax first of all, is imported when it is first used."""
+    if name in ("decode", "interop", "keras", "linen", "nnx"):
+        return _import_module(f"jaxrnn.{name}")
+    raise AttributeError(f"module 'jaxrnn' has no attribute {name!r}")

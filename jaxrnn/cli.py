@@ -16,7 +16,6 @@ import jax
 
 import jaxrnn
 from jaxrnn.cells import COLLECTION
-from jaxrnn_command import StopRequest
 
 EXAMPLES = """examples:
   jaxrnn train char_lm                      train the small Shakespeare model (about three minutes)
@@ -179,11 +178,12 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     convert.add_argument("--prefix", action="append", help=prefix)
 
 
-def train(arguments: argparse.Namespace, overrides: list[str], stop: StopRequest) -> int:
+def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[int]) -> int:
     """`jaxrnn train`."""
     from jaxrnn.tasks import TASKS
-    from jaxrnn.train import find_config, option_help, read_experiment, run
+    from jaxrnn.train import StopRequest, find_config, option_help, read_experiment, run
 
+    stop = StopRequest(noted)
     if arguments.help:
         print(arguments.train_help())
         if arguments.config is not None:
@@ -374,10 +374,10 @@ def cells(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def main(argv: Sequence[str] | None = None, stop: StopRequest | None = None) -> int:
+def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
     """Run one command and return its exit code: 1 for an error, which is one line on stderr.
 
-    `stop` is a training's, where one was made before the imports.
+    `noted` are the signals that come before a training listens.
     """
     arguments, rest = make_parser().parse_known_args(argv)
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -397,7 +397,7 @@ def main(argv: Sequence[str] | None = None, stop: StopRequest | None = None) -> 
     try:
         _streams(arguments.command)
         if arguments.command == "train":
-            code = train(arguments, rest, stop or StopRequest())
+            code = train(arguments, rest, noted)
         elif rest:
             raise ValueError(f"unknown arguments: {' '.join(rest)}; see `jaxrnn {arguments.command} --help`")
         else:

@@ -1,4 +1,8 @@
-"""What every test runs under: float64, strict promotion, checked annotations, eight devices, quick compilation.
+"""What every test runs under: float64, strict promotion, eight devices, quick compilation; with CHECK_ANNOTATIONS=1 in
+the environment, annotations of jaxrnn's functions are checked at every call.
+
+Compiled programs are kept in the user's cache folder and shared by all processes and runs, for one version of JAX, one
+native library and one kind of processor. `JAX_COMPILATION_CACHE_DIR=` (empty) keeps none.
 
 Nothing here changes what is computed. The XLA flags skip optimisations of the compiled code, and save half of the time
 of a suite that compiles much and computes little. An XLA_FLAGS that is set already is kept, and wins.
@@ -6,20 +10,24 @@ of a suite that compiles much and computes little. An XLA_FLAGS that is set alre
 
 from __future__ import annotations
 
-import importlib.util
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-# Before anything imports jaxrnn: annotations of its functions are then checked at every call.
-if all(importlib.util.find_spec(name) for name in ("jaxtyping", "beartype")) and "jaxrnn" not in sys.modules:
+# Before anything imports jaxrnn. It takes a seventh of the time of a suite, so that continuous integration asks for it.
+if os.environ.get("CHECK_ANNOTATIONS"):
     from jaxtyping import install_import_hook
 
     # The numeric tower: an int is a float, as for every static checker.
     install_import_hook("jaxrnn", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 import jax
+import jaxlib
 import pytest
+
+from tests.quick import leave_to_the_slow_suite
 
 FLAGS = "--xla_force_host_platform_device_count=8"
 FLAGS += " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -28,11 +36,32 @@ if jax.__version_info__ < (0, 11):  # removed since, and XLA dies of a flag that
 os.environ["XLA_FLAGS"] = f"{FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+
+def kept_programs() -> Path:
+    """The folder of compiled programs: what they were compiled by and for is part of its name."""
+    root = Path(__file__).parents[1]
+    libraries = sorted(root.glob("jaxrnn/kernels/native/*.so"))
+    processor = Path("/proc/cpuinfo").read_text().partition("\n\n")[0] if Path("/proc/cpuinfo").exists() else ""
+    flags = [line for line in processor.splitlines() if line.startswith(("flags", "Features", "model name"))]
+    parts = [jax.__version__, jaxlib.__version__, sys.version, *flags, *(p.read_bytes() for p in libraries)]
+    key = hashlib.sha256(b"\0".join(p if isinstance(p, bytes) else p.encode() for p in parts)).hexdigest()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "jaxrnn" / "tests" / key[:16]
+
+
+CACHE = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(kept_programs()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+jax.config.update("jax_compilation_cache_dir", CACHE or None)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+@pytest.hookimpl(tryfirst=True)  # before marks are looked at
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With `--dist loadgroup`, tests of one row of the table share a process and its programs; others go by file.
 
@@ -41,6 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     declined = [item for item in items if _declined(item)]
     config.hook.pytest_deselected(items=declined)
     items[:] = [item for item in items if item not in declined]
+    leave_to_the_slow_suite(items)
     for item in items:
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))

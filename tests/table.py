@@ -16,8 +16,8 @@ import jax
 import numpy as np
 
 import jaxrnn
-from jaxrnn.cell import Cell
 from jaxrnn.cells import COLLECTION
+from jaxrnn.core.cell import Cell
 from tests import oracle
 
 T, B, D, H = 6, 3, 3, 5

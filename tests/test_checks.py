@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn import Parameter, constraints, initializers, regularizers
-from jaxrnn.errors import Said, describe
+from jaxrnn import Parameter
+from jaxrnn.base.errors import Said, describe
+from jaxrnn.functions import constraints, initializers, regularizers
 from tests.refusal import assert_refused
 
 pytestmark = pytest.mark.usefixtures("unchecked")

@@ -13,15 +13,15 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
 LEVELS = {
-    "errors files typing dtypes checks placement reports serialized initializers layer made step cell gate_cell": 0,
-    "activations by_name carries closures equations hints jaxprs reads regularizers constraints roles rules": 0,
-    "cells": 1,
-    "engine kernels": 2,
-    "compose": 3,
-    "nnx linen flax_common interop decode": 4,
-    "train keras": 5,
-    "tasks bench": 6,
-    "cli __main__": 7,
+    "base": 0,
+    "programs functions": 1,
+    "core": 2,
+    "cells engine": 3,
+    "kernels compose": 4,
+    "nnx linen flax_common interop decode": 5,
+    "train keras": 6,
+    "tasks bench": 7,
+    "cli": 8,
 }
 LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
@@ -31,41 +31,69 @@ def room(dotted: str) -> str:
     return dotted.split(".")[1]
 
 
-def imports(path: Path) -> set[str]:
+def modules(path: Path) -> set[str]:
+    """The files of the package that one names, as types and inside functions too, or as a string to be imported."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            node.body = []  # types point wherever they want
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.startswith("jaxrnn.")}
+            within = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= within & NAMES.keys() if within <= NAMES.keys() else {node.module, *(within & NAMES.keys())}
+        if isinstance(node, ast.Constant) and node.value in NAMES and node.value != "jaxrnn":
+            found.add(node.value)
+    return found & NAMES.keys()
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+NAMES = {dotted(path): path for path in [PACKAGE / "__init__.py", PACKAGE.parent / "jaxrnn_command.py", *FILES]}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_downwards(path: Path) -> None:
-    here = LEVEL[path.relative_to(PACKAGE).parts[0].removesuffix(".py")]
-    facade = {"__version__"} | ast_names(PACKAGE / "__init__.py")
-    for name in imports(path):
-        if room(name) in facade and room(name) not in LEVEL:
-            assert here > 3, f"{path} uses the façade, which stands above it"
+    here = LEVEL[room(dotted(path))]
+    for name in modules(path):
+        if name == "jaxrnn":
+            assert here > 4, f"{path} uses the façade, which stands above it"
         else:
             assert LEVEL[room(name)] <= here, f"{path} imports {name}, which is upstairs"
 
 
+def test_no_file_imports_itself_by_others() -> None:
+    """No circle, of imports inside functions and for types neither."""
+    imported = {name: modules(path) for name, path in NAMES.items()}
+    left = dict(imported)
+    while free := [name for name, others in left.items() if not others & left.keys() - {name}]:
+        for name in free:
+            del left[name]
+    assert {name: sorted(others & left.keys()) for name, others in left.items()} == {}
+
+
 def ast_names(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    return {
-        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
-    }
+    """What a file takes from others, for types too, and may show as its own."""
+    found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name for node in found for alias in node.names if alias.asname not in INNER}
+
+
+INNER = ("_Any", "_TYPE_CHECKING", "_import_module")
 
 
 def test_the_facade_only_re_exports() -> None:
+    """At once, or when it is first used."""
     body = ast.parse((PACKAGE / "__init__.py").read_text()).body
-    rest = [n for n in body if not isinstance(n, ast.ImportFrom | ast.Expr)]
-    assert [n.targets[0].id for n in rest] == ["__version__", "__all__"]
+    rest = [n for n in body if not isinstance(n, ast.ImportFrom | ast.Expr | ast.If)]
+    names = ["__version__", "__all__", "__dir__", "__getattr__"]
+    assert [getattr(n, "name", None) or n.targets[0].id for n in rest] == names
+
+
+def test_the_core_is_imported_without_what_stands_on_flax() -> None:
+    code = "import sys, jaxrnn; print([m for m in ('flax', 'jaxrnn.interop', 'jaxrnn.decode') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 ROOMS = ("bench", "cells", "compose", "decode", "interop", "keras", "linen", "nnx", "tasks", "train")

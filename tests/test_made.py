@@ -14,7 +14,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn.cells import COLLECTION
-from jaxrnn.gate_cell import Common
+from jaxrnn.core.gate_cell import Common
 
 
 class State(NamedTuple):
@@ -101,9 +101,9 @@ def test_help_is_complete(name: str) -> None:
     own = [option for option in inspect.signature(factory).parameters if option != "common"]
     assert own[0] == "size"
     for option in (*own, *Common.__annotations__):
-        assert f"{option}: " in said or f"{option}," in said
+        assert any(f"{option}{mark}" in said for mark in (": ", ",", " ("))
     assert "head of this file" not in said
-    assert "see `jaxrnn.gate_cell" not in said
+    assert "gate_cell.Common" not in said
     assert "h'" in said
     assert "Paper" in said
 

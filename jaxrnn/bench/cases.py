@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from jaxrnn.errors import fail, nearest
+from jaxrnn.base.errors import fail, nearest
 
 CELLS = ("lstm", "gru", "elman")
 

@@ -9,14 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from jaxrnn.base.checks import check_size
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.bench.cases import CELLS, SUITES, check_names, make_cases
 from jaxrnn.bench.contestants import choose_contestants
 from jaxrnn.bench.picture import draw
 from jaxrnn.bench.report import print_tables, to_markdown
 from jaxrnn.bench.runner import Settings, run
 from jaxrnn.bench.tables import read_records
-from jaxrnn.checks import check_size
-from jaxrnn.errors import Said, fail
 
 
 def bench(

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.bench.cases import Case
-from jaxrnn.cell import Cell
 from jaxrnn.cells import elman, gru, lstm
 from jaxrnn.compose import bidirectional, stack
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.layer import Layer
 from jaxrnn.engine.scan import scan
-from jaxrnn.layer import Layer
 
 SEGMENT = 4096  # steps; the truth of a longer sequence is made in such pieces, so that it fits into memory
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.bench.cases import Case
 from jaxrnn.bench.machine import TENTH
 from jaxrnn.bench.ratios import Summary, geometric_mean, ratio, summarize
-from jaxrnn.errors import Said, fail
 
 # kind -> title, unit, factor
 KINDS = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from jaxrnn.cell import Cell
 from jaxrnn.cells.elman import ElmanCarry, elman
 from jaxrnn.cells.gru import GRUCarry, gru
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
+from jaxrnn.core.cell import Cell
 
 # What `jaxrnn cells` lists and the law suite runs: name -> factory(size).
 COLLECTION: dict[str, Callable[[int], Cell]] = {
@@ -28,3 +28,7 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
 }
 
 __all__ = ["COLLECTION", "ElmanCarry", "GRUCarry", "LSTMCarry", "elman", "gru", "lstm", "lstm_1997"]
+
+
+def __dir__() -> list[str]:
+    return __all__

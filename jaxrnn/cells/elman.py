@@ -16,16 +16,15 @@ Papers:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Unpack
+from typing import Annotated, Any, NamedTuple, Unpack
 
 from jax.nn import tanh
 
-from jaxrnn.cell import Cell, Update
-from jaxrnn.checks import check_choice, check_flag, check_function, check_number
-from jaxrnn.errors import fail
-from jaxrnn.gate_cell import Common, build, factory
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Activation, Array
+from jaxrnn.base.typing import Activation, Array
+from jaxrnn.core.cell import Cell, Update
+from jaxrnn.core.gate_cell import Common, build, factory
+from jaxrnn.core.options import Function, Share, choices
+from jaxrnn.programs.serialized import serialized
 
 
 @serialized
@@ -35,13 +34,13 @@ class ElmanCarry(NamedTuple):
     h: Array  # [*B, H]
 
 
-@factory
+@factory()
 def elman(
     size: int,
     *,
-    activation: Activation = tanh,
-    leak: float = 1.0,
-    residual: bool | str = False,
+    activation: Function = tanh,
+    leak: Share = 1.0,
+    residual: Annotated[bool | str, choices(False, True, "inside")] = False,
     **common: Unpack[Common],
 ) -> Cell:
     """The simple recurrent network, one gate h.
@@ -54,7 +53,7 @@ def elman(
         activation: any function of one array.
         leak: in (0, 1], how fast the state follows; 1 is the plain network.
         residual: add to the old state instead of replacing it; "inside": add the old state inside the activation.
-        **common: see `jaxrnn.gate_cell.Common`.
+        **common: see `jaxrnn.core.gate_cell.Common`.
 
     Returns:
         A Cell whose carry is `ElmanCarry(h)`.
@@ -68,22 +67,14 @@ def elman(
     >>> params["recurrent_kernel"].shape
     (4, 1, 4)
     """
-    check_function(activation, "activation")
-    rate = check_number(leak, "leak", "a number in (0, 1]")
-    if not 0 < rate <= 1:
-        fail("leak", "a number in (0, 1]", leak)
-    if isinstance(residual, str):
-        residual = check_choice(residual, "residual", (False, True, "inside"))
-    else:
-        residual = check_flag(residual, "residual")
-    options = (("activation", activation), ("leak", rate), ("residual", residual))
+    options = (("activation", activation), ("leak", leak), ("residual", residual))
     return build(
         "elman",
         size,
         ("h",),
         ElmanCarry,
         Update(_elman, options),
-        paper="Elman 1990" if rate == 1.0 else "Elman 1990; Jaeger et al. 2007",
+        paper="Elman 1990" if leak == 1.0 else "Elman 1990; Jaeger et al. 2007",
         common=common,
     )
 

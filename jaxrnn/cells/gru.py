@@ -17,13 +17,13 @@ from typing import Any, NamedTuple, Unpack
 
 from jax.nn import sigmoid, tanh
 
-from jaxrnn.cell import Cell, Update
-from jaxrnn.checks import check_flag, check_function
-from jaxrnn.gate_cell import Common, build, check_chrono, factory
-from jaxrnn.initializers import Chrono, zeros
-from jaxrnn.layer import Parameter
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Activation, Array
+from jaxrnn.base.typing import Activation, Array
+from jaxrnn.core.cell import Cell, Update
+from jaxrnn.core.gate_cell import CHRONO, Common, build, factory
+from jaxrnn.core.layer import Parameter
+from jaxrnn.core.options import Flag, Function, Steps
+from jaxrnn.functions.initializers import Chrono, zeros
+from jaxrnn.programs.serialized import serialized
 
 
 @serialized
@@ -33,14 +33,14 @@ class GRUCarry(NamedTuple):
     h: Array  # [*B, H]
 
 
-@factory
+@factory(CHRONO)
 def gru(
     size: int,
     *,
-    reset_after: bool = True,
-    chrono: float | None = None,
-    activation: Activation = tanh,
-    gate_activation: Activation = sigmoid,
+    reset_after: Flag = True,
+    chrono: Steps | None = None,
+    activation: Function = tanh,
+    gate_activation: Function = sigmoid,
     **common: Unpack[Common],
 ) -> Cell:
     """Gated recurrent unit, gates r, z, n.
@@ -53,7 +53,7 @@ def gru(
         reset_after: apply the reset gate after the recurrent product (cuDNN, torch, Keras 3) or before it (Cho 2014).
         chrono: T_max of the chrono initialisation of the update gate's bias.
         activation, gate_activation: of the candidate and of the gates.
-        **common: see `jaxrnn.gate_cell.Common`.
+        **common: see `jaxrnn.core.gate_cell.Common`.
 
     Returns:
         A Cell whose carry is `GRUCarry(h)`.
@@ -68,11 +68,7 @@ def gru(
     >>> bool((ys[4:, 1] == 0).all())
     True
     """
-    reset_after = check_flag(reset_after, "reset_after")
-    for name, fn in dict(activation=activation, gate_activation=gate_activation).items():
-        check_function(fn, name)
-    t_max = check_chrono(chrono, common)
-    inner_bias = reset_after and check_flag(common.get("use_bias", True), "use_bias")
+    inner_bias = reset_after and common.get("use_bias", True)
     return build(
         "gru",
         size,
@@ -83,7 +79,7 @@ def gru(
             (("activation", activation), ("gate_activation", gate_activation)),
         ),
         units={"recurrent_bias": Parameter(("H",), zeros)} if inner_bias else None,
-        special_bias=None if t_max is None else Chrono((0, 1, 0), t_max),
+        special_bias=None if chrono is None else Chrono((0, 1, 0), chrono),
         paper="Cho et al. 2014, cuDNN's form" if reset_after else "Cho et al. 2014",
         common=common,
     )

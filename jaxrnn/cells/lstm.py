@@ -27,15 +27,14 @@ import jax.numpy as jnp
 from jax import lax
 from jax.nn import sigmoid, tanh
 
-from jaxrnn.cell import Cell, Update
-from jaxrnn.checks import check_flag, check_function, check_number, check_size
-from jaxrnn.dtypes import promote
-from jaxrnn.errors import fail
-from jaxrnn.gate_cell import Common, build, check_chrono, check_common, factory
-from jaxrnn.initializers import Chrono, Constant, glorot_uniform, ones, zeros
-from jaxrnn.layer import Parameter
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Activation, Array, Initializer
+from jaxrnn.base.dtypes import promote
+from jaxrnn.base.typing import Activation, Array, Initializer
+from jaxrnn.core.cell import Cell, Update
+from jaxrnn.core.gate_cell import CHRONO, Common, build, factory
+from jaxrnn.core.layer import Parameter
+from jaxrnn.core.options import Conflict, Flag, Function, Number, Positive, Size, Steps
+from jaxrnn.functions.initializers import Chrono, Constant, glorot_uniform, ones, zeros
+from jaxrnn.programs.serialized import serialized
 
 NORM_EPSILON = 1e-5
 
@@ -48,22 +47,31 @@ class LSTMCarry(NamedTuple):
     h: Array  # [*B, H], or [*B, P] when projected
 
 
-@factory
+@factory(
+    Conflict(
+        "forget_bias",
+        "left alone without a forget gate, or with chrono, which sets it",
+        lambda o: not o.forget_gate or o.chrono is not None,
+    ),
+    Conflict("coupled", "False without a forget gate (it couples f to i)", lambda o: not o.forget_gate),
+    Conflict("chrono", "None without a forget gate, whose bias it sets", lambda o: not o.forget_gate),
+    CHRONO,
+)
 def lstm(
     size: int,
     *,
-    forget_gate: bool = True,
-    forget_bias: float = 1.0,
-    peepholes: bool = False,
-    coupled: bool = False,
-    projection: int | None = None,
-    cell_clip: float | None = None,
-    layer_norm: bool = False,
-    chrono: float | None = None,
-    truncated_gradient: bool = False,
-    activation: Activation = tanh,
-    gate_activation: Activation = sigmoid,
-    output_activation: Activation = tanh,
+    forget_gate: Flag = True,
+    forget_bias: Number = 1.0,
+    peepholes: Flag = False,
+    coupled: Flag = False,
+    projection: Size | None = None,
+    cell_clip: Positive | None = None,
+    layer_norm: Flag = False,
+    chrono: Steps | None = None,
+    truncated_gradient: Flag = False,
+    activation: Function = tanh,
+    gate_activation: Function = sigmoid,
+    output_activation: Function = tanh,
     **common: Unpack[Common],
 ) -> Cell:
     """Long short-term memory, gates i, f, g, o.
@@ -87,7 +95,7 @@ def lstm(
         chrono: T_max of the chrono initialisation, in place of `forget_bias`.
         truncated_gradient: no error flows back through any gate's recurrent input, only through the cell (1997).
         activation, gate_activation, output_activation: of the candidate, the gates, and the cell on its way out.
-        **common: see `jaxrnn.gate_cell.Common`.
+        **common: see `jaxrnn.core.gate_cell.Common`.
 
     Returns:
         A Cell whose carry is `LSTMCarry(c, h)`.
@@ -102,38 +110,14 @@ def lstm(
     >>> ys.shape, carry.c.shape
     ((7, 2, 4), (2, 4))
     """
-    forget_gate = check_flag(forget_gate, "forget_gate")
-    peepholes = check_flag(peepholes, "peepholes")
-    coupled = check_flag(coupled, "coupled")
-    layer_norm = check_flag(layer_norm, "layer_norm")
-    truncated_gradient = check_flag(truncated_gradient, "truncated_gradient")
-    for name, fn in dict(
-        activation=activation, gate_activation=gate_activation, output_activation=output_activation
-    ).items():
-        check_function(fn, name)
-    if projection is not None:
-        projection = check_size(projection, "projection")
-    if cell_clip is not None:
-        if not check_number(cell_clip, "cell_clip", "a positive number or None") > 0:
-            fail("cell_clip", "a positive number or None", cell_clip)
-        cell_clip = float(cell_clip)
-    start = check_number(forget_bias, "forget_bias", "a number")
-    if start != 1.0 and (not forget_gate or chrono is not None):
-        fail("forget_bias", "left alone without a forget gate, or with chrono, which sets it", forget_bias)
-    if coupled and not forget_gate:
-        fail("coupled", "False without a forget gate (it couples f to i)", coupled)
-    t_max = check_chrono(chrono, common)
-    if chrono is not None and not forget_gate:
-        fail("chrono", "None without a forget gate, whose bias it sets", chrono)
-
     gates = ("i", "f", "g", "o") if forget_gate and not coupled else ("i", "g", "o")
     special: Initializer | dict[str, Initializer] = {}
-    if t_max is not None:
-        special = Chrono(tuple({"i": -1, "f": 1}.get(g, 0) for g in gates), t_max)
+    if chrono is not None:
+        special = Chrono(tuple({"i": -1, "f": 1}.get(g, 0) for g in gates), chrono)
     elif "f" in gates:
-        special = {"f": Constant(start)}
+        special = {"f": Constant(forget_bias)}
     elif coupled:
-        special = {"i": Constant(-start)}
+        special = {"i": Constant(-forget_bias)}
 
     units: dict[str, Parameter] = {}
     if peepholes:
@@ -178,8 +162,8 @@ def lstm(
     )
 
 
-@factory
-def lstm_1997(size: int, *, truncated_gradient: bool = False, **common: Unpack[Common]) -> Cell:
+@factory()
+def lstm_1997(size: int, *, truncated_gradient: Flag = False, **common: Unpack[Common]) -> Cell:
     """The LSTM of 1997: input and output gates only, and the paper's squashing functions.
 
         c' = c + sigmoid(i) * g(net_g),   h' = sigmoid(o) * h(c'),   g(a) = 4 sigmoid(a) - 2,   h(a) = 2 sigmoid(a) - 1
@@ -187,7 +171,7 @@ def lstm_1997(size: int, *, truncated_gradient: bool = False, **common: Unpack[C
     Args:
         size: H, the number of cells, each a memory block of its own.
         truncated_gradient: the paper's learning rule: no error flows back through the gates' recurrent inputs.
-        **common: see `jaxrnn.gate_cell.Common`.
+        **common: see `jaxrnn.core.gate_cell.Common`.
 
     Returns:
         A Cell with gates i, g, o whose carry is `LSTMCarry(c, h)`.
@@ -201,7 +185,6 @@ def lstm_1997(size: int, *, truncated_gradient: bool = False, **common: Unpack[C
     >>> jaxrnn.lstm_1997(16).gates
     ('i', 'g', 'o')
     """
-    check_common("lstm_1997", common)
     return lstm(
         size,
         forget_gate=False,

@@ -22,3 +22,7 @@ __all__ = [
     "weight_drop",
     "zoneout",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

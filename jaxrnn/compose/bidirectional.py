@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.carries import in_order
-from jaxrnn.checks import check_choice
-from jaxrnn.dtypes import is_float
+from jaxrnn.base.checks import check_choice
+from jaxrnn.base.dtypes import is_float
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.made import remembered
+from jaxrnn.base.typing import Array, Axis, Carry, Params
+from jaxrnn.core.carries import in_order
+from jaxrnn.core.layer import Layer, check_initial, entry
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
-from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer, check_initial, entry
-from jaxrnn.made import remembered
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, Axis, Carry, Params
+from jaxrnn.programs.serialized import serialized
 
 MERGES: dict[str, Callable[[Array, Array], Array]] = {
     "concat": lambda f, b: jnp.concatenate([f, b], axis=-1),

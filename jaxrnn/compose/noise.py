@@ -8,12 +8,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxrnn.cell import Cell, Noise
-from jaxrnn.checks import check_rate
-from jaxrnn.errors import Said, fail, nearest
-from jaxrnn.gate_cell import add_noise
-from jaxrnn.made import remembered
-from jaxrnn.typing import Array, Carry
+from jaxrnn.base.checks import check_rate
+from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.base.made import remembered
+from jaxrnn.base.typing import Array, Carry
+from jaxrnn.core.cell import Cell, Noise
+from jaxrnn.core.gate_cell import add_noise
 
 
 @remembered

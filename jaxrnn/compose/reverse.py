@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from jaxrnn.base.errors import fail
+from jaxrnn.base.made import remembered
+from jaxrnn.base.typing import Carry
 from jaxrnn.compose.wrappers import Wrapper
+from jaxrnn.core.layer import Layer
 from jaxrnn.engine.sequence import Call
-from jaxrnn.errors import fail
-from jaxrnn.layer import Layer
-from jaxrnn.made import remembered
-from jaxrnn.typing import Carry
 
 
 class Reverse(Wrapper):

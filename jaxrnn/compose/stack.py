@@ -9,14 +9,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.carries import in_order
-from jaxrnn.checks import check_flag, check_rate
+from jaxrnn.base.checks import check_flag, check_rate
+from jaxrnn.base.errors import fail
+from jaxrnn.base.made import remembered
+from jaxrnn.base.typing import Array, Axis, Carry, Params, PRNGKeyArray
+from jaxrnn.core.carries import in_order
+from jaxrnn.core.layer import Layer, check_initial, entry
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Call, key_of_part
-from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, check_initial, entry
-from jaxrnn.made import remembered
-from jaxrnn.typing import Array, Axis, Carry, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True, repr=False)

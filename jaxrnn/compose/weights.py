@@ -5,11 +5,11 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_array, check_key, check_rate
-from jaxrnn.dtypes import FLOATS, is_float
-from jaxrnn.errors import fail
-from jaxrnn.placement import automatic, place
-from jaxrnn.typing import Array, Params, PRNGKeyArray
+from jaxrnn.base.checks import check_array, check_key, check_rate
+from jaxrnn.base.dtypes import FLOATS, is_float
+from jaxrnn.base.errors import fail
+from jaxrnn.base.placement import automatic, place
+from jaxrnn.base.typing import Array, Params, PRNGKeyArray
 
 RECURRENT = "recurrent_kernel"
 

@@ -9,16 +9,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_rate
-from jaxrnn.dtypes import default_float, is_float
+from jaxrnn.base.checks import check_rate
+from jaxrnn.base.dtypes import default_float, is_float
+from jaxrnn.base.errors import fail
+from jaxrnn.base.made import remembered
+from jaxrnn.base.typing import Array, Axis, Carry, Params, PRNGKeyArray
+from jaxrnn.core.layer import Layer, Parameter, check_initial, entry
+from jaxrnn.core.step import product, repeat_rows
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
-from jaxrnn.errors import fail
-from jaxrnn.initializers import Constant, glorot_uniform
-from jaxrnn.layer import Layer, Parameter, check_initial, entry
-from jaxrnn.made import remembered
-from jaxrnn.step import product, repeat_rows
-from jaxrnn.typing import Array, Axis, Carry, Params, PRNGKeyArray
+from jaxrnn.functions.initializers import Constant, glorot_uniform
 
 
 @dataclass(frozen=True, repr=False)

@@ -60,3 +60,7 @@ __all__ = [
     "stream",
     "window",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Bool, Carry, Float, Integer, Params
+from jaxrnn.core.layer import Layer, check_carry, entry
 from jaxrnn.decode.attention import Attention, Memory
 from jaxrnn.decode.reader import Reader, check_state
-from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, check_carry, entry
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, ArrayLike, Axis, Bool, Carry, Float, Integer, Params
+from jaxrnn.programs.serialized import serialized
 
 
 @serialized

@@ -8,7 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_flag, check_key, check_size
+from jaxrnn.base.checks import check_flag, check_key, check_size
+from jaxrnn.base.dtypes import default_float
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Float, Integer, Params, PRNGKeyArray
+from jaxrnn.core.layer import Layer, Parameter, check_carry, entry
 from jaxrnn.decode.attend import (
     Attend,
     AttendCarry,
@@ -18,11 +21,8 @@ from jaxrnn.decode.attend import (
 )
 from jaxrnn.decode.attention import Attention, Memory
 from jaxrnn.decode.reader import initial, joined
-from jaxrnn.dtypes import default_float
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
-from jaxrnn.layer import Layer, Parameter, check_carry, entry
-from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Integer, Params, PRNGKeyArray
 
 glorot = jax.nn.initializers.glorot_uniform()
 

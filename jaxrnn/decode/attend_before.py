@@ -7,7 +7,9 @@ from typing import Any
 
 import jax
 
-from jaxrnn.checks import check_key, check_size
+from jaxrnn.base.checks import check_key, check_size
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
+from jaxrnn.core.layer import Layer, entry
 from jaxrnn.decode.attend import (
     Attend,
     AttendCarry,
@@ -17,8 +19,6 @@ from jaxrnn.decode.attend import (
 )
 from jaxrnn.decode.attention import Attention, Memory
 from jaxrnn.decode.reader import check_state, initial, joined
-from jaxrnn.layer import Layer, entry
-from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_array, check_floats, check_key, check_size
-from jaxrnn.dtypes import promote
+from jaxrnn.base.checks import check_array, check_floats, check_key, check_size
+from jaxrnn.base.dtypes import promote
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, ArrayLike, Bool, Float, Integer, Params, PRNGKeyArray
+from jaxrnn.core.layer import Parameter, check_declared
 from jaxrnn.engine.check import check_lengths
 from jaxrnn.engine.masks import clean
-from jaxrnn.errors import fail
-from jaxrnn.layer import Parameter, check_declared
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, ArrayLike, Bool, Float, Integer, Params, PRNGKeyArray
+from jaxrnn.programs.serialized import serialized
 
 glorot = jax.nn.initializers.glorot_uniform()
 

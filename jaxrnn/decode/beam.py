@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrnn.checks import check_number, check_size
-from jaxrnn.closures import is_open
+from jaxrnn.base.checks import check_number, check_size
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, Carry
+from jaxrnn.core.closures import is_open
 from jaxrnn.decode.stepper import Step, check_decoder, is_distribution, log_probabilities
-from jaxrnn.errors import fail
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, Carry
+from jaxrnn.programs.serialized import serialized
 
 
 @serialized

@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.checks import check_floats, check_size
-from jaxrnn.errors import fail
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, ArrayLike, Float
+from jaxrnn.base.checks import check_floats, check_size
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, ArrayLike, Float
+from jaxrnn.programs.serialized import serialized
 
 PARAMETERS = 5
 LIMIT = 2 * float(np.log(1000))  # of the logarithms: beyond a deviation of 1/1000 or of 1000 pixels nothing changes

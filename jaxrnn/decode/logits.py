@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrnn.checks import check_floats, check_number, check_size
+from jaxrnn.base.checks import check_floats, check_number, check_size
+from jaxrnn.base.dtypes import promote
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, ArrayLike
 from jaxrnn.decode.stepper import is_distribution
-from jaxrnn.dtypes import promote
-from jaxrnn.errors import fail
-from jaxrnn.typing import Array, ArrayLike
 
 
 def filter_logits(logits: ArrayLike, temperature: Any = 1.0, top_k: int | None = None, top_p: Any = None) -> Array:

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_floats, check_key, check_number, check_size
+from jaxrnn.base.checks import check_floats, check_key, check_number, check_size
+from jaxrnn.base.dtypes import promote
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, ArrayLike, Float, PRNGKeyArray
 from jaxrnn.decode.stepper import is_distribution
-from jaxrnn.dtypes import promote
-from jaxrnn.errors import fail
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, ArrayLike, Float, PRNGKeyArray
+from jaxrnn.programs.serialized import serialized
 
 # Beyond these an outlier's squared distance or its gradient would leave float32.
 LOG_DEVIATION, CORRELATION = 10.0, 1 - 1e-5

@@ -12,14 +12,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_batch, check_floats, check_time
+from jaxrnn.base.checks import check_batch, check_floats, check_time
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Float, Integer, Params, PRNGKeyArray
+from jaxrnn.core.layer import Layer, check_carry, check_declared, entry
+from jaxrnn.core.step import guard, select
 from jaxrnn.decode.attention import Memory, check_memory
 from jaxrnn.engine.check import check_lengths
 from jaxrnn.engine.masks import clean, valid_steps
-from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer, check_carry, check_declared, entry
-from jaxrnn.step import guard, select
-from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Float, Integer, Params, PRNGKeyArray
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import jax.numpy as jnp
 from jax import lax
 from jax.tree_util import Partial
 
-from jaxrnn.checks import check_key, check_size
-from jaxrnn.closures import is_open
+from jaxrnn.base.checks import check_key, check_size
+from jaxrnn.base.dtypes import default_float
+from jaxrnn.base.typing import Array, Carry, PRNGKeyArray
+from jaxrnn.core.closures import is_open
 from jaxrnn.decode.logits import check_choices, filter_logits
 from jaxrnn.decode.stepper import NONE, Step, as_tree, check_decoder, is_distribution, log_probabilities
-from jaxrnn.dtypes import default_float
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, Carry, PRNGKeyArray
+from jaxrnn.programs.serialized import serialized
 
 
 @serialized

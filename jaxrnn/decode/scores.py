@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.checks import check_choice, check_size
+from jaxrnn.base.checks import check_choice, check_size
+from jaxrnn.base.dtypes import default_float, promote
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, Params
+from jaxrnn.core.layer import Parameter, entry
 from jaxrnn.decode.attention import Attention, flat_glorot, lead
-from jaxrnn.dtypes import default_float, promote
-from jaxrnn.errors import fail
-from jaxrnn.initializers import zeros
-from jaxrnn.layer import Parameter, entry
-from jaxrnn.typing import Array, Params
+from jaxrnn.functions.initializers import zeros
 
 
 @dataclass(frozen=True)

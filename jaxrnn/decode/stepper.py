@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from jaxrnn.checks import MOST, check_array, check_size, is_traced
-from jaxrnn.closures import still
-from jaxrnn.dtypes import is_float, is_integer, promote
-from jaxrnn.errors import Said, describe, fail
-from jaxrnn.step import carry_form
-from jaxrnn.typing import Array, Axis, Carry
+from jaxrnn.base.checks import MOST, check_array, check_size, is_traced
+from jaxrnn.base.dtypes import is_float, is_integer, promote
+from jaxrnn.base.errors import Said, describe, fail
+from jaxrnn.base.typing import Array, Axis, Carry
+from jaxrnn.core.closures import still
+from jaxrnn.core.step import carry_form
 
 Step = Callable[[Carry, Array], tuple[Carry, Array]]
 NONE = -1  # in place of a token: there is nothing to choose

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.checks import check_key, check_number, check_size
+from jaxrnn.base.checks import check_key, check_number, check_size
+from jaxrnn.base.dtypes import default_float
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
+from jaxrnn.core.layer import Layer, Parameter, check_carry, entry
 from jaxrnn.decode.attention import Memory, check_memory, clean_memory, glorot
 from jaxrnn.decode.reader import Reader, check_state, initial, joined
-from jaxrnn.dtypes import default_float
-from jaxrnn.errors import fail
-from jaxrnn.layer import Layer, Parameter, check_carry, entry
-from jaxrnn.serialized import serialized
-from jaxrnn.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
+from jaxrnn.programs.serialized import serialized
 
 
 @serialized

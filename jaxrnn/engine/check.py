@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxrnn.checks import (
+from jaxrnn.base.checks import (
     check_choice,
     check_features,
     check_flag,
@@ -19,15 +19,15 @@ from jaxrnn.checks import (
     check_time,
     is_traced,
 )
-from jaxrnn.dtypes import is_float, is_integer
+from jaxrnn.base.dtypes import is_float, is_integer
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.hints import hint
+from jaxrnn.base.reports import report
+from jaxrnn.base.typing import ArrayLike, Axis
+from jaxrnn.core.layer import Layer, check_carry, check_params, check_per_step
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.sequence import Call, Given
-from jaxrnn.errors import Said, fail
-from jaxrnn.hints import hint
-from jaxrnn.layer import Layer, check_carry, check_params, check_per_step
-from jaxrnn.reports import report
-from jaxrnn.typing import ArrayLike, Axis
 
 
 class Arguments(NamedTuple):

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from jaxrnn.cell import Cell
-from jaxrnn.checks import check_choice, check_size
-from jaxrnn.closures import still
-from jaxrnn.dtypes import default_float
+from jaxrnn.base.checks import check_choice, check_size
+from jaxrnn.base.dtypes import default_float
+from jaxrnn.base.errors import fail
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.closures import still
+from jaxrnn.core.layer import Layer
 from jaxrnn.engine.check import check_chunk
 from jaxrnn.engine.lift import NotLifted, lifted_cell
-from jaxrnn.engine.plan import Blocks, blocks
 from jaxrnn.engine.registry import BACKENDS, as_they_stand, choose
-from jaxrnn.errors import fail
-from jaxrnn.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,9 @@ def explain(
         for name in BACKENDS
         if name != runs
     )
-    schedule = dict.fromkeys(f"{c.name}, {_schedule(runs, steps, chunk, batch, c.size)}" for _, c, _, runs in chosen)
+    schedule = dict.fromkeys(
+        f"{c.name}, {BACKENDS[runs].schedule(steps, chunk, batch, c.size)}" for _, c, _, runs in chosen
+    )
     return Explanation(tuple((path, c.name, runs) for path, c, _, runs in chosen), reasons, "\n".join(schedule))
 
 
@@ -106,25 +107,3 @@ def _reason(cell: Cell, why: str | None, name: str, runs: str, asked: str) -> st
     return (
         f"not asked for: backend={asked!r}" if asked != "auto" else f"comes after {runs!r} in the order of preference"
     )
-
-
-def _schedule(backend: str, T: int, chunk: int | str | None, rows: int, units: int) -> str:
-    if backend == "reference":
-        return f"{T} steps in one plain scan, which saves what autodiff asks for"
-    size = blocks(T, chunk, rows, units)
-    if backend == "native":
-        return _calls(T, size)
-    kept = "what came of its products is kept"
-    if size.block >= T:
-        return f"{T} steps in one block, of which {kept}"
-    count, rest = divmod(T, size.block)
-    text = f"{T} steps in {count} blocks of {size.block}" + (f" and one of {rest}" if rest else "")
-    if size.segment is not None and size.segment < T:
-        return f"{text}, in segments of {size.segment} that save only the carry they start from"
-    return f"{text}; of each {kept}"
-
-
-def _calls(T: int, size: Blocks) -> str:
-    if size.segment is not None and size.segment < T:
-        return f"{T} steps in calls of {size.segment}, which save only the carry they start from"
-    return f"{T} steps in one call, which keeps its carries and what came of its products"

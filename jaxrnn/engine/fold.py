@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
-from jaxrnn.jaxprs import evaluate, value_of
-from jaxrnn.typing import Array
+from jaxrnn.base.typing import Array
+from jaxrnn.programs.jaxprs import evaluate, value_of
 
 
 class Scaled(NamedTuple):

@@ -16,17 +16,17 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr
 
-from jaxrnn.cell import Cell
-from jaxrnn.closures import holds_arrays
-from jaxrnn.dtypes import state_dtype
+from jaxrnn.base.dtypes import state_dtype
+from jaxrnn.base.typing import Array, Carry
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.closures import holds_arrays
+from jaxrnn.core.equations import Recurrent, run, trace
+from jaxrnn.core.layer import is_numeric
+from jaxrnn.core.step import one_row, product_shapes, repeat_rows
 from jaxrnn.engine.masks import spread_over_devices
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Job
 from jaxrnn.engine.units import NotByUnit, run_by_unit
-from jaxrnn.equations import Recurrent, run, trace
-from jaxrnn.layer import is_numeric
-from jaxrnn.step import one_row, product_shapes, repeat_rows
-from jaxrnn.typing import Array, Carry
 
 MOST = 16  # numbers for each unit that are handed to every row
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxrnn.base.typing import Array, Axis
 from jaxrnn.engine.sequence import Given, Sequence
-from jaxrnn.typing import Array, Axis
 
 
 def settle(given: Given) -> Sequence:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from jax import lax
 
-from jaxrnn.typing import Array, PRNGKeyArray
+from jaxrnn.base.typing import Array, PRNGKeyArray
 
 
 def over_time(draw: Callable[[Array], Any], t: Array, rng: PRNGKeyArray | None) -> Any:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jax.export import is_symbolic_dim
 
-from jaxrnn.typing import Axis
+from jaxrnn.base.typing import Axis
 
 # Numbers a gate that one block works on: few enough to stay in cache, rows enough for large products. Measured on CPU,
 # see SPEED.md. Not a rule of T: the program is to be the same for any number of steps.
@@ -58,3 +58,16 @@ def _near(target: int, T: int) -> int:
     """The divisor of T nearest to `target`, if there is one near; else `target`."""
     divisors = [d for d in range(3 * target // 4, 3 * target // 2 + 1) if d and T % d == 0]
     return min(divisors, key=lambda d: abs(d - target), default=target)
+
+
+def in_blocks(T: int, chunk: int | str | None, rows: int, size: int) -> str:
+    """The blocks of a sequence in words."""
+    segment, block = blocks(T, chunk, rows, size)
+    kept = "what came of its products is kept"
+    if block >= T:
+        return f"{T} steps in one block, of which {kept}"
+    count, rest = divmod(T, block)
+    text = f"{T} steps in {count} blocks of {block}" + (f" and one of {rest}" if rest else "")
+    if segment is not None and segment < T:
+        return f"{text}, in segments of {segment} that save only the carry they start from"
+    return f"{text}; of each {kept}"

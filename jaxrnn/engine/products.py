@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxrnn.base.typing import Array
+from jaxrnn.core.step import Products, product
 from jaxrnn.engine.linear import is_symbolic
-from jaxrnn.step import Products, product
-from jaxrnn.typing import Array
 
 Gates = tuple[int, ...] | None  # of one call of `recur`; None for all
 

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 from jax import lax
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.typing import Carry
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Products, Step, advance
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Job, Steps
-from jaxrnn.step import Products, Step, advance
-from jaxrnn.typing import Carry
 
 
 def run(job: Job) -> tuple[Carry, Any]:
@@ -35,3 +35,8 @@ def run(job: Job) -> tuple[Carry, Any]:
 def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     """It runs every cell."""
     return None
+
+
+def schedule(T: int, chunk: int | str | None, rows: int, units: int) -> str:
+    """How it runs, in words."""
+    return f"{T} steps in one plain scan, which saves what autodiff asks for"

@@ -1,61 +1,34 @@
-"""The backends, in order of preference, and what decides between them."""
+"""The backends that the engine was handed, in order of preference, and what decides between them."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jax.export import is_symbolic_dim
 
-from jaxrnn.cell import Cell
-from jaxrnn.engine import reference, scheduled
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.core.cell import Cell
 
 
 class Backend(NamedTuple):
     """Something that runs a cell over a sequence; it declines with a reason, never silently."""
 
     name: str
-    run: Callable[..., Any]
-    declines: Callable[[Cell, Any, Any], str | None]  # cell, dtype of products, dtype of the carry
     summary: str
+    run: Callable[..., Any]  # a Job
+    declines: Callable[[Cell, Any, Any], str | None]  # cell, dtype of products, dtype of the carry
+    schedule: Callable[..., str]  # T, chunk, rows, units: how time is cut, in words
     symbolic: bool = True  # whether it runs programs that are exported for any number of steps and rows
-
-    @property
-    def plain(self) -> bool:
-        """Whether it runs equations as they stand, whatever they read."""
-        return self.run is reference.run
+    plain: bool = False  # whether it runs equations as they stand, whatever they read
 
 
-def _native(function: str) -> Callable[..., Any]:
-    """A function of the native backend, imported when it is called: few need it, and it loads a library."""
-
-    def call(*arguments: Any) -> Any:
-        return getattr(importlib.import_module("jaxrnn.kernels.native.backend"), function)(*arguments)
-
-    return call
+BACKENDS: dict[str, Backend] = {}  # filled from above: `jaxrnn.kernels.table`
 
 
-BACKENDS = {
-    b.name: b
-    for b in (
-        Backend(
-            "native",
-            _native("run"),
-            _native("declines"),
-            "compiled loops for CPUs: whole sequences in one call",
-            symbolic=False,
-        ),
-        Backend(
-            "scheduled",
-            scheduled.run,
-            scheduled.declines,
-            "blocks of time that save what came of their products; weight gradients outside the loop",
-        ),
-        Backend("reference", reference.run, reference.declines, "plain jax.lax.scan"),
-    )
-}
+def is_plain(backend: str) -> bool:
+    """Whether the named backend runs equations as they stand, whatever they read."""
+    return backend != "auto" and BACKENDS[backend].plain
 
 
 def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...] = ()) -> Backend:

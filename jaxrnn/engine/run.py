@@ -7,18 +7,18 @@ from typing import Any
 
 import jax
 
-from jaxrnn.cell import Cell
-from jaxrnn.closures import holds_arrays
-from jaxrnn.dtypes import check_carry_dtype, check_reset_dtype, state_dtype
+from jaxrnn.base.dtypes import check_carry_dtype, check_reset_dtype, state_dtype
+from jaxrnn.base.placement import automatic, joined, of_results, place
+from jaxrnn.base.typing import Carry
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.closures import holds_arrays
+from jaxrnn.core.layer import Layer
+from jaxrnn.core.step import Rows
 from jaxrnn.engine.lift import NotLifted, lift
 from jaxrnn.engine.masks import reset_steps, settle, spread_over_devices
 from jaxrnn.engine.plan import Plan
-from jaxrnn.engine.registry import as_they_stand, choose
+from jaxrnn.engine.registry import as_they_stand, choose, is_plain
 from jaxrnn.engine.sequence import Call, Job, Steps, feature_axes
-from jaxrnn.layer import Layer
-from jaxrnn.placement import automatic, joined, of_results, place
-from jaxrnn.step import Rows
-from jaxrnn.typing import Carry
 
 
 def placed(run: Callable[[Call], tuple[Carry, Any]], call: Call, projected: bool) -> tuple[Carry, Any]:
@@ -70,7 +70,7 @@ def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
 def _run_job(job: Job, carry_dtype: Any) -> tuple[Carry, Any]:
     """What equations read besides their arguments becomes one of these; where it cannot, a plain scan runs them."""
     backend = job.plan.backend
-    if backend != "reference" and holds_arrays(job.cell):
+    if not is_plain(backend) and holds_arrays(job.cell):
         try:
             job = lift(job)
         except NotLifted as reason:

@@ -7,16 +7,16 @@ from typing import Any
 
 import jax
 
-from jaxrnn.cell import Cell
-from jaxrnn.closures import is_open, still
+from jaxrnn.base.errors import fail
+from jaxrnn.base.hints import spelled
+from jaxrnn.base.typing import ArrayLike, Bool, Carry, Integer, Params, PRNGKeyArray, Shaped
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.closures import is_open, still
+from jaxrnn.core.layer import Layer
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import placed, run
 from jaxrnn.engine.sequence import Call
-from jaxrnn.errors import fail
-from jaxrnn.hints import spelled
-from jaxrnn.layer import Layer
-from jaxrnn.typing import ArrayLike, Bool, Carry, Integer, Params, PRNGKeyArray, Shaped
 
 
 @spelled()

@@ -24,8 +24,10 @@ import jax.numpy as jnp
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
 
-from jaxrnn.cell import Cell
-from jaxrnn.dtypes import state_dtype
+from jaxrnn.base.dtypes import state_dtype
+from jaxrnn.base.typing import Array, Axis, Carry
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Products, Rows, Step, advance, pick_gates
 from jaxrnn.engine.linear import Linear, instantiate, is_symbolic, live, merge, pick
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
@@ -44,8 +46,6 @@ from jaxrnn.engine.products import (
 from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.engine.states import carries_before
 from jaxrnn.engine.uses import Uses, find_uses
-from jaxrnn.step import Products, Rows, Step, advance, pick_gates
-from jaxrnn.typing import Array, Axis, Carry
 
 KEPT = "jaxrnn.kept"
 

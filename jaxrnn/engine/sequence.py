@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxrnn.cell import Cell
-from jaxrnn.dtypes import is_integer
+from jaxrnn.base.dtypes import is_integer
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Rows
 from jaxrnn.engine.plan import Plan
-from jaxrnn.step import Rows
-from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
 
 
 class Given(NamedTuple):

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
+from jaxrnn.base.typing import Array, Carry
 from jaxrnn.engine.linear import merge, over_time, pick
-from jaxrnn.jaxprs import evaluate, value_of
-from jaxrnn.typing import Array, Carry
+from jaxrnn.programs.jaxprs import evaluate, value_of
 
 
 def carries_before(

@@ -9,17 +9,17 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrnn.checks import check_size
-from jaxrnn.closures import is_open, still
+from jaxrnn.base.checks import check_size
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Array, Axis, Carry, Params
+from jaxrnn.core.closures import is_open, still
+from jaxrnn.core.layer import Layer
+from jaxrnn.core.step import select
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.masks import reset_steps
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.run import placed, run
 from jaxrnn.engine.sequence import Call, Sequence, Steps
-from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer
-from jaxrnn.step import select
-from jaxrnn.typing import Array, Axis, Carry, Params
 
 
 def scan_truncated(

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
-from jaxrnn import rules
-from jaxrnn.equations import INLINED
-from jaxrnn.jaxprs import run, shape_of
+from jaxrnn.core.equations import INLINED
+from jaxrnn.programs import rules
+from jaxrnn.programs.jaxprs import run, shape_of
 
 
 class NotByUnit(Exception):

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.typing import Array, Carry
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Rows, Step, advance
 from jaxrnn.engine.products import Given, Recorder, Separate
-from jaxrnn.step import Rows, Step, advance
-from jaxrnn.typing import Array, Carry
 
 
 class Twin(NamedTuple):

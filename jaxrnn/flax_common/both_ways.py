@@ -8,13 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.base.placement import automatic, place
+from jaxrnn.base.typing import Array
 from jaxrnn.compose import BidirectionalCarry
 from jaxrnn.compose.bidirectional import MERGES
 from jaxrnn.engine.masks import clean, valid_steps
-from jaxrnn.errors import Said, fail, nearest
 from jaxrnn.flax_common.call import Flags
-from jaxrnn.placement import automatic, place
-from jaxrnn.typing import Array
 
 
 def check_directions(forward: Any, backward: Any, module: type, cell: type) -> None:

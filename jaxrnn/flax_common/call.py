@@ -16,18 +16,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxrnn.checks import check_choice, check_features, check_flag, check_numbers, check_size, check_symbols
-from jaxrnn.dtypes import is_integer
+from jaxrnn.base.checks import check_choice, check_features, check_flag, check_numbers, check_size, check_symbols
+from jaxrnn.base.dtypes import is_integer
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.hints import hint
+from jaxrnn.base.placement import automatic, place
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
+from jaxrnn.core.layer import Layer, check_carry, check_per_step
 from jaxrnn.engine.check import check_chunk, check_lengths
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
-from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.layers import refuse_values
-from jaxrnn.hints import hint
-from jaxrnn.layer import Layer, check_carry, check_per_step
-from jaxrnn.placement import automatic, place
-from jaxrnn.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
 
 
 class SequenceOptions(TypedDict, total=False):

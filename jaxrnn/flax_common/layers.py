@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.carries import like, plain
-from jaxrnn.cell import Cell
-from jaxrnn.cells.elman import elman
-from jaxrnn.checks import (
+from jaxrnn.base.checks import (
     check_batch,
     check_features,
     check_flag,
@@ -22,30 +18,32 @@ from jaxrnn.checks import (
     check_size,
     check_symbols,
 )
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.hints import hint
+from jaxrnn.base.typing import Activation, Array, Carry, Initializer, Params, PRNGKeyArray
+from jaxrnn.cells.elman import elman
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
-from jaxrnn.errors import Said, fail
-from jaxrnn.gate_cell import Common
-from jaxrnn.hints import hint
-from jaxrnn.layer import Layer
-from jaxrnn.typing import Activation, Array, Carry, Initializer, Params, PRNGKeyArray
+from jaxrnn.core.carries import like, plain
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.layer import Layer
+from jaxrnn.flax_common.signatures import FLAX_NAMES, options_of
 
-FLAX_NAMES = {"activation": "activation_fn", "gate_activation": "gate_fn"}  # options that Flax's cells name otherwise
 DRAWS = "an initialiser (key, shape, dtype) -> array"
 
 
 def make_cell(factory: Callable[..., Cell], features: int, argument: str, options: Mapping[str, Any]) -> Cell:
     """A cell from a factory of jaxrnn and the arguments that Flax's cells take (`gate_fn`, `activation_fn`, ...)."""
     features = check_size(features, argument)
-    own = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    core = {FLAX_NAMES.get(name, name): name for name in (*own, *Common.__annotations__)}
+    ours = {theirs: name for name, theirs in FLAX_NAMES.items()}
+    core = {p.name: ours.get(p.name, p.name) for p in options_of(factory)}
     for name, value in options.items():
         if name not in core:
             raise TypeError(f"unexpected argument {name!r}. {hint(name, 'nnx', core)}".strip())
         if name in FLAX_NAMES.values() and not callable(value):
             fail(name, "a function of one array", value, kind=TypeError)
     given = {core[name]: value for name, value in options.items()}
-    if "activation" in given and "output_activation" in own:  # Flax's LSTM has one function for both
+    if "activation" in given and "output_activation" in core:  # Flax's LSTM has one function for both
         given.setdefault("output_activation", given["activation"])
     return factory(features, **given)
 

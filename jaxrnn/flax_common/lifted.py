@@ -9,11 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.placement import automatic, explicit_mesh, joined, lay, place
+from jaxrnn.base.typing import Array, Axis
+from jaxrnn.core.step import guard, select
 from jaxrnn.engine.masks import clean
-from jaxrnn.errors import Said, fail
-from jaxrnn.placement import automatic, explicit_mesh, joined, lay, place
-from jaxrnn.step import guard, select
-from jaxrnn.typing import Array, Axis
 
 
 def check_lifted(module: Any, **options: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.base.errors import Said, fail, nearest
 
 Sharding = Mapping[str, tuple[str | None, ...]]  # axis names by parameter name
 Metadata = Mapping[str, Any]

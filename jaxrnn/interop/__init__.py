@@ -11,8 +11,13 @@ A conversion is a row of data (`jaxrnn.interop.rows`), read in both directions.
 from jaxrnn.interop.activations import named as activation
 from jaxrnn.interop.convert import convert
 from jaxrnn.interop.load import Loaded, load
-from jaxrnn.interop.onnx_import import Node, read_onnx
+from jaxrnn.interop.onnx_graph import Node
+from jaxrnn.interop.onnx_import import read_onnx
 from jaxrnn.interop.rows import LIBRARIES
 from jaxrnn.interop.save import save
 
 __all__ = ["LIBRARIES", "Loaded", "Node", "activation", "convert", "load", "read_onnx", "save"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.activations import hard_sigmoid, keras2_hard_sigmoid
-from jaxrnn.checks import check_choice, check_number
-from jaxrnn.errors import fail
-from jaxrnn.typing import Activation, Array
+from jaxrnn.base.checks import check_choice, check_number
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Activation, Array
+from jaxrnn.functions.activations import hard_sigmoid, keras2_hard_sigmoid
 
 # ONNX's functions of (x, alpha, beta), with the defaults of alpha and beta; None where there is no such number.
 FUNCTIONS: dict[str, tuple[Callable[[Any, Any, Any], Any], float | None, float | None]] = {

@@ -13,8 +13,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.cell import Cell
-from jaxrnn.errors import fail
+from jaxrnn.base.errors import fail
+from jaxrnn.core.cell import Cell
 from jaxrnn.interop.rows import Array, Row
 
 CANONICAL = {

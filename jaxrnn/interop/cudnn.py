@@ -9,12 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrnn.cell import Cell
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.layer import Layer
 from jaxrnn.interop.express import options_of
 from jaxrnn.interop.places import Place, cells_of
 from jaxrnn.interop.source import Source, entry_of
-from jaxrnn.layer import Layer
 
 
 def layout(layer: Layer, inputs: int) -> Iterator[tuple[str, tuple[int, ...]]]:

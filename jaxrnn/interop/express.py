@@ -7,11 +7,11 @@ from typing import Any
 
 import jax
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.errors import Said, fail
+from jaxrnn.core.cell import Cell
 from jaxrnn.interop.rows import Row
 
 FACTORIES: dict[str, Callable[..., Cell]] = {"lstm": lstm, "gru": gru, "elman": elman}

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from jaxrnn.cell import Cell
 from jaxrnn.compose import bidirectional, stack
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.layer import Layer
 from jaxrnn.interop import arithmetic
 from jaxrnn.interop.express import make_cell, options_of
 from jaxrnn.interop.places import Place
 from jaxrnn.interop.rows import Row
 from jaxrnn.interop.source import Entry
-from jaxrnn.layer import Layer
 
 Cells = Mapping[Place, Mapping[str, Entry]]  # the entries of each cell, by the names that its row has
 

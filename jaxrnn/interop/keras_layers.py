@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jaxrnn.activations import get_activation
-from jaxrnn.checks import check_size
+from jaxrnn.base.checks import check_size
+from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.compose import Reverse, bidirectional, reverse, stack
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.core.layer import Layer
+from jaxrnn.functions.activations import get_activation
 from jaxrnn.interop.express import make_cell
 from jaxrnn.interop.source import Entry, Source, entry_of, segments
 from jaxrnn.interop.subclasses import base_of, is_a
-from jaxrnn.layer import Layer
 
 KINDS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "elman"}
 RECURRENT = {*KINDS, "RNN", "Bidirectional"}

@@ -11,17 +11,17 @@ from typing import Any
 import jax
 from flax import nnx
 
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.compose import bidirectional, reverse
-from jaxrnn.errors import Said, fail
-from jaxrnn.interop import keras_layers, torch_modules
+from jaxrnn.core.layer import Layer
+from jaxrnn.interop import keras_layers, onnx_graph, torch_modules
 from jaxrnn.interop.express import make_cell, options_of
 from jaxrnn.interop.places import cells_of
 from jaxrnn.interop.source import Entry, Source, entry_of, from_mapping, segments
 from jaxrnn.interop.subclasses import base_of, is_a
-from jaxrnn.layer import Layer
 
 
 def read(source: Any, prefix: str) -> Source | None:
@@ -35,9 +35,7 @@ def read(source: Any, prefix: str) -> Source | None:
     if is_a(source, "equinox", "Module"):
         return _equinox(source, prefix)
     if is_a(source, "onnx", "ModelProto"):
-        from jaxrnn.interop.onnx_import import read_source
-
-        return read_source(source, prefix)
+        return onnx_graph.read_source(source, prefix)
     return None
 
 

@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from jaxrnn.checks import check_number
+from jaxrnn.base.checks import check_number
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.compose import Stack, stack
-from jaxrnn.errors import Said, fail
-from jaxrnn.interop import arithmetic, cudnn, files, live
+from jaxrnn.core.layer import Layer, check_params
+from jaxrnn.interop import cudnn, files, live
+from jaxrnn.interop.converted import Mapped, convert, table_of
 from jaxrnn.interop.match import Match, best_match
-from jaxrnn.interop.places import cells_of, path_of
+from jaxrnn.interop.places import cells_of
 from jaxrnn.interop.rows import check_library
 from jaxrnn.interop.source import Source, below, from_mapping, segments
 from jaxrnn.interop.weight_norm import folded
-from jaxrnn.layer import Layer, check_params
 
 
 class Loaded(NamedTuple):
@@ -24,14 +25,6 @@ class Loaded(NamedTuple):
 
     layer: Layer
     params: dict[str, Any]
-
-
-class Mapped(NamedTuple):
-    """One line of a conversion's table: a foreign array, and where it went."""
-
-    theirs: str
-    shape: tuple[int, ...]
-    ours: str
 
 
 def load(
@@ -122,7 +115,7 @@ def _load_one(
         match = best_match(opened, layer, library)
         if forget_bias is not None:
             match.row = _with_forget_bias(match, forget_bias)
-        return Loaded(match.layer, convert(match)), list(_table(match))  # type: ignore[arg-type]
+        return Loaded(match.layer, convert(match)), list(table_of(match))  # type: ignore[arg-type]
 
 
 def _load_mixed(source: Source, layer: Stack, library: str | None) -> tuple[Loaded, list[Mapped]]:
@@ -136,7 +129,7 @@ def _load_mixed(source: Source, layer: Stack, library: str | None) -> tuple[Load
             fail(entry.name, f"below one of {known}", Said("an unknown entry"))
     params = {name: convert(match) for name, match in matches.items()}
     check_params(layer, params)  # what one layer puts out is what the next takes
-    table = [row._replace(ours=f"{name}/{row.ours}") for name, match in matches.items() for row in _table(match)]
+    table = [row._replace(ours=f"{name}/{row.ours}") for name, match in matches.items() for row in table_of(match)]
     return Loaded(layer, params), table
 
 
@@ -186,31 +179,3 @@ def _with_forget_bias(match: Match, forget_bias: float) -> Any:
     if match.row.kind != "lstm" or not match.row.added:
         fail("forget_bias", f"left out for {match.row.library} {match.row.name}, which adds none", forget_bias)
     return replace(match.row, added=(("f", float(forget_bias)),))
-
-
-def convert(match: Match) -> dict[str, Any]:
-    """All arrays read and converted, cell by cell."""
-    layer: Layer = match.layer  # type: ignore[assignment]
-    params: dict[str, Any] = {}
-    for place, cell in cells_of(layer).items():
-        given = {name: entry.read() for name, entry in match.cells[place].items()}
-        ours = arithmetic.to_ours(match.row, cell, match.inputs[place.layer], given)
-        node = params
-        for part in path_of(layer, place):
-            node = node.setdefault(part, {})
-        node |= ours
-    return params
-
-
-def _table(match: Match) -> list[Mapped]:
-    rows = []
-    for place in cells_of(match.layer):  # type: ignore[arg-type]
-        path = path_of(match.layer, place)  # type: ignore[arg-type]
-        for array in match.row.arrays:
-            for gate, name in arithmetic.names(match.row, array).items():
-                entry = match.cells[place].get(name)
-                if entry is not None:
-                    holds = (array.holds,) if isinstance(array.holds, str) else array.holds
-                    ours = " + ".join(arithmetic.ours_of(match.row, h) for h in holds) + f"[{gate}]" * bool(gate)
-                    rows.append(Mapped(entry.name, entry.shape, "/".join((*path, ours))))
-    return rows

@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from jaxrnn.base.dtypes import FLOATS, is_float
+from jaxrnn.base.errors import Said, describe, fail
 from jaxrnn.compose import Stack
-from jaxrnn.dtypes import FLOATS, is_float
-from jaxrnn.errors import Said, describe, fail
+from jaxrnn.core.layer import Layer
 from jaxrnn.interop import arithmetic, infer
 from jaxrnn.interop.express import check_expressible
 from jaxrnn.interop.places import Place, cells_of, locate
 from jaxrnn.interop.rows import ROWS, Row
 from jaxrnn.interop.source import Entry, Source, segments
-from jaxrnn.layer import Layer
 
 MOST_CANDIDATES = 200  # prefixes that an error looks at
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Params
 from jaxrnn.compose import Bidirectional, Reverse, Stack
-from jaxrnn.errors import Said, fail
+from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop.activations import FUNCTIONS, Named, name_of
 from jaxrnn.interop.express import options_of
 from jaxrnn.interop.onnx_node import FUNCTION_NAMES, KINDS
 from jaxrnn.interop.places import Place, cells_of
-from jaxrnn.layer import Layer, check_params
-from jaxrnn.typing import Params
+from jaxrnn.interop.theirs import cell_arrays, row_of
 
 OPSET = 22
 OP_TYPES = {kind: op for op, kind in KINDS.items()}
@@ -78,8 +79,6 @@ def _value(name: str, dtype: int, shape: list[Any]) -> Any:
 
 def _weights(layer: Layer, params: Params, i: int, part: Layer) -> dict[str, Any]:
     """W, R, B, P of one layer, directions on the first axis."""
-    from jaxrnn.interop.save import cell_arrays, row_of
-
     ways = (False, True) if isinstance(part, Bidirectional) else (False,)
     found = []
     for backward in ways:
@@ -94,8 +93,6 @@ def _weights(layer: Layer, params: Params, i: int, part: Layer) -> dict[str, Any
 
 def _attributes(layer: Layer, i: int, part: Layer) -> tuple[str, dict[str, Any]]:
     """A node's type and attributes; refuses what ONNX cannot express."""
-    from jaxrnn.interop.save import row_of
-
     both = isinstance(part, Bidirectional)
     cells = [cells_of(layer)[Place(i, b)] for b in ((False, True)[: 1 + both])]
     for cell in cells:

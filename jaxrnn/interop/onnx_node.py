@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.reverse import reverse
-from jaxrnn.errors import Said, fail
+from jaxrnn.core.layer import Layer
 from jaxrnn.interop.activations import FUNCTIONS, named
 from jaxrnn.interop.express import make_cell
 from jaxrnn.interop.source import check_once
-from jaxrnn.layer import Layer
 
 KINDS = {"LSTM": "lstm", "GRU": "gru", "RNN": "elman"}
 INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")

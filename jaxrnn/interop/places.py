@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from jaxrnn.cell import Cell
 from jaxrnn.compose import Bidirectional, Reverse, Stack
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.layer import Layer
 from jaxrnn.interop.express import options_of
 from jaxrnn.interop.rows import Row
-from jaxrnn.layer import Layer
 
 
 class Place(NamedTuple):

@@ -16,8 +16,8 @@ from typing import Any
 
 import jax
 
-from jaxrnn.checks import check_choice
-from jaxrnn.errors import fail
+from jaxrnn.base.checks import check_choice
+from jaxrnn.base.errors import fail
 
 
 @dataclass(frozen=True)

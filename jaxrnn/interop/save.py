@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from jaxrnn.cell import Cell
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.files import write_bytes
+from jaxrnn.base.typing import Params
 from jaxrnn.compose import Bidirectional, Reverse, Stack
-from jaxrnn.errors import Said, fail
-from jaxrnn.files import write_bytes
-from jaxrnn.interop import arithmetic, cudnn
-from jaxrnn.interop.express import check_expressible, options_of
+from jaxrnn.core.layer import Layer, check_params
+from jaxrnn.interop import cudnn
 from jaxrnn.interop.files import check_target, path_of, write
+from jaxrnn.interop.onnx_export import content, export
 from jaxrnn.interop.places import Place, cells_of
 from jaxrnn.interop.places import path_of as place_of
-from jaxrnn.interop.rows import ROWS, Row, check_library
-from jaxrnn.layer import Layer, check_params
-from jaxrnn.typing import Params
+from jaxrnn.interop.rows import Row, check_library
+from jaxrnn.interop.theirs import cell_arrays, row_of
 
 TREES = ("flax.linen", "flax.nnx")  # libraries whose parameters are nested
 NAMELESS = ("onnx", "cudnn")  # formats in which nobody chooses a name
@@ -67,8 +65,6 @@ def save(
     path = None if target is None else path_of(target, "target")
     _check(layer, library, cell, prefix)
     if library == "onnx":
-        from jaxrnn.interop.onnx_export import content, export
-
         if path is not None and not path.name.endswith(".onnx"):
             fail("target", "a path that ends in .onnx", target)
         model = export(layer, params)
@@ -115,38 +111,6 @@ def named_arrays(layer: Layer, params: Params, library: str, cell: str | None, p
         found = cell_arrays(layer, params, place, one, rows[place])
         arrays |= {head + names[place].format(array=name): array for name, array in found.items()}
     return arrays
-
-
-def cell_arrays(layer: Layer, params: Params, place: Place, cell: Cell, row: Row) -> dict[str, Any]:
-    """One cell's arrays as the library has them."""
-    ours: Any = params
-    for part in place_of(layer, place):
-        ours = ours[part]
-    host = {name: np.asarray(a) for name, a in ours.items()}
-    options = options_of(cell)
-    has = {name: value is not None and value is not False for name, value in options.items()}
-    return arithmetic.to_theirs(row, cell, cell.input_size(ours), host, has)
-
-
-def row_of(cell: Cell, library: str, name: str | None, *, single: bool) -> Row:
-    """The library's class that can hold a cell: the one that is named, else the first; an error says why none can."""
-    rows = [r for r in ROWS if r.library == library and r.kind == cell.name]
-    if name is not None:
-        classes = [r.name for r in ROWS if r.library == library]
-        rows = [r for r in rows if r.name == name]
-        if not rows:
-            fail("cell", f"a class of {library} that holds a {cell.name}, out of {classes}", name)
-    if not rows:
-        kinds = sorted({r.kind for r in ROWS if r.library == library})
-        fail("layer", f"of cells that {library} has, {kinds}", Said(cell.name))
-    refusals = []
-    for row in rows:
-        try:
-            check_expressible(cell, row)
-            return row
-        except ValueError as refusal:  # kept: the first is raised if no row takes the cell
-            refusals.append(refusal)
-    raise refusals[0]
 
 
 def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place, str]:

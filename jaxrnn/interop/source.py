@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxrnn.errors import Said, fail
-from jaxrnn.layer import Layer
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.core.layer import Layer
 
 
 class FileError(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 
 
 def is_a(source: Any, package: str, name: str) -> bool:

@@ -6,15 +6,15 @@ from typing import Any
 
 from jax.nn import relu, tanh
 
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
-from jaxrnn.errors import Said, fail
+from jaxrnn.core.layer import Layer
 from jaxrnn.interop.source import Source, array_entry, segments
 from jaxrnn.interop.subclasses import base_of, is_a
-from jaxrnn.layer import Layer
 
 KINDS: dict[str, Any] = {
     "LSTM": lambda m: lstm(m.hidden_size, use_bias=m.bias, projection=m.proj_size or None),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.dtypes import promote
+from jaxrnn.base.dtypes import promote
 from jaxrnn.interop.source import Entry, Source, segments
 
 Path = tuple[str, ...]

@@ -7,15 +7,15 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxrnn.checks import check_choice
+from jaxrnn.base.checks import check_choice
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array
 from jaxrnn.compose.bidirectional import MERGES
-from jaxrnn.errors import fail
 from jaxrnn.keras.rnn import RNN
 from jaxrnn.keras.stacked import redraw
 from jaxrnn.keras.weights import Weights
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.nnx.rnn import RecurrentState
-from jaxrnn.typing import Array
 
 SHARED = ("stateful", "return_sequences", "return_state", "time_major")
 

@@ -15,13 +15,15 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxrnn.cell import Cell
-from jaxrnn.checks import check_choice, check_features, check_flag, check_rate, check_size
-from jaxrnn.constraints import CONSTRAINTS
+from jaxrnn.base.checks import check_choice, check_features, check_flag, check_rate, check_size
+from jaxrnn.base.errors import fail
+from jaxrnn.base.hints import refuse_unknown
+from jaxrnn.base.typing import Array, Carry, Initializer, Params
+from jaxrnn.core.cell import Cell
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.scan import scan
-from jaxrnn.errors import fail
-from jaxrnn.hints import refuse_unknown
+from jaxrnn.functions.constraints import CONSTRAINTS
+from jaxrnn.functions.regularizers import REGULARIZERS
 from jaxrnn.interop import arithmetic, rows
 from jaxrnn.keras.dropout import drop_inputs, gate_dropout, input_masks, project_each
 from jaxrnn.keras.identifiers import check_seed, get, get_dtypes
@@ -29,8 +31,6 @@ from jaxrnn.keras.initializers import draw, get_initializer
 from jaxrnn.keras.states import carry_dtype, from_states, to_states
 from jaxrnn.keras.weights import Weights
 from jaxrnn.nnx.parameters import Rngs
-from jaxrnn.regularizers import REGULARIZERS
-from jaxrnn.typing import Array, Carry, Initializer, Params
 
 DEFAULTS = {"kernel": "glorot_uniform", "recurrent": "orthogonal", "bias": "zeros"}  # of the initialisers
 

@@ -7,16 +7,16 @@ from typing import Any, Unpack
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.activations import get_activation
-from jaxrnn.cell import Cell
+from jaxrnn.base.checks import check_flag
+from jaxrnn.base.typing import Array
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.checks import check_flag
+from jaxrnn.core.cell import Cell
+from jaxrnn.functions.activations import get_activation
 from jaxrnn.keras.cell import CellOptions, KerasCell
 from jaxrnn.keras.initializers import draw
 from jaxrnn.nnx.parameters import Rngs
-from jaxrnn.typing import Array
 
 
 class LSTMCell(KerasCell):

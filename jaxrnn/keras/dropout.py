@@ -13,10 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.cell import Cell, Noise
-from jaxrnn.gate_cell import add_noise
-from jaxrnn.step import gate_tuple, repeat_rows
-from jaxrnn.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.base.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.core.cell import Cell, Noise
+from jaxrnn.core.gate_cell import add_noise
+from jaxrnn.core.step import gate_tuple, repeat_rows
 
 NAME = "recurrent_dropout"
 

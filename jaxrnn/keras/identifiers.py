@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.dtypes import FLOATS, check_dtype
-from jaxrnn.errors import fail, nearest
+from jaxrnn.base.dtypes import FLOATS, check_dtype
+from jaxrnn.base.errors import fail, nearest
 
 SEED = "None or an integer of 64 bits"
 POLICIES = {f"mixed_{name}": name for name in ("bfloat16", "float16")}
@@ -26,7 +26,7 @@ def get(identifier: Any, known: Mapping[str, Any], argument: str) -> Any:
     Raises:
         TypeError, ValueError: it is none of these, or the configuration does not fit the class.
 
-    >>> from jaxrnn.regularizers import REGULARIZERS
+    >>> from jaxrnn.functions.regularizers import REGULARIZERS
     >>> get({"class_name": "L2", "config": {"l2": 0.5}}, REGULARIZERS, "kernel_regularizer")
     L2(l2=0.5)
     """

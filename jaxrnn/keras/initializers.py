@@ -16,13 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.checks import check_choice, check_number, check_real
-from jaxrnn.dtypes import promote
-from jaxrnn.errors import Said, fail
-from jaxrnn.initializers import INITIALIZER, ones, zeros
-from jaxrnn.initializers import Constant as ConstantValue
+from jaxrnn.base.checks import check_choice, check_number, check_real
+from jaxrnn.base.dtypes import promote
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Array, Initializer
+from jaxrnn.functions.initializers import INITIALIZER, ones, zeros
+from jaxrnn.functions.initializers import Constant as ConstantValue
 from jaxrnn.keras.identifiers import check_seed, get
-from jaxrnn.typing import Array, Initializer
 
 TRUNCATED_STD = 0.87962566103423978  # of a standard normal that is cut off at two
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from jaxrnn.checks import check_choice
-from jaxrnn.hints import refuse_unknown
+from jaxrnn.base.checks import check_choice
+from jaxrnn.base.hints import refuse_unknown
 from jaxrnn.keras.cell import CellOptions
 from jaxrnn.keras.cells import GRUCell, LSTMCell, SimpleRNNCell
 from jaxrnn.keras.rnn import RNN, RNNOptions

@@ -9,17 +9,17 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxrnn.checks import check_features, check_flag, check_numbers
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.checks import check_features, check_flag, check_numbers
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Array, Carry
 from jaxrnn.flax_common.call import check_flags, check_kept
 from jaxrnn.flax_common.layers import check_deterministic
+from jaxrnn.functions.regularizers import REGULARIZERS
 from jaxrnn.keras.identifiers import get
 from jaxrnn.keras.stacked import StackedRNNCells, cells_of, check_cell, run_cell, variables_of
 from jaxrnn.keras.states import carry_dtype, from_states, to_states
 from jaxrnn.keras.weights import Weights
 from jaxrnn.nnx.rnn import RecurrentState
-from jaxrnn.regularizers import REGULARIZERS
-from jaxrnn.typing import Array, Carry
 
 
 class ActivityLoss(nnx.Variable):

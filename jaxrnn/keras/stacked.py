@@ -7,11 +7,12 @@ from typing import Any
 
 from flax import nnx
 
-from jaxrnn.carries import plain
-from jaxrnn.cell import Cell
-from jaxrnn.dtypes import state_dtype
+from jaxrnn.base.dtypes import state_dtype
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, Carry
+from jaxrnn.core.carries import plain
+from jaxrnn.core.cell import Cell
 from jaxrnn.engine.scan import scan
-from jaxrnn.errors import fail
 from jaxrnn.flax_common.lifted import held_inputs
 from jaxrnn.keras.cell import KerasCell
 from jaxrnn.keras.states import carry_dtype, from_states, to_states
@@ -19,7 +20,6 @@ from jaxrnn.keras.weights import Weights
 from jaxrnn.nnx.cells import CellModule
 from jaxrnn.nnx.lifted import run_lifted
 from jaxrnn.nnx.parameters import Rngs
-from jaxrnn.typing import Array, Carry
 
 CELLS = "a cell of jaxrnn.keras, a cell module of jaxrnn.nnx without noise, or a list of them"
 

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.cell import Cell
-from jaxrnn.errors import fail
-from jaxrnn.layer import check_carry
-from jaxrnn.typing import Array, Axis, Carry, Params
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array, Axis, Carry, Params
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.layer import check_carry
 
 
 def to_states(carry: Carry) -> list[Array]:

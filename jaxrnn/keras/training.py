@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from jaxrnn import constraints
-from jaxrnn.errors import fail
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import Array
+from jaxrnn.functions import constraints
 from jaxrnn.keras.cell import KerasCell
 from jaxrnn.keras.rnn import RNN
-from jaxrnn.typing import Array
 
 WEIGHTS = {"kernel": "kernel", "recurrent_kernel": "recurrent", "bias": "bias"}
 

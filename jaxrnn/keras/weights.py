@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxrnn.errors import fail
-from jaxrnn.hints import Spelled
+from jaxrnn.base.errors import fail
+from jaxrnn.base.hints import Spelled
 
 
 class Weights(Spelled, nnx.Module):

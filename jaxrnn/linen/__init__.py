@@ -23,3 +23,7 @@ __all__ = [
     "OptimizedLSTMCell",
     "SimpleCell",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

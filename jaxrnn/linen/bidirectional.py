@@ -7,11 +7,11 @@ from typing import Any
 import jax
 from flax import linen as nn
 
-from jaxrnn.checks import check_key
+from jaxrnn.base.checks import check_key
+from jaxrnn.base.hints import Spelled
+from jaxrnn.base.typing import Array, Axis, PRNGKeyArray
 from jaxrnn.flax_common.both_ways import check_directions, run_both_ways
 from jaxrnn.flax_common.call import resolve_flags
-from jaxrnn.hints import Spelled
-from jaxrnn.typing import Array, Axis, PRNGKeyArray
 
 
 class Bidirectional(Spelled, nn.Module):

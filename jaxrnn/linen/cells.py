@@ -11,15 +11,15 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxrnn.checks import check_features, check_flag, check_size
-from jaxrnn.dtypes import is_float
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.checks import check_features, check_flag, check_size
+from jaxrnn.base.dtypes import is_float
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.hints import Spelled
+from jaxrnn.base.typing import Array, Axis, Initializer, Params, PRNGKeyArray
+from jaxrnn.core.layer import Layer
 from jaxrnn.flax_common.layers import check_carry_init, check_deterministic, initial_carry, step_layer
 from jaxrnn.flax_common.variables import Sharding, check_sharding
-from jaxrnn.hints import Spelled
-from jaxrnn.layer import Layer
 from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions, SimpleOptions
-from jaxrnn.typing import Array, Axis, Initializer, Params, PRNGKeyArray
 
 
 def declare(module: nn.Module, layer: Layer, inputs: Any, in_features: int | None, sharding: Sharding | None) -> Params:

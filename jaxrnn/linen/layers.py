@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY
 from typing import Any
 
+from jaxrnn.core.layer import Layer
 from jaxrnn.flax_common.layers import make_layers
-from jaxrnn.layer import Layer
 from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions
 from jaxrnn.linen.rnn import SequenceModule
 

@@ -12,12 +12,13 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.typing import Activation, Initializer
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
+from jaxrnn.core.cell import Cell
 from jaxrnn.flax_common.layers import make_cell, simple
-from jaxrnn.typing import Activation, Initializer
+from jaxrnn.flax_common.signatures import documented
 
 options = partial(dataclass, kw_only=True, repr=False, eq=False)
 
@@ -34,12 +35,17 @@ def default_of(factory: Callable[..., Any], name: str) -> Any:
 
 @options()
 class CellOptions:
-    """What every cell takes; see `jaxrnn.gate_cell.Common`."""
+    """What every cell takes; see `jaxrnn.core.gate_cell.Common`."""
 
     features: int = field(kw_only=False)
     use_bias: bool | None = None
     learn_carry: bool | None = None
     carry_dtype: Any = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if ">>> " in (vars(cls).get("__doc__") or ""):
+            cls.__doc__ = documented(cls.__doc__, cls.factory)  # type: ignore[attr-defined, arg-type]
 
     def make_cell(self, *leave_out: str) -> Cell:
         """The functional cell of these options."""

@@ -11,10 +11,13 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.core import FrozenDict
 
-from jaxrnn.carries import like, plain
-from jaxrnn.checks import check_batch, check_key, check_numbers, check_time
+from jaxrnn.base.checks import check_batch, check_key, check_numbers, check_time
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.hints import Spelled
+from jaxrnn.base.typing import Array, Axis, Params, PRNGKeyArray
+from jaxrnn.core.carries import like, plain
+from jaxrnn.core.layer import Layer
 from jaxrnn.engine.masks import valid_steps
-from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
     SequenceOptions,
@@ -32,10 +35,7 @@ from jaxrnn.flax_common.call import (
 from jaxrnn.flax_common.layers import check_deterministic, is_cell, overridden, step_layer, to_flax
 from jaxrnn.flax_common.lifted import check_lifted, held_inputs, held_step
 from jaxrnn.flax_common.variables import Sharding
-from jaxrnn.hints import Spelled
-from jaxrnn.layer import Layer
 from jaxrnn.linen.cells import SingleStep, declare, noise_key
-from jaxrnn.typing import Array, Axis, Params, PRNGKeyArray
 
 STATE = ("carry", "state")  # the collection and the name under which a stateful module keeps its carry
 

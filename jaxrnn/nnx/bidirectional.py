@@ -6,12 +6,12 @@ from typing import Any
 
 from flax import nnx
 
-from jaxrnn.errors import fail
+from jaxrnn.base.errors import fail
+from jaxrnn.base.hints import Spelled
+from jaxrnn.base.typing import Array, Axis
 from jaxrnn.flax_common.both_ways import check_directions, merge_function, run_both_ways
 from jaxrnn.flax_common.call import check_flags, resolve_flags
-from jaxrnn.hints import Spelled
 from jaxrnn.nnx.parameters import Rngs
-from jaxrnn.typing import Array, Axis
 
 
 class Bidirectional(Spelled, nnx.Module):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from flax import nnx
 
-from jaxrnn.cell import Cell, Update
+from jaxrnn.base.checks import check_flag, check_function
+from jaxrnn.base.dtypes import check_dtype
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Activation, Array, Axis, Initializer, Params
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.checks import check_flag, check_function
-from jaxrnn.dtypes import check_dtype
-from jaxrnn.errors import Said, fail
+from jaxrnn.core.cell import Cell, Update
+from jaxrnn.core.layer import Layer
+from jaxrnn.flax_common.arguments import ElmanArguments, GRUArguments, LSTMArguments
 from jaxrnn.flax_common.layers import (
     check_carry_init,
     check_deterministic,
@@ -25,10 +29,9 @@ from jaxrnn.flax_common.layers import (
     simple,
     step_layer,
 )
+from jaxrnn.flax_common.signatures import documented, options_of
 from jaxrnn.flax_common.variables import NONE, Metadata, Sharding
-from jaxrnn.layer import Layer
 from jaxrnn.nnx.parameters import Parameters, Rngs
-from jaxrnn.typing import Activation, Array, Axis, Initializer, Params
 
 
 def check_carry_rngs(rngs: Any) -> None:
@@ -210,6 +213,15 @@ class _NamedCell(CellModule):
             return inputs, self.params
         return promoted(self._promote, self._dtype, inputs, self.params)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "_factory" in vars(cls) and cls.__doc__:
+            cls.__doc__ = documented(cls.__doc__, cls._factory)
+
+    @classmethod
+    def _arguments(cls) -> list[inspect.Parameter]:
+        return options_of(cls._factory) if hasattr(cls, "_factory") else []
+
     # ---- what Flax's cells have for attributes
 
     @property
@@ -277,6 +289,11 @@ class LSTMCell(_GatedCell):
     """
 
     _factory = staticmethod(lstm)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, in_features: int, hidden_features: int, *, rngs: Rngs, **options: Unpack[LSTMArguments]
+        ) -> None: ...
 
 
 OptimizedLSTMCell = LSTMCell  # Flax's other name for the same equations
@@ -296,6 +313,11 @@ class GRUCell(_GatedCell):
     """
 
     _factory = staticmethod(gru)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, in_features: int, hidden_features: int, *, rngs: Rngs, **options: Unpack[GRUArguments]
+        ) -> None: ...
 
 
 class SimpleCell(_NamedCell):
@@ -333,3 +355,8 @@ class ElmanCell(_NamedCell):
     """
 
     _factory = staticmethod(elman)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, in_features: int, hidden_features: int, *, rngs: Rngs, **options: Unpack[ElmanArguments]
+        ) -> None: ...

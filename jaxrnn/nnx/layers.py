@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from jaxrnn.cell import Cell
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
+from jaxrnn.core.cell import Cell
+from jaxrnn.flax_common.arguments import ElmanLayersArguments, GRULayersArguments, LSTMLayersArguments
 from jaxrnn.flax_common.layers import make_cell, make_layers
+from jaxrnn.flax_common.signatures import documented, options_of
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.nnx.rnn import RNN
 
 # What `RNN` takes beside the layer.
-SETTINGS = {p.name for p in inspect.signature(RNN.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY} - {"rngs"}
+SETTINGS = {
+    name: setting
+    for name, setting in inspect.signature(RNN.__init__).parameters.items()
+    if setting.kind is setting.KEYWORD_ONLY and name != "rngs"
+}
 
 
 class _NamedLayers(RNN):
@@ -40,6 +46,15 @@ class _NamedLayers(RNN):
         layer = make_layers(cell, num_layers, bidirectional, merge, dropout)
         super().__init__(layer, in_features, rngs=rngs, **settings)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "_factory" in vars(cls) and cls.__doc__:
+            cls.__doc__ = documented(cls.__doc__, cls._factory)
+
+    @classmethod
+    def _arguments(cls) -> list[inspect.Parameter]:
+        return [*options_of(cls._factory), *SETTINGS.values()] if hasattr(cls, "_factory") else []
+
 
 class LSTM(_NamedLayers):
     """Layers of `jaxrnn.lstm` over a sequence.
@@ -58,6 +73,11 @@ class LSTM(_NamedLayers):
     """
 
     _factory = staticmethod(lstm)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, in_features: int, hidden_features: int, *, rngs: Rngs, **options: Unpack[LSTMLayersArguments]
+        ) -> None: ...
 
 
 class GRU(_NamedLayers):
@@ -71,6 +91,11 @@ class GRU(_NamedLayers):
     """
 
     _factory = staticmethod(gru)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, in_features: int, hidden_features: int, *, rngs: Rngs, **options: Unpack[GRULayersArguments]
+        ) -> None: ...
 
 
 class Elman(_NamedLayers):
@@ -84,3 +109,8 @@ class Elman(_NamedLayers):
     """
 
     _factory = staticmethod(elman)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, in_features: int, hidden_features: int, *, rngs: Rngs, **options: Unpack[ElmanLayersArguments]
+        ) -> None: ...

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from flax import nnx
 
-from jaxrnn.checks import check_size
-from jaxrnn.errors import fail
+from jaxrnn.base.checks import check_size
+from jaxrnn.base.errors import fail
+from jaxrnn.base.hints import Spelled
+from jaxrnn.core.layer import Layer
+from jaxrnn.flax_common.signatures import expanded
 from jaxrnn.flax_common.variables import NONE, Metadata, Sharding, metadata_of
-from jaxrnn.hints import Spelled
-from jaxrnn.layer import Layer
 
 Rngs = nnx.Rngs | nnx.RngStream
 
@@ -22,6 +24,16 @@ class Parameters(Spelled, nnx.Module):
     _interface = "nnx"
     cell: Any
     in_features: int
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__signature__ = expanded(cls.__init__, cls._arguments())  # NNX's metaclass hides it
+
+    @classmethod
+    def _arguments(cls) -> list[inspect.Parameter]:
+        """What `**options` of its constructor takes."""
+        return []
 
     def _declare(
         self,

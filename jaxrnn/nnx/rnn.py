@@ -8,10 +8,12 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxrnn.carries import like, plain
-from jaxrnn.checks import check_batch, check_key, check_numbers, check_time
+from jaxrnn.base.checks import check_batch, check_key, check_numbers, check_time
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Array, Axis, Params
+from jaxrnn.core.carries import like, plain
+from jaxrnn.core.layer import Layer
 from jaxrnn.engine.masks import valid_steps
-from jaxrnn.errors import Said, fail
 from jaxrnn.flax_common.call import (
     Call,
     SequenceOptions,
@@ -29,11 +31,9 @@ from jaxrnn.flax_common.call import (
 from jaxrnn.flax_common.layers import check_deterministic, is_cell, step_layer, to_flax
 from jaxrnn.flax_common.lifted import check_lifted, held_inputs
 from jaxrnn.flax_common.variables import Sharding
-from jaxrnn.layer import Layer
 from jaxrnn.nnx.cells import CellModule, check_carry_rngs
 from jaxrnn.nnx.lifted import STATE_AXES, run_lifted
 from jaxrnn.nnx.parameters import Parameters, Rngs
-from jaxrnn.typing import Array, Axis, Params
 
 
 class RecurrentState(nnx.Variable):

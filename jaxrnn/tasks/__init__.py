@@ -1,18 +1,18 @@
 """The applications, by the name that a configuration's `task` gives."""
 
-from jaxrnn.tasks.adding import Adding as Adding
-from jaxrnn.tasks.babi import Babi as Babi
-from jaxrnn.tasks.captioning import Captioning as Captioning
-from jaxrnn.tasks.char_lm import CharLM as CharLM
-from jaxrnn.tasks.draw import Draw as Draw
-from jaxrnn.tasks.handwriting import Handwriting as Handwriting
-from jaxrnn.tasks.lip_reading import LipReading as LipReading
-from jaxrnn.tasks.memory_policy import MemoryPolicy as MemoryPolicy
-from jaxrnn.tasks.reber import Reber as Reber
-from jaxrnn.tasks.timing import Timing as Timing
-from jaxrnn.tasks.translation import Translation as Translation
-from jaxrnn.tasks.video_captioning import VideoCaptioning as VideoCaptioning
-from jaxrnn.tasks.word_lm import WordLM as WordLM
+from jaxrnn.tasks.captioning.captioning import Captioning as Captioning
+from jaxrnn.tasks.drawing.draw import Draw as Draw
+from jaxrnn.tasks.handwriting.handwriting import Handwriting as Handwriting
+from jaxrnn.tasks.language.char_lm import CharLM as CharLM
+from jaxrnn.tasks.language.word_lm import WordLM as WordLM
+from jaxrnn.tasks.lip_reading.lip_reading import LipReading as LipReading
+from jaxrnn.tasks.memory.adding import Adding as Adding
+from jaxrnn.tasks.memory.reber import Reber as Reber
+from jaxrnn.tasks.memory.timing import Timing as Timing
+from jaxrnn.tasks.memory_policy.memory_policy import MemoryPolicy as MemoryPolicy
+from jaxrnn.tasks.question_answering.babi import Babi as Babi
+from jaxrnn.tasks.translation.translation import Translation as Translation
+from jaxrnn.tasks.video_captioning.video_captioning import VideoCaptioning as VideoCaptioning
 
 TASKS = {
     "char_lm": CharLM,
@@ -46,3 +46,7 @@ __all__ = [
     "VideoCaptioning",
     "WordLM",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

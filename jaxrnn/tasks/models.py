@@ -6,7 +6,6 @@ names as paths; the zip's CRC finds a flipped bit).
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.files import replacing
+from jaxrnn.base.files import replacing
 from jaxrnn.tasks import TASKS
+from jaxrnn.tasks.shared.shipped import PRETRAINED
 from jaxrnn.train.config import Experiment, read_experiment
 from jaxrnn.train.run import best_params
 from jaxrnn.train.run_files import CONFIG, DataRecord, RunError, read_data, with_record
@@ -34,7 +34,7 @@ class Model(NamedTuple):
 
 def shipped() -> dict[str, Path]:
     """Folders of the models in the package, by name."""
-    folder = Path(str(resources.files("jaxrnn.tasks") / "pretrained"))
+    folder = PRETRAINED
     return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{PARAMS}"))}
 
 

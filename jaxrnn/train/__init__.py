@@ -23,6 +23,7 @@ from jaxrnn.train.sources import read_arrays as read_arrays
 from jaxrnn.train.sources import read_source as read_source
 from jaxrnn.train.sources import read_sources as read_sources
 from jaxrnn.train.sources import read_text as read_text
+from jaxrnn.train.stop import StopRequest as StopRequest
 from jaxrnn.train.streams import Streams as Streams
 from jaxrnn.train.task import Answerer as Answerer
 from jaxrnn.train.task import Captioner as Captioner
@@ -36,7 +37,6 @@ from jaxrnn.train.vocabulary import END as END
 from jaxrnn.train.vocabulary import START as START
 from jaxrnn.train.vocabulary import UNKNOWN as UNKNOWN
 from jaxrnn.train.vocabulary import Vocabulary as Vocabulary
-from jaxrnn_command import StopRequest as StopRequest
 
 __all__ = [
     "EMPTY",
@@ -77,3 +77,7 @@ __all__ = [
     "run",
     "to_table",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxrnn.errors import fail
-from jaxrnn.serialized import serialized
+from jaxrnn.base.errors import fail
+from jaxrnn.programs.serialized import serialized
 from jaxrnn.train.task import Params
 
 

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxrnn.checks import check_flag, check_size
-from jaxrnn.dtypes import is_numeric
-from jaxrnn.errors import fail
-from jaxrnn.files import WriteError, appearing, remove, sweep
+from jaxrnn.base.checks import check_flag, check_size
+from jaxrnn.base.dtypes import is_numeric
+from jaxrnn.base.errors import fail
+from jaxrnn.base.files import WriteError, appearing, remove, sweep
 from jaxrnn.train.first_format import read_orbax
 from jaxrnn.train.manifest import FormatError, changed_beside, damage, read_manifest, write_manifest
 from jaxrnn.train.options import check_whole

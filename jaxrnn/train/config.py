@@ -21,7 +21,7 @@ import jsonargparse
 import yaml
 
 import jaxrnn
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.train.config_numbers import NUMBER, in_our_words, whole_overrides, with_whole_numbers
 from jaxrnn.train.options import LoopOptions, OptimizerOptions, check, check_seed
 from jaxrnn.train.published import of_these_data

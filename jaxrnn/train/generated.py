@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.checks import check_function
-from jaxrnn.errors import fail
+from jaxrnn.base.checks import check_function
+from jaxrnn.base.errors import fail
 from jaxrnn.train.options import position
 from jaxrnn.train.task import Batch
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from jaxrnn.files import WriteError, write_text
+from jaxrnn.base.files import WriteError, write_text
 
 LOCK = "lock"
 HOLDER = "lock.json"

@@ -27,7 +27,7 @@ from jaxrnn.train.metrics import METRICS, MetricsFile, read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
 from jaxrnn.train.progress import Display
 from jaxrnn.train.step import TrainState, init_state, make_mesh, make_step, place, state_shardings
-from jaxrnn_command import StopRequest
+from jaxrnn.train.stop import StopRequest
 
 CHECKPOINTS = "checkpoints"
 MAX_SKIPPED_IN_A_ROW = 10

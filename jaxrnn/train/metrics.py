@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.files import WriteError, write_bytes
+from jaxrnn.base.files import WriteError, write_bytes
 
 METRICS = "metrics.jsonl"
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxrnn.errors import fail
+from jaxrnn.base.errors import fail
 from jaxrnn.train.averaging import with_average
 from jaxrnn.train.options import OptimizerOptions, check_whole
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jaxrnn.checks import LARGEST
-from jaxrnn.errors import fail
+from jaxrnn.base.checks import LARGEST
+from jaxrnn.base.errors import fail
 
 MOST = 2**31 - 1  # what a step's number on the devices holds
 

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from jaxrnn.files import replacing
+from jaxrnn.base.files import replacing
 
 
 def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrnn.checks import check_function, check_numbers, is_array
-from jaxrnn.errors import fail
-from jaxrnn.serialized import serialized
+from jaxrnn.base.checks import check_function, check_numbers, is_array
+from jaxrnn.base.errors import fail
+from jaxrnn.programs.serialized import serialized
 from jaxrnn.train.options import as_integers, as_numbers, check, check_seed, check_whole, position
 from jaxrnn.train.task import Batch
 

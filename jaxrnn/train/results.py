@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.train.run_files import checksum
 
 NEEDED = ("command", "headline", "figures", "seconds", "cpu_seconds", "seed", "device")

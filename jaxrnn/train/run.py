@@ -18,9 +18,9 @@ import yaml
 from rich.console import Console
 
 import jaxrnn
-from jaxrnn.checks import check_flag
-from jaxrnn.errors import fail
-from jaxrnn.files import WriteError, sweep, write_text
+from jaxrnn.base.checks import check_flag
+from jaxrnn.base.errors import fail
+from jaxrnn.base.files import WriteError, sweep, write_text
 from jaxrnn.train.averaging import averaged
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment, read_yaml
@@ -41,8 +41,8 @@ from jaxrnn.train.run_files import (
     write_data,
 )
 from jaxrnn.train.step import make_mesh
+from jaxrnn.train.stop import StopRequest
 from jaxrnn.train.task import Params
-from jaxrnn_command import StopRequest
 
 RESULT = "result.json"
 

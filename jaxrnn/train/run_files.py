@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxrnn.files import write_text
+from jaxrnn.base.files import write_text
 from jaxrnn.train.config import ConfigError, Experiment, read_yaml
 from jaxrnn.train.task import DataTask, Task
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.checks import check_text
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.checks import check_text
+from jaxrnn.base.errors import Said, fail
 
 DAMAGED = (
     OSError,

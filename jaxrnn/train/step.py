@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxrnn.serialized import serialized
+from jaxrnn.programs.serialized import serialized
 from jaxrnn.train.task import Batch, Carry, Params, Task
 
 

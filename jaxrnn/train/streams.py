@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrnn.serialized import serialized
+from jaxrnn.programs.serialized import serialized
 from jaxrnn.train.options import as_integers, check, check_whole, position
 
 

@@ -10,8 +10,8 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from jaxrnn.checks import is_array
-from jaxrnn.errors import Said, fail, nearest
+from jaxrnn.base.checks import is_array
+from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.train.options import as_integers, check_whole
 
 UNKNOWN, START, END = "<unk>", "<s>", "</s>"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import jaxrnn
+from jaxrnn.base.dtypes import default_float
 from jaxrnn.cells import COLLECTION
-from jaxrnn.dtypes import default_float
 from tests import oracle
 from tests.table import ROWS
 

@@ -11,7 +11,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn.cells import COLLECTION
-from jaxrnn.layer import check_params
+from jaxrnn.core.layer import check_params
 from tests.table import ROWS
 
 D, H = 6, 8

@@ -14,7 +14,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn import Parameter
-from jaxrnn.initializers import ones
+from jaxrnn.functions.initializers import ones
 from tests.refusal import assert_refused
 
 pytestmark = pytest.mark.usefixtures("unchecked")

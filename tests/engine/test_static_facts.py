@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn import layer as layer_room
+from jaxrnn.core import layer as layer_room
 from jaxrnn.engine.check import Arguments, check_scan
 
 T, B, D = 5, 2, 3

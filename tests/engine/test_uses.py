@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 import pytest
 
+from jaxrnn.core.step import Rows, Step
 from jaxrnn.engine.uses import Uses, find_uses
-from jaxrnn.step import Rows, Step
 from tests.table import ROWS, D
 
 LSTM = [(g, 0, g) for g in range(4)]

@@ -12,7 +12,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn import interop
-from jaxrnn.activations import hard_sigmoid, keras2_hard_sigmoid
+from jaxrnn.functions.activations import hard_sigmoid, keras2_hard_sigmoid
 from tests.interop.compare import randomised
 
 onnx = pytest.importorskip("onnx")
@@ -138,6 +138,7 @@ def official() -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore")  # the other node cases' own
+@pytest.mark.slow
 def test_official_node_cases() -> None:
     cases = official()
     assert len(cases) >= 10

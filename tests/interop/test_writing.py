@@ -17,7 +17,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn import interop
-from jaxrnn.files import WriteError
+from jaxrnn.base.files import WriteError
 from tests.promotion import default_promotion
 
 os.environ["KERAS_BACKEND"] = "jax"

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrnn.activations import ACTIVATIONS, keras2_hard_sigmoid
+from jaxrnn.functions.activations import ACTIVATIONS, keras2_hard_sigmoid
 from tests.keras_layers.live import assert_same, keras
 from tests.promotion import default_promotion
 

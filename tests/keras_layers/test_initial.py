@@ -12,9 +12,9 @@ from flax import nnx
 from scipy import stats
 
 import jaxrnn.keras
+from jaxrnn.functions.regularizers import L2, REGULARIZERS
 from jaxrnn.keras.identifiers import get
 from jaxrnn.keras.initializers import INITIALIZERS, draw, get_initializer
-from jaxrnn.regularizers import L2, REGULARIZERS
 from tests.keras_layers.live import assert_same, keras
 from tests.promotion import default_promotion
 

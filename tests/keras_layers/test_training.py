@@ -14,7 +14,7 @@ from flax import nnx
 
 import jaxrnn
 import jaxrnn.keras
-from jaxrnn import constraints, regularizers
+from jaxrnn.functions import constraints, regularizers
 from tests.keras_layers.live import GAPS, B, D, H, T, assert_same, keras, numbers, pair
 from tests.promotion import default_promotion
 

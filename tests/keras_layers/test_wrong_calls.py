@@ -13,7 +13,7 @@ from flax import nnx
 
 import jaxrnn
 import jaxrnn.keras as K
-from jaxrnn import constraints, regularizers
+from jaxrnn.functions import constraints, regularizers
 from tests.refusal import assert_refused
 
 pytestmark = pytest.mark.usefixtures("unchecked")

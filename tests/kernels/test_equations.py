@@ -14,9 +14,9 @@ from jax import lax
 from jax.ad_checkpoint import checkpoint_name
 
 import jaxrnn
-from jaxrnn.activations import ACTIVATIONS
+from jaxrnn.core.step import Rows, Step, as_it_stands
+from jaxrnn.functions.activations import ACTIVATIONS
 from jaxrnn.kernels.native import library
-from jaxrnn.step import Rows, Step, as_it_stands
 from tests.laws.programs import assert_close
 
 

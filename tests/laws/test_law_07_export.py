@@ -20,7 +20,7 @@ from flax import nnx
 from jax import export
 
 import jaxrnn
-from jaxrnn import serialized
+from jaxrnn.programs import serialized
 from tests.laws.programs import assert_close
 
 pytest.importorskip("flatbuffers")  # with which `jax.export` writes

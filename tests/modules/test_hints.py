@@ -12,7 +12,7 @@ import jaxrnn
 import jaxrnn.keras as K
 import jaxrnn.linen as L
 import jaxrnn.nnx as N
-from jaxrnn.hints import NONE, TABLE
+from jaxrnn.base.hints import NONE, TABLE
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrnn.tasks.adding import Adding, DataOptions, draw
-from jaxrnn.tasks.network import CELLS, Network
+from jaxrnn.tasks.memory.adding import Adding, DataOptions, draw
+from jaxrnn.tasks.shared.network import CELLS, Network
 from tests.tasks.reading import read_row, spread
 
 

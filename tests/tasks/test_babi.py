@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from jaxrnn.tasks import Babi
-from jaxrnn.tasks.babi import DataOptions, ModelOptions
-from jaxrnn.tasks.babi_pictures import PUBLISHED, table
-from jaxrnn.tasks.babi_stories import NAMES, hold_out, parse, read_questions, tokenize
 from jaxrnn.tasks.models import load_model, shipped
+from jaxrnn.tasks.question_answering.babi import DataOptions, ModelOptions
+from jaxrnn.tasks.question_answering.pictures import PUBLISHED, table
+from jaxrnn.tasks.question_answering.stories import NAMES, hold_out, parse, read_questions, tokenize
 from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces

@@ -21,13 +21,13 @@ from sacrebleu.metrics import CHRF
 
 from jaxrnn.decode import Attend
 from jaxrnn.tasks import Captioning
-from jaxrnn.tasks.caption_scores import consensus, nearest, scores
-from jaxrnn.tasks.captioned_pictures import DataOptions, captioned_pictures, read_picture
-from jaxrnn.tasks.captioner import SHIFT, ZOOM, moved
-from jaxrnn.tasks.captioning import ModelOptions
-from jaxrnn.tasks.described import Described, Descriptions
-from jaxrnn.tasks.describer import DRAWN
-from jaxrnn.tasks.writing import BEAM, LENGTH_PENALTY
+from jaxrnn.tasks.captioning.captioned_pictures import DataOptions, captioned_pictures, read_picture
+from jaxrnn.tasks.captioning.captioner import SHIFT, ZOOM, moved
+from jaxrnn.tasks.captioning.captioning import ModelOptions
+from jaxrnn.tasks.shared.caption_scores import consensus, nearest, scores
+from jaxrnn.tasks.shared.described import Described, Descriptions
+from jaxrnn.tasks.shared.describer import DRAWN
+from jaxrnn.tasks.shared.writing import BEAM, LENGTH_PENALTY
 from jaxrnn.train import END, START, UNKNOWN, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces

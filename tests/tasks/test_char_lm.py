@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxrnn.tasks import CharLM
-from jaxrnn.tasks.char_lm import DataOptions, ModelOptions
+from jaxrnn.tasks.language.char_lm import DataOptions, ModelOptions
 from jaxrnn.train import Streams
 from tests import oracle
 

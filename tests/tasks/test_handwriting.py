@@ -11,8 +11,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import Handwriting, pen
-from jaxrnn.tasks.handwriting import DataOptions, ModelOptions
+from jaxrnn.tasks import Handwriting
+from jaxrnn.tasks.handwriting import pen
+from jaxrnn.tasks.handwriting.handwriting import DataOptions, ModelOptions
 from jaxrnn.train import EMPTY
 from tests import oracle
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxrnn.tasks.captioned_pictures import read_picture
-from jaxrnn.tasks.clips import HEIGHT, WIDTH, read_clip
+from jaxrnn.tasks.captioning.captioned_pictures import read_picture
+from jaxrnn.tasks.shared.clips import HEIGHT, WIDTH, read_clip
 
 
 def packed(image: Image.Image, format: str, **options: Any) -> bytes:
@@ -57,7 +57,7 @@ def test_a_film_is_measured_before_it_is_unpacked() -> None:
 
 
 def test_too_many_frames(monkeypatch: Any) -> None:
-    monkeypatch.setattr("jaxrnn.tasks.clips.MOST_FRAMES", 2)
+    monkeypatch.setattr("jaxrnn.tasks.shared.clips.MOST_FRAMES", 2)
     frames = [Image.new("L", (WIDTH, HEIGHT), 80 * n) for n in range(3)]
     film = packed(frames[0], "GIF", save_all=True, append_images=frames[1:])
     with pytest.raises(ValueError, match=r"`clip` must be 2 frames or fewer, got more in one of a data set\."):

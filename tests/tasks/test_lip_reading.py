@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 
 from jaxrnn.tasks import LipReading
-from jaxrnn.tasks.clip_changes import SHIFT, changed, standardised
-from jaxrnn.tasks.clips import Clips, DataOptions, Spoken, SpokenClips, read_clip
-from jaxrnn.tasks.lip_pictures import alignment_figure
-from jaxrnn.tasks.lip_reading import LONGEST, ModelOptions, word_error
-from jaxrnn.tasks.writing import LENGTH_PENALTY
+from jaxrnn.tasks.lip_reading.clip_changes import SHIFT, changed, standardised
+from jaxrnn.tasks.lip_reading.lip_reading import LONGEST, ModelOptions, word_error
+from jaxrnn.tasks.lip_reading.pictures import alignment_figure
+from jaxrnn.tasks.shared.clips import Clips, DataOptions, Spoken, SpokenClips, read_clip
+from jaxrnn.tasks.shared.writing import LENGTH_PENALTY
 from jaxrnn.train import END, START, Experiment, LoopOptions, OptimizerOptions
 from jaxrnn.train.plots import save_figure
 from tests import oracle
@@ -170,7 +170,7 @@ def test_loss_equals_numpy_on_ragged_sentences(decoder: str) -> None:
 
 
 def test_ctc_has_its_share_of_the_loss_while_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jaxrnn.tasks.lip_reading.changed", lambda rng, clips, mirror: clips)
+    monkeypatch.setattr("jaxrnn.tasks.lip_reading.lip_reading.changed", lambda rng, clips, mirror: clips)
     task = make("attention", ctc=0.25)
     p, batch = weights(task), next(task.batches())
     spoken, attended = losses(task, p, batch)

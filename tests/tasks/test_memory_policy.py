@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.tasks import t_maze
-from jaxrnn.tasks.memory_policy import Chance, DataOptions, MemoryPolicy, PolicyOptions, discounted
-from jaxrnn.tasks.network import Network
+from jaxrnn.tasks.memory_policy import t_maze
+from jaxrnn.tasks.memory_policy.memory_policy import Chance, DataOptions, MemoryPolicy, PolicyOptions, discounted
+from jaxrnn.tasks.shared.network import Network
 from tests.tasks.reading import read_row, spread
 
 

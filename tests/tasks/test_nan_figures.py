@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import Adding, MemoryPolicy, Reber, Timing, adding, memory_policy, reber, timing
-from jaxrnn.tasks.draw_pictures import panel
-from jaxrnn.tasks.figures import share
-from jaxrnn.tasks.network import Network
-from jaxrnn.tasks.word_lm import WordLM
-from jaxrnn.tasks.writing import sentences, written
+from jaxrnn.tasks import Adding, MemoryPolicy, Reber, Timing
+from jaxrnn.tasks.drawing.pictures import panel
+from jaxrnn.tasks.language.word_lm import WordLM
+from jaxrnn.tasks.memory import adding, reber, timing
+from jaxrnn.tasks.memory_policy import memory_policy
+from jaxrnn.tasks.shared.figures import share
+from jaxrnn.tasks.shared.network import Network
+from jaxrnn.tasks.shared.writing import sentences, written
 from jaxrnn.train import END, START, UNKNOWN, Vocabulary
 
 pytestmark = pytest.mark.usefixtures("as_users_train")

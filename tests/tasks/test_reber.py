@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrnn.tasks.network import Network
-from jaxrnn.tasks.reber import SYMBOLS, DataOptions, Reber, draw, reber
+from jaxrnn.tasks.memory.reber import SYMBOLS, DataOptions, Reber, draw, reber
+from jaxrnn.tasks.shared.network import Network
 from tests.tasks.reading import read_row, spread
 
 # Reber's grammar as an expression, written from its picture: the way out of its middle, and the two ways there.

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrnn.tasks.network import Network
-from jaxrnn.tasks.timing import DataOptions, Spikes, Timing, draw
+from jaxrnn.tasks.memory.timing import DataOptions, Spikes, Timing, draw
+from jaxrnn.tasks.shared.network import Network
 from tests.tasks.reading import read_row, spread
 
 

@@ -16,10 +16,10 @@ import pytest
 
 from jaxrnn.decode import Attend
 from jaxrnn.tasks import Translation
-from jaxrnn.tasks.alignment import alignment_svg
-from jaxrnn.tasks.parallel_text import DataOptions, ParallelText, to_batch
-from jaxrnn.tasks.translation import ModelOptions, bleu
-from jaxrnn.tasks.writing import LENGTH_PENALTY
+from jaxrnn.tasks.shared.writing import LENGTH_PENALTY
+from jaxrnn.tasks.translation.alignment import alignment_svg
+from jaxrnn.tasks.translation.parallel_text import DataOptions, ParallelText, to_batch
+from jaxrnn.tasks.translation.translation import ModelOptions, bleu
 from jaxrnn.train import END, OptimizerOptions
 from jaxrnn.train.optimizer import make_optimizer
 from jaxrnn.train.step import init_state, make_mesh, make_step, state_shardings

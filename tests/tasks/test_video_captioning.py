@@ -13,14 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import VideoCaptioning, captioned_videos
-from jaxrnn.tasks.caption_scores import consensus, scores
-from jaxrnn.tasks.captioned_videos import FEATURES, WHERE, DataOptions, picture
-from jaxrnn.tasks.described import SPLITS, Descriptions, Example, split_of
-from jaxrnn.tasks.describer import DRAWN
-from jaxrnn.tasks.moving_digits import DIGITS, moving_digits
-from jaxrnn.tasks.video_captioning import ModelOptions
-from jaxrnn.tasks.writing import BEAM, LENGTH_PENALTY
+from jaxrnn.tasks import VideoCaptioning
+from jaxrnn.tasks.shared.caption_scores import consensus, scores
+from jaxrnn.tasks.shared.described import SPLITS, Descriptions, Example, split_of
+from jaxrnn.tasks.shared.describer import DRAWN
+from jaxrnn.tasks.shared.moving_digits import DIGITS, moving_digits
+from jaxrnn.tasks.shared.writing import BEAM, LENGTH_PENALTY
+from jaxrnn.tasks.video_captioning import captioned_videos
+from jaxrnn.tasks.video_captioning.captioned_videos import FEATURES, WHERE, DataOptions, picture
+from jaxrnn.tasks.video_captioning.video_captioning import ModelOptions
 from jaxrnn.train import END, START, Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.tasks.resuming import run_in_two_pieces

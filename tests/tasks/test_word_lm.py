@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import CharLM, WordLM, char_lm
-from jaxrnn.tasks.dense import dropout
-from jaxrnn.tasks.word_lm import DataOptions, ModelOptions, RegularizationOptions
+from jaxrnn.tasks import CharLM, WordLM
+from jaxrnn.tasks.language import char_lm
+from jaxrnn.tasks.language.word_lm import DataOptions, ModelOptions, RegularizationOptions
+from jaxrnn.tasks.shared.dense import dropout
 from jaxrnn.train.streams import Chunk
 from tests import oracle
 
@@ -292,6 +293,7 @@ def test_characters_of_penn_treebank(folder):
 
 
 @pytest.mark.skipif(not PTB.exists(), reason="Penn Treebank is not at hand")
+@pytest.mark.slow
 def test_counts_of_penn_treebank():
     words = make(PTB)
     assert [len(part) for part in words.symbols] == [929_589, 73_760, 82_430]

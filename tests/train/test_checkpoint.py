@@ -229,8 +229,8 @@ def test_a_save_cut_off_at_any_stage_leaves_the_others_whole(checkpoints, monkey
 
     owner = {
         "Path.rename": "pathlib.Path.rename",
-        "flush": "jaxrnn.files.flush",
-        "shutil.rmtree": "jaxrnn.files.shutil.rmtree",
+        "flush": "jaxrnn.base.files.flush",
+        "shutil.rmtree": "jaxrnn.base.files.shutil.rmtree",
     }
     with monkeypatch.context() as patch:
         patch.setattr(owner.get(moment, f"jaxrnn.train.checkpoint.{moment}"), die)

@@ -16,7 +16,7 @@ import jaxrnn
 SCRIPT = """
 import json, jax
 from jaxrnn.tasks import CharLM
-from jaxrnn.tasks.char_lm import DataOptions, ModelOptions
+from jaxrnn.tasks.language.char_lm import DataOptions, ModelOptions
 from jaxrnn.train import OptimizerOptions
 from jaxrnn.train.optimizer import make_optimizer
 from jaxrnn.train.step import init_state, make_mesh, make_step, place, state_shardings

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import jaxrnn
-from jaxrnn import files
+from jaxrnn.base import files
 
 TINY = """
 task: char_lm
@@ -103,7 +103,7 @@ def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("jaxrnn.files.flush", full)
+        patch.setattr("jaxrnn.base.files.flush", full)
         with pytest.raises(files.WriteError, match=r"could not write .*a: No space left on device"):
             files.write_text(path, "after")
     assert (path.read_text(), [*tmp_path.iterdir()]) == ("before", [path])

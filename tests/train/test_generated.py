@@ -6,8 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import Adding, MemoryPolicy, Reber, Timing, adding, memory_policy, reber, timing
-from jaxrnn.tasks.network import Network
+from jaxrnn.tasks import Adding, MemoryPolicy, Reber, Timing
+from jaxrnn.tasks.memory import adding, reber, timing
+from jaxrnn.tasks.memory_policy import memory_policy
+from jaxrnn.tasks.shared.network import Network
 from jaxrnn.train import Experiment, LoopOptions, OptimizerOptions
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.loop import fit

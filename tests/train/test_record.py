@@ -18,25 +18,19 @@ import pytest
 
 import jaxrnn
 from jaxrnn.cli import main
-from jaxrnn.tasks import (
-    TASKS,
-    Translation,
-    VideoCaptioning,
-    babi,
-    captioning,
-    clips,
-    handwriting,
-    lip_reading,
-    parallel_text,
-    strokes,
-    translation,
-    video_captioning,
-    word_lm,
-)
-from jaxrnn.tasks.babi_stories import Question
-from jaxrnn.tasks.described import Descriptions, Example
+from jaxrnn.tasks import TASKS, Translation, VideoCaptioning
+from jaxrnn.tasks.captioning import captioning
+from jaxrnn.tasks.handwriting import handwriting, strokes
+from jaxrnn.tasks.language import word_lm
+from jaxrnn.tasks.lip_reading import lip_reading
 from jaxrnn.tasks.models import load_model
-from jaxrnn.train import CheckpointError, NonFiniteError, RunError, StopRequest, read_experiment, run
+from jaxrnn.tasks.question_answering import babi
+from jaxrnn.tasks.question_answering.stories import Question
+from jaxrnn.tasks.shared import clips
+from jaxrnn.tasks.shared.described import Descriptions, Example
+from jaxrnn.tasks.translation import parallel_text, translation
+from jaxrnn.tasks.video_captioning import video_captioning
+from jaxrnn.train import CheckpointError, NonFiniteError, RunError, read_experiment, run
 from jaxrnn.train.lock import LockError, locked
 from jaxrnn.train.loop import fit
 from jaxrnn.train.manifest import damage
@@ -473,4 +467,3 @@ def test_a_signal_during_the_imports_ends_politely(tmp_path, number, code):
 def test_the_installed_command_begins_with_the_signals():
     project = (Path(jaxrnn.__file__).parents[1] / "pyproject.toml").read_text()
     assert 'jaxrnn = "jaxrnn_command:main"' in project
-    assert StopRequest.__module__ == "jaxrnn_command"

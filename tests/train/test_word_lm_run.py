@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxrnn.tasks import WordLM
-from jaxrnn.tasks.word_lm import DataOptions, ModelOptions, RegularizationOptions
+from jaxrnn.tasks.language.word_lm import DataOptions, ModelOptions, RegularizationOptions
 from jaxrnn.train import Experiment, LoopOptions, OptimizerOptions, run
 from jaxrnn.train.metrics import read_metrics
 from tests.train.test_loop import assert_same_run

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
-from jaxrnn.initializers import zeros
+from jaxrnn.functions.initializers import zeros
 from tests.wrong_calls.calls import Call
 
 T, B, D, H = 2, 2, 3, 2

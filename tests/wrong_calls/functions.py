@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxrnn import activations, constraints, initializers, regularizers
+from jaxrnn.functions import activations, constraints, initializers, regularizers
 from tests.wrong_calls.calls import Call
 from tests.wrong_calls.core import GRU, KEY, D, H, params_of
 

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from jaxrnn.errors import describe
+from jaxrnn.base.errors import describe
 
 KEY = "a key of it"  # in `known_as`: errors call a part of a dict by its key alone
 SECONDS = 60  # a wrong call is over in milliseconds; this is for one that never ends
@@ -59,7 +59,7 @@ def _fault_of_error(error: Exception, argument: Argument, value: Any) -> str | N
     if callable(value) and "function" in argument.types and re.match(r"\w+\(\) takes ", str(error)):
         return None  # its own error, which names it
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    if not frame.filename.endswith("jaxrnn/errors.py") or frame.name != "fail":
+    if not frame.filename.endswith("jaxrnn/base/errors.py") or frame.name != "fail":
         return f"{came} (from {frame.filename}, line {frame.lineno})"
     named = re.match(r"`([^`]*)` must be ", str(error))
     assert named is not None, came

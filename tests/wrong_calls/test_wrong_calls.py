@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jaxrnn.errors import describe
+from jaxrnn.base.errors import describe
 from tests.wrong_calls.judge import judge
 from tests.wrong_calls.values import wrong_values
 
@@ -28,7 +28,7 @@ ROOMS = ("core", "compose", "functions", "decode", "interop", "train", "nnx", "l
 # Where the public names are; all that a module defines where it has no façade.
 MODULES = (
     "jaxrnn",
-    *(f"jaxrnn.{name}" for name in ("activations", "initializers", "regularizers", "constraints")),
+    *(f"jaxrnn.functions.{name}" for name in ("activations", "initializers", "regularizers", "constraints")),
     *(f"jaxrnn.{name}" for name in ("decode", "decode.glimpse", "interop", "train", "nnx", "linen", "keras")),
 )
 
@@ -69,6 +69,8 @@ INSIDE = {
     "train.Checkpoints.check_beside": NO_CALL,
     "train.Checkpoints.history": PIECE,
     "train.Experiment": "made by `read_experiment`",
+    "train.StopRequest": "made by the command line",
+    "backends": "takes nothing",
     "train.Checkpoints.best": "as `newest`",
 }
 
@@ -110,7 +112,7 @@ def public_callables() -> Iterator[tuple[str, Any]]:
     """Names, and what they stand for: a method that two classes have in common is one."""
     for path in MODULES:
         module = import_module(path)
-        prefix = path.removeprefix("jaxrnn").removeprefix(".") + "." if path != "jaxrnn" else ""
+        prefix = path.removeprefix("jaxrnn.").removeprefix("functions.") + "." if path != "jaxrnn" else ""
         for name, thing in vars(module).items():
             home = getattr(thing, "__module__", None) or ""
             exported = home == path or (hasattr(module, "__path__") and home.startswith("jaxrnn."))

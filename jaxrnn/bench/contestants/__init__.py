@@ -6,9 +6,9 @@ import importlib
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.bench.cases import check_names
 from jaxrnn.engine.registry import BACKENDS
-from jaxrnn.errors import Said, fail
 
 
 class Entry(NamedTuple):

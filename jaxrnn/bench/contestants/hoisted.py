@@ -7,7 +7,7 @@ from typing import Any
 from jaxrnn.bench.cases import Case
 from jaxrnn.bench.contestants import ours
 from jaxrnn.bench.problem import make_layer
-from jaxrnn.cell import Cell
+from jaxrnn.core.cell import Cell
 from jaxrnn.engine.scan import scan
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxrnn.bench.cases import Case
 from jaxrnn.bench.contestants.on_jax import OnJax
 from jaxrnn.bench.problem import cells_of, make_layer
-from jaxrnn.cell import Cell
+from jaxrnn.core.cell import Cell
 from jaxrnn.engine.registry import BACKENDS, choose
 from jaxrnn.engine.scan import scan
 

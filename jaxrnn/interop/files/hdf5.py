@@ -17,7 +17,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.interop.files.hdf5_heaps import check_file, check_heaps
 from jaxrnn.interop.files.rules import archive_of, check_declared, json_of
 from jaxrnn.interop.keras_layers import RECURRENT, layer_of, variable

@@ -6,7 +6,7 @@ import mmap
 import struct
 from pathlib import Path
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 
 HEAP = b"GCOL\x01\x00\x00\x00"  # the signature and version of a global heap, wherever in a file it is
 OBJECT = struct.Struct("<HHIQ")  # index, references, reserved, size; index 0 is the rest of the heap

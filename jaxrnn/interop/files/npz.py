@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.interop.files.rules import archive_of
 from jaxrnn.interop.source import Entry, Source, check_once, refused
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jaxrnn.interop.onnx_graph import read_source
 from jaxrnn.interop.source import Source
 
 
 @contextlib.contextmanager
 def reader(path: Path, prefix: str) -> Iterator[Source]:
     """The recurrent nodes of a model."""
-    from jaxrnn.interop.onnx_import import read_source
-
     yield read_source(model_of(path), prefix)
 
 

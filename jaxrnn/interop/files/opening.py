@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.errors import fail
+from jaxrnn.base.errors import fail
 from jaxrnn.interop.files import hdf5, npz, onnx_file, orbax, safetensors, torch_file
 from jaxrnn.interop.files.rules import check_together
 from jaxrnn.interop.source import Entry, FileError, Source, below

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.interop.source import Entry, check_once
 
 DEFLATE_LIMIT = 1032  # deflate cannot do better, so a file that claims to is no honest one

@@ -17,7 +17,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.errors import Said, fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.interop.files.rules import archive_of, check_declared
 from jaxrnn.interop.source import FileError, Source, from_mapping
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxrnn.errors import Said, fail
-from jaxrnn.files import write_bytes
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.files import write_bytes
 from jaxrnn.interop.files import hdf5_write, npz, safetensors, torch_file
 
 # Suffix -> what makes a file's bytes of flat named arrays.

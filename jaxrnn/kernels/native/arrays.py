@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.typing import Carry, Params
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Rows, Step
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Graph
-from jaxrnn.step import Rows, Step
-from jaxrnn.typing import Carry, Params
 
 PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache

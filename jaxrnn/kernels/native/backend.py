@@ -9,7 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Carry
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Step
 from jaxrnn.engine import scheduled
 from jaxrnn.engine.lift import Lifted
 from jaxrnn.engine.linear import live
@@ -17,14 +20,11 @@ from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
 from jaxrnn.engine.sequence import Job, Steps
-from jaxrnn.errors import Said, fail
 from jaxrnn.kernels.native import arrays, library, primitives, row
 from jaxrnn.kernels.native.arrays import Operands, Spec
 from jaxrnn.kernels.native.graph import Declined
 from jaxrnn.kernels.native.primitive import Form, spread
 from jaxrnn.kernels.native.row import Signature
-from jaxrnn.step import Step
-from jaxrnn.typing import Carry
 
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
 BESIDE = 3.3  # outputs' worth of memory beside what is kept: outputs, cotangents, packed kernels, scratch memory
@@ -111,6 +111,14 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     restore_row = lambda a: a.reshape(*batch, *a.shape[1:])  # noqa: E731
     restore_step = lambda a: a.reshape(T, *batch, *a.shape[2:])  # noqa: E731
     return jax.tree.map(restore_row, final), jax.tree.map(restore_step, ys)
+
+
+def schedule(T: int, chunk: int | str | None, rows: int, units: int) -> str:
+    """How it runs, in words."""
+    segment = blocks(T, chunk, rows, units).segment
+    if segment is not None and segment < T:
+        return f"{T} steps in calls of {segment}, which save only the carry they start from"
+    return f"{T} steps in one call, which keeps its carries and what came of its products"
 
 
 def _block(chunk: int | str | None, T: int) -> int | None:

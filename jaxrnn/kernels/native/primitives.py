@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad
 
+from jaxrnn.core.step import Rows
 from jaxrnn.engine import scheduled
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.sequence import Job, Steps
@@ -19,7 +20,6 @@ from jaxrnn.kernels.native import arrays, calls
 from jaxrnn.kernels.native.arrays import Operands, Spec
 from jaxrnn.kernels.native.call import Prepared
 from jaxrnn.kernels.native.primitive import Form, Results, make, set_rules
-from jaxrnn.step import Rows
 
 # ---------------------------------------------------------------- slow forms
 

@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.cell import Cell
+from jaxrnn.base.typing import Array
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Products, Rows, Step, advance
 from jaxrnn.engine.products import Given, Recorder
 from jaxrnn.kernels.native.graph import Declined, Value
 from jaxrnn.kernels.native.vectors import Graph
-from jaxrnn.step import Products, Rows, Step, advance
-from jaxrnn.typing import Array
 
 
 class Product(NamedTuple):

@@ -15,15 +15,15 @@ import numpy as np
 from jax.export import is_symbolic_dim
 from jax.interpreters import ad, batching
 
-from jaxrnn.cell import Cell
-from jaxrnn.dtypes import state_dtype
+from jaxrnn.base.dtypes import state_dtype
+from jaxrnn.base.typing import Array, Carry, Params
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.step import Rows, Step, as_it_stands
 from jaxrnn.kernels.native import arrays, backend, calls
 from jaxrnn.kernels.native.arrays import Spec
 from jaxrnn.kernels.native.call import Prepared
 from jaxrnn.kernels.native.primitive import Form, batch, derivative, differs, make
 from jaxrnn.kernels.native.primitives import FORWARD
-from jaxrnn.step import Rows, Step, as_it_stands
-from jaxrnn.typing import Array, Carry, Params
 
 MOST_ROWS = 8  # with more the products are work for XLA's own, which packs kernels
 

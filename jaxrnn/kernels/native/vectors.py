@@ -15,10 +15,10 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
-from jaxrnn.jaxprs import bind
 from jaxrnn.kernels.native.elementwise import expand
 from jaxrnn.kernels.native.graph import Bits, Declined, Nodes, Value
 from jaxrnn.kernels.native.shapes import SHAPES
+from jaxrnn.programs.jaxprs import bind
 
 # Calls of a jaxpr that are that jaxpr; not loops and branches, which have one too.
 INLINED = {"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat2"}

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, types of arrays, checks of arguments, dtypes, and the door for writing files."""

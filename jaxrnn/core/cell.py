@@ -1,0 +1,281 @@
+"""The cell: gate equations, the arrays they need, and nothing about time.
+
+A cell's update never touches its big matrices. It receives the projected input and is handed its recurrent product:
+
+    update(carry, x, recur, theta, **per_step) -> (carry, y)
+
+`x` is a named tuple with one array `[*B, H]` a gate (bias included), computed for all times at once outside the loop.
+`recur(h, gates=None, kernel="recurrent_kernel")` is the product of a state with a recurrent kernel, one array a gate.
+`theta` holds per-unit vectors by name, one row for each batch row. Everything that runs cells over time is in
+`jaxrnn.engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from inspect import getattr_static
+from types import FunctionType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.base.checks import check_features, check_symbols
+from jaxrnn.base.dtypes import (
+    check_carry_dtype,
+    default_float,
+    is_integer,
+    promote,
+    state_dtype,
+)
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.placement import automatic, fitting, place
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
+from jaxrnn.core.carries import in_order
+from jaxrnn.core.closures import still
+from jaxrnn.core.layer import Layer, Parameter, check_initial, check_params, entry, refuse_own
+from jaxrnn.core.step import Rows, Step, check_result, product, repeat_rows, run_step
+
+
+@dataclass(frozen=True)
+class Update:
+    """Gate equations with their options bound: a closure that is equal by value, so equal cells share compilations."""
+
+    equations: Callable[..., tuple[Carry, Array]]
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __call__(
+        self, carry: Carry, x: Any, recur: Any, theta: dict[str, Any], **per_step: Array
+    ) -> tuple[Carry, Array]:
+        options = dict(self.options)
+        result = self.equations(carry, x, recur, theta, **options, **per_step)
+        return check_result(name_of(options.get("equations", self.equations)), result, carry)
+
+
+def name_of(function: Any) -> str:
+    """The name of a function, of one with arguments bound, or of the class of what is called like one."""
+    return getattr(getattr(function, "func", function), "__name__", type(function).__name__)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A random mask that the equations receive: true with `probability`; one a row (`fixed`) or a fresh one a step."""
+
+    name: str
+    probability: float
+    size: str  # H or P
+    fixed: bool
+
+
+@dataclass(frozen=True, repr=False)
+class Cell(Layer):
+    """A recurrent cell: static, hashable, equal by value, without arrays. `lstm`, `gru`, `gate_cell`, ... make them.
+
+    A cell is its fields: backends and modules read these, and what was compiled for a cell serves every other of the
+    same fields. So a subclass may add to it, but not replace a method or a property, which would then count in one
+    place and not in another: that is a TypeError. A step of one's own is written as equations (`jaxrnn.gate_cell`).
+    """
+
+    name: str
+    size: int
+    gates: tuple[str, ...]
+    carry_type: type
+    carry_sizes: tuple[str, ...]
+    update: Any  # an Update; in the engine, equations that were traced
+    parameters: tuple[tuple[str, Parameter], ...]
+    projection: int | None = None
+    noises: tuple[Noise, ...] = ()
+    per_step: tuple[str, ...] = ()
+    dtype: Any = None
+    param_dtype: Any = None
+    carry_dtype: Any = None
+    paper: str = field(default="", compare=False)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        members = {name: getattr_static(Cell, name) for name in dir(Cell) if not name.startswith("__")}
+        methods = (name for name, member in members.items() if isinstance(member, FunctionType | property))
+        remedy = "Write equations with `jaxrnn.gate_cell`; a loop of one's own goes into `jax.lax.scan`."
+        refuse_own(cls, Cell, methods, "a cell is its fields, and runs by them alone", remedy)
+        super().__init_subclass__(**options)
+
+    def __repr__(self) -> str:
+        return self.made or f"{self.name}({self.size}, ...)"
+
+    # ---- what a layer has
+
+    @property
+    def output_size(self) -> int:
+        return self.projection or self.size
+
+    @property
+    def noisy(self) -> bool:
+        return bool(self.noises)
+
+    @property
+    def learns_carry(self) -> bool:
+        return any(p.role == "carry" for _, p in self.parameters)
+
+    def declare(self, inputs: int) -> dict[str, Parameter]:
+        sizes = self._sizes() | {"D": inputs}
+        dtype = self.param_dtype or default_float()
+        return {name: p.resolve(sizes, dtype) for name, p in self.parameters}
+
+    def input_size(self, params: Params) -> int:
+        kernel = entry(params, "kernel")
+        if getattr(kernel, "ndim", 0) != 3:
+            fail("params['kernel']", "an array of shape (D, G, H)", kernel)
+        return kernel.shape[0]
+
+    def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
+        sizes = self._sizes()
+        return self.carry_type(*((*batch, sizes[s]) for s in self.carry_sizes))
+
+    def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
+        """The carry before the first step: zeros, or the learned one.
+
+        Args:
+            batch: the batch axes *B, a tuple of sizes.
+            params: the cell's parameters; needed only where the initial carry is learned. Given, they settle the dtype.
+            dtype: of the carry. By default the cell's `carry_dtype`; else that of the parameters, float32 at least.
+
+        Returns:
+            The cell's carry, a NamedTuple of arrays `[*B, H]` (`[*B, P]` for a projected state).
+
+        Raises:
+            TypeError: `batch` is not a tuple of sizes, or `dtype` not a floating dtype.
+            ValueError: the initial carry is learned and `params` is missing, or `params` do not fit the cell.
+        """
+        batch, dtype = check_initial(self, batch, params, dtype)
+        if params is None:
+            if self.learns_carry:
+                fail("params", "given to initial_carry, since this cell learns its initial carry", Said("None"))
+            dtype = dtype or self.carry_dtype_for(self.param_dtype or default_float())
+        else:
+            dtype = dtype or self.carry_dtype_for(params["kernel"].dtype)
+        shapes = self.carry_shapes(batch)
+        if not self.learns_carry:
+            return self.carry_type(*(jnp.zeros(s, dtype) for s in shapes))
+        learned = (params[f"initial_{f}"] for f in shapes._fields)  # type: ignore[index]
+        return self.carry_type(*(repeat_rows(a.astype(dtype), batch) for a in learned))
+
+    def pack(self, carry: Any, argument: str = "carry") -> Carry:
+        fields = len(self.carry_sizes)
+        if fields == 1 and not isinstance(carry, tuple):
+            carry = (carry,)
+        if not isinstance(carry, tuple) or len(carry) != fields:
+            fail(argument, self._carry_text(), carry, kind=TypeError)
+        return self.carry_type(*in_order(carry, self.carry_type._fields, argument, self._carry_text()))  # type: ignore[attr-defined]
+
+    def _carry_text(self) -> str:
+        return f"a {self.carry_type.__name__}({', '.join(self.carry_type._fields)}) of arrays"  # type: ignore[attr-defined]
+
+    # ---- one step
+
+    def one_step(
+        self, params: Params, carry: Carry, x: Array, rng: PRNGKeyArray | None, step: Any, per_step: dict[str, Any]
+    ) -> tuple[Carry, Array]:
+        batch, symbols = jax.tree.leaves(carry)[0].shape[:-1], is_integer(x.dtype)
+        given = {name: a for name, a in per_step.items() if name in self.accepted}
+        dtype = self.compute_dtype(params, x)
+        check_carry_dtype(carry, dtype)
+        rows = Rows(self.theta(params, batch, state_dtype(carry), rng), None)
+        noise = self.draw(rng, step, batch)
+        read = Step(self.projection_of(params, x) if symbols else jnp.asarray(x), per_step=noise | given)
+        carry, y = run_step(still(self), params, dtype, rows, carry, read, projected=symbols)
+        return carry, y.astype(dtype)
+
+    # ---- the pieces that the engine arranges
+
+    def project(self, params: Params, xs: ArrayLike) -> Float[Array, "*_ G H"]:
+        """The input projection by itself, bias included: x @ kernel + bias for every gate.
+
+        Args:
+            params: the cell's parameters.
+            xs: inputs `[..., D]`, or integers `[...]` that pick rows of the kernel.
+
+        Returns:
+            `[..., G, H]` in the cell's dtype; `jaxrnn.scan(..., projected=True)` takes it in place of xs.
+
+        Raises:
+            ValueError, TypeError: an argument does not fit the cell; the message names it.
+
+        >>> import jax, jaxrnn
+        >>> cell = jaxrnn.gru(4)
+        >>> params = cell.init(jax.random.key(0), inputs=3)
+        >>> cell.project(params, jax.numpy.ones((7, 2, 3))).shape
+        (7, 2, 3, 4)
+        """
+        check_params(self, params)
+        check_features(xs, self.input_size(params), "xs")
+        check_symbols(xs, self.input_size(params), "xs")
+        at = place(xs)[: xs.ndim - (not is_integer(xs.dtype))]
+        units = place(params["kernel"])[-1]
+        places = lambda mesh, z: fitting(mesh, (*at, None), units, z.shape[-1])  # noqa: E731
+        return automatic(self.projection_of, (params, xs), places)
+
+    def projection_of(
+        self, params: Params, xs: ArrayLike, multiply: Callable[[Array, Array], Array] = product
+    ) -> Array:
+        """`project` of arguments that are checked."""
+        dtype = self.compute_dtype(params, xs)
+        kernel = params["kernel"].astype(dtype)
+        if is_integer(xs.dtype):
+            z = jnp.take(kernel, xs, axis=0, mode="clip")
+        else:
+            z = multiply(jnp.asarray(xs, dtype), kernel)
+        if "bias" in params and dict(self.parameters)["bias"].role == "input":
+            z = z + repeat_rows(params["bias"].astype(dtype), z.shape[:-2])
+        return z
+
+    def compute_dtype(self, params: Params, xs: ArrayLike) -> Any:
+        """The dtype of products: the cell's own, else what inputs and kernel promote to."""
+        if self.dtype is not None:
+            return self.dtype
+        kernel = params["kernel"].dtype
+        return promote(xs.dtype, kernel) if not is_integer(xs.dtype) else kernel
+
+    def carry_dtype_for(self, dtype: Any) -> Any:
+        """The dtype of gates and carry: the cell's own, else that of the products, float32 at least."""
+        return self.carry_dtype or promote(dtype, np.float32)
+
+    def kernels(self, params: Params, dtype: Any) -> dict[str, Array]:
+        """The recurrent kernels, in the dtype of products."""
+        return {name: params[name].astype(dtype) for name, p in self.parameters if p.role == "recurrent"}
+
+    def theta(self, params: Params, batch: tuple[Axis, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
+        """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
+        units = {n: repeat_rows(params[n].astype(dtype), batch) for n, p in self.parameters if p.role == "unit"}
+        fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
+        return units | self._masks(fixed, batch, fixed=True)
+
+    def draw(self, rng: PRNGKeyArray | None, t: Any, batch: tuple[Axis, ...]) -> dict[str, Array]:
+        """The masks of step `t`: a function of rng and the absolute time alone."""
+        if rng is None or all(n.fixed for n in self.noises):
+            return {}
+        return self._masks(jax.random.fold_in(rng, t), batch, fixed=False)
+
+    @property
+    def asked(self) -> frozenset[str]:
+        return frozenset(self.per_step)
+
+    @property
+    def masks(self) -> dict[str, tuple[int, ...]]:
+        return {n.name: self.mask_shape(n) for n in self.noises}
+
+    def _masks(self, rng: PRNGKeyArray | None, batch: tuple[Axis, ...], *, fixed: bool) -> dict[str, Array]:
+        if rng is None:
+            return {}
+        return {
+            n.name: jax.random.bernoulli(jax.random.fold_in(rng, index), n.probability, (*batch, *self.mask_shape(n)))
+            for index, n in enumerate(self.noises)
+            if n.fixed == fixed
+        }
+
+    def mask_shape(self, noise: Noise) -> tuple[int]:
+        """Of one row's mask."""
+        return (self._sizes()[noise.size],)
+
+    def _sizes(self) -> dict[str, int]:
+        return {"G": len(self.gates), "H": self.size, "P": self.output_size}

@@ -1,0 +1,346 @@
+"""Making cells: the declarations that every gated cell shares, and the decorator for a user's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial, wraps
+from keyword import iskeyword
+from typing import Any, TypedDict, cast
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.base.checks import check_function, check_hashable, check_size, check_text
+from jaxrnn.base.dtypes import promote
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.hints import refuse_unknown, spelled
+from jaxrnn.base.made import P, complete, options, remembered
+from jaxrnn.base.typing import Array, Carry, Initializer
+from jaxrnn.core.cell import Cell, Noise, Update, name_of
+from jaxrnn.core.equations import asked_for, trace, without_dead
+from jaxrnn.core.layer import Parameter
+from jaxrnn.core.options import Conflict, DType, Flag, check_conflicts, checked, described, kinds_of
+from jaxrnn.core.step import one_row, product_shapes
+from jaxrnn.functions import initializers
+from jaxrnn.programs.serialized import serialized
+
+RECURRENT = "recurrent_kernel"
+RESERVED = ("kernel", RECURRENT, "bias")
+EQUATIONS = "a function of (carry, x, h) or (carry, x, recur, theta)"
+
+
+class Common(TypedDict, total=False):
+    """The arguments that every factory takes beside its own.
+
+    use_bias: add a bias to every gate (default true).
+    kernel_init, recurrent_kernel_init, bias_init: an initialiser, or a dict of them by gate.
+    learn_carry: make the initial carry a parameter.
+    carry_init: draws it (default: zeros).
+    dtype: of products and outputs (default: what inputs and parameters promote to).
+    param_dtype: of parameters (default: JAX's float).
+    carry_dtype: of gates and carry (default: as dtype, float32 at least).
+    """
+
+    use_bias: Flag
+    kernel_init: Initializer | Mapping[str, Initializer] | None
+    recurrent_kernel_init: Initializer | Mapping[str, Initializer] | None
+    bias_init: Initializer | Mapping[str, Initializer] | None
+    carry_init: Initializer | None
+    learn_carry: Flag
+    dtype: DType
+    param_dtype: DType
+    carry_dtype: DType
+
+
+KINDS = kinds_of(Common)
+DEFAULTS = dict.fromkeys(Common.__annotations__) | {"use_bias": True, "learn_carry": False}
+CHRONO = Conflict(
+    "chrono",
+    "None with bias_init, or without a bias, which it initialises",
+    lambda o: o.bias_init is not None or not o.use_bias,
+)
+
+
+def factory(*conflicts: Conflict) -> Callable[[Callable[P, Cell]], Callable[P, Cell]]:
+    """A factory of the collection: options are checked as they are declared, its cells know how they were made, and
+    `help` shows equations and all options."""
+
+    def decorate(function: Callable[P, Cell]) -> Callable[P, Cell]:
+        signature = inspect.signature(function)
+        own = {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+        kinds = kinds_of(function)
+        text = complete(function, Common.__doc__)
+        function.__doc__ = text and described(text, signature, kinds)
+        made = remembered(function)
+
+        @wraps(function)
+        def make(*args: P.args, **given: P.kwargs) -> Cell:
+            options = checked(KINDS | kinds, given)
+            check_conflicts(conflicts, DEFAULTS | own, options)
+            chosen = {n: v for n, v in options.items() if n not in DEFAULTS or v is not DEFAULTS[n]}
+            return made(*args, **chosen)
+
+        return spelled(*Common.__annotations__)(make)
+
+    return decorate
+
+
+def build(
+    name: str,
+    size: int,
+    gates: tuple[str, ...],
+    carry: type,
+    update: Update,
+    *,
+    carry_sizes: tuple[str, ...] | None = None,
+    units: Mapping[str, Parameter] | None = None,
+    bias_role: str = "input",
+    special_bias: Mapping[str, Initializer] | Initializer | None = None,
+    projection: int | None = None,
+    per_step: tuple[str, ...] = (),
+    paper: str = "",
+    common: Common,
+) -> Cell:
+    """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them."""
+    refuse_unknown(name, common, Common.__annotations__, "functions")
+    common = cast(Common, checked(KINDS, common))
+    size = check_size(size, "size")
+    for option, value in update.options:
+        check_hashable(value, option)
+    use_bias, learn_carry = common.get("use_bias", True), common.get("learn_carry", False)
+    gate_init = {
+        "kernel_init": (initializers.glorot_uniform, None),
+        "recurrent_kernel_init": (initializers.orthogonal, None),
+        "bias_init": (initializers.zeros, special_bias if isinstance(special_bias, Mapping) else None),
+    }
+    inits: dict[str, Initializer] = {
+        arg: initializers.per_gate(arg, common.get(arg), gates, default, special)  # type: ignore[arg-type]
+        for arg, (default, special) in gate_init.items()
+    }
+    if callable(special_bias) and common.get("bias_init") is None:
+        inits["bias_init"] = special_bias
+    declared = {
+        "kernel": Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
+        "recurrent_kernel": Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
+    }
+    if use_bias:
+        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role)
+    declared |= units or {}
+    sizes = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
+    if learn_carry:
+        init = common.get("carry_init") or initializers.zeros
+        check_function(init, "carry_init", initializers.INITIALIZER)
+        check_hashable(init, "carry_init")
+        declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, sizes, strict=True)}  # type: ignore[attr-defined]
+    elif common.get("carry_init") is not None:
+        fail("carry_init", "given with learn_carry=True", common["carry_init"])
+    dtypes: dict[str, Any] = {name: common.get(name) for name in ("dtype", "param_dtype", "carry_dtype")}
+    products, state = dtypes["dtype"], dtypes["carry_dtype"]
+    if products and state and promote(products, state) != state:
+        fail(
+            "carry_dtype",
+            f"a dtype that holds {products.name}, the dtype of products",
+            state,
+            kind=TypeError,
+        )
+    return Cell(
+        name,
+        size,
+        gates,
+        carry,
+        sizes,
+        update,
+        tuple(declared.items()),
+        projection,
+        (),
+        per_step,
+        paper=paper,
+        **dtypes,
+    )
+
+
+def gate_cell(
+    *,
+    gates: tuple[str, ...],
+    carry: type,
+    parameters: Mapping[str, Parameter] | None = None,
+    bias_init: Mapping[str, Initializer] | None = None,
+    paper: str = "",
+) -> Callable[..., Callable[..., Cell]]:
+    """Turn gate equations into a cell factory.
+
+    The equations take `(carry, x, h)`: the carry, and one array a gate for input and recurrent product. Equations that
+    multiply more than once, or have vectors of their own, take `(carry, x, recur, theta)` instead:
+    `recur(h, gates=None, kernel=...)` multiplies, `theta[name]` are the vectors in `parameters`. Keyword arguments with
+    a default are options of the factory; keyword arguments without one are per-step inputs.
+
+    Args:
+        gates: names of the gates, in the order of the parameters' gate axis.
+        carry: a NamedTuple class; its field `h` is the state that the recurrent kernel multiplies.
+        parameters: more arrays by name, `jaxrnn.Parameter(shape, init)` with shapes in D, G, H: a vector `("H",)` for
+            `theta`, or K of them, `(K, "H")`, which arrive as a tuple of K vectors; or, with role "recurrent", a kernel
+            for `recur`: `("H", "G", "H")`, whose product is one array a gate, or `("H", "H")`, whose product is one.
+        bias_init: initial biases of some gates, such as a forget gate's ones; zeros elsewhere.
+        paper: where the equations come from.
+
+    Returns:
+        A decorator; what it returns is a factory `(size, **options) -> Cell`.
+
+    Raises:
+        TypeError: `carry` is no NamedTuple class with a field `h`, or gates are not distinct names.
+
+    >>> from typing import NamedTuple
+    >>> import jax, jaxrnn
+    >>> class State(NamedTuple):
+    ...     h: jax.Array
+    >>> @jaxrnn.gate_cell(gates=("f", "g"), carry=State)
+    ... def minimal(carry, x, h, *, activation=jax.nn.tanh):
+    ...     f = jax.nn.sigmoid(x.f + h.f)
+    ...     h = f * carry.h + (1 - f) * activation(x.g + h.g)
+    ...     return State(h), h
+    >>> cell = minimal(16)
+    >>> {name: p.shape for name, p in cell.init(jax.random.key(0), inputs=8).items()}
+    {'bias': (2, 16), 'kernel': (8, 2, 16), 'recurrent_kernel': (16, 2, 16)}
+    """
+    fields = getattr(carry, "_fields", ())
+    if not isinstance(carry, type) or "h" not in fields:
+        fail("carry", "a NamedTuple class with a field `h`", carry, kind=TypeError)
+    if not isinstance(gates, tuple) or not gates or len(set(gates)) != len(gates) or not all(map(_is_name, gates)):
+        fail("gates", "a tuple of distinct names", gates, kind=TypeError)
+    if not isinstance(bias_init, Mapping | None):
+        fail("bias_init", "a dict of initialisers by gate", bias_init, kind=TypeError)
+    initializers.per_gate("bias_init", bias_init, gates, initializers.zeros)
+    if not isinstance(parameters, Mapping | None):
+        fail("parameters", "a dict of jaxrnn.Parameter by name", parameters, kind=TypeError)
+
+    for name, parameter in (parameters or {}).items():
+        _check_parameter(name, parameter, gates)
+    paper = check_text(paper, "paper")
+    serialized(carry)
+
+    def decorate(equations: Callable[..., tuple[Carry, Array]]) -> Callable[..., Cell]:
+        signature = _signature(equations)
+        keywords = [p for p in signature if p.kind is p.KEYWORD_ONLY]
+        defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
+        positional = [p for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if len(positional) not in (3, 4) or any(p.default is not p.empty for p in positional):
+            fail("equations", EQUATIONS, equations, kind=TypeError)
+        for taken in keywords:
+            if taken.name in Common.__annotations__ or taken.name == "size":
+                fail("equations", "without options that every cell has", taken.name)
+        asked = tuple(p.name for p in keywords if p.default is p.empty)
+        name = name_of(equations)
+
+        def factory(size: int, **given: Any) -> Cell:
+            chosen = defaults | {k: given.pop(k) for k in list(given) if k in defaults}
+            named = tuple(sorted(chosen.items()))
+            long = len(positional) == 4
+            update = Update(equations, named) if long else Update(_one_product, (("equations", equations), *named))
+            common = cast(Common, given)  # `build` names what is not in it
+            cell = build(
+                name,
+                size,
+                gates,
+                carry,
+                update,
+                units=parameters,
+                special_bias=bias_init,
+                per_step=asked,
+                paper=paper,
+                common=common,
+            )
+            if RECURRENT in _multiplied(cell, needed=not long):
+                return cell
+            alone = update if long else Update(_no_product, update.options)
+            return replace(cell, update=alone, parameters=tuple(p for p in cell.parameters if p[0] != RECURRENT))
+
+        factory.__name__ = factory.__qualname__ = name
+        factory.__module__ = equations.__module__
+        factory.__doc__ = f"{equations.__doc__ or name}\n\nOptions of every cell:\n{options(Common.__doc__ or '', 4)}"
+        own = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in defaults.items()]
+        first, rest = inspect.signature(factory).parameters.values()
+        factory.__signature__ = inspect.Signature([first, *own, rest.replace(name="common")], return_annotation=Cell)  # type: ignore[attr-defined]
+        return remembered(spelled(*Common.__annotations__)(factory))
+
+    return decorate
+
+
+def _signature(equations: Any) -> list[inspect.Parameter]:
+    """The arguments of a user's equations."""
+    check_function(equations, "equations", EQUATIONS)
+    try:
+        return list(inspect.signature(equations).parameters.values())
+    except ValueError:  # some that are written in C have none
+        fail("equations", EQUATIONS, equations, kind=TypeError)
+
+
+def _check_parameter(name: Any, parameter: Any, gates: tuple[str, ...]) -> None:
+    """A vector or some of them, or a recurrent kernel of all gates or of none."""
+    if not isinstance(name, str):
+        fail("parameters", "a dict keyed by names", name, kind=TypeError)
+    if name in RESERVED:
+        fail("parameters", f"a dict without {RESERVED}, which every cell declares", name)
+    if not isinstance(parameter, Parameter):
+        fail(f"parameters[{name!r}]", "a jaxrnn.Parameter", parameter, kind=TypeError)
+    check_hashable(parameter.init, f"parameters[{name!r}].init")
+    shape = parameter.shape
+    if parameter.role == "unit":
+        if len(shape) not in (1, 2) or (len(shape) == 2 and shape[0] in ("D", "H", "P")):
+            expected = 'a vector ("H",), or K of them (K, "H")'
+            fail(f"parameters[{name!r}]", expected, shape, 'A kernel that `recur` multiplies has the role "recurrent".')
+    elif parameter.role == "recurrent":
+        if len(shape) not in (2, 3) or (len(shape) == 3 and shape[1] not in ("G", len(gates))):
+            expected = f'a kernel ("H", "G", "H") of all gates {gates}, or ("H", "H") of none'
+            fail(f"parameters[{name!r}]", expected, shape)
+    else:
+        fail(f"parameters[{name!r}]", 'of the role "unit" or "recurrent"', parameter.role)
+
+
+def _is_name(gate: Any) -> bool:
+    return isinstance(gate, str) and gate.isidentifier() and not iskeyword(gate) and not gate.startswith("_")
+
+
+def _one_product(
+    carry: Any, x: Any, recur: Any, theta: dict[str, Any], *, equations: Callable[..., Any], **named: Any
+) -> tuple[Carry, Array]:
+    """The form of most cells: exactly one product, with the previous output."""
+    return equations(carry, x, recur(carry.h), **named)
+
+
+def _no_product(
+    carry: Any, x: Any, recur: Any, theta: dict[str, Any], *, equations: Callable[..., Any], **named: Any
+) -> tuple[Carry, Array]:
+    """For equations that make nothing of the product: there is none."""
+    return equations(carry, x, jax.tree.map(jnp.zeros_like, x), **named)
+
+
+def _multiplied(cell: Cell, *, needed: bool) -> set[str]:
+    """The recurrent kernels that a cell's equations multiply (and need); all of them, where only a call can tell."""
+    array = lambda p: jax.ShapeDtypeStruct(p.shape, jnp.float32)  # noqa: E731
+    declared = cell.declare(1).items()
+    kernels = {n: array(p) for n, p in declared if p.role == "recurrent"}
+    theta = {n: array(p) for n, p in declared if p.role == "unit"}
+    if cell.per_step:
+        return set(kernels)
+    shapes = partial(product_shapes, cell.gates, kernels, jnp.float32)
+    try:
+        traced = trace(cell.update, shapes, *one_row(cell, jnp.float32, theta), {})
+    except Exception:  # of a user's equations, whatever it is; they say it where they run
+        return set(kernels)
+    return asked_for(without_dead(traced.jaxpr) if needed else traced.jaxpr)
+
+
+def add_noise(
+    cell: Cell, name: str, wrap: Callable[..., Any], options: Mapping[str, Any], noises: tuple[Noise, ...]
+) -> Cell:
+    """A cell whose equations are wrapped by `wrap` and receive the masks of `noises`."""
+    if not isinstance(cell, Cell):
+        fail("cell", f"a Cell ({name} wraps gate equations)", cell, kind=TypeError)
+    taken = {n.name for n in cell.noises}
+    for noise in noises:
+        if noise.name in taken:
+            fail("cell", f"a cell without {name}", Said(f"{cell.name}, which has it already"))
+    update = Update(wrap, (("inner", cell.update), *sorted(options.items())))
+    return replace(cell, name=f"{name}({cell.name})", update=update, noises=cell.noises + noises)

@@ -1,0 +1,1 @@
+"""Functions that a user picks by name: activations, initialisers, regularisers, constraints."""

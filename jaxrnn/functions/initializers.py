@@ -1,0 +1,177 @@
+"""Initialisers of whole parameters, built from one initialiser a gate.
+
+A recurrent kernel is orthogonal gate by gate. Drawing a fused `[H, 4H]` matrix orthogonally, as some libraries do,
+starts every gate at half the intended gain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.base.checks import check_batch, check_function, check_hashable, check_key, check_number
+from jaxrnn.base.dtypes import check_dtype, promote
+from jaxrnn.base.errors import fail, nearest
+from jaxrnn.base.typing import Array, Initializer
+
+zeros = jax.nn.initializers.zeros
+ones = jax.nn.initializers.ones
+glorot_uniform = jax.nn.initializers.glorot_uniform()
+orthogonal = jax.nn.initializers.orthogonal()
+
+INITIALIZER = "an initialiser (key, shape, dtype) -> array"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Every entry `value`; equal by value, unlike `jax.nn.initializers.constant`.
+
+    >>> Constant(1.0) == Constant(1.0)
+    True
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", check_number(self.value, "value", "a number"))
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        return jnp.full(shape, self.value, dtype)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Entries drawn uniformly within [-scale, scale); equal by value, unlike `jax.nn.initializers.uniform`.
+
+    >>> Uniform(0.1) == Uniform(0.1)
+    True
+    """
+
+    scale: float
+
+    def __post_init__(self) -> None:
+        scale = check_number(self.scale, "scale", "a number, zero or more")
+        if scale < 0:
+            fail("scale", "a number, zero or more", self.scale)
+        object.__setattr__(self, "scale", scale)
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        return jax.random.uniform(key, shape, dtype, -self.scale, self.scale)
+
+
+@dataclass(frozen=True)
+class PerGate:
+    """Initialise an array with a gate axis (the last but one) gate by gate, each with a key of its own.
+
+    Draws happen in float32 at least and are rounded once, since QR has no half-precision form.
+    """
+
+    inits: tuple[Initializer, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.inits, tuple) or not self.inits:
+            fail("inits", "a tuple of initialisers, one a gate", self.inits, kind=TypeError)
+        for i, init in enumerate(self.inits):
+            check_function(init, f"inits[{i}]", INITIALIZER)
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        _check_gates(shape, len(self.inits))
+        wide = promote(dtype, jnp.float32)
+        one = (*shape[:-2], shape[-1])
+        matrix = one if len(one) > 1 else (1, *one)  # a bias as a one-row matrix: orthogonal and glorot need two axes
+        keys = jax.random.split(key, len(self.inits))
+        gates = [init(k, matrix, wide) for init, k in zip(self.inits, keys, strict=True)]
+        for drawn in gates:
+            if not isinstance(drawn, jax.Array) or drawn.shape != matrix:
+                fail("initialiser", f"a function that returns an array of shape {matrix}", drawn, kind=TypeError)
+        return jnp.stack([g.reshape(one) for g in gates], axis=-2).astype(dtype)
+
+
+@dataclass(frozen=True)
+class Chrono:
+    """Biases for memories that last up to `t_max` steps: b_keep = log(u), b_input = -b_keep, u ~ U(1, t_max - 1).
+
+    `signs` holds one number a gate: +1 for the gate that keeps, -1 for the one that lets in, 0 for the rest.
+
+    Paper: Tallec & Ollivier, Can recurrent neural networks warp time? ICLR 2018, section 3.
+    """
+
+    signs: tuple[int, ...]
+    t_max: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.signs, tuple) or not self.signs or not all(map(_is_sign, self.signs)):
+            fail("signs", "a tuple of -1, 0 and 1, one a gate", self.signs, kind=TypeError)
+        object.__setattr__(self, "signs", tuple(map(int, self.signs)))
+        object.__setattr__(self, "t_max", check_steps(self.t_max, "t_max"))
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        _check_gates(shape, len(self.signs))
+        keep = jnp.log(jax.random.uniform(key, (1, shape[-1]), jnp.float32, 1.0, self.t_max - 1.0))
+        signs = jnp.asarray(self.signs, jnp.float32)[:, None]
+        return jnp.broadcast_to(signs * keep, shape).astype(dtype)
+
+
+def check_steps(value: Any, argument: str) -> float:
+    """T_max of the chrono initialisation."""
+    steps = check_number(value, argument, "a number of steps, more than 2")
+    if not steps > 2:
+        fail(argument, "a number of steps, more than 2", value)
+    return steps
+
+
+def _is_sign(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value in (-1, 0, 1)
+
+
+def _checked(key: Any, shape: Any, dtype: Any) -> tuple[tuple[int, ...], Any]:
+    """Shape and dtype of what is to be drawn."""
+    check_key(key, "key")
+    shape = check_batch(shape, "shape")
+    if dtype is None:
+        fail("dtype", "a floating dtype", None, kind=TypeError)
+    return shape, check_dtype(dtype, "dtype")
+
+
+def _check_gates(shape: tuple[int, ...], gates: int) -> None:
+    if len(shape) < 2 or shape[-2] != gates:
+        fail("shape", f"[..., G, H] with G = {gates}", shape)
+
+
+def per_gate(
+    argument: str,
+    given: Initializer | Mapping[str, Initializer] | None,
+    gates: tuple[str, ...],
+    default: Initializer,
+    special: Mapping[str, Initializer] | None = None,
+) -> PerGate:
+    """One initialiser a gate, from a single one for all gates, or from a mapping that names some of them."""
+    inits = dict.fromkeys(gates, default) | dict(special or {})
+    if isinstance(given, Mapping):
+        for gate in given:
+            if gate not in inits:
+                fail(argument, f"keyed by gates out of {gates}", gate, nearest(gate, gates))
+        inits |= given
+    elif given is not None:
+        inits = dict.fromkeys(gates, given)
+    for gate, init in inits.items():
+        if not callable(init):
+            fail(argument, f"{INITIALIZER}, or a dict of them by gate", init, f"Gate {gate!r}.", kind=TypeError)
+        check_hashable(init, argument)
+    return PerGate(tuple(inits[gate] for gate in gates))
+
+
+__all__ = ["Chrono", "Constant", "PerGate", "Uniform", "glorot_uniform", "ones", "orthogonal", "zeros"]
+
+
+def __dir__() -> list[str]:
+    return __all__

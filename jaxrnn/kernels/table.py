@@ -1,0 +1,64 @@
+"""The backends by name, in order of preference. The engine is handed this table, and knows none of them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from jaxrnn.core import step
+from jaxrnn.engine import plan, reference, registry, scheduled
+from jaxrnn.engine.registry import Backend
+
+
+def _later(module: str) -> Callable[[str], Callable[..., Any]]:
+    """Functions of a module that is imported when one is called: it loads a library, and few need it."""
+
+    def function(name: str) -> Callable[..., Any]:
+        return lambda *arguments: getattr(import_module(module), name)(*arguments)
+
+    return function
+
+
+_native = _later("jaxrnn.kernels.native.backend")
+
+TABLE = (
+    Backend(
+        "native",
+        "compiled loops for CPUs: whole sequences in one call",
+        _native("run"),
+        _native("declines"),
+        _native("schedule"),
+        symbolic=False,
+    ),
+    Backend(
+        "scheduled",
+        "blocks of time that save what came of their products; weight gradients outside the loop",
+        scheduled.run,
+        scheduled.declines,
+        plan.in_blocks,
+    ),
+    Backend(
+        "reference",
+        "plain jax.lax.scan",
+        reference.run,
+        reference.declines,
+        reference.schedule,
+        plain=True,
+    ),
+)
+registry.BACKENDS.update({backend.name: backend for backend in TABLE})
+step.alone.append(_later("jaxrnn.kernels.native.single")("run"))
+
+
+def backends() -> dict[str, str]:
+    """The backends in order of preference, with what each is. `jaxrnn.explain` tells which one runs a cell, and why.
+
+    Returns:
+        A dict from the name, as `scan(..., backend=)` takes it, to one line of text.
+
+    >>> import jaxrnn
+    >>> list(jaxrnn.backends())
+    ['native', 'scheduled', 'reference']
+    """
+    return {backend.name: backend.summary for backend in registry.BACKENDS.values()}

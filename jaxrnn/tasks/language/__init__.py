@@ -1,0 +1,1 @@
+"""Language models, of characters and of words."""

@@ -1,0 +1,171 @@
+"""Character language model: a stack of LSTMs predicts the next character of Shakespeare's plays, or of Penn Treebank.
+
+    p(x[t+1] | x[0..t]) = softmax(h[t] W + b),    h = LSTM stack over one-hot x
+
+An LSTM's kernel times a one-hot symbol is a row of the kernel, so symbols are given as integers and no embedding is
+needed. Generating with recurrent networks: Graves 2013 (arXiv:1308.0850). Characters of Penn Treebank: Mikolov et al.
+2012 (Subword language modeling with neural networks); with an LSTM of 1000 units: Krueger et al. 2017
+(arXiv:1606.01305), Merity et al. 2018 (arXiv:1803.08240).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+import jaxrnn
+from jaxrnn.base.errors import fail
+from jaxrnn.base.typing import ArrayLike
+from jaxrnn.tasks.language.language_model import DataOptions as DataOptions
+from jaxrnn.tasks.language.language_model import LanguageModel, penn_treebank, shakespeare
+from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
+from jaxrnn.tasks.shared.network import CELLS
+from jaxrnn.train.options import check
+from jaxrnn.train.streams import Chunk
+from jaxrnn.train.task import Carry, Params, recalled
+
+# A one-hot input switches on a single row of the first kernel: its fan-in is one, not the size of the vocabulary.
+one_row = jax.nn.initializers.normal(1.5)
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The network.
+
+    Args:
+        layers: LSTMs (or cells of another kind) on top of each other.
+        hidden: Units of each.
+        dropout: Rate between the layers and before the readout, while training.
+        cell: The kind: lstm or gru.
+    """
+
+    layers: int = 2
+    hidden: int = 256
+    dropout: float = 0.0
+    cell: Literal["lstm", "gru"] = "lstm"
+
+    def __post_init__(self) -> None:
+        check(self.layers >= 1, "model.layers", "1 or more", self.layers)
+        check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
+        check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
+        check(self.cell in ("lstm", "gru"), "model.cell", "'lstm' or 'gru'", self.cell)
+
+
+@dataclass(frozen=True)
+class CharLM(LanguageModel):
+    """The task; loss in nats a character.
+
+    Shakespeare: first nine tenths for training, last tenth for validation. Penn Treebank: one newline ends each line.
+    """
+
+    model: ModelOptions
+    data: DataOptions
+    learned: str = ""
+    unit = "characters"
+
+    @property
+    def headline(self) -> str:
+        """As each text's figures are published."""
+        return "test bits_per_character" if self.data.set == "ptb" else "validation loss"
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Shakespeare has no test text by custom."""
+        return ("validation", "test") if self.data.set == "ptb" else ("validation",)
+
+    def read(self, part: int) -> str:
+        """The characters of a text."""
+        if self.data.set == "ptb":
+            return "".join(f"{line}\n" for line in penn_treebank(self.data.path, part))
+        text = shakespeare()
+        cut = len(text) * 9 // 10
+        return text[cut:] if part else text[:cut]
+
+    @cached_property
+    def vocabulary(self) -> str:
+        """The characters that the model knows, in the order of their symbols."""
+        known = recalled(self.learned, "vocabulary")
+        return known or "".join(sorted(set().union(*map(self.contents, ("training", *self.splits)))))
+
+    def learn(self) -> dict[str, Any]:
+        """The vocabulary."""
+        return {"vocabulary": self.vocabulary}
+
+    def numbers(self, text: Sequence[str]) -> np.ndarray:
+        """Characters as symbols.
+
+        Raises:
+            ValueError: If one is not in the vocabulary.
+        """
+        codes = np.frombuffer("".join(text).encode("utf-32-le"), np.uint32)
+        table = np.full(1 + max(codes.max(initial=0), *map(ord, self.vocabulary)), -1, np.int32)
+        table[[ord(character) for character in self.vocabulary]] = np.arange(len(self.vocabulary))
+        symbols = table[codes]
+        if (symbols < 0).any():
+            fail("data.path", "a text in the characters of the vocabulary", chr(codes[(symbols < 0).argmax()]))
+        return symbols
+
+    @cached_property
+    def layer(self) -> jaxrnn.Layer:
+        """The recurrent part."""
+        cell = CELLS[self.model.cell]
+        first = cell(self.model.hidden, kernel_init=one_row)
+        others = [cell(self.model.hidden)] * (self.model.layers - 1)
+        return jaxrnn.stack([first, *others], dropout=self.model.dropout)
+
+    def init(self, key: jax.Array) -> Params:
+        """Parameters {"rnn": ..., "readout": {"kernel": [H, V], "bias": [V]}}."""
+        rnn, readout = jax.random.split(key)
+        return {
+            "rnn": self.layer.init(rnn, inputs=len(self.vocabulary)),
+            "readout": dense_init(readout, self.layer.output_size, len(self.vocabulary)),
+        }
+
+    def embed(self, params: Params, symbols: ArrayLike) -> ArrayLike:
+        """The integers themselves."""
+        return symbols
+
+    def logits(self, params: Params, ys: jax.Array) -> jax.Array:
+        """Logits [..., V] of the stack's outputs [..., H]."""
+        return dense(params["readout"], ys)
+
+    def loss(
+        self, params: Params, carry: Carry, batch: Chunk, rng: jax.Array | None
+    ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
+        """Mean loss of a chunk in nats a character."""
+        layers_rng, readout_rng = (None, None) if rng is None else jax.random.split(rng)
+        carry, ys = self.run(params, carry, batch.inputs.T, batch, layers_rng)
+        total, count = self.score(params, dropout(readout_rng, ys, self.model.dropout), batch)
+        return total / count.astype(total.dtype), (carry, {})
+
+    def figures(self, loss: float) -> dict[str, float]:
+        """The loss in nats and in bits."""
+        return {"loss": loss, "bits_per_character": loss / math.log(2)}
+
+    def encode(self, text: str) -> list[int]:
+        """Symbols of a text; of an empty one, a newline.
+
+        Raises:
+            ValueError: If a character is not in the vocabulary.
+        """
+        for character in text:
+            if character not in self.vocabulary:
+                raise ValueError(f"prompt: the character {character!r} is not in the vocabulary {self.vocabulary!r}")
+        return [self.vocabulary.index(character) for character in text or "\n"]
+
+    def piece(self, symbol: int, before: int) -> str:
+        """The character."""
+        return self.vocabulary[symbol]
+
+    def show(self, params: Params, folder: Path, seed: int) -> str:
+        """500 characters in sample.txt, after "ROMEO:" or "the ", or, in another alphabet, the start of a line."""
+        prompt = "the " if self.data.set == "ptb" else "ROMEO:"
+        known = set(prompt) <= set(self.vocabulary)
+        return self.write_sample(params, folder, prompt if known else "", 500, seed)

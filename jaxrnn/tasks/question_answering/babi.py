@@ -1,0 +1,275 @@
+"""Question answering: the 20 bAbI tasks, answered by recurrent networks that were told a story.
+
+Two readers (`readers`): `lstm`, the baseline of Weston et al. 2015 (arXiv:1502.05698), reads story
+and question word by word; `attentive`, a query-reduction network (Seo et al. 2017, arXiv:1606.04582), reads sentence by
+sentence, the question in mind, and several times. Either is one model for all tasks, with 1,000 training
+questions of each, the last tenth of which is held out for validation. Stories are read whole, whatever their length.
+An answer is a class; a list such as "football,apple" is one class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.tasks.question_answering.pictures import accuracy_figure, attention_figure, table
+from jaxrnn.tasks.question_answering.readers import AttentiveReader, LSTMReader
+from jaxrnn.tasks.question_answering.stories import (
+    Question,
+    Questions,
+    hold_out,
+    passages,
+    read_questions,
+    sentences,
+    tokenize,
+)
+from jaxrnn.tasks.shared.figures import share
+from jaxrnn.train import EMPTY, ByLength, Vocabulary, in_order
+from jaxrnn.train.options import check
+from jaxrnn.train.plots import save_figure
+from jaxrnn.train.task import Batch, Carry, Params, recalled
+
+NO_WORD = ""  # number 0, which fills sentences up
+BEST = 5  # answers that `answer` gives
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The reader.
+
+    Args:
+        reader: lstm, which reads words, or attentive, which weighs sentences.
+        hidden: Units of its recurrent networks; of the attentive reader's words and sentences, too.
+        hops: Of the attentive reader: how often it reads the story.
+        dropout: Rate while training: before the readout; of the attentive reader's sentences and between its hops.
+    """
+
+    reader: Literal["lstm", "attentive"] = "attentive"
+    hidden: int = 64
+    hops: int = 2
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        check(self.reader in ("lstm", "attentive"), "model.reader", "'lstm' or 'attentive'", self.reader)
+        check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
+        check(self.hops >= 1, "model.hops", "1 or more", self.hops)
+        check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The questions.
+
+    Args:
+        path: A folder or archive with the 40 files of one language and size (empty: en, which ships with the package).
+        tasks: Numbers of the tasks to train on and to be tested on.
+        rows: B, the questions of a batch.
+        seed: Of their order.
+    """
+
+    path: str = ""
+    tasks: tuple[int, ...] = tuple(range(1, 21))
+    rows: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        known = len(set(self.tasks)) == len(self.tasks) >= 1 and set(self.tasks) <= set(range(1, 21))
+        check(known, "data.tasks", "different numbers from 1 to 20", self.tasks)
+        check(self.rows >= 1, "data.rows", "1 or more", self.rows)
+        check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
+
+
+@dataclass(frozen=True)
+class Babi:
+    """The task: the answer's class, cross entropy in nats a question; accuracies in per cent, their mean over tasks."""
+
+    model: ModelOptions
+    data: DataOptions
+    learned: str = ""
+    unit = "questions"
+    headline = "test accuracy"
+    splits = ("validation", "test")
+
+    @cached_property
+    def questions(self) -> dict[str, list[Question]]:
+        """The questions of each split, task by task."""
+        found: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
+        read = _read(self.data.path, self.data.tasks)
+        for task in self.data.tasks:
+            train, validation = hold_out(read[task, "train"])
+            test = [question for story in read[task, "test"] for question in story]
+            for split, questions in zip(found, (train, validation, test), strict=True):
+                if not questions:
+                    fail(
+                        "data.path",
+                        "files with stories enough for every split",
+                        Said(f"qa{task}, whose {split} is empty"),
+                    )
+                found[split] += questions
+        return found
+
+    def contents(self, split: str) -> Any:
+        """The questions of a part."""
+        return self.questions["train" if split == "training" else split]
+
+    def learn(self) -> dict[str, Any]:
+        """The vocabulary and the answers."""
+        return {"vocabulary": self.vocabulary.tokens, "answers": self.answers.tokens}
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words of all stories and questions: number 0 is no word."""
+        known = recalled(self.learned, "vocabulary")
+        if known is not None:
+            return Vocabulary(tuple(known))
+        every = (question for split in self.questions.values() for question in split)
+        return Vocabulary.of((words for q in every for words in (*q.story, q.question)), special=(NO_WORD,))
+
+    @cached_property
+    def answers(self) -> Vocabulary:
+        """The classes: every answer of the data, held out or not (one list of qa8 occurs in the test alone)."""
+        known = recalled(self.learned, "answers")
+        if known is not None:
+            return Vocabulary(tuple(known))
+        return Vocabulary.of([question.answer] for split in self.questions.values() for question in split)
+
+    @cached_property
+    def reader(self) -> LSTMReader | AttentiveReader:
+        """The network."""
+        words, answers, model = len(self.vocabulary), len(self.answers), self.model
+        if model.reader == "lstm":
+            return LSTMReader(words, answers, model.hidden, model.dropout)
+        return AttentiveReader(words, answers, model.hidden, model.hops, model.dropout)
+
+    def init(self, key: jax.Array) -> Params:
+        """Fresh parameters of the reader."""
+        return self.reader.init(key)
+
+    def initial_carry(self, params: Params) -> Carry:
+        """Nothing is handed from batch to batch."""
+        return ()
+
+    def _encode(self, questions: Sequence[Question]) -> tuple[np.ndarray, Callable[[np.ndarray], Batch]]:
+        """Lengths of the questions' stories, and the text of the batch with given indices, as the reader wants it."""
+        number = cache(self.vocabulary.number)
+        if self.model.reader == "lstm":
+            texts = [np.array([number(w) for s in (*q.story, q.question) for w in s], np.int32) for q in questions]
+            return np.array([len(text) for text in texts]), partial(passages, texts)
+        width = max(len(words) for q in questions for words in (*q.story, q.question))
+
+        @cache  # most sentences occur many times
+        def encode(words: tuple[str, ...]) -> np.ndarray:
+            return np.array([*map(number, words), *[0] * (width - len(words))], np.int32)
+
+        stories = [np.array([encode(words) for words in q.story], np.int32).reshape(-1, width) for q in questions]
+        asked = [encode(q.question) for q in questions]
+        return np.array([len(story) for story in stories]), partial(sentences, stories, asked)
+
+    def _collate(self, split: str) -> tuple[np.ndarray, Callable[[np.ndarray], Questions]]:
+        """Lengths of a split's stories, and the batch with given indices."""
+        questions = self.questions[split]
+        lengths, text = self._encode(questions)
+        # One more of each, at the index EMPTY = -1.
+        answer = np.array([*(self.answers.number(q.answer) for q in questions), 0], np.int32)
+        task = np.array([*(q.task for q in questions), EMPTY], np.int32)
+        return lengths, lambda rows: Questions(text(rows), answer[rows], task[rows])
+
+    def batches(self) -> ByLength:
+        """The training questions, those of similar length together."""
+        lengths, collate = self._collate("train")
+        return ByLength(lengths, self.data.rows, self.data.seed, collate)
+
+    def count(self, batch: Questions) -> int:
+        """Questions in a batch."""
+        return int((batch.task != EMPTY).sum())
+
+    def loss(
+        self, params: Params, carry: Carry, batch: Questions, rng: jax.Array | None
+    ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
+        """Mean cross entropy of a batch in nats a question; and its accuracy."""
+        logits = self.reader.logits(params, batch.text, rng)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.answer)
+        valid = batch.task != EMPTY
+        right = (logits.argmax(-1).astype(batch.answer.dtype) == batch.answer).astype(losses.dtype)
+        accuracy = 100 * jnp.mean(right, where=valid)
+        judged = jnp.where(valid[:, None], logits, 0)
+        return jnp.mean(losses, where=valid), (carry, {"accuracy": share(accuracy[None], judged)})
+
+    def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
+        """Mean loss; accuracy of each task, "qa1" to "qa20", and their mean, in per cent."""
+        lengths, collate = self._collate(split)
+        loss, right, count = 0.0, np.zeros(21), np.zeros(21)
+        for batch in map(collate, in_order(lengths, self.data.rows)):
+            logs = np.asarray(self._log_probabilities(params, place(batch.text)))
+            valid = batch.task != EMPTY
+            loss -= logs[valid, batch.answer[valid]].sum(dtype=float)
+            guessed = np.where(np.isnan(logs).any(-1), np.nan, logs.argmax(-1) == batch.answer)
+            np.add.at(right, batch.task[valid], guessed[valid])
+            np.add.at(count, batch.task[valid], 1)
+        by_task = {f"qa{task}": float(100 * right[task] / count[task]) for task in self.data.tasks}
+        return {"loss": float(loss / count.sum()), "accuracy": sum(by_task.values()) / len(by_task)} | by_task
+
+    @partial(jax.jit, static_argnums=0)
+    def _log_probabilities(self, params: Params, text: Batch) -> jax.Array:
+        """Of every class, [B, A]."""
+        return jax.nn.log_softmax(self.reader.logits(params, text, None))
+
+    def answer(self, params: Params, story: Sequence[str], question: str) -> dict[str, float]:
+        """The likeliest answers to a question about sentences, with their probabilities, the best first.
+
+        Raises:
+            ValueError: If the question is empty, or a word is not in the vocabulary.
+        """
+        logs = self._log_probabilities(params, self._text(story, question))[0]
+        best = np.argsort(-np.asarray(logs), kind="stable")[:BEST]
+        return {answer: float(np.exp(logs[n])) for answer, n in zip(self.answers.decode(best), best, strict=True)}
+
+    def attention(self, params: Params, story: Sequence[str], question: str) -> np.ndarray:
+        """How far each sentence opened the gates of the attentive reader, by its `passes`: [passes, S], 0 to 1.
+
+        Raises:
+            ValueError: As `answer` does, and if the reader is another one.
+        """
+        if not isinstance(self.reader, AttentiveReader):
+            fail("model.reader", "'attentive'", self.model.reader)
+        text = self._text(story, question)
+        return np.asarray(self.reader.read(params, text, None)[1])[:, 0, : text.sentences[0]]
+
+    def _text(self, story: Sequence[str], question: str) -> Batch:
+        """What a person wrote, as a batch of one row."""
+        told, asked = tuple(filter(None, map(tokenize, story))), tokenize(question)
+        check(bool(asked), "question", "words", question)
+        for word in (word for words in (*told, asked) for word in words):
+            if word not in self.vocabulary:
+                hint = nearest(word, self.vocabulary.tokens)
+                fail("story and question", f"words out of the {len(self.vocabulary) - 1} of bAbI", word, hint)
+        return self._encode([Question(0, told, asked, "")])[1](np.array([0]))
+
+    def show(self, params: Params, folder: Path, seed: int) -> str:
+        """The test accuracies beside others', also as accuracy.png; a look at a story, attention.png."""
+        figures = self.evaluate(params, jax.device_put, "test")
+        save_figure(accuracy_figure(figures), folder / "accuracy.png")
+        if isinstance(self.reader, AttentiveReader):
+            example = max(self.questions["test"], key=lambda q: (len(q.story) <= 10, len(q.story), -q.task))
+            story, question = [" ".join(words) for words in example.story], " ".join(example.question)
+            weights, answers = self.attention(params, story, question), self.answer(params, story, question)
+            save_figure(
+                attention_figure(weights, self.reader.passes, story, f"{question}? {next(iter(answers))}"),
+                folder / "attention.png",
+            )
+        return table(figures)
+
+
+@cache
+def _read(path: str, tasks: tuple[int, ...]) -> dict[tuple[int, str], list[list[Question]]]:
+    """Parsed once a process."""
+    return read_questions(path, tasks)

@@ -1,0 +1,154 @@
+"""The bAbI stories: files of numbered lines read as questions, split by story, and put into batches.
+
+A line is `number sentence` or `number question<TAB>answer<TAB>numbers of the supporting sentences`; a story starts
+where the number is 1 again. A question is about all sentences of its story before it, not about earlier questions.
+Weston et al. 2015, "Towards AI-complete question answering" (arXiv:1502.05698).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.shipped import DATA
+from jaxrnn.train import EMPTY, pad, read_sources
+from jaxrnn.train.sources import as_text
+
+NAMES = (
+    "single-supporting-fact",
+    "two-supporting-facts",
+    "three-supporting-facts",
+    "two-arg-relations",
+    "three-arg-relations",
+    "yes-no-questions",
+    "counting",
+    "lists-sets",
+    "simple-negation",
+    "indefinite-knowledge",
+    "basic-coreference",
+    "conjunction",
+    "compound-coreference",
+    "time-reasoning",
+    "basic-deduction",
+    "basic-induction",
+    "positional-reasoning",
+    "size-reasoning",
+    "path-finding",
+    "agents-motivations",
+)
+WHERE = (
+    "The 20 tasks ship with the package (leave data.path empty); others, such as en-10k, are in "
+    "tasks_1-20_v1-2.tar.gz of the bAbI project: give the folder of one language and size."
+)
+
+
+class Question(NamedTuple):
+    """A question, what was told before it, and its answer."""
+
+    task: int  # 1 to 20
+    story: tuple[tuple[str, ...], ...]  # sentences, each a tuple of words
+    question: tuple[str, ...]
+    answer: str  # lists are one answer: "football,apple"
+
+
+class Sentences(NamedTuple):
+    """Stories by sentence, for a reader that looks back; the question is a sentence of its own."""
+
+    story: np.ndarray  # int32 [B, S, W]
+    words: np.ndarray  # int32 [B, S], length of each sentence
+    sentences: np.ndarray  # int32 [B], length of each story
+    question: np.ndarray  # int32 [B, W]
+    question_words: np.ndarray  # int32 [B]
+
+
+class Passage(NamedTuple):
+    """Stories word by word and then the question, for a reader that reads once."""
+
+    words: np.ndarray  # int32 [B, T]
+    lengths: np.ndarray  # int32 [B]
+
+
+class Questions(NamedTuple):
+    """A batch."""
+
+    text: Any  # Sentences or Passage, as the reader wants it
+    answer: np.ndarray  # int32 [B], class of the right answer
+    task: np.ndarray  # int32 [B], 1 to 20; EMPTY where the row has no question
+
+
+def tokenize(text: str) -> tuple[str, ...]:
+    """Words in lower case, without punctuation.
+
+    >>> tokenize("Where is Mary?")
+    ('where', 'is', 'mary')
+    """
+    return tuple(re.findall(r"[^\s.,;:?!]+", text.lower()))
+
+
+def parse(text: str, task: int) -> list[list[Question]]:
+    """The questions of each story in a file.
+
+    Raises:
+        ValueError: If a line is none of the two kinds; the message quotes it.
+
+    >>> parse("1 Mary went out.\\n2 Where is Mary?\\tgarden\\t1\\n", task=1)
+    [[Question(task=1, story=(('mary', 'went', 'out'),), question=('where', 'is', 'mary'), answer='garden')]]
+    """
+    stories: list[list[Question]] = []
+    told: list[tuple[str, ...]] = []
+    for row, line in enumerate(text.splitlines(), start=1):
+        number, _, rest = line.strip().partition(" ")
+        first, *answer = rest.split("\t")
+        if not number.isdecimal() or not tokenize(first) or (not stories and number != "1"):
+            fail("data.path", "lines such as '1 Mary went out.', from 1 on", Said(f"line {row} of qa{task}: {line!r}"))
+        if number == "1":
+            stories.append([])
+            told = []
+        if answer:
+            stories[-1].append(Question(task, tuple(told), tokenize(first), answer[0].strip()))
+        else:
+            told.append(tokenize(first))
+    return stories
+
+
+def read_questions(path: str, tasks: Sequence[int]) -> dict[tuple[int, str], list[list[Question]]]:
+    """The questions by story of each task and split, "train" or "test"; an empty path: the data of the package.
+
+    All files are read at once, since an archive is unpacked from its beginning for each reading.
+    """
+    source = path or str(DATA / "babi_en.tar.xz")
+    names = {(task, split): f"qa{task}_{NAMES[task - 1]}_{split}.txt" for task in tasks for split in ("train", "test")}
+    texts = read_sources(source, list(names.values()), WHERE)
+    return {(task, split): parse(as_text(texts[name], name, WHERE), task) for (task, split), name in names.items()}
+
+
+def hold_out(stories: list[list[Question]]) -> tuple[list[Question], list[Question]]:
+    """Training and validation questions: the stories that begin within the last tenth of the questions validate."""
+    first = np.cumsum([0, *map(len, stories)])  # index of each story's first question
+    cut = np.searchsorted(first, first[-1] * 9 / 10)
+    return [q for story in stories[:cut] for q in story], [q for story in stories[cut:] for q in story]
+
+
+def sentences(stories: Sequence[np.ndarray], questions: Sequence[np.ndarray], rows: np.ndarray) -> Sentences:
+    """The stories [S, W] and questions [W] with the indices `rows`; a 0 in them is no word."""
+    story, lengths = pad(stories, rows, _size(stories, rows))
+    question = np.stack([questions[row] * (row != EMPTY) for row in rows])
+    return Sentences(story, _count(story), lengths, question, _count(question))
+
+
+def passages(texts: Sequence[np.ndarray], rows: np.ndarray) -> Passage:
+    """The texts with the indices `rows`."""
+    return Passage(*pad(texts, rows, _size(texts, rows)))
+
+
+def _size(sequences: Sequence[np.ndarray], rows: np.ndarray) -> int:
+    """The next power of two, 4 or more: each size is a compilation, and lengths go from 2 to hundreds."""
+    return max(4, 1 << (max((len(sequences[row]) for row in rows if row != EMPTY), default=1) - 1).bit_length())
+
+
+def _count(words: np.ndarray) -> np.ndarray:
+    return (words != 0).sum(-1, dtype=np.int32)

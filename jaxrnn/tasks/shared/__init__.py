@@ -1,0 +1,1 @@
+"""What several applications share: layers around the recurrence, words, pictures, data that ships."""

@@ -1,0 +1,59 @@
+"""Files of pictures and films, opened so that each thing that may be wrong with them is one error."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+
+from jaxrnn.base.errors import Said, fail
+
+Source = str | Path | io.BytesIO
+MOST_PIXELS = 40_000_000  # a camera's; a few bytes can ask for many more
+DAMAGED = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+
+
+def name_of(source: Source) -> str:
+    """For a message; what came out of an archive has none."""
+    return "one of a data set" if isinstance(source, io.BytesIO) else repr(str(source))
+
+
+@contextmanager
+def opened(source: Source, argument: str, expected: str, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """A picture or film of one of some formats, whatever its name; to decode it is for the block.
+
+    Pillow knows formats for which it starts other programs: those asked for are the only ones that are tried.
+
+    Raises:
+        ValueError: If it is none, is damaged, or has more than 40 million pixels; it names the argument.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of metadata, which is not read
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(source, formats=formats) as file:
+                if file.width * file.height > MOST_PIXELS:
+                    fail(argument, f"of {MOST_PIXELS:,} pixels or fewer", Said(f"{file.width} x {file.height}"))
+                yield file
+    except DAMAGED as error:
+        if str(error).startswith(f"`{argument}` must be "):
+            raise
+        fail(argument, expected, Said(f"{name_of(source)} ({error})"))

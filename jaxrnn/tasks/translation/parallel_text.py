@@ -1,0 +1,142 @@
+"""Sentence pairs: where they come from, and batches of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.shipped import DATA
+from jaxrnn.train import END, START, UNKNOWN, Vocabulary, pad, read_text
+from jaxrnn.train.options import check
+from jaxrnn.train.task import recalled
+
+WHERE = (
+    "Multi30k is at https://github.com/multi30k/dataset, folder data/task1/tok; any folder will do that has two files "
+    "of equally many lines for each part, named PART.LANGUAGE."
+)
+
+
+class Pairs(NamedTuple):
+    """A batch of sentence pairs; rows first."""
+
+    source: np.ndarray  # int32 [B, S]
+    source_lengths: np.ndarray  # int32 [B]
+    target: np.ndarray  # int32 [B, T], END behind each sentence
+    target_lengths: np.ndarray  # int32 [B], END counted; 0 where a row holds no pair
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The sentence pairs.
+
+    Args:
+        path: Folder or archive with the files; none for the English-Japanese pairs that ship with the package.
+        source: Language to translate from, the end of its files' names.
+        target: Language to translate into.
+        training: Beginning of the names of the training files; so the next two.
+        validation: Of the validation files.
+        test: Of the test files.
+        at_least: Words seen less often in training are <unk>.
+        batch: B, the pairs of a batch.
+        longest: Words that a translation has at most; training pairs with a longer sentence are left out.
+    """
+
+    path: str = ""
+    source: str = "en"
+    target: str = "ja"
+    training: str = "train"
+    validation: str = "dev"
+    test: str = "test"
+    at_least: int = 2
+    batch: int = 64
+    longest: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("source", "target", "training", "validation", "test"):
+            check(bool(getattr(self, name)), f"data.{name}", "the name of a language or file", "''")
+        check(
+            self.source != self.target, "data.target", f"another language than data.source {self.source!r}", self.target
+        )
+        for name in ("at_least", "batch", "longest"):
+            check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
+
+
+@dataclass(frozen=True)
+class ParallelText:
+    """Sentences in two languages, line by line."""
+
+    options: DataOptions
+    learned: str = ""
+
+    def sentences(self, split: str) -> tuple[list[list[str]], list[list[str]]]:
+        """Source and target sentences of a part, `training`, `validation` or `test`, as words.
+
+        Raises:
+            ValueError: If a file is missing or damaged, or two files do not have equally many lines.
+        """
+        if split not in self._kept:
+            languages = (self.options.source, self.options.target)
+            names = [f"{getattr(self.options, split)}.{language}" for language in languages]
+            source, target = (self._lines(name) for name in names)
+            if len(source) != len(target):
+                fail(
+                    "data.path",
+                    f"{names[0]} and {names[1]} with equally many lines",
+                    Said(f"{len(source)} and {len(target)}"),
+                )
+            self._kept[split] = source, target
+        return self._kept[split]
+
+    @cached_property
+    def _kept(self) -> dict[str, tuple[list[list[str]], list[list[str]]]]:
+        return {}
+
+    def _lines(self, name: str) -> list[list[str]]:
+        path = self.options.path or str(DATA / "small_parallel_enja")
+        text = read_text(path, name, WHERE)
+        return [line.split() for line in text.removesuffix("\n").split("\n")]
+
+    @cached_property
+    def vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
+        """The words of both languages, as the training sentences have them."""
+        known = recalled(self.learned, "vocabularies")
+        if known is not None:
+            of_source, of_target = (Vocabulary(tuple(tokens)) for tokens in known)
+            return of_source, of_target
+        source, target = self.sentences("training")
+        least = self.options.at_least
+        return (
+            Vocabulary.of(source, special=(UNKNOWN,), at_least=least),
+            Vocabulary.of(target, special=(UNKNOWN, START, END), at_least=least),
+        )
+
+    def encoded(self, split: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Sentences of a part as numbers, END behind each target sentence; those for training only if not too long."""
+        source, target = self.vocabularies
+        longest = self.options.longest if split == "training" else None
+        pairs = [
+            (source.encode(s), target.encode([*t, END]))
+            for s, t in zip(*self.sentences(split), strict=True)
+            if longest is None or max(len(s), len(t)) <= longest
+        ]
+        check(bool(pairs), "data.longest", "a length that some training sentences keep to", longest)
+        return [s for s, _ in pairs], [t for _, t in pairs]
+
+    def words(self, text: str) -> list[str]:
+        """A sentence as the corpora have it: lower case, punctuation apart.
+
+        >>> ParallelText(DataOptions()).words("Hello, World.")
+        ['hello', ',', 'world', '.']
+        """
+        return re.sub(r"([.,!?;:])(?=\s|[.,!?;:]|$)", r" \1 ", text.lower()).split()
+
+
+def to_batch(source: Sequence[np.ndarray], target: Sequence[np.ndarray], rows: np.ndarray) -> Pairs:
+    """The pairs with the indices `rows`, padded."""
+    return Pairs(*pad(source, rows), *pad(target, rows))

@@ -1,0 +1,36 @@
+"""Signals that ask a training to save and stop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from types import FrameType
+
+
+class StopRequest:
+    """Remembers the stop signal: SIGTERM, a scheduler's notice, or Ctrl-C. A second Ctrl-C stops at once.
+
+    Args:
+        noted: signals that came before, from whoever listened then.
+    """
+
+    def __init__(self, noted: Sequence[int] = ()) -> None:
+        self.signal: int | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+        for before in noted:
+            self._note(before)
+
+    @property
+    def requested(self) -> bool:
+        """Whether a stop signal has come."""
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """0 after SIGTERM: all is saved, as it was asked. 130 after Ctrl-C, so that a shell script stops too."""
+        return 128 + signal.SIGINT if self.signal == signal.SIGINT else 0
+
+    def _note(self, number: int, frame: FrameType | None = None) -> None:
+        self.signal = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
