@@ -33,7 +33,7 @@ from jaxrnn.layer import Parameter as Parameter
 from jaxrnn.reports import checkify as checkify
 from jaxrnn.roles import labels as labels
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BidirectionalCarry",
