@@ -26,6 +26,6 @@ gradients = [
     for backend in ("native", "reference")
 ]
 jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-4), *gradients)
-for command in (["--help"], ["train", "char_lm", "--train.steps", "20", "--run", "run"]):
+for command in (["--help"], ["train", "char_lm", "--loop.steps", "20", "--run", "run"]):
     subprocess.run(["jaxrnn", *command], check=True, stdout=subprocess.DEVNULL)
 print(f"jaxrnn {jaxrnn.__version__} runs natively from {Path(jaxrnn.__file__).parent}")

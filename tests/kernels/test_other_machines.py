@@ -88,7 +88,7 @@ def test_values_and_gradients(name: str, dtype: Any, run_there: Any, monkeypatch
     monkeypatch.setattr(primitive, "_native", note)
     monkeypatch.setattr(primitive, "_jitted", there)
     cell, rng = CELLS[name](37), np.random.default_rng(0)
-    params = {n: rng.standard_normal(p.shape).astype(dtype) / 4 for n, p in cell.declare(5).items()}
+    params = {n: rng.standard_normal(p.shape).astype(dtype) / 8 for n, p in cell.declare(5).items()}
     xs, w = rng.standard_normal((19, 7, 5)).astype(dtype), rng.standard_normal((19, 7, 37)).astype(dtype)
 
     def loss(params: Any, xs: Any, backend: str) -> Any:

@@ -64,7 +64,8 @@ def build() -> str | None:
 def build_for(tag: str, library: Path) -> str | None:
     """Compile the library for one of `TARGETS`; the reason where it does not compile."""
     zig = [sys.executable, "-m", "ziglang", "c++", "-target", TARGETS[tag]]
-    reason = _compile(zig, instruction_sets(TARGETS[tag].partition("-")[0]), library, "-s")
+    name = (f"-Wl,-install_name,@rpath/{library.name}",) if "macosx" in tag else ()  # not the path where it is made
+    reason = _compile(zig, instruction_sets(TARGETS[tag].partition("-")[0]), library, "-s", *name)
     if reason is None and tag.startswith("win"):
         _take_the_date_out(library)
     return reason
