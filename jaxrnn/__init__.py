@@ -44,7 +44,7 @@ if _TYPE_CHECKING:
     from jaxrnn import linen as linen
     from jaxrnn import nnx as nnx
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BidirectionalCarry",

@@ -1,6 +1,7 @@
 """Compiles the library beside this file, whenever the package is installed: `python -m jaxrnn.kernels.native.build`.
 
-The elementwise loops and products are compiled once for each instruction set of x86; the library picks at run time.
+The elementwise loops and products are compiled once for each instruction set of x86; the library picks at run time. A
+release compiles it for each of `TARGETS`, by one compiler that knows them all.
 """
 
 from __future__ import annotations
@@ -20,16 +21,33 @@ HERE = Path(__file__).parent
 LIBRARY = HERE / "libjaxrnn.native.so"  # two dots: no module of Python's, for what imports all there are
 NOTE = HERE / "not_built.txt"  # why there is no library, for `jaxrnn.explain`
 
-# Without errno and traps the compiler may vectorise square roots and selections; results stay IEEE's.
-FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-w")
+# Without errno and traps the compiler may vectorise square roots and selections; results stay IEEE's. To multiply and
+# add at once is every compiler's default but Clang's.
+SHOWN = ("-fvisibility=hidden", "-w")
+FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", *SHOWN)
 AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma", "-mprefer-vector-width=512")
-SETS = {"baseline": ()} | (
-    {"avx2": ("-mavx2", "-mfma"), "avx512": AVX512} if platform.machine() in ("x86_64", "AMD64") else {}
-)
+
+
+def instruction_sets(machine: str) -> dict[str, tuple[str, ...]]:
+    """Those that the loops are compiled for, with their flags."""
+    x86 = {"avx2": ("-mavx2", "-mfma"), "avx512": AVX512} if machine in ("x86_64", "AMD64") else {}
+    return {"baseline": ()} | x86
+
+
+SETS = instruction_sets(platform.machine())
+
+# A wheel's tag and what zig calls that platform: as old as those that jaxlib's own wheels are for.
+TARGETS = {
+    "manylinux_2_27_x86_64": "x86_64-linux-gnu.2.27",
+    "manylinux_2_27_aarch64": "aarch64-linux-gnu.2.27",
+    "macosx_11_0_arm64": "aarch64-macos.11.0",
+    "win_amd64": "x86_64-windows-gnu",
+}
+ZIG = "ziglang==0.17.1"  # Clang with the headers and libraries of all platforms, as a package of Python's
 
 
 def build() -> str | None:
-    """Compile the library, or leave a note why not.
+    """Compile the library for this machine, or leave a note why not.
 
     Returns:
         None, or the reason why there is no library.
@@ -41,6 +59,24 @@ def build() -> str | None:
         LIBRARY.unlink(missing_ok=True)
         NOTE.write_text(reason + "\n")
     return reason
+
+
+def build_for(tag: str, library: Path) -> str | None:
+    """Compile the library for one of `TARGETS`; the reason where it does not compile."""
+    zig = [sys.executable, "-m", "ziglang", "c++", "-target", TARGETS[tag]]
+    name = (f"-Wl,-install_name,@rpath/{library.name}",) if "macosx" in tag else ()  # not the path where it is made
+    reason = _compile(zig, instruction_sets(TARGETS[tag].partition("-")[0]), library, "-s", *name)
+    if reason is None and tag.startswith("win"):
+        _take_the_date_out(library)
+    return reason
+
+
+def _take_the_date_out(library: Path) -> None:
+    """Windows's libraries say when they were linked: without, the same sources give the same bytes."""
+    content = bytearray(library.read_bytes())
+    header = int.from_bytes(content[0x3C:0x40], "little")
+    content[header + 8 : header + 12] = bytes(4)
+    library.write_bytes(content)
 
 
 def _build() -> str | None:
@@ -56,26 +92,29 @@ def _build() -> str | None:
         return (
             "no C++ compiler was found when jaxrnn was installed (g++, clang++ or $CXX); install one, then jaxrnn again"
         )
+    return _compile(compiler, SETS, LIBRARY)
+
+
+def _compile(compiler: Sequence[str], sets: dict[str, tuple[str, ...]], library: Path, *options: str) -> str | None:
     try:
         import jaxlib
     except ImportError:
         return "jaxlib, whose headers it needs, was not there when jaxrnn was installed"
     headers = Path(jaxlib.__file__).parent / "include"
-    with tempfile.TemporaryDirectory(dir=HERE) as folder:
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         out = Path(folder)
-        jobs = [
+        jobs: list[list[str | Path]] = [
             [*compiler, *FLAGS, *flags, f"-DJAXRNN_LOOPS=loops_{name}", "-c", "src/loops.cc", "-o", out / f"{name}.o"]
-            for name, flags in SETS.items()
+            for name, flags in sets.items()
         ]
         jobs.append([*compiler, *FLAGS, "-isystem", headers, "-c", "src/handler.cc", "-o", out / "handler.o"])
         objects = [job[-1] for job in jobs]
         with ThreadPoolExecutor() as pool:
             reasons = [r for r in pool.map(_run, jobs) if r]
-        reasons = reasons or [
-            r for r in [_run([*compiler, "-shared", *objects, "-pthread", "-o", out / LIBRARY.name])] if r
-        ]
+        link = [*compiler, "-shared", *options, *objects, "-pthread", "-o", out / library.name]
+        reasons = reasons or [r for r in [_run(link)] if r]
         if not reasons:
-            os.replace(out / LIBRARY.name, LIBRARY)  # at once: another process may have the old one open
+            os.replace(out / library.name, library)  # at once: another process may have the old one open
     return reasons[0] if reasons else None
 
 

@@ -13,9 +13,17 @@
 
 #include "operations.h"
 #include "plan.h"
+#include "processor.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
+
+// What the library shows to others; all else is hidden.
+#if defined(_WIN32)
+#define JAXRNN_SHOWN extern "C" __declspec(dllexport)
+#else
+#define JAXRNN_SHOWN extern "C" __attribute__((visibility("default")))
+#endif
 
 namespace jaxrnn {
 
@@ -28,10 +36,9 @@ namespace {
 
 const Loops& best_loops(bool single) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw"))
-    return single ? loops_avx512_f32 : loops_avx512_f64;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return single ? loops_avx2_f32 : loops_avx2_f64;
+  static const Processor processor;
+  if (processor.avx512) return single ? loops_avx512_f32 : loops_avx512_f64;
+  if (processor.avx2) return single ? loops_avx2_f32 : loops_avx2_f64;
 #endif
   return single ? loops_baseline_f32 : loops_baseline_f64;
 }
@@ -125,6 +132,7 @@ ffi::Error Run(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remainin
 
 }  // namespace
 
+JAXRNN_SHOWN XLA_FFI_Error* jaxrnn_run(XLA_FFI_CallFrame*);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxrnn_run, Run,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
@@ -135,10 +143,10 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxrnn_run, Run,
                                   .Attr<int64_t>("single"));
 
 // The version of the interface between XLA and this library.
-extern "C" int jaxrnn_interface() { return XLA_FFI_API_MAJOR * 1000 + XLA_FFI_API_MINOR; }
+JAXRNN_SHOWN int jaxrnn_interface() { return XLA_FFI_API_MAJOR * 1000 + XLA_FFI_API_MINOR; }
 
 // The names of the operations, in the order of their numbers.
-extern "C" const char* jaxrnn_operations() {
+JAXRNN_SHOWN const char* jaxrnn_operations() {
   return ""
 #define JAXRNN_NAME(name, ...) #name " "
       JAXRNN_OPERATIONS(JAXRNN_NAME, JAXRNN_NAME, JAXRNN_NAME)

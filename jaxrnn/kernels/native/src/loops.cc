@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "elementary.h"
@@ -16,8 +16,8 @@
 namespace jaxrnn {
 namespace {
 
-constexpr long kStrip = 512;  // elements that one instruction works on: its registers stay in the first-level cache
-constexpr long kWhole = 16;   // strips are worked on in multiples of this
+constexpr int64_t kStrip = 512;  // elements that one instruction works on: its registers stay in the first-level cache
+constexpr int64_t kWhole = 16;   // strips are worked on in multiples of this
 
 enum Operation : int64_t {
   kBeforeOperations = kFirstOperation - 1,
@@ -25,6 +25,18 @@ enum Operation : int64_t {
   JAXRNN_OPERATIONS(JAXRNN_NAME, JAXRNN_NAME, JAXRNN_NAME)
 #undef JAXRNN_NAME
 };
+
+constexpr size_t kLine = 64;  // bytes of a cache line
+struct Free {
+  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t(kLine)); }
+};
+
+// The iterations of the next loop do not depend on each other.
+#if defined(__clang__)
+#define JAXRNN_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define JAXRNN_INDEPENDENT _Pragma("GCC ivdep")
+#endif
 
 // One group of rows, from the first step to the last.
 template <class T>
@@ -37,8 +49,8 @@ class Group {
         group_(group),
         row0_(group * plan.rows / plan.groups),
         rows_((group + 1) * plan.rows / plan.groups - row0_),
-        memory_(static_cast<T*>(std::aligned_alloc(64, (plan.registers + plan.constants.count + 1) * kStrip * sizeof(T))),
-                &std::free),
+        memory_(static_cast<T*>(::operator new(
+            (plan.registers + plan.constants.count + 1) * kStrip * sizeof(T), std::align_val_t(kLine)))),
         registers_(plan.registers + plan.constants.count) {
     for (int64_t i = 0; i < plan.constants.count; ++i)
       std::fill_n(own(plan.registers + i), kStrip, static_cast<T>(plan.constants[i]));
@@ -136,24 +148,25 @@ class Group {
   }
 
   void elementwise(const Segment& segment, int64_t step, int64_t local) {
-    const long L = segment.length, together = std::max(1L, std::min<long>(rows_, kStrip / L));
-    for (long r = 0; r < rows_; r += together)
-      for (long j = 0; j < L; j += kStrip)
-        strip(segment, step, local, r, std::min<long>(together, rows_ - r), j, std::min(L - j, kStrip));
+    const int64_t L = segment.length, together = std::clamp<int64_t>(kStrip / L, 1, rows_);
+    for (int64_t r = 0; r < rows_; r += together)
+      for (int64_t j = 0; j < L; j += kStrip)
+        strip(segment, step, local, r, std::min(together, rows_ - r), j, std::min(L - j, kStrip));
   }
 
   // The instructions of a segment for columns [column, column + width) of `count` rows.
-  void strip(const Segment& segment, int64_t step, int64_t local, long row, long count, long column, long width) {
-    const long n = count * width, whole = (n + kWhole - 1) / kWhole * kWhole;
+  void strip(const Segment& segment, int64_t step, int64_t local, int64_t row, int64_t count, int64_t column,
+             int64_t width) {
+    const int64_t n = count * width, whole = (n + kWhole - 1) / kWhole * kWhole;
     for (int64_t i = segment.begin; i < segment.end; ++i) {
       const Instruction& at = plan_.code[i];
       switch (at.op) {
         case kLoad: {
           const Slot& slot = plan_.slots[at.a];
           if (slot.boolean) {
-            for (long r = 0; r < count; ++r) {
+            for (int64_t r = 0; r < count; ++r) {
               const unsigned char* from = address<unsigned char>(at.a, step, local, row + r) + at.b + column;
-              for (long k = 0; k < width; ++k) own(at.out)[r * width + k] = from[k] ? T(1) : T(0);
+              for (int64_t k = 0; k < width; ++k) own(at.out)[r * width + k] = from[k] ? T(1) : T(0);
             }
             registers_[at.out] = own(at.out);
             break;
@@ -162,12 +175,12 @@ class Group {
           const bool in_place = (count == 1 || slot.row_stride == width) && n == whole;
           registers_[at.out] = in_place ? from : own(at.out);
           if (!in_place)
-            for (long r = 0; r < count; ++r) std::copy_n(from + r * slot.row_stride, width, own(at.out) + r * width);
+            for (int64_t r = 0; r < count; ++r) std::copy_n(from + r * slot.row_stride, width, own(at.out) + r * width);
           break;
         }
         case kLoadScalar: {
           const bool boolean = plan_.slots[at.a].boolean;
-          for (long r = 0; r < count; ++r) {
+          for (int64_t r = 0; r < count; ++r) {
             const T value = boolean ? T(*(address<unsigned char>(at.a, step, local, row + r) + at.b) != 0)
                                     : *(address<T>(at.a, step, local, row + r) + at.b);
             std::fill_n(own(at.out) + r * width, width, value);
@@ -177,7 +190,7 @@ class Group {
         }
         case kStore: {
           T* to = address<T>(at.a, step, local, row) + at.b + column;
-          for (long r = 0; r < count; ++r)
+          for (int64_t r = 0; r < count; ++r)
             std::copy_n(registers_[at.out] + r * width, width, to + r * plan_.slots[at.a].row_stride);
           break;
         }
@@ -187,7 +200,7 @@ class Group {
     const T* in_b = registers_[at.b];                         \
     const T* in_c = registers_[at.c];                         \
     T* out = registers_[at.out] = own(at.out);                \
-    _Pragma("GCC ivdep") for (long k = 0; k < whole; ++k) {   \
+    JAXRNN_INDEPENDENT for (int64_t k = 0; k < whole; ++k) {  \
       [[maybe_unused]] const T a = in_a[k];                   \
       [[maybe_unused]] const T b = in_b[k];                   \
       [[maybe_unused]] const T c = in_c[k];                   \
@@ -217,7 +230,7 @@ class Group {
     return base + (step - slot.earlier) * slot.step_stride + (row0_ + row) * slot.row_stride;
   }
 
-  long stride(int64_t slot) const { return plan_.slots[slot].row_stride; }
+  int64_t stride(int64_t slot) const { return plan_.slots[slot].row_stride; }
   const T* packed(const Matrix& matrix) const {
     return reinterpret_cast<const T*>(buffers_[plan_.packed]) + matrix.offset;
   }
@@ -227,7 +240,7 @@ class Group {
   char* const* buffers_;
   const Share& share_;
   const int64_t group_, row0_, rows_;
-  std::unique_ptr<T, decltype(&std::free)> memory_;
+  std::unique_ptr<T, Free> memory_;
   std::vector<T*> registers_;  // an instruction's operand: a strip of our own, or a place in an array
 };
 

@@ -2,7 +2,7 @@
 // tiles, or for a single step read where it lies.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 
 namespace jaxrnn {
 namespace {
@@ -16,7 +16,7 @@ constexpr int kVectorBytes = 16, kTileRows = 4, kTileVectors = 2;  // 8 of 16
 #endif
 
 template <class T>
-constexpr long kPanel = 256 / sizeof(T);  // columns
+constexpr int64_t kPanel = 256 / sizeof(T);  // columns
 
 template <class T>
 struct Vector;
@@ -33,20 +33,21 @@ struct Vector<double> {
 template <class T>
 struct Left {
   const T* data;
-  long row_stride, k_stride;
+  int64_t row_stride, k_stride;
 };
 
 // c[r, :] = start[r, :] + sum_k a[r, k] * b[k, :] for R rows and the columns of NV vectors. What a sum starts from is
 // added last, so that it can be fetched meanwhile.
 template <class T, int R, int NV>
-inline void tile(long K, Left<T> a, const T* b, long b_stride, const T* start, long start_stride, T* c, long c_stride) {
+inline void tile(int64_t K, Left<T> a, const T* b, int64_t b_stride, const T* start, int64_t start_stride, T* c,
+                 int64_t c_stride) {
   using V = typename Vector<T>::type;
   constexpr int lanes = kVectorBytes / sizeof(T);
   V sum[R][NV] = {};
   if (start)
     for (int r = 0; r < R; ++r)
       for (int v = 0; v < NV; ++v) __builtin_prefetch(start + r * start_stride + v * lanes, 1);
-  for (long k = 0; k < K; ++k) {
+  for (int64_t k = 0; k < K; ++k) {
     V w[NV];
     for (int v = 0; v < NV; ++v) w[v] = *(const V*)(b + k * b_stride + v * lanes);
     for (int r = 0; r < R; ++r) {
@@ -60,8 +61,8 @@ inline void tile(long K, Left<T> a, const T* b, long b_stride, const T* start, l
 }
 
 template <class T, int NV>
-inline void rows_of_tile(long rows, long K, Left<T> a, const T* b, long b_stride, const T* start, long start_stride,
-                         T* c, long c_stride) {
+inline void rows_of_tile(int64_t rows, int64_t K, Left<T> a, const T* b, int64_t b_stride, const T* start,
+                         int64_t start_stride, T* c, int64_t c_stride) {
   switch (rows) {
 #define JAXRNN_ROWS(R) \
   case R:              \
@@ -73,15 +74,15 @@ inline void rows_of_tile(long rows, long K, Left<T> a, const T* b, long b_stride
 
 // One panel: all rows of C in the panel's columns. What the panel has beyond `columns` goes through a buffer.
 template <class T>
-void panel_product(long rows, long K, Left<T> a, const T* b, long b_stride, const T* start, long start_stride, T* c,
-                   long c_stride, long columns) {
-  constexpr long width = kTileVectors * kVectorBytes / sizeof(T);
-  for (long j = 0; j < columns; j += width) {
+void panel_product(int64_t rows, int64_t K, Left<T> a, const T* b, int64_t b_stride, const T* start,
+                   int64_t start_stride, T* c, int64_t c_stride, int64_t columns) {
+  constexpr int64_t width = kTileVectors * kVectorBytes / sizeof(T);
+  for (int64_t j = 0; j < columns; j += width) {
     const bool whole = columns - j >= width;
-    const long n = whole ? width : columns - j;
-    const long tiles = (rows + kTileRows - 1) / kTileRows;
-    for (long i = 0, r = 0; i < tiles; ++i) {
-      const long count = (rows - r) / (tiles - i);  // even tiles: 16 rows are 5 + 5 + 6, not 6 + 6 + 4
+    const int64_t n = whole ? width : columns - j;
+    const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+    for (int64_t i = 0, r = 0; i < tiles; ++i) {
+      const int64_t count = (rows - r) / (tiles - i);  // even tiles: 16 rows are 5 + 5 + 6, not 6 + 6 + 4
       const Left<T> part{a.data + r * a.row_stride, a.row_stride, a.k_stride};
       T* out = c + r * c_stride + j;
       const T* from = start ? start + r * start_stride + j : nullptr;
@@ -90,11 +91,11 @@ void panel_product(long rows, long K, Left<T> a, const T* b, long b_stride, cons
       } else {
         T buffer[kTileRows * width] = {};
         if (from)
-          for (long s = 0; s < count; ++s)
-            for (long q = 0; q < n; ++q) buffer[s * width + q] = from[s * start_stride + q];
+          for (int64_t s = 0; s < count; ++s)
+            for (int64_t q = 0; q < n; ++q) buffer[s * width + q] = from[s * start_stride + q];
         rows_of_tile<T, kTileVectors>(count, K, part, b + j, b_stride, buffer, width, buffer, width);
-        for (long s = 0; s < count; ++s)
-          for (long q = 0; q < n; ++q) out[s * c_stride + q] = buffer[s * width + q];
+        for (int64_t s = 0; s < count; ++s)
+          for (int64_t q = 0; q < n; ++q) out[s * c_stride + q] = buffer[s * width + q];
       }
       r += count;
     }
@@ -103,29 +104,31 @@ void panel_product(long rows, long K, Left<T> a, const T* b, long b_stride, cons
 
 // C [rows, N] = start + A [rows, K] B [K, N], B packed.
 template <class T>
-void multiply(long rows, long K, long N, const T* a, long a_stride, const T* packed, const T* start, long start_stride,
-              T* c, long c_stride) {
-  constexpr long P = kPanel<T>;
-  for (long j = 0; j < N; j += P)
+void multiply(int64_t rows, int64_t K, int64_t N, const T* a, int64_t a_stride, const T* packed, const T* start,
+              int64_t start_stride, T* c, int64_t c_stride) {
+  constexpr int64_t P = kPanel<T>;
+  for (int64_t j = 0; j < N; j += P)
     panel_product<T>(rows, K, {a, a_stride, 1}, packed + j * K, P, start ? start + j : nullptr, start_stride, c + j,
                      c_stride, N - j < P ? N - j : P);
 }
 
 // C [K, N] += A^T B for A [rows, K] and B [rows, >= N rounded up to a panel].
 template <class T>
-void accumulate(long rows, long K, long N, const T* a, long a_stride, const T* b, long b_stride, T* c, long c_stride) {
-  constexpr long P = kPanel<T>;
-  for (long j = 0; j < N; j += P)
+void accumulate(int64_t rows, int64_t K, int64_t N, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* c,
+                int64_t c_stride) {
+  constexpr int64_t P = kPanel<T>;
+  for (int64_t j = 0; j < N; j += P)
     panel_product<T>(K, rows, {a, 1, a_stride}, b + j, b_stride, c + j, c_stride, c + j, c_stride,
                      N - j < P ? N - j : P);
 }
 
 // Columns [first, last) of C [R, N] += A [R, Q] B [Q, N].
 template <class T, int R, int Q>
-inline void add_rows(const T* a, long a_stride, const T* b, long b_stride, T* c, long c_stride, long first, long last) {
+inline void add_rows(const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* c, int64_t c_stride, int64_t first,
+                     int64_t last) {
   using V = typename Vector<T>::type;
   constexpr int lanes = kVectorBytes / sizeof(T);
-  long j = first;
+  int64_t j = first;
   for (; j + lanes <= last; j += lanes) {
     V sum[R];
     for (int r = 0; r < R; ++r) sum[r] = *(const V*)(c + r * c_stride + j);
@@ -141,8 +144,8 @@ inline void add_rows(const T* a, long a_stride, const T* b, long b_stride, T* c,
 }
 
 template <class T, int Q>
-inline void add_rows(long rows, const T* a, long a_stride, const T* b, long b_stride, T* c, long c_stride, long first,
-                     long last) {
+inline void add_rows(int64_t rows, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* c, int64_t c_stride,
+                     int64_t first, int64_t last) {
   for (; rows >= 4; rows -= 4, a += 4 * a_stride, c += 4 * c_stride)
     add_rows<T, 4, Q>(a, a_stride, b, b_stride, c, c_stride, first, last);
   if (rows == 3) add_rows<T, 3, Q>(a, a_stride, b, b_stride, c, c_stride, first, last);
@@ -153,11 +156,11 @@ inline void add_rows(long rows, const T* a, long a_stride, const T* b, long b_st
 // Columns [first, last) of C = start + A B, B where it lies. To read B once is the whole cost: eight rows of it at a
 // time are as many streams for the processor to fetch ahead, and C stays in the first-level cache.
 template <class T>
-void multiply_in_place(long rows, long K, const T* a, long a_stride, const T* b, long b_stride, const T* start,
-                       long start_stride, T* c, long c_stride, long first, long last) {
-  for (long r = 0; r < rows; ++r)
-    for (long j = first; j < last; ++j) c[r * c_stride + j] = start ? start[r * start_stride + j] : T(0);
-  long k = 0;
+void multiply_in_place(int64_t rows, int64_t K, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
+                       const T* start, int64_t start_stride, T* c, int64_t c_stride, int64_t first, int64_t last) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t j = first; j < last; ++j) c[r * c_stride + j] = start ? start[r * start_stride + j] : T(0);
+  int64_t k = 0;
   for (; k + 8 <= K; k += 8) add_rows<T, 8>(rows, a + k, a_stride, b + k * b_stride, b_stride, c, c_stride, first, last);
   for (; k < K; ++k) add_rows<T, 1>(rows, a + k, a_stride, b + k * b_stride, b_stride, c, c_stride, first, last);
 }
@@ -165,18 +168,19 @@ void multiply_in_place(long rows, long K, const T* a, long a_stride, const T* b,
 // One panel of B [K, N] from a matrix [K, N], or from the transpose of a matrix [N, K]; zeros beyond N. The matrix may
 // be columns of a wider one, whose rows are `stride` apart.
 template <class T>
-void pack_panel(const T* matrix, long stride, long K, long N, bool transposed, long panel, T* packed) {
-  constexpr long P = kPanel<T>;
-  const long j0 = panel * P, n = N - j0 < P ? N - j0 : P;
+void pack_panel(const T* matrix, int64_t stride, int64_t K, int64_t N, bool transposed, int64_t panel, T* packed) {
+  constexpr int64_t P = kPanel<T>;
+  const int64_t j0 = panel * P, n = N - j0 < P ? N - j0 : P;
   T* out = packed + j0 * K;
   if (!transposed) {
-    for (long k = 0; k < K; ++k)
-      for (long j = 0; j < P; ++j) out[k * P + j] = j < n ? matrix[k * stride + j0 + j] : T(0);
+    for (int64_t k = 0; k < K; ++k)
+      for (int64_t j = 0; j < P; ++j) out[k * P + j] = j < n ? matrix[k * stride + j0 + j] : T(0);
     return;
   }
-  for (long k0 = 0; k0 < K; k0 += 16)  // a square at a time: both sides touch whole cache lines
-    for (long j = 0; j < P; ++j)
-      for (long k = k0; k < (k0 + 16 < K ? k0 + 16 : K); ++k) out[k * P + j] = j < n ? matrix[(j0 + j) * stride + k] : T(0);
+  for (int64_t k0 = 0; k0 < K; k0 += 16)  // a square at a time: both sides touch whole cache lines
+    for (int64_t j = 0; j < P; ++j)
+      for (int64_t k = k0; k < (k0 + 16 < K ? k0 + 16 : K); ++k)
+        out[k * P + j] = j < n ? matrix[(j0 + j) * stride + k] : T(0);
 }
 
 }  // namespace

@@ -1,0 +1,59 @@
+// The library's loops by themselves, for machines that are only emulated here: reads a call from a file, runs it on one
+// thread and writes the results behind each other. Compiled and run by test_other_machines.py.
+//
+// The file holds whole numbers of 8 bytes: whether its numbers are single; how long its tables are, and these; how many
+// constants, and these; how many buffers, how many of them are arguments, and the bytes of each. Then the arguments.
+
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "plan.h"
+
+namespace jaxrnn {
+extern const Loops loops_baseline_f32, loops_baseline_f64;
+}
+
+namespace {
+
+template <class T>
+std::vector<T> read(std::FILE* file, int64_t count) {
+  std::vector<T> values(count);
+  if (std::fread(values.data(), sizeof(T), count, file) != static_cast<size_t>(count)) std::exit(2);
+  return values;
+}
+
+int64_t number(std::FILE* file) { return read<int64_t>(file, 1)[0]; }
+
+}  // namespace
+
+int main(int, char** arguments) {
+  std::FILE* call = std::fopen(arguments[1], "rb");
+  const jaxrnn::Loops& loops = number(call) ? jaxrnn::loops_baseline_f32 : jaxrnn::loops_baseline_f64;
+  const auto tables = read<int64_t>(call, number(call));
+  const auto constants = read<double>(call, number(call));
+  jaxrnn::Plan plan;
+  if (!jaxrnn::read(tables.data(), tables.data() + tables.size(), plan)) return 3;
+  plan.constants = {constants.data(), static_cast<int64_t>(constants.size())};
+  const int64_t buffers = number(call), given = number(call);
+  const auto bytes = read<int64_t>(call, buffers);
+  std::vector<std::vector<char>> memory;
+  std::vector<char*> places;
+  for (int64_t i = 0; i < buffers; ++i) {
+    memory.push_back(i < given ? read<char>(call, bytes[i]) : std::vector<char>(bytes[i], 0x7f));
+    places.push_back(memory.back().data());
+  }
+  const jaxrnn::Share share = [](int64_t count, std::function<void(int64_t)> task) {
+    for (int64_t i = 0; i < count; ++i) task(i);
+  };
+  int64_t panels = 0;
+  for (const jaxrnn::Matrix& matrix : plan.matrices)
+    if (matrix.offset >= 0) panels += (matrix.N + loops.panel - 1) / loops.panel;
+  for (int64_t i = 0; i < panels; ++i) loops.pack(plan, places.data(), i);
+  for (int64_t i = 0; i < plan.groups; ++i) loops.run(plan, places.data(), i, share);
+  if (plan.sums.count > 0)
+    for (int64_t i = 0; i < plan.groups; ++i) loops.add(plan, places.data(), i, plan.groups);
+  std::FILE* results = std::fopen(arguments[2], "wb");
+  for (int64_t i = given; i < buffers; ++i) std::fwrite(places[i], 1, bytes[i], results);
+  return std::fclose(results);
+}
