@@ -267,7 +267,8 @@ class Babi:
         """Accuracies to compare with, by kind: what others published, or that of the commonest answer."""
         if self.data.set == "babi":
             return {name: dict(enumerate(values, start=1)) for name, values in PUBLISHED.items()}
-        return {"commonest answer": {kind: sets.commonest(self.questions, kind) for kind in self.data.chosen}}
+        read = {split: [*map(self._as_read, questions)] for split, questions in self.questions.items()}
+        return {"commonest answer": {kind: sets.commonest(read, kind) for kind in self.data.chosen}}
 
 
 @cache

@@ -24,7 +24,7 @@ Others = Mapping[str, Mapping[int, float]]  # accuracies of all kinds, by name
 
 
 def table(figures: Mapping[str, float], names: Sequence[str], others: Others) -> str:
-    """Accuracy by kind in a line each, beside others'; figures as `evaluate` gives them, names of the kinds from 1 on."""
+    """Accuracy by kind in a line each, beside others'; figures as `evaluate` gives them, names of kinds from 1 on."""
     kinds = _kinds(figures)
     lines = [f"{'':30}{'here':>7}" + "".join(f"{re.split(',| ', name)[0]:>10}" for name in others)]
     for kind in kinds:

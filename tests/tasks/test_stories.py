@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections import Counter
 from functools import cache
 from itertools import combinations
 
 import pytest
 
-from jaxrnn.tasks.stories import words
-from jaxrnn.tasks.stories.simulator import KINDS, SPLITS, simulate
+from jaxrnn.tasks.stories.simulator import KINDS, simulate
 from tests.tasks.story_solvers import solve
 
 SUM = ""

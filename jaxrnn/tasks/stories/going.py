@@ -10,6 +10,9 @@ from jaxrnn.tasks.stories.words import DAYS, GO, HE, PLACES, THEN
 from jaxrnn.tasks.stories.world import World
 
 QUESTIONS = 5
+HERE = ("{} is in the {}.", "{} went to the {}.", "{} came to the {}.")
+NOT_HERE = ("{} is not in the {}.", "{} is somewhere else than in the {}.")
+GONE = ("{} is no longer in the {}.", "{} has gone out of the {}.")
 
 
 def one_fact(draws: Draws, people: Sequence[str]) -> Story:
@@ -51,16 +54,16 @@ def negation(draws: Draws, people: Sequence[str]) -> Story:
     def tell() -> None:
         person = draws.one(cast)
         if draws.chance(0.4):
-            told = draws.one(("{} is not in the {}.", "{} is somewhere else than in the {}."))
+            told = draws.one(NOT_HERE)
             if person in here:
                 place = here.pop(person)[0]
-                told = draws.one(("{} is no longer in the {}.", "{} has gone out of the {}."))
+                told = draws.one(GONE)
             else:
                 place = draws.one([place for place in PLACES if place not in never[person]])
             never[person][place] = story.tell(told.format(person, place))
         else:
             place = draws.one([place for place in PLACES if place not in (*never[person], *here.get(person, ()))])
-            told = draws.one(("{} is in the {}.", "{} went to the {}.", "{} came to the {}."))
+            told = draws.one(HERE)
             here[person], never[person] = (place, story.tell(told.format(person, place))), {}
 
     for n in range(QUESTIONS):
@@ -94,11 +97,9 @@ def perhaps(draws: Draws, people: Sequence[str]) -> Story:
                 told = f"{person} is either in the {either[0]} or in the {either[1]}."
             else:
                 either = either[:1]
-                told = draws.one(("{} is in the {}.", "{} went to the {}.", "{} came to the {}.")).format(
-                    person, *either
-                )
+                told = draws.one(HERE).format(person, *either)
             places[person] = either, story.tell(told)
-        asked = {"yes": [], "no": [], "maybe": []}  # type: dict[str, list[tuple[str, str]]]
+        asked: dict[str, list[tuple[str, str]]] = {"yes": [], "no": [], "maybe": []}
         for person, (known, _) in places.items():
             asked["maybe" if len(known) == 2 else "yes"] += [(person, place) for place in known]
             asked["no"] += [(person, place) for place in PLACES if place not in known]

@@ -15,7 +15,7 @@ class DataOptions:
     """The questions.
 
     Args:
-        set: simulated, stories told by the package; babi, the 40 files of one language and size; reasoning, three tables.
+        set: simulated, told by the package; babi, the 40 files of one language and size; reasoning, three tables.
         path: Of the latter two: a folder or archive with their files.
         tasks: Numbers of the kinds to train on and to be tested on (empty: all of the set).
         questions: Of the simulated: how many of each kind to train on, a multiple of 20.

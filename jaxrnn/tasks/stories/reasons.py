@@ -24,7 +24,7 @@ def deduction(draws: Draws, people: Sequence[str]) -> Story:
 
 
 def induction(draws: Draws, people: Sequence[str]) -> Story:
-    """16: what probably holds for someone, as it holds for another of the trade: within a story no trade has two colours."""
+    """16: what probably holds for someone, as for another of the trade: in a story no trade has two colours."""
     story = Story()
     trades, cast = draws.some(TRADES, 3), draws.some(people, 5)
     wears = dict(zip(trades, draws.some(COLOURS, 3), strict=True))

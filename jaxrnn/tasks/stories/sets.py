@@ -1,4 +1,4 @@
-"""The sets of questions about stories: told by the simulator, out of bAbI's files, or out of those of reasoning games."""
+"""The sets of questions about stories: told by the simulator, of bAbI's files, or of the package reasoning-gym."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ BABI = (
     "language and size."
 )
 REASONING = (
-    "A line of these files is kind, tab, sentences separated by ' | ', tab, question, tab, answer; they are made by the "
-    "generators of the package reasoning-gym."
+    "A line of train.tsv, valid.tsv and test.tsv is kind, tab, sentences separated by ' | ', tab, question, tab, "
+    "answer; the generators of the package reasoning-gym make such questions."
 )
 Splits = dict[str, list[Question]]  # "train", "validation" and "test"
 
 
 def read(which: str, path: str, kinds: Sequence[int], questions: int, seed: int) -> dict[int, Splits]:
-    """The questions of each kind: `which` of the sets of `KINDS`; path, or questions and seed, as the set needs them."""
+    """The questions of each kind in one of the sets of `KINDS`, which is made by questions and seed, or has a path."""
     if which == "simulated":
         return {kind: simulated(kind, questions, seed) for kind in kinds}
     return {"babi": babi, "reasoning": reasoning}[which](path, kinds)

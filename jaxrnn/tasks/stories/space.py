@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 from jaxrnn.tasks.stories.draws import Draws
 from jaxrnn.tasks.stories.teller import Story
@@ -55,7 +55,7 @@ def sizes(draws: Draws, _people: Sequence[str]) -> Story:
     """18: whether one fits inside another, by the sizes of those between them."""
     story = Story()
     boxes = draws.some(BOXES, 5)  # from small to big
-    pairs = [*zip(boxes, boxes[1:], strict=False)]
+    pairs = [*pairwise(boxes)]
     if draws.chance(1 / 2):
         first = draws.below(3)
         pairs.append((boxes[first], boxes[first + 2]))
@@ -63,13 +63,11 @@ def sizes(draws: Draws, _people: Sequence[str]) -> Story:
     for small, big in draws.mixed(pairs):
         told = draws.one((f"The {small} fits inside the {big}.", f"The {big} is bigger than the {small}."))
         lines[small, big] = story.tell(told), ""
-    known = [
-        (small, big, _ways(lines, small)[big]) for small, big in combinations(boxes, 2) if (small, big) not in lines
-    ]
+    unsaid = [pair for pair in combinations(boxes, 2) if pair not in lines]
     asks = {
         answer: [
-            (question, way)
-            for small, big, way in known
+            (question, _ways(lines, small)[big])
+            for small, big in unsaid
             for one, other in [(small, big) if answer == "yes" else (big, small)]
             for question in (f"Does the {one} fit inside the {other}?", f"Is the {other} bigger than the {one}?")
         ]
@@ -92,7 +90,7 @@ def paths(draws: Draws, _people: Sequence[str]) -> Story:
     for start, end in permutations(plan, 2):
         way = _route(lines, start).get(end, [])
         if len(way) == 3:
-            steps = [_side(plan, SIDES, two, one) for one, two in zip(way, way[1:], strict=False)]
+            steps = [_side(plan, SIDES, two, one) for one, two in pairwise(way)]
             asks.append((f"How do you get from the {start} to the {end}?", ",".join(steps), _ways(lines, start)[end]))
     for question, answer, support in draws.some(asks, 2):
         story.ask(question, answer, support)
@@ -148,7 +146,4 @@ def _route(lines: Mapping[tuple[str, str], tuple[int, str]], start: str) -> dict
 def _ways(lines: Mapping[tuple[str, str], tuple[int, str]], start: str) -> dict[str, list[int]]:
     """The lines of those ways."""
     number = {frozenset(pair): line for pair, (line, _) in lines.items()}
-    return {
-        end: [number[frozenset(step)] for step in zip(way, way[1:], strict=False)]
-        for end, way in _route(lines, start).items()
-    }
+    return {end: [number[frozenset(step)] for step in pairwise(way)] for end, way in _route(lines, start).items()}
