@@ -76,8 +76,9 @@ class Babi:
     @cached_property
     def questions(self) -> dict[str, list[Question]]:
         """The questions of each split, task by task."""
+        data = self.data
         found: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
-        for task, read in _read(self.data).items():
+        for task, read in _read(data.set, data.path, data.chosen, data.questions, data.story_seed).items():
             for split, questions in read.items():
                 if not questions:
                     fail(
@@ -94,10 +95,10 @@ class Babi:
 
     def _as_read(self, question: Question) -> Question:
         """A question as the reader sees it."""
-        numbers = self._numbers(question)
-        story = tuple(names.put(numbers, sentence) for sentence in question.story)
-        answer = numbers.get(question.answer.lower(), question.answer)
-        return Question(question.task, story, names.put(numbers, question.question), answer)
+        if not (numbers := self._numbers(question)):
+            return question
+        *story, asked = names.put(numbers, (*question.story, question.question))
+        return Question(question.task, (*story,), asked, numbers.get(question.answer.lower(), question.answer))
 
     def contents(self, split: str) -> Any:
         """The questions of a part."""
@@ -271,7 +272,4 @@ class Babi:
         return {"commonest answer": {kind: sets.commonest(read, kind) for kind in self.data.chosen}}
 
 
-@cache
-def _read(data: DataOptions) -> dict[int, sets.Splits]:
-    """Read or told once a process."""
-    return sets.read(data.set, data.path, data.chosen, data.questions, data.story_seed)
+_read = cache(sets.read)  # once a process

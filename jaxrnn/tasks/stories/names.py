@@ -25,10 +25,10 @@ def numbered(sentences: Iterable[tuple[str, ...]]) -> dict[str, str]:
     return {name: f"person{n}" for n, name in enumerate(names, start=1)}
 
 
-def put(numbers: Mapping[str, str], sentence: Iterable[str]) -> tuple[str, ...]:
-    """A sentence with its names by number.
+def put(numbers: Mapping[str, str], sentences: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Sentences with their names by number.
 
-    >>> put({"tom": "person2"}, ("tom", "left"))
-    ('person2', 'left')
+    >>> put({"tom": "person2"}, [("tom", "left"), ("why",)])
+    (('person2', 'left'), ('why',))
     """
-    return tuple(numbers.get(word, word) for word in sentence)
+    return tuple(tuple([numbers.get(word, word) for word in sentence]) for sentence in sentences)

@@ -71,9 +71,10 @@ def _keys(story: Story) -> Iterator[tuple[tuple[str, ...], ...]]:
     """Each question with what was told before it: names by number, and sentences in the alphabet's order."""
     told = [_words(sentence) for sentence in story.told]
     numbers = numbered(told)
-    told = [put(numbers, sentence) for sentence in told]
-    for count, question in story.asked:
-        yield (put(numbers, _words(question)), *sorted(told[:count]))
+    sentences = put(numbers, told)
+    asked = put(numbers, [_words(question) for _, question in story.asked])
+    for (count, _), question in zip(story.asked, asked, strict=True):
+        yield (question, *sorted(sentences[:count]))
 
 
 def _words(sentence: str) -> tuple[str, ...]:
