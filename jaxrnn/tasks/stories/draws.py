@@ -21,7 +21,7 @@ class Draws:
 
     >>> draws = Draws(0)
     >>> draws.below(10), draws.one("abc"), draws.some("abcdef", 3)
-    (8, 'c', ['c', 'b', 'e'])
+    (8, 'c', ['c', 'a', 'e'])
     """
 
     def __init__(self, seed: int) -> None:

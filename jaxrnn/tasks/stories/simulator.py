@@ -49,7 +49,10 @@ def simulate(kind: int, questions: int, seed: int) -> dict[str, str]:
         questions: How many to train on, a multiple of `EACH`. What is held out depends on `kind` and `seed` alone.
         seed: 0 or more.
 
-    >>> print(simulate(1, 20, seed=0)["train"][:91])
+    >>> print("\\n".join(simulate(1, 20, seed=0)["train"].splitlines()[:3]))
+    1 Hugo came to the stable.
+    2 Hugo went to the bakery.
+    3 Hugo headed for the attic.
     """
     tell, asks = KINDS[kind]
     seen: set[tuple[tuple[str, ...], ...]] = set()
