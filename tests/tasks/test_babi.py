@@ -62,6 +62,7 @@ def test_what_is_no_story_is_quoted(text):
         parse(text, task=1)
 
 
+@pytest.mark.usefixtures("unchecked")  # a million choices, each a call
 def test_every_kind_has_its_questions():
     task = Babi(ModelOptions(), DataOptions(questions=100))
     assert [len(task.questions[split]) for split in ("train", *task.splits)] == [2000, 4000, 20000]
