@@ -158,9 +158,9 @@ def which_day(sentences, question):
 
 
 def pet(sentences, question):
-    (who,) = read(r"What does (\w+) keep\?", question)
-    rules = dict(found for s in sentences if (found := read(r"(\w+)s keep (\w+)s\.", s)))
-    return rules[dict(found for s in sentences if (found := read(r"(\w+) is a (\w+)\.", s)))[who].capitalize()]
+    (who,) = read(r"Which pet does (\w+) keep\?", question)
+    rules = dict(found for s in sentences if (found := read(r"Every (\w+) keeps a pet (\w+)\.", s)))
+    return rules[dict(found for s in sentences if (found := read(r"(\w+) is a (\w+)\.", s)))[who]]
 
 
 def colour(sentences, question):

@@ -225,10 +225,10 @@ def test_people_are_read_by_number_and_the_answer_too():
     ("story", "question", "message"),
     [
         (["the kitchin lies just north"], "what lies north?", "got 'kitchin'. Did you mean 'kitchen'?"),
-        (["Anna is a baker", "Marry is a baker"], "what does Anna keep?", "got 'marry'. Did you mean 'mary'?"),
+        (["Anna is a baker", "Marry is a baker"], "which pet does Anna keep?", "got 'marry'. Did you mean 'mary'?"),
         (
             ["Anna is a baker", "Ben is a baker", "Tom is a baker", "Mary is a baker"],
-            "what does Carl keep?",
+            "which pet does Carl keep?",
             "must be 4 people or fewer, got anna, ben, tom, mary, carl",
         ),
         ([], "what is zzz?", "got 'zzz'."),

@@ -95,7 +95,7 @@ def test_a_wrong_answer_would_be_found():
 OTHER = {"garden": "cellar", "cellar": "garden", "no longer": "not", "either": "either"}
 
 # The most that always giving one answer may be worth, in per cent: about 50 where two answers are equally likely.
-CHANCE = {6: 54, 7: 38, 8: 26, 9: 54, 10: 43, 17: 55, 18: 54} | {5: 12, 15: 30, 16: 20}
+CHANCE = {6: 54, 7: 38, 8: 26, 9: 54, 10: 43, 17: 55, 18: 54} | {5: 12, 15: 20, 16: 20}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -107,9 +107,7 @@ def test_no_answer_is_a_good_guess(kind):
 
 
 NO_NAMES = {
-    *re.findall(
-        r"\w+", "The On Then After A Soon Every Is Where What Which Who Why How Does To Bakers Sailors Weavers Farmers"
-    ),
+    *re.findall(r"\w+", "The On Then After A Soon Every Is Where What Which Who Why How Does To Every"),
     *words.DAYS,
 }
 
@@ -153,7 +151,7 @@ def test_a_seed_gives_the_same_stories_on_every_machine():
     for kind in KINDS:
         for text in texts(kind).values():
             found.update(text.encode())
-    assert found.hexdigest() == "269bcc71e1ab6c1620e0c6ec15b466ceba4627cb2adf73a9a9875eeeebe20677"
+    assert found.hexdigest() == "83d3ce6c82fcfd1a2a051d39eb08cff0eef848671c98c43ddeb56998919e7ab4"
 
 
 def test_choices_are_fair():

@@ -10,16 +10,16 @@ from jaxrnn.tasks.stories.words import ANIMALS, COLOURS, GO, MOTIVES, TAKE, TRAD
 
 
 def deduction(draws: Draws, people: Sequence[str]) -> Story:
-    """15: what holds for someone, as it holds for all of the trade: rules first, then who is what."""
+    """15: what holds for someone, as it holds for all of the trade."""
     story = Story()
-    cast = draws.some(people, 4)
-    keeps = {trade: draws.one(ANIMALS) for trade in TRADES[:4]}
-    does = {person: draws.one([*keeps]) for person in cast}
-    lines = _tell(story, draws, {trade: f"{trade.capitalize()}s keep {animal}s." for trade, animal in keeps.items()})
-    lines |= _tell(story, draws, {person: f"{person} is a {trade}." for person, trade in does.items()})
+    trades, cast = draws.some(TRADES, 4), draws.some(people, 4)
+    keeps = dict(zip(trades, draws.some(ANIMALS, 4), strict=True))
+    does = {person: draws.one(trades) for person in cast}
+    rules = {trade: f"Every {trade} keeps a pet {animal}." for trade, animal in keeps.items()}
+    lines = _tell(story, draws, rules | {person: f"{person} is a {trade}." for person, trade in does.items()})
     for person in draws.mixed(cast):
         trade = does[person]
-        story.ask(f"What does {person} keep?", keeps[trade], [lines[person], lines[trade]])
+        story.ask(f"Which pet does {person} keep?", keeps[trade], [lines[person], lines[trade]])
     return story
 
 
