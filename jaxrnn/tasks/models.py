@@ -1,7 +1,8 @@
 """Trained models by name or folder: the runs on this disk and the small models that ship with the package.
 
-A shipped model is a folder `pretrained/NAME` with the run's config.yaml and its parameters as params.npz (float16,
-names as paths; the zip's CRC finds a flipped bit).
+A shipped model is a folder `pretrained/NAME` with the run's config.yaml, what it took from its data (data.json, where
+that would take long to find again) and its parameters as params.npz (float16, names as paths; the zip's CRC finds a
+flipped bit).
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ def load_model(run: str) -> Model:
         experiment = with_record(read_experiment(folder / CONFIG, [], TASKS), record)
         return Model(experiment, best_params(experiment, folder), record)
     if run in shipped():
-        experiment = read_experiment(shipped()[run] / CONFIG, [], TASKS)
-        return Model(experiment, read_params(shipped()[run] / PARAMS, experiment))
+        record = read_data(shipped()[run])
+        experiment = with_record(read_experiment(shipped()[run] / CONFIG, [], TASKS), record)
+        return Model(experiment, read_params(shipped()[run] / PARAMS, experiment), record)
     runs = [str(path.parent) for path in sorted(Path("runs").glob(f"*/{CONFIG}"))]
     raise RunError(
         f"no run {run!r}: expected a folder that `jaxrnn train` wrote (here: {', '.join(runs) or 'none in runs/'}) "

@@ -81,10 +81,11 @@ def position(state: Any, *keys: str) -> list[int]:
     return [check_whole(state[key], f"state[{key!r}]", 0) for key in keys]
 
 
-def check_set(chosen: str, path: str, ships: str, full: str) -> None:
-    """Check the options data.set, which of two sets, and data.path, which goes with the one that doesn't ship."""
-    check(chosen in (ships, full), "data.set", f"{ships!r} or {full!r}", chosen)
-    check(chosen == full or not path, "data.path", f"empty unless `data.set` is {full!r}", path)
+def check_set(chosen: str, path: str, ships: str, full: str, *more: str) -> None:
+    """Check the options data.set, which of some sets, and data.path, which goes with those that don't ship."""
+    others = " or ".join(map(repr, (full, *more)))
+    check(chosen in (ships, full, *more), "data.set", f"{ships!r} or {others}", chosen)
+    check(chosen in (full, *more) or not path, "data.path", f"empty unless `data.set` is {others}", path)
 
 
 @dataclass(frozen=True)

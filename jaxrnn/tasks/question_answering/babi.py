@@ -1,10 +1,13 @@
-"""Question answering: the 20 bAbI tasks, answered by recurrent networks that were told a story.
+"""Question answering: twenty kinds of question, answered by recurrent networks that were told a story.
 
-Two readers (`readers`): `lstm`, the baseline of Weston et al. 2015 (arXiv:1502.05698), reads story
+The kinds are those of the bAbI tasks (Weston et al. 2015, arXiv:1502.05698). The stories are told by a simulator
+(`jaxrnn.tasks.question_answering.simulator`), or read from bAbI's files or others (`data.set`).
+
+Two readers (`readers`): `lstm`, the baseline of Weston et al., reads story
 and question word by word; `attentive`, a query-reduction network (Seo et al. 2017, arXiv:1606.04582), reads sentence by
-sentence, the question in mind, and several times. Either is one model for all tasks, with 1,000 training
-questions of each, the last tenth of which is held out for validation. Stories are read whole, whatever their length.
-An answer is a class; a list such as "football,apple" is one class.
+sentence, the question in mind, and several times. Either is one model for all kinds. Stories are read whole, whatever
+their length. An answer is a class; a list such as "football,apple" is one class. In simulated stories, people are read
+by number (`jaxrnn.tasks.question_answering.simulator.names`): nobody of the test stories is in those for training.
 """
 
 from __future__ import annotations
@@ -21,17 +24,11 @@ import numpy as np
 import optax
 
 from jaxrnn.base.errors import Said, fail, nearest
-from jaxrnn.tasks.question_answering.pictures import accuracy_figure, attention_figure, table
+from jaxrnn.tasks.question_answering.pictures import PUBLISHED, accuracy_figure, attention_figure, table
 from jaxrnn.tasks.question_answering.readers import AttentiveReader, LSTMReader
-from jaxrnn.tasks.question_answering.stories import (
-    Question,
-    Questions,
-    hold_out,
-    passages,
-    read_questions,
-    sentences,
-    tokenize,
-)
+from jaxrnn.tasks.question_answering.simulator import names, sets
+from jaxrnn.tasks.question_answering.simulator.options import DataOptions
+from jaxrnn.tasks.question_answering.stories import Question, Questions, passages, sentences, tokenize
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.train import EMPTY, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
@@ -66,29 +63,6 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class DataOptions:
-    """The questions.
-
-    Args:
-        path: A folder or archive with the 40 files of one language and size (empty: en, which ships with the package).
-        tasks: Numbers of the tasks to train on and to be tested on.
-        rows: B, the questions of a batch.
-        seed: Of their order.
-    """
-
-    path: str = ""
-    tasks: tuple[int, ...] = tuple(range(1, 21))
-    rows: int = 64
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        known = len(set(self.tasks)) == len(self.tasks) >= 1 and set(self.tasks) <= set(range(1, 21))
-        check(known, "data.tasks", "different numbers from 1 to 20", self.tasks)
-        check(self.rows >= 1, "data.rows", "1 or more", self.rows)
-        check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
-
-
-@dataclass(frozen=True)
 class Babi:
     """The task: the answer's class, cross entropy in nats a question; accuracies in per cent, their mean over tasks."""
 
@@ -102,12 +76,10 @@ class Babi:
     @cached_property
     def questions(self) -> dict[str, list[Question]]:
         """The questions of each split, task by task."""
+        data = self.data
         found: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
-        read = _read(self.data.path, self.data.tasks)
-        for task in self.data.tasks:
-            train, validation = hold_out(read[task, "train"])
-            test = [question for story in read[task, "test"] for question in story]
-            for split, questions in zip(found, (train, validation, test), strict=True):
+        for task, read in _read(data.set, data.path, data.chosen, data.questions, data.story_seed).items():
+            for split, questions in read.items():
                 if not questions:
                     fail(
                         "data.path",
@@ -116,6 +88,17 @@ class Babi:
                     )
                 found[split] += questions
         return found
+
+    def _numbers(self, question: Question) -> dict[str, str]:
+        """People of simulated stories and the words that the reader sees for them."""
+        return names.numbered((*question.story, question.question)) if self.data.set == "simulated" else {}
+
+    def _as_read(self, question: Question) -> Question:
+        """A question as the reader sees it."""
+        if not (numbers := self._numbers(question)):
+            return question
+        *story, asked = names.put(numbers, (*question.story, question.question))
+        return Question(question.task, (*story,), asked, numbers.get(question.answer.lower(), question.answer))
 
     def contents(self, split: str) -> Any:
         """The questions of a part."""
@@ -131,7 +114,7 @@ class Babi:
         known = recalled(self.learned, "vocabulary")
         if known is not None:
             return Vocabulary(tuple(known))
-        every = (question for split in self.questions.values() for question in split)
+        every = (self._as_read(question) for split in self.questions.values() for question in split)
         return Vocabulary.of((words for q in every for words in (*q.story, q.question)), special=(NO_WORD,))
 
     @cached_property
@@ -140,7 +123,8 @@ class Babi:
         known = recalled(self.learned, "answers")
         if known is not None:
             return Vocabulary(tuple(known))
-        return Vocabulary.of([question.answer] for split in self.questions.values() for question in split)
+        every = (self._as_read(question) for split in self.questions.values() for question in split)
+        return Vocabulary.of([question.answer] for question in every)
 
     @cached_property
     def reader(self) -> LSTMReader | AttentiveReader:
@@ -176,7 +160,7 @@ class Babi:
 
     def _collate(self, split: str) -> tuple[np.ndarray, Callable[[np.ndarray], Questions]]:
         """Lengths of a split's stories, and the batch with given indices."""
-        questions = self.questions[split]
+        questions = [self._as_read(question) for question in self.questions[split]]
         lengths, text = self._encode(questions)
         # One more of each, at the index EMPTY = -1.
         answer = np.array([*(self.answers.number(q.answer) for q in questions), 0], np.int32)
@@ -205,7 +189,7 @@ class Babi:
         return jnp.mean(losses, where=valid), (carry, {"accuracy": share(accuracy[None], judged)})
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
-        """Mean loss; accuracy of each task, "qa1" to "qa20", and their mean, in per cent."""
+        """Mean loss; accuracy of each kind, "qa1" and so on, and their mean, in per cent."""
         lengths, collate = self._collate(split)
         loss, right, count = 0.0, np.zeros(21), np.zeros(21)
         for batch in map(collate, in_order(lengths, self.data.rows)):
@@ -215,7 +199,7 @@ class Babi:
             guessed = np.where(np.isnan(logs).any(-1), np.nan, logs.argmax(-1) == batch.answer)
             np.add.at(right, batch.task[valid], guessed[valid])
             np.add.at(count, batch.task[valid], 1)
-        by_task = {f"qa{task}": float(100 * right[task] / count[task]) for task in self.data.tasks}
+        by_task = {f"qa{task}": float(100 * right[task] / count[task]) for task in self.data.chosen}
         return {"loss": float(loss / count.sum()), "accuracy": sum(by_task.values()) / len(by_task)} | by_task
 
     @partial(jax.jit, static_argnums=0)
@@ -229,9 +213,12 @@ class Babi:
         Raises:
             ValueError: If the question is empty, or a word is not in the vocabulary.
         """
-        logs = self._log_probabilities(params, self._text(story, question))[0]
-        best = np.argsort(-np.asarray(logs), kind="stable")[:BEST]
-        return {answer: float(np.exp(logs[n])) for answer, n in zip(self.answers.decode(best), best, strict=True)}
+        asked = self._told(story, question)
+        chances = np.exp(np.asarray(self._log_probabilities(params, self._text(asked))))[0]
+        people = {number: name.capitalize() for name, number in self._numbers(asked).items()}
+        found = [(answer, float(chances[n])) for n, answer in enumerate(self.answers.tokens)]
+        known = [(people.get(a, a), p) for a, p in found if a in people or not names.NUMBER.fullmatch(a)]
+        return dict(sorted(known, key=lambda one: -one[1])[:BEST])
 
     def attention(self, params: Params, story: Sequence[str], question: str) -> np.ndarray:
         """How far each sentence opened the gates of the attentive reader, by its `passes`: [passes, S], 0 to 1.
@@ -241,23 +228,31 @@ class Babi:
         """
         if not isinstance(self.reader, AttentiveReader):
             fail("model.reader", "'attentive'", self.model.reader)
-        text = self._text(story, question)
+        text = self._text(self._told(story, question))
         return np.asarray(self.reader.read(params, text, None)[1])[:, 0, : text.sentences[0]]
 
-    def _text(self, story: Sequence[str], question: str) -> Batch:
-        """What a person wrote, as a batch of one row."""
+    def _told(self, story: Sequence[str], question: str) -> Question:
+        """What a person wrote, if it can be read."""
         told, asked = tuple(filter(None, map(tokenize, story))), tokenize(question)
         check(bool(asked), "question", "words", question)
+        written = Question(0, told, asked, "")
+        numbers = self._numbers(written)
+        most = sum(map(bool, map(names.NUMBER.fullmatch, self.vocabulary.tokens)))
+        check(len(numbers) <= most, "story and question", f"{most} people or fewer", Said(", ".join(numbers)))
         for word in (word for words in (*told, asked) for word in words):
-            if word not in self.vocabulary:
-                hint = nearest(word, self.vocabulary.tokens)
-                fail("story and question", f"words out of the {len(self.vocabulary) - 1} of bAbI", word, hint)
-        return self._encode([Question(0, told, asked, "")])[1](np.array([0]))
+            if word not in self.vocabulary and word not in numbers:
+                hint = nearest(word, (*self.vocabulary.tokens, *(names.EVERYONE if numbers else ())))
+                fail("story and question", f"words out of the {len(self.vocabulary) - 1} of the stories", word, hint)
+        return written
+
+    def _text(self, question: Question) -> Batch:
+        """A question as a batch of one row."""
+        return self._encode([self._as_read(question)])[1](np.array([0]))
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """The test accuracies beside others', also as accuracy.png; a look at a story, attention.png."""
-        figures = self.evaluate(params, jax.device_put, "test")
-        save_figure(accuracy_figure(figures), folder / "accuracy.png")
+        figures, others = self.evaluate(params, jax.device_put, "test"), self.others
+        save_figure(accuracy_figure(figures, self.data.names, others), folder / "accuracy.png")
         if isinstance(self.reader, AttentiveReader):
             example = max(self.questions["test"], key=lambda q: (len(q.story) <= 10, len(q.story), -q.task))
             story, question = [" ".join(words) for words in example.story], " ".join(example.question)
@@ -266,10 +261,15 @@ class Babi:
                 attention_figure(weights, self.reader.passes, story, f"{question}? {next(iter(answers))}"),
                 folder / "attention.png",
             )
-        return table(figures)
+        return table(figures, self.data.names, others)
+
+    @property
+    def others(self) -> dict[str, dict[int, float]]:
+        """Accuracies to compare with, by kind: what others published, or that of the commonest answer."""
+        if self.data.set == "babi":
+            return {name: dict(enumerate(values, start=1)) for name, values in PUBLISHED.items()}
+        read = {split: [*map(self._as_read, questions)] for split, questions in self.questions.items()}
+        return {"commonest answer": {kind: sets.commonest(read, kind) for kind in self.data.chosen}}
 
 
-@cache
-def _read(path: str, tasks: tuple[int, ...]) -> dict[tuple[int, str], list[list[Question]]]:
-    """Parsed once a process."""
-    return read_questions(path, tasks)
+_read = cache(sets.read)  # once a process

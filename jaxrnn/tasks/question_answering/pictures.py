@@ -1,15 +1,14 @@
-"""What a reader of the bAbI tasks can do, as a table and as pictures."""
+"""What a reader of stories can do, as a table and as pictures."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxrnn.tasks.question_answering.stories import NAMES
-
-# Test accuracy in per cent on qa1 to qa20, 1,000 training questions a task.
+# Test accuracy in per cent on bAbI's qa1 to qa20, 1,000 training questions a task.
 PUBLISHED = {
     # Weston et al. 2015, table 3: one LSTM a task.
     "LSTM, Weston 2015": (50, 20, 20, 61, 70, 48, 49, 45, 64, 44, 72, 74, 94, 27, 21, 23, 51, 52, 8, 91),
@@ -21,22 +20,25 @@ PUBLISHED = {
 }
 
 
-def table(figures: Mapping[str, float]) -> str:
-    """Accuracy by task in a line each, beside published ones; figures as `evaluate` gives them."""
-    tasks = _tasks(figures)
-    lines = [f"{'':30}{'here':>7}" + "".join(f"{name.partition(',')[0]:>8}" for name in PUBLISHED)]
-    for task in tasks:
-        others = "".join(f"{values[task - 1]:8.1f}" for values in PUBLISHED.values())
-        lines.append(f"{f'qa{task} {NAMES[task - 1]}':30}{figures[f'qa{task}']:7.1f}{others}")
-    means = "".join(f"{np.mean([values[task - 1] for task in tasks]):8.1f}" for values in PUBLISHED.values())
+Others = Mapping[str, Mapping[int, float]]  # accuracies of all kinds, by name
+
+
+def table(figures: Mapping[str, float], names: Sequence[str], others: Others) -> str:
+    """Accuracy by kind in a line each, beside others'; figures as `evaluate` gives them, names of kinds from 1 on."""
+    kinds = _kinds(figures)
+    lines = [f"{'':30}{'here':>7}" + "".join(f"{re.split(',| ', name)[0]:>10}" for name in others)]
+    for kind in kinds:
+        beside = "".join(f"{values[kind]:10.1f}" for values in others.values())
+        lines.append(f"{f'qa{kind} {names[kind - 1]}':30}{figures[f'qa{kind}']:7.1f}{beside}")
+    means = "".join(f"{np.mean([values[kind] for kind in kinds]):10.1f}" for values in others.values())
     return "\n".join([*lines, f"{'mean':30}{figures['accuracy']:7.1f}{means}"])
 
 
-def accuracy_figure(figures: Mapping[str, float], others: Mapping[str, Sequence[float]] = PUBLISHED) -> Figure:
-    """Bars of the accuracy by task, beside `others` (accuracies of all 20 tasks by name)."""
-    tasks = _tasks(figures)
-    rows = {"here": [figures[f"qa{task}"] for task in tasks]}
-    rows |= {name: [values[task - 1] for task in tasks] for name, values in others.items()}
+def accuracy_figure(figures: Mapping[str, float], names: Sequence[str], others: Others) -> Figure:
+    """Bars of the accuracy by kind, beside others'; arguments as of `table`."""
+    kinds = _kinds(figures)
+    rows = {"here": [figures[f"qa{kind}"] for kind in kinds]}
+    rows |= {name: [values[kind] for kind in kinds] for name, values in others.items()}
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     axes = figure.add_subplot()
     width = 0.84 / len(rows)
@@ -44,10 +46,10 @@ def accuracy_figure(figures: Mapping[str, float], others: Mapping[str, Sequence[
     for n, ((name, values), colour) in enumerate(zip(rows.items(), colours, strict=False)):
         offset = (n - (len(rows) - 1) / 2) * width
         label = f"{name}: mean {np.mean(values):.1f} %"
-        axes.bar(np.arange(len(tasks)) + offset, values, width, color=colour, label=label)
-    names = [f"{NAMES[task - 1].replace('-', ' ')}  {task}" for task in tasks]
-    axes.set_xticks(np.arange(len(tasks)), names, rotation=50, ha="right", fontsize=8)
-    axes.set(ylabel="test accuracy, %", ylim=(0, 118), title="bAbI, 1,000 training questions a task")
+        axes.bar(np.arange(len(kinds)) + offset, values, width, color=colour, label=label)
+    below = [f"{names[kind - 1].replace('-', ' ')}  {kind}" for kind in kinds]
+    axes.set_xticks(np.arange(len(kinds)), below, rotation=50, ha="right", fontsize=8)
+    axes.set(ylabel="test accuracy, %", ylim=(0, 118))
     axes.legend(ncols=len(rows), fontsize=8, loc="upper center")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -67,5 +69,5 @@ def attention_figure(gates: np.ndarray, passes: Sequence[tuple[int, str]], story
     return figure
 
 
-def _tasks(figures: Mapping[str, float]) -> list[int]:
-    return [task for task in range(1, 21) if f"qa{task}" in figures]
+def _kinds(figures: Mapping[str, float]) -> list[int]:
+    return [kind for kind in range(1, 21) if f"qa{kind}" in figures]

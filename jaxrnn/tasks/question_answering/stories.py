@@ -1,4 +1,4 @@
-"""The bAbI stories: files of numbered lines read as questions, split by story, and put into batches.
+"""Stories with questions: the numbered lines of bAbI's files read as questions, and put into batches.
 
 A line is `number sentence` or `number question<TAB>answer<TAB>numbers of the supporting sentences`; a story starts
 where the number is 1 again. A question is about all sentences of its story before it, not about earlier questions.
@@ -14,36 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.shipped import DATA
-from jaxrnn.train import EMPTY, pad, read_sources
-from jaxrnn.train.sources import as_text
-
-NAMES = (
-    "single-supporting-fact",
-    "two-supporting-facts",
-    "three-supporting-facts",
-    "two-arg-relations",
-    "three-arg-relations",
-    "yes-no-questions",
-    "counting",
-    "lists-sets",
-    "simple-negation",
-    "indefinite-knowledge",
-    "basic-coreference",
-    "conjunction",
-    "compound-coreference",
-    "time-reasoning",
-    "basic-deduction",
-    "basic-induction",
-    "positional-reasoning",
-    "size-reasoning",
-    "path-finding",
-    "agents-motivations",
-)
-WHERE = (
-    "The 20 tasks ship with the package (leave data.path empty); others, such as en-10k, are in "
-    "tasks_1-20_v1-2.tar.gz of the bAbI project: give the folder of one language and size."
-)
+from jaxrnn.train import EMPTY, pad
 
 
 class Question(NamedTuple):
@@ -113,24 +84,6 @@ def parse(text: str, task: int) -> list[list[Question]]:
         else:
             told.append(tokenize(first))
     return stories
-
-
-def read_questions(path: str, tasks: Sequence[int]) -> dict[tuple[int, str], list[list[Question]]]:
-    """The questions by story of each task and split, "train" or "test"; an empty path: the data of the package.
-
-    All files are read at once, since an archive is unpacked from its beginning for each reading.
-    """
-    source = path or str(DATA / "babi_en.tar.xz")
-    names = {(task, split): f"qa{task}_{NAMES[task - 1]}_{split}.txt" for task in tasks for split in ("train", "test")}
-    texts = read_sources(source, list(names.values()), WHERE)
-    return {(task, split): parse(as_text(texts[name], name, WHERE), task) for (task, split), name in names.items()}
-
-
-def hold_out(stories: list[list[Question]]) -> tuple[list[Question], list[Question]]:
-    """Training and validation questions: the stories that begin within the last tenth of the questions validate."""
-    first = np.cumsum([0, *map(len, stories)])  # index of each story's first question
-    cut = np.searchsorted(first, first[-1] * 9 / 10)
-    return [q for story in stories[:cut] for q in story], [q for story in stories[cut:] for q in story]
 
 
 def sentences(stories: Sequence[np.ndarray], questions: Sequence[np.ndarray], rows: np.ndarray) -> Sentences:
