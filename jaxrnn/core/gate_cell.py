@@ -130,7 +130,8 @@ def build(
     declared |= units or {}
     sizes = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
     if learn_carry:
-        init = common.get("carry_init") or initializers.zeros
+        given = common.get("carry_init")
+        init = initializers.zeros if given is None else given
         check_function(init, "carry_init", initializers.INITIALIZER)
         check_hashable(init, "carry_init")
         declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, sizes, strict=True)}  # type: ignore[attr-defined]
