@@ -14,7 +14,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn.cells import COLLECTION
-from jaxrnn.core.gate_cell import Common
+from jaxrnn.core.factory import Common
 
 
 class State(NamedTuple):

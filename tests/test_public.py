@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 import jaxrnn
-from jaxrnn.core.gate_cell import DEFAULTS
+from jaxrnn.core.factory import DEFAULTS
 from jaxrnn.core.options import kinds_of
 from jaxrnn.flax_common import arguments
 from jaxrnn.flax_common.signatures import FLAX_NAMES, options_of

@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 EQUATIONS = "The equations are at the head of this file."
-COMMON = "**common: see `jaxrnn.core.gate_cell.Common`."
+COMMON = "**common: see `jaxrnn.core.factory.Common`."
 
 
 def remembered(function: Callable[P, R]) -> Callable[P, R]:

@@ -22,7 +22,7 @@ from jax.nn import tanh
 
 from jaxrnn.base.typing import Activation, Array
 from jaxrnn.core.cell import Cell, Update
-from jaxrnn.core.gate_cell import Common, build, factory
+from jaxrnn.core.factory import Common, build, factory
 from jaxrnn.core.options import Function, Share, choices
 from jaxrnn.programs.serialized import serialized
 
@@ -53,7 +53,7 @@ def elman(
         activation: any function of one array.
         leak: in (0, 1], how fast the state follows; 1 is the plain network.
         residual: add to the old state instead of replacing it; "inside": add the old state inside the activation.
-        **common: see `jaxrnn.core.gate_cell.Common`.
+        **common: see `jaxrnn.core.factory.Common`.
 
     Returns:
         A Cell whose carry is `ElmanCarry(h)`.

@@ -19,7 +19,7 @@ from jax.nn import sigmoid, tanh
 
 from jaxrnn.base.typing import Activation, Array
 from jaxrnn.core.cell import Cell, Update
-from jaxrnn.core.gate_cell import CHRONO, Common, build, factory
+from jaxrnn.core.factory import CHRONO, Common, build, factory
 from jaxrnn.core.layer import Parameter
 from jaxrnn.core.options import Flag, Function, Steps
 from jaxrnn.functions.initializers import Chrono, zeros
@@ -53,7 +53,7 @@ def gru(
         reset_after: apply the reset gate after the recurrent product (cuDNN, torch, Keras 3) or before it (Cho 2014).
         chrono: T_max of the chrono initialisation of the update gate's bias.
         activation, gate_activation: of the candidate and of the gates.
-        **common: see `jaxrnn.core.gate_cell.Common`.
+        **common: see `jaxrnn.core.factory.Common`.
 
     Returns:
         A Cell whose carry is `GRUCarry(h)`.

@@ -30,7 +30,7 @@ from jax.nn import sigmoid, tanh
 from jaxrnn.base.dtypes import promote
 from jaxrnn.base.typing import Activation, Array, Initializer
 from jaxrnn.core.cell import Cell, Update
-from jaxrnn.core.gate_cell import CHRONO, Common, build, factory
+from jaxrnn.core.factory import CHRONO, Common, build, factory
 from jaxrnn.core.layer import Parameter
 from jaxrnn.core.options import Conflict, Flag, Function, Number, Positive, Size, Steps
 from jaxrnn.functions.initializers import Chrono, Constant, glorot_uniform, ones, zeros
@@ -95,7 +95,7 @@ def lstm(
         chrono: T_max of the chrono initialisation, in place of `forget_bias`.
         truncated_gradient: no error flows back through any gate's recurrent input, only through the cell (1997).
         activation, gate_activation, output_activation: of the candidate, the gates, and the cell on its way out.
-        **common: see `jaxrnn.core.gate_cell.Common`.
+        **common: see `jaxrnn.core.factory.Common`.
 
     Returns:
         A Cell whose carry is `LSTMCarry(c, h)`.
@@ -171,7 +171,7 @@ def lstm_1997(size: int, *, truncated_gradient: Flag = False, **common: Unpack[C
     Args:
         size: H, the number of cells, each a memory block of its own.
         truncated_gradient: the paper's learning rule: no error flows back through the gates' recurrent inputs.
-        **common: see `jaxrnn.core.gate_cell.Common`.
+        **common: see `jaxrnn.core.factory.Common`.
 
     Returns:
         A Cell with gates i, g, o whose carry is `LSTMCarry(c, h)`.

@@ -13,7 +13,7 @@ from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.base.made import remembered
 from jaxrnn.base.typing import Array, Carry
 from jaxrnn.core.cell import Cell, Noise
-from jaxrnn.core.gate_cell import add_noise
+from jaxrnn.core.factory import add_noise
 
 
 @remembered

@@ -1,27 +1,26 @@
-"""Making cells: the declarations that every gated cell shares, and the decorator for a user's own."""
+"""The decorator that turns a user's gate equations into a cell factory."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial, wraps
+from functools import partial
 from keyword import iskeyword
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.base.checks import check_function, check_hashable, check_size, check_text
-from jaxrnn.base.dtypes import promote
-from jaxrnn.base.errors import Said, fail
-from jaxrnn.base.hints import refuse_unknown, spelled
-from jaxrnn.base.made import P, complete, options, remembered
+from jaxrnn.base.checks import check_function, check_hashable, check_text
+from jaxrnn.base.errors import fail
+from jaxrnn.base.hints import spelled
+from jaxrnn.base.made import options, remembered
 from jaxrnn.base.typing import Array, Carry, Initializer
-from jaxrnn.core.cell import Cell, Noise, Update, name_of
+from jaxrnn.core.cell import Cell, Update, name_of
 from jaxrnn.core.equations import asked_for, trace, without_dead
+from jaxrnn.core.factory import Common, build
 from jaxrnn.core.layer import Parameter
-from jaxrnn.core.options import Conflict, DType, Flag, check_conflicts, checked, described, kinds_of
 from jaxrnn.core.step import one_row, product_shapes
 from jaxrnn.functions import initializers
 from jaxrnn.programs.serialized import serialized
@@ -29,137 +28,6 @@ from jaxrnn.programs.serialized import serialized
 RECURRENT = "recurrent_kernel"
 RESERVED = ("kernel", RECURRENT, "bias")
 EQUATIONS = "a function of (carry, x, h) or (carry, x, recur, theta)"
-
-
-class Common(TypedDict, total=False):
-    """The arguments that every factory takes beside its own.
-
-    use_bias: add a bias to every gate (default true).
-    kernel_init, recurrent_kernel_init, bias_init: an initialiser, or a dict of them by gate.
-    learn_carry: make the initial carry a parameter.
-    carry_init: draws it (default: zeros).
-    dtype: of products and outputs (default: what inputs and parameters promote to).
-    param_dtype: of parameters (default: JAX's float).
-    carry_dtype: of gates and carry (default: as dtype, float32 at least).
-    """
-
-    use_bias: Flag
-    kernel_init: Initializer | Mapping[str, Initializer] | None
-    recurrent_kernel_init: Initializer | Mapping[str, Initializer] | None
-    bias_init: Initializer | Mapping[str, Initializer] | None
-    carry_init: Initializer | None
-    learn_carry: Flag
-    dtype: DType
-    param_dtype: DType
-    carry_dtype: DType
-
-
-KINDS = kinds_of(Common)
-DEFAULTS = dict.fromkeys(Common.__annotations__) | {"use_bias": True, "learn_carry": False}
-CHRONO = Conflict(
-    "chrono",
-    "None with bias_init, or without a bias, which it initialises",
-    lambda o: o.bias_init is not None or not o.use_bias,
-)
-
-
-def factory(*conflicts: Conflict) -> Callable[[Callable[P, Cell]], Callable[P, Cell]]:
-    """A factory of the collection: options are checked as they are declared, its cells know how they were made, and
-    `help` shows equations and all options."""
-
-    def decorate(function: Callable[P, Cell]) -> Callable[P, Cell]:
-        signature = inspect.signature(function)
-        own = {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
-        kinds = kinds_of(function)
-        text = complete(function, Common.__doc__)
-        function.__doc__ = text and described(text, signature, kinds)
-        made = remembered(function)
-
-        @wraps(function)
-        def make(*args: P.args, **given: P.kwargs) -> Cell:
-            options = checked(KINDS | kinds, given)
-            check_conflicts(conflicts, DEFAULTS | own, options)
-            chosen = {n: v for n, v in options.items() if n not in DEFAULTS or v is not DEFAULTS[n]}
-            return made(*args, **chosen)
-
-        return spelled(*Common.__annotations__)(make)
-
-    return decorate
-
-
-def build(
-    name: str,
-    size: int,
-    gates: tuple[str, ...],
-    carry: type,
-    update: Update,
-    *,
-    carry_sizes: tuple[str, ...] | None = None,
-    units: Mapping[str, Parameter] | None = None,
-    bias_role: str = "input",
-    special_bias: Mapping[str, Initializer] | Initializer | None = None,
-    projection: int | None = None,
-    per_step: tuple[str, ...] = (),
-    paper: str = "",
-    common: Common,
-) -> Cell:
-    """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them."""
-    refuse_unknown(name, common, Common.__annotations__, "functions")
-    common = cast(Common, checked(KINDS, common))
-    size = check_size(size, "size")
-    for option, value in update.options:
-        check_hashable(value, option)
-    use_bias, learn_carry = common.get("use_bias", True), common.get("learn_carry", False)
-    gate_init = {
-        "kernel_init": (initializers.glorot_uniform, None),
-        "recurrent_kernel_init": (initializers.orthogonal, None),
-        "bias_init": (initializers.zeros, special_bias if isinstance(special_bias, Mapping) else None),
-    }
-    inits: dict[str, Initializer] = {
-        arg: initializers.per_gate(arg, common.get(arg), gates, default, special)  # type: ignore[arg-type]
-        for arg, (default, special) in gate_init.items()
-    }
-    if callable(special_bias) and common.get("bias_init") is None:
-        inits["bias_init"] = special_bias
-    declared = {
-        "kernel": Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
-        "recurrent_kernel": Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
-    }
-    if use_bias:
-        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role)
-    declared |= units or {}
-    sizes = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
-    if learn_carry:
-        given = common.get("carry_init")
-        init = initializers.zeros if given is None else given
-        check_function(init, "carry_init", initializers.INITIALIZER)
-        check_hashable(init, "carry_init")
-        declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, sizes, strict=True)}  # type: ignore[attr-defined]
-    elif common.get("carry_init") is not None:
-        fail("carry_init", "given with learn_carry=True", common["carry_init"])
-    dtypes: dict[str, Any] = {name: common.get(name) for name in ("dtype", "param_dtype", "carry_dtype")}
-    products, state = dtypes["dtype"], dtypes["carry_dtype"]
-    if products and state and promote(products, state) != state:
-        fail(
-            "carry_dtype",
-            f"a dtype that holds {products.name}, the dtype of products",
-            state,
-            kind=TypeError,
-        )
-    return Cell(
-        name,
-        size,
-        gates,
-        carry,
-        sizes,
-        update,
-        tuple(declared.items()),
-        projection,
-        (),
-        per_step,
-        paper=paper,
-        **dtypes,
-    )
 
 
 def gate_cell(
@@ -331,17 +199,3 @@ def _multiplied(cell: Cell, *, needed: bool) -> set[str]:
     except Exception:  # of a user's equations, whatever it is; they say it where they run
         return set(kernels)
     return asked_for(without_dead(traced.jaxpr) if needed else traced.jaxpr)
-
-
-def add_noise(
-    cell: Cell, name: str, wrap: Callable[..., Any], options: Mapping[str, Any], noises: tuple[Noise, ...]
-) -> Cell:
-    """A cell whose equations are wrapped by `wrap` and receive the masks of `noises`."""
-    if not isinstance(cell, Cell):
-        fail("cell", f"a Cell ({name} wraps gate equations)", cell, kind=TypeError)
-    taken = {n.name for n in cell.noises}
-    for noise in noises:
-        if noise.name in taken:
-            fail("cell", f"a cell without {name}", Said(f"{cell.name}, which has it already"))
-    update = Update(wrap, (("inner", cell.update), *sorted(options.items())))
-    return replace(cell, name=f"{name}({cell.name})", update=update, noises=cell.noises + noises)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jaxrnn.core.gate_cell import DEFAULTS, Common
+from jaxrnn.core.factory import DEFAULTS, Common
 
 FLAX_NAMES = {"activation": "activation_fn", "gate_activation": "gate_fn"}  # options that Flax's cells name otherwise
 OPTIONS = "options"  # the name of `**` that stands for them

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxrnn.base.typing import Array, Carry, Params, PRNGKeyArray
 from jaxrnn.core.cell import Cell, Noise
-from jaxrnn.core.gate_cell import add_noise
+from jaxrnn.core.factory import add_noise
 from jaxrnn.core.step import gate_tuple, repeat_rows
 
 NAME = "recurrent_dropout"

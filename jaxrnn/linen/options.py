@@ -35,7 +35,7 @@ def default_of(factory: Callable[..., Any], name: str) -> Any:
 
 @options()
 class CellOptions:
-    """What every cell takes; see `jaxrnn.core.gate_cell.Common`."""
+    """What every cell takes; see `jaxrnn.core.factory.Common`."""
 
     features: int = field(kw_only=False)
     use_bias: bool | None = None

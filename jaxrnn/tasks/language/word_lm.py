@@ -23,7 +23,7 @@ import numpy as np
 
 import jaxrnn
 from jaxrnn.base.typing import ArrayLike
-from jaxrnn.core.gate_cell import Common
+from jaxrnn.core.factory import Common
 from jaxrnn.functions.initializers import Uniform
 from jaxrnn.tasks.language.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language.language_model import LanguageModel, penn_treebank, shakespeare, valid_steps

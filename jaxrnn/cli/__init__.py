@@ -1,0 +1,64 @@
+"""The command line: arguments are read here, and nothing is computed."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+
+from jaxrnn.cli.commands import bench, cells, convert, results, train
+from jaxrnn.cli.models import ask, caption, draw, evaluate, sample, translate, write
+from jaxrnn.cli.parser import make_parser
+from jaxrnn.cli.streams import mute, of_the_machine, open_streams
+
+
+def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
+    """Run one command and return its exit code: 1 for an error, which is one line on stderr.
+
+    `noted` are the signals that come before a training listens.
+    """
+    arguments, rest = make_parser().parse_known_args(argv)
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "sample": sample,
+        "translate": translate,
+        "ask": ask,
+        "caption": caption,
+        "write": write,
+        "draw": draw,
+        "evaluate": evaluate,
+        "results": results,
+        "bench": bench,
+        "convert": convert,
+        "cells": cells,
+    }
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    try:
+        open_streams(arguments.command)
+        if arguments.command == "train":
+            code = train(arguments, rest, noted)
+        elif rest:
+            raise ValueError(f"unknown arguments: {' '.join(rest)}; see `jaxrnn {arguments.command} --help`")
+        else:
+            code = commands[arguments.command](arguments)
+        sys.stdout.flush()  # what cannot be written is an error of ours, not one after the end
+        return code
+    except BrokenPipeError:
+        mute()
+        return 128 + signal.SIGPIPE  # as the shell counts: who reads has seen enough
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "jaxrnn":
+            raise
+        extra = "interop" if arguments.command == "convert" else "train"
+        text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[{extra}]"'
+    except (ValueError, OSError, FloatingPointError) as error:
+        text = str(error)
+        if isinstance(error, OSError) and error.filename is None:
+            mute()  # it may be the standard output that is full
+    except (RuntimeError, MemoryError) as error:
+        text = of_the_machine(error)
+    except KeyboardInterrupt:
+        return 130
+    print(f"jaxrnn: error: {text}", file=sys.stderr)
+    return 1

@@ -1,0 +1,101 @@
+"""The other commands: training, records, measurements, conversion, the collection."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+from jaxrnn.cells import COLLECTION
+
+CONFIG = "config.yaml"  # of a run
+
+
+def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[int]) -> int:
+    """`jaxrnn train`."""
+    from jaxrnn.tasks import TASKS
+    from jaxrnn.train import StopRequest, find_config, option_help, read_experiment, run
+
+    stop = StopRequest(noted)
+    if arguments.help:
+        print(arguments.train_help())
+        if arguments.config is not None:
+            print(option_help(find_config(arguments.config), TASKS))
+        return 0
+    kept = _run_of(arguments.config)
+    path = find_config(arguments.config if kept is None else str(kept / CONFIG))
+    experiment = read_experiment(path, overrides, TASKS)
+    return run(experiment, arguments.run or kept or Path("runs") / path.stem, arguments.resume, stop)
+
+
+def _run_of(config: str | None) -> Path | None:
+    """The run that a user means by its folder, or by the configuration that lies in it."""
+    path = Path(config or "")
+    folder = path if config and path.is_dir() else path.parent if path.name == CONFIG else None
+    begun = folder is not None and (folder / CONFIG).is_file() and (folder / "checkpoints").is_dir()
+    return folder if begun else None
+
+
+def results(arguments: argparse.Namespace) -> int:
+    """`jaxrnn results`."""
+    from jaxrnn.train import read_results, to_table
+
+    print(to_table(read_results(arguments.runs)))
+    return 0
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """`jaxrnn bench`."""
+    from jaxrnn.bench.command import bench, report
+
+    if arguments.report:
+        report(arguments.report, arguments.picture)
+        return 0
+    bench(
+        arguments.suites,
+        cells=arguments.cells,
+        shapes=arguments.shapes,
+        backends=arguments.backends,
+        peers=arguments.peers,
+        rounds=arguments.rounds,
+        quick=arguments.quick,
+        json_file=arguments.json,
+        picture=arguments.picture,
+    )
+    return 0
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    """`jaxrnn convert`."""
+    from jaxrnn.interop import convert
+
+    try:
+        prefixes = arguments.prefix or [""]
+        prefix = prefixes[0] if len(prefixes) == 1 else prefixes
+        library, table = convert(arguments.source, arguments.target, arguments.of, arguments.to, prefix)
+    except TypeError as error:  # an array of the wrong type is the file's fault, not ours
+        raise ValueError(str(error)) from error
+    rows = [("array", "shape", "parameter"), *((row.theirs, str(list(row.shape)), row.ours) for row in table)]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for name, shape, ours in rows:
+        print(f"{name:{widths[0]}}  {shape:{widths[1]}}  {ours}")
+    print(f"wrote {arguments.target} for {library}")
+    return 0
+
+
+def cells(arguments: argparse.Namespace) -> int:
+    """`jaxrnn cells`."""
+    rows = [("name", "parameters", "gates", "paper")]
+    for name, factory in COLLECTION.items():
+        cell = factory(128)
+        params = jax.eval_shape(lambda key, cell=cell: cell.init(key, inputs=128), jax.random.key(0))
+        size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+        rows.append((name, f"{size:,}", " ".join(cell.gates), cell.paper))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for name, size, gates, paper in rows:
+        print(f"{name:{widths[0]}}  {size:>{widths[1]}}  {gates:{widths[2]}}  {paper}")
+    print("parameters: at 128 inputs and 128 units")
+    return 0

@@ -1,0 +1,166 @@
+"""What a person may type, and its help."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import jaxrnn
+from jaxrnn.bench.cases import CELLS, SUITES, VARIANTS
+from jaxrnn.bench.contestants import OURS, PEERS
+
+EXAMPLES = """examples:
+  jaxrnn train char_lm                      train the small Shakespeare model (about three minutes)
+  jaxrnn train char_lm --resume             go on after an interruption
+  jaxrnn train char_lm --run runs/wide --model.hidden 512
+  jaxrnn train char_lm --help               every option of that configuration
+  jaxrnn evaluate runs/char_lm              its validation loss
+  jaxrnn sample runs/char_lm                write with the model you trained
+  jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
+  jaxrnn translate runs/translation "this is a book ."
+  jaxrnn ask babi "mary went to the garden ." "where is mary ?"
+  jaxrnn caption runs/captioning picture.png
+  jaxrnn caption runs/lip_reading clip.gif
+  jaxrnn write runs/handwriting_synthesis "any sentence" --out sentence.svg
+  jaxrnn draw runs/draw --out digits.gif
+  jaxrnn results runs/*                     finished runs side by side
+  jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
+  jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
+"""
+BENCH_EXAMPLES = """examples:
+  jaxrnn bench --quick --peers                              a minute: does everything run?
+  jaxrnn bench train forward --peers --json bench.json      the tables of the README
+  jaxrnn bench train --cells gru --shapes 32,128,256,256 --peers flax.linen torch
+  jaxrnn bench train --shapes 32,128,256,256:bidirectional ragged --backends scheduled reference
+  jaxrnn bench long --cells lstm                            up to 65,536 steps
+  jaxrnn bench --report bench.json more.json                records as Markdown
+"""
+MODEL = "a run's folder, or the name of a model that ships with the package"
+PICTURE = "a picture, .svg or .png, or a film of the pen, .gif (default: writing.svg)"
+FILM = "a film, .gif, or every glimpse in one picture, .png (default: drawing.gif)"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; the options of a configuration are left over for `jaxrnn.train.config`."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "jaxrnn", description="Recurrent networks for JAX.", epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"jaxrnn {jaxrnn.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    help = "train a model as a configuration says"
+    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--section.key VALUE ...]"
+    train = commands.add_parser("train", help=help, usage=usage, add_help=False, allow_abbrev=False)
+    help = "a YAML file, the name of one that ships with the package, or a run's folder to go on in"
+    train.add_argument("config", nargs="?", metavar="CONFIG", help=help)
+    train.add_argument(
+        "--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/NAME of CONFIG)"
+    )
+    train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
+    train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
+
+    _add_models(commands)
+
+    evaluate = commands.add_parser("evaluate", help="figures of a trained model on held-out data", allow_abbrev=False)
+    evaluate.add_argument("run", metavar="RUN", help=MODEL)
+    evaluate.add_argument("--split", metavar="SPLIT", help="such as validation or test (default: all there are)")
+
+    results = commands.add_parser("results", help="finished runs side by side, as Markdown", allow_abbrev=False)
+    results.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a result.json")
+
+    _add_bench(commands)
+    _add_convert(commands)
+    commands.add_parser("cells", help="list the collection of cells", allow_abbrev=False)
+    parser.set_defaults(help=False, train_help=train.format_help)
+    return parser
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What a trained model does for a person."""
+    sample = commands.add_parser("sample", help="write text with a trained model", allow_abbrev=False)
+    sample.add_argument("run", metavar="RUN", help=MODEL)
+    sample.add_argument("--prompt", default="", help="what the text goes on from (default: the start of a line)")
+    sample.add_argument("--temperature", type=float, default=0.8, help="0 always takes the likeliest (default: 0.8)")
+    sample.add_argument("--length", type=int, default=500, help="characters (or words) to write (default: 500)")
+    sample.add_argument("--seed", type=int, default=0, help="equal seeds write equal texts (default: 0)")
+
+    translate = commands.add_parser("translate", help="translate with a trained model", allow_abbrev=False)
+    translate.add_argument("run", metavar="RUN", help=MODEL)
+    translate.add_argument("text", nargs="*", metavar="SENTENCE", help="(default: lines of the standard input)")
+    translate.add_argument("--beam", type=int, default=5, metavar="WIDTH", help="of the search; 1: greedy (default: 5)")
+
+    ask = commands.add_parser("ask", help="ask a trained model about a story", allow_abbrev=False)
+    ask.add_argument("run", metavar="RUN", help=MODEL)
+    ask.add_argument(
+        "sentences",
+        nargs="*",
+        metavar="SENTENCE",
+        help="the story; what ends in a question mark is answered (default: lines of the standard input)",
+    )
+
+    help = "say what pictures or clips show with a trained model"
+    caption = commands.add_parser("caption", help=help, allow_abbrev=False)
+    caption.add_argument("run", metavar="RUN", help=MODEL)
+    help = "a file: a PNG, JPEG or WebP; for lips, a GIF"
+    caption.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help=help)
+    caption.add_argument("--beam", type=int, default=1, metavar="WIDTH", help="of the search (default: 1, greedy)")
+
+    write = commands.add_parser("write", help="write by hand with a trained model", allow_abbrev=False)
+    write.add_argument("run", metavar="RUN", help=MODEL)
+    write.add_argument("text", metavar="TEXT", nargs="?", default="", help="(none: a model without texts draws freely)")
+    write.add_argument("--out", type=Path, default=Path("writing.svg"), metavar="FILE", help=PICTURE)
+    write.add_argument("--bias", type=float, default=1.0, help="the larger, the neater; 0 as in life (default: 1)")
+    write.add_argument("--seed", type=int, default=0, help="another seed, another hand (default: 0)")
+
+    draw = commands.add_parser("draw", help="paint pictures with a trained model", allow_abbrev=False)
+    draw.add_argument("run", metavar="RUN", help=MODEL)
+    draw.add_argument("--out", type=Path, default=Path("drawing.gif"), metavar="FILE", help=FILM)
+    draw.add_argument("--count", type=int, default=25, help="how many (default: 25)")
+    draw.add_argument("--seed", type=int, default=0, help="another seed, other pictures (default: 0)")
+
+
+def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    suites = "\n".join(f"  {s.name:9} {s.summary}" for s in SUITES.values())
+    bench = commands.add_parser(
+        "bench",
+        help="measure against other backends and other libraries",
+        description=f"Measure jaxrnn beside other libraries, each in a process of its own, in interleaved rounds. A\n"
+        f"library's numbers count after its outputs and gradients agreed with ours.\n\nsuites:\n{suites}",
+        epilog=BENCH_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = bench.add_argument
+    add("suites", nargs="*", metavar="SUITE", help="what to measure (default: train forward)")
+    add("--cells", nargs="+", default=list(CELLS), metavar="CELL", help=f"of {', '.join(CELLS)} (default: all)")
+    shapes = f"B,T,D,H, or B,T,D,H:VARIANT, or VARIANT: {', '.join(VARIANTS)} (default: the suite's own)"
+    add("--shapes", nargs="+", default=[], metavar="SHAPE", help=shapes)
+    backends = f"of jaxrnn: {', '.join(OURS)}; ratios are to the first (default: auto)"
+    add("--backends", nargs="+", default=["auto"], metavar="NAME", help=backends)
+    peers = f"other libraries: {', '.join(PEERS)} (no name: all that are installed)"
+    add("--peers", nargs="*", metavar="NAME", help=peers)
+    add("--rounds", type=int, metavar="N", help="how often everyone is timed (default: 7)")
+    add("--quick", action="store_true", help="one tiny shape and three short rounds")
+    add("--json", type=Path, metavar="FILE", help="write the record")
+    add("--picture", type=Path, metavar="FILE", help="draw the ratios, a PNG")
+    add("--report", type=Path, nargs="+", metavar="FILE", help="measure nothing: print records as Markdown")
+
+
+def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    convert = commands.add_parser("convert", help="weights of another library into ours, or on", allow_abbrev=False)
+    convert.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="a file of weights: .safetensors, .npz, .pt, .h5, .keras, .onnx, or an Orbax folder",
+    )
+    convert.add_argument("target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5 or .onnx")
+    convert.add_argument(
+        "--from", dest="of", metavar="LIBRARY", help="whose weights (default: as names and shapes say)"
+    )
+    convert.add_argument(
+        "--to", metavar="LIBRARY", help="for whom (default: as the suffix of TARGET says, else jaxrnn)"
+    )
+    prefix = "where the layer is in a larger model, such as encoder.rnn; given several times, the layers make a stack"
+    convert.add_argument("--prefix", action="append", help=prefix)
