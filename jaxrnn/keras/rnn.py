@@ -11,6 +11,7 @@ from jax import lax
 
 from jaxrnn.base.checks import check_features, check_flag, check_numbers
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.placement import automatic, place
 from jaxrnn.base.typing import Array, Carry
 from jaxrnn.flax_common.call import check_flags, check_kept
 from jaxrnn.flax_common.layers import check_deterministic
@@ -230,11 +231,16 @@ class RNN(Weights):
 
     def _output(self, ys: Array, valid: Array | None, before: Array, zero_output_for_mask: bool) -> Array:
         """All outputs or the last, from those that are zero at masked steps and in the order of the inputs."""
+        steps, rows, units = place(ys)
+        at = (steps, rows, units) if self.time_major else (rows, steps, units)
+        there = at if self.return_sequences else (rows, units)
+        valid = None if zero_output_for_mask else valid
+        return automatic(self._arranged, (ys, valid, before), lambda *_: there)
+
+    def _arranged(self, ys: Array, valid: Array | None, before: Array) -> Array:
         if self.go_backwards:
             ys = jnp.flip(ys, 0)
             valid = None if valid is None else jnp.flip(valid, 0)
-        if zero_output_for_mask:
-            valid = None
         if not self.return_sequences:
             return last_output(ys, valid, before)
         ys = ys if valid is None else repeat_outputs(ys, valid, before)
