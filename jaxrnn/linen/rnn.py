@@ -37,6 +37,7 @@ from jaxrnn.flax_common.lifted import check_lifted, held_inputs, held_step
 from jaxrnn.flax_common.variables import Sharding
 from jaxrnn.linen.cells import SingleStep, declare, noise_key
 
+LIFTING = ("variable_axes", "variable_broadcast", "variable_carry", "split_rngs")
 STATE = ("carry", "state")  # the collection and the name under which a stateful module keeps its carry
 
 
@@ -289,6 +290,9 @@ class RNN(SequenceModule):
     @property
     def functional(self) -> Layer | None:
         if isinstance(self.cell, Layer):
+            for name in LIFTING:
+                if getattr(self, name) != self.__dataclass_fields__[name].default:
+                    fail(name, "left out for a jaxrnn Layer, which no lifted scan runs", getattr(self, name))
             return self.cell
         if not is_cell(self.cell):
             fail("cell", "a cell module, a jaxrnn Layer, or a cell of Flax's protocol", self.cell, kind=TypeError)
