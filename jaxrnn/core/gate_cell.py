@@ -40,10 +40,21 @@ def gate_cell(
 ) -> Callable[..., Callable[..., Cell]]:
     """Turn gate equations into a cell factory.
 
-    The equations take `(carry, x, h)`: the carry, and one array a gate for input and recurrent product. Equations that
-    multiply more than once, or have vectors of their own, take `(carry, x, recur, theta)` instead:
-    `recur(h, gates=None, kernel=...)` multiplies, `theta[name]` are the vectors in `parameters`. Keyword arguments with
-    a default are options of the factory; keyword arguments without one are per-step inputs.
+    The short form, `equations(carry, x, h)`, is for the usual case, one product with the previous output:
+
+        carry: the carry before the step, of the class `carry`; arrays `[*B, H]`.
+        x: the projected input, bias included: a named tuple of one array `[*B, H]` a gate.
+        h: the product of `carry.h` and the recurrent kernel, likewise.
+
+    The long form, `equations(carry, x, recur, theta)`, multiplies as often as it likes, and has vectors of its own:
+
+        recur(h, gates=None, kernel="recurrent_kernel"): the product of `h [*B, H]` with a recurrent kernel, of all
+            gates or of those that are named, one array a gate; for a kernel without gates one array. Calls may follow
+            from each other.
+        theta[name]: a vector of `parameters`, `[*B, H]`; of K of them a tuple, so that `a, b = theta["name"]`.
+
+    Either returns `(carry, y)`, a new carry and the output `[*B, H]`. Keyword arguments with a default are options of
+    the factory; keyword arguments without one are per-step inputs, which `scan` and `step` take as `per_step`.
 
     Args:
         gates: names of the gates, in the order of the parameters' gate axis.
@@ -72,6 +83,17 @@ def gate_cell(
     >>> cell = minimal(16)
     >>> {name: p.shape for name, p in cell.init(jax.random.key(0), inputs=8).items()}
     {'bias': (2, 16), 'kernel': (8, 2, 16), 'recurrent_kernel': (16, 2, 16)}
+
+    Two products, the second of what the first gates, and a vector:
+
+    >>> slope = jaxrnn.Parameter(("H",), jax.nn.initializers.ones)
+    >>> @jaxrnn.gate_cell(gates=("r", "n"), carry=State, parameters={"slope": slope})
+    ... def twice(carry, x, recur, theta):
+    ...     r = jax.nn.sigmoid(x.r + recur(carry.h, gates=("r",)).r)
+    ...     h = jax.nn.tanh(theta["slope"] * (x.n + recur(r * carry.h, gates=("n",)).n))
+    ...     return State(h), h
+    >>> sorted(twice(16).init(jax.random.key(0), inputs=8))
+    ['bias', 'kernel', 'recurrent_kernel', 'slope']
     """
     fields = getattr(carry, "_fields", ())
     if not isinstance(carry, type) or "h" not in fields:
