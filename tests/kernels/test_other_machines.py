@@ -30,7 +30,10 @@ MACHINES = {  # what zig calls it, and what runs its programs
 CELLS = {"lstm": partial(jaxrnn.lstm, peepholes=True), "gru": jaxrnn.gru, "elman": jaxrnn.elman}
 
 
-@pytest.fixture(scope="module", params=MACHINES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(m, marks=pytest.mark.slow if m == "aarch64" else pytest.mark.release) for m in MACHINES],
+)
 def run_there(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Runs a call: its tables, constants and arguments, to arrays of given shapes."""
     triple, emulator = MACHINES[request.param]
@@ -63,7 +66,6 @@ def run_there(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return run
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
 @pytest.mark.parametrize("name", CELLS)
 def test_values_and_gradients(name: str, dtype: Any, run_there: Any, monkeypatch: pytest.MonkeyPatch) -> None:

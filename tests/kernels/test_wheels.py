@@ -30,7 +30,7 @@ def test_a_library_that_does_not_load_is_done_without(monkeypatch: pytest.Monkey
         assert library.missing() is None
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize("tag", build.TARGETS)
 def test_libraries_are_reproducible(tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In two folders; for this machine's kind also with all of the compiler's own libraries compiled anew."""
