@@ -148,6 +148,9 @@ ONE_IN: dict[str, dict[str, int]] = {
         the_forget_gate_starts_open=2,
         the_same_distribution=6,
     ),
+    "keras_layers/test_meshes.py": dict(
+        outputs_and_gradients=4,
+    ),
     "keras_layers/test_masks.py": dict(
         padding_changes_no_bit=5,
     ),
