@@ -49,10 +49,11 @@ def kept_programs() -> Path:
     return cache / "jaxrnn" / "tests" / key[:16]
 
 
-CACHE = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(kept_programs()))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-jax.config.update("jax_compilation_cache_dir", CACHE or None)
+# For this process alone. JAX writes in place: who reads what another process has half written says so on its standard
+# error stream, and commands that the tests start are looked at for every word there.
+jax.config.update(
+    "jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(kept_programs())) or None
+)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 

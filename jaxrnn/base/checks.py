@@ -19,7 +19,7 @@ from jaxrnn.base.reports import report
 from jaxrnn.base.typing import ArrayLike, Axis
 
 MOST = 2**31 - 1  # of a size or a count: XLA counts with int32 in many places, and no machine holds more
-LARGEST = float(np.finfo(np.float64).max)
+LARGEST = float(np.finfo(np.float32).max)  # numbers meet arrays of float32
 
 
 def check_size(value: Any, argument: str, most: int = MOST) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import lax
 from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec, reshard, use_abstract_mesh
 
 Place = tuple[Any, ...]  # for each axis of an array the mesh axis, or axes, over which it lies; None for none
@@ -105,3 +106,17 @@ def fitting(mesh: AbstractMesh, at: Place, last: Any, size: int) -> Place:
     used = {n for a in at for n in (a if isinstance(a, tuple) else (a,))}
     free = last is not None and used.isdisjoint(names)
     return (*at, last if free and size % math.prod(mesh.shape[n] for n in names) == 0 else None)
+
+
+def spread_over_devices(tree: Any, like: Any) -> Any:
+    """Inside `shard_map` an array made here must vary over the mesh axes of the inputs; outside, nothing changes."""
+
+    def spread(a: Any) -> Any:
+        missing = tuple(_varying(like) - _varying(a))
+        return lax.pcast(a, missing, to="varying") if missing else a
+
+    return jax.tree.map(spread, tree)
+
+
+def _varying(a: Any) -> frozenset[str]:
+    return jax.typeof(a).manual_axis_type.varying

@@ -20,6 +20,7 @@ from jax import lax
 from jaxrnn.base.checks import is_array
 from jaxrnn.base.dtypes import state_dtype
 from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Array, Axis, Carry, Params
 from jaxrnn.core.closures import holds_arrays
 from jaxrnn.core.equations import Equations, apply
@@ -106,7 +107,8 @@ def product_shapes(
     def multiply(h: Array, kernels: dict[str, Any]) -> Any:
         return Recur(names, Products(kernels), dtype, None)(h, gates, kernel)
 
-    return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(multiply, h, kernels))
+    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(multiply, h, kernels))
+    return spread_over_devices(zeros, h)
 
 
 def one_row(cell: Equations, dtype: Any, theta: Mapping[str, Any]) -> tuple[Carry, Any, dict[str, Any]]:

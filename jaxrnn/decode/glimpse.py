@@ -69,12 +69,10 @@ def place(parameters: Float[ArrayLike, "*B 5"], size: int, image: tuple[int, int
     _check_array(parameters, "parameters", f"[*B, {PARAMETERS}]")
     if parameters.shape[-1:] != (PARAMETERS,):
         fail("parameters", f"of shape [*B, {PARAMETERS}]", parameters)
-    check_size(size, "size")
+    size = check_size(size, "size")
     if not isinstance(image, tuple) or len(image) != 2:
         fail("image", "(height, width)", image, kind=TypeError)
-    height, width = image
-    check_size(height, "image[0]")
-    check_size(width, "image[1]")
+    height, width = (check_size(pixels, f"image[{i}]") for i, pixels in enumerate(image))
     x, y, *logarithms = jnp.moveaxis(jnp.asarray(parameters), -1, 0)
     variance, stride, intensity = (jnp.exp(jnp.clip(value, -LIMIT, LIMIT)) for value in logarithms)
     widest = (max(height, width) - 1) / max(size - 1, 1)  # a single filter has no neighbour

@@ -17,13 +17,13 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr
 
 from jaxrnn.base.dtypes import state_dtype
+from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Array, Carry
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.closures import holds_arrays
 from jaxrnn.core.equations import Recurrent, run, trace
 from jaxrnn.core.layer import is_numeric
 from jaxrnn.core.step import one_row, product_shapes, repeat_rows
-from jaxrnn.engine.masks import spread_over_devices
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Job
 from jaxrnn.engine.units import NotByUnit, run_by_unit

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Array, Axis, Carry
 from jaxrnn.engine.fold import fold
-from jaxrnn.engine.masks import spread_over_devices
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -80,17 +79,3 @@ def clean(valid: Array | None, xs: Array) -> Array:
     if valid is None:
         return xs
     return jnp.where(lax.broadcast_in_dim(valid, xs.shape, tuple(range(valid.ndim))), xs, jnp.zeros_like(xs))
-
-
-def spread_over_devices(tree: Any, like: Array) -> Any:
-    """Inside `shard_map` an array made here must vary over the mesh axes of the inputs; outside, nothing changes."""
-
-    def spread(a: Array) -> Array:
-        missing = tuple(_varying(like) - _varying(a))
-        return lax.pcast(a, missing, to="varying") if missing else a
-
-    return jax.tree.map(spread, tree)
-
-
-def _varying(a: Array) -> frozenset[str]:
-    return jax.typeof(a).manual_axis_type.varying

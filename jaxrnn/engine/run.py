@@ -8,14 +8,14 @@ from typing import Any
 import jax
 
 from jaxrnn.base.dtypes import check_carry_dtype, check_reset_dtype, state_dtype
-from jaxrnn.base.placement import automatic, joined, of_results, place
+from jaxrnn.base.placement import automatic, joined, of_results, place, spread_over_devices
 from jaxrnn.base.typing import Carry
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.closures import holds_arrays
 from jaxrnn.core.layer import Layer
 from jaxrnn.core.step import Rows
 from jaxrnn.engine.lift import NotLifted, lift
-from jaxrnn.engine.masks import reset_steps, settle, spread_over_devices
+from jaxrnn.engine.masks import reset_steps, settle
 from jaxrnn.engine.plan import Plan
 from jaxrnn.engine.registry import as_they_stand, choose, is_plain
 from jaxrnn.engine.sequence import Call, Job, Steps, feature_axes

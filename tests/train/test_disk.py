@@ -14,6 +14,9 @@ import pytest
 import jaxrnn
 from jaxrnn.base import files
 
+# A limit is set between fork and exec; the new process is no JAX of ours.
+pytestmark = [pytest.mark.filterwarnings("ignore:os.fork"), pytest.mark.filterwarnings("ignore:Exception ignored in")]
+
 TINY = """
 task: char_lm
 model: {layers: 1, hidden: 64}
