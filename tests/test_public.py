@@ -104,3 +104,8 @@ def test_a_users_class_shows_its_own_constructor() -> None:
     assert str(inspect.signature(Mine)) == "(width: 'int', *, rngs: 'nnx.Rngs')"
     carry = (jnp.zeros((2, 4)), jnp.zeros((2, 4)))
     assert Mine(4, rngs=nnx.Rngs(0))(carry, jnp.ones((2, 3)))[1].shape == (2, 4)
+
+
+def test_what_excludes_another_option_is_shown_as_it_was_given() -> None:
+    with pytest.raises(ValueError, match=r"`chrono` must be None with bias_init, .* got 5\.$"):
+        jaxrnn.gru(4, chrono=5, use_bias=False)

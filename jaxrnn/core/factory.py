@@ -19,10 +19,6 @@ from jaxrnn.core.layer import Parameter
 from jaxrnn.core.options import Conflict, DType, Flag, check_conflicts, checked, described, kinds_of
 from jaxrnn.functions import initializers
 
-RECURRENT = "recurrent_kernel"
-RESERVED = ("kernel", RECURRENT, "bias")
-EQUATIONS = "a function of (carry, x, h) or (carry, x, recur, theta)"
-
 
 class Common(TypedDict, total=False):
     """The arguments that every factory takes beside its own.
@@ -71,7 +67,7 @@ def factory(*conflicts: Conflict) -> Callable[[Callable[P, Cell]], Callable[P, C
         @wraps(function)
         def make(*args: P.args, **given: P.kwargs) -> Cell:
             options = checked(KINDS | kinds, given)
-            check_conflicts(conflicts, DEFAULTS | own, options)
+            check_conflicts(conflicts, DEFAULTS | own, options, given)
             chosen = {n: v for n, v in options.items() if n not in DEFAULTS or v is not DEFAULTS[n]}
             return made(*args, **chosen)
 
@@ -102,7 +98,7 @@ def build(
     size = check_size(size, "size")
     for option, value in update.options:
         check_hashable(value, option)
-    use_bias, learn_carry = common.get("use_bias", True), common.get("learn_carry", False)
+    use_bias, learn_carry = (common.get(name, DEFAULTS[name]) for name in ("use_bias", "learn_carry"))
     gate_init = {
         "kernel_init": (initializers.glorot_uniform, None),
         "recurrent_kernel_init": (initializers.orthogonal, None),

@@ -105,11 +105,13 @@ def checked(kinds: Mapping[str, Kind], given: Mapping[str, Any]) -> dict[str, An
     return {n: kinds[n].checked(value, n) if n in kinds else value for n, value in given.items()}
 
 
-def check_conflicts(conflicts: tuple[Conflict, ...], defaults: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """No option that has no effect, or two."""
-    options = SimpleNamespace(**{**defaults, **given})
+def check_conflicts(
+    conflicts: tuple[Conflict, ...], defaults: Mapping[str, Any], chosen: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    """No option that has no effect, or two; `chosen` is in canonical form what was `given`."""
+    options = SimpleNamespace(**{**defaults, **chosen})
     for option, expected, where in conflicts:
-        if option in given and given[option] != defaults[option] and where(options):
+        if option in chosen and chosen[option] != defaults[option] and where(options):
             fail(option, expected, given[option])
 
 

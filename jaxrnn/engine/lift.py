@@ -16,13 +16,12 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr
 
-from jaxrnn.base.dtypes import state_dtype
+from jaxrnn.base.dtypes import is_numeric, state_dtype
 from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Array, Carry
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.closures import holds_arrays
 from jaxrnn.core.equations import Recurrent, run, trace
-from jaxrnn.core.layer import is_numeric
 from jaxrnn.core.step import one_row, product_shapes, repeat_rows
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Job

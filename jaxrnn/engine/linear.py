@@ -69,10 +69,10 @@ class Linear:
             dstep, terms, residuals = at
             return self.call(residuals, dcarry, drows, dstep, terms)  # type: ignore[misc]
 
-        return over_time(body, dcarry, (dsteps, terms, residuals), length, reverse=reverse)
+        return loop_over(body, dcarry, (dsteps, terms, residuals), length, reverse=reverse)
 
 
-def over_time(body: Callable[..., Any], carry: Any, xs: Any, length: Axis, *, reverse: bool) -> tuple[Any, Any]:
+def loop_over(body: Callable[..., Any], carry: Any, xs: Any, length: Axis, *, reverse: bool) -> tuple[Any, Any]:
     """`lax.scan` where `xs` may be empty and `length` a symbol, which `lax.scan` does not take: then it counts."""
     if jax.tree.leaves(xs):
         return lax.scan(body, carry, xs, reverse=reverse)

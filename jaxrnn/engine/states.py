@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
 from jaxrnn.base.typing import Array, Carry
-from jaxrnn.engine.linear import merge, over_time, pick
+from jaxrnn.engine.linear import loop_over, merge, pick
 from jaxrnn.programs.jaxprs import evaluate, value_of
 
 
@@ -64,7 +64,7 @@ def carries_before(
     if read:
         known = jax.vmap(first)(inputs)
         length = jax.tree.leaves(inputs)[0].shape[0]  # of what the loop reads nothing may be known
-        states = over_time(then, pick(carry, read), known, length, reverse=reverse)[1]
+        states = loop_over(then, pick(carry, read), known, length, reverse=reverse)[1]
     after = jax.vmap(from_states)(states, inputs)
     shift = lambda first, after: _shifted(first, after, reverse)  # noqa: E731
     return merge(jax.tree.map(shift, carry, after), read, states)

@@ -8,23 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from jaxrnn.base.typing import Activation, Initializer
+from jaxrnn.base.typing import Activation
+from jaxrnn.core.factory import Common
 from jaxrnn.flax_common.variables import Sharding
 
 
-class CellArguments(TypedDict, total=False):
+class CellArguments(Common, total=False):
     """Of every cell."""
 
     activation_fn: Activation
-    use_bias: bool
-    kernel_init: Initializer | Mapping[str, Initializer] | None
-    recurrent_kernel_init: Initializer | Mapping[str, Initializer] | None
-    bias_init: Initializer | Mapping[str, Initializer] | None
-    carry_init: Initializer | None
-    learn_carry: bool
-    dtype: Any
-    param_dtype: Any
-    carry_dtype: Any
 
 
 class LSTMArguments(CellArguments, total=False):

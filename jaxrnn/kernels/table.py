@@ -11,24 +11,20 @@ from jaxrnn.engine import plan, reference, registry, scheduled
 from jaxrnn.engine.registry import Backend
 
 
-def _later(module: str) -> Callable[[str], Callable[..., Any]]:
-    """Functions of a module that is imported when one is called: it loads a library, and few need it."""
-
-    def function(name: str) -> Callable[..., Any]:
-        return lambda *arguments: getattr(import_module(module), name)(*arguments)
-
-    return function
+def _later(module: str, function: str) -> Callable[..., Any]:
+    """A function of a module that is imported when it is called: it loads a library, and few need it."""
+    return lambda *arguments: getattr(import_module(module), function)(*arguments)
 
 
-_native = _later("jaxrnn.kernels.native.backend")
+NATIVE = "jaxrnn.kernels.native.backend"
 
 TABLE = (
     Backend(
         "native",
         "compiled loops for CPUs: whole sequences in one call",
-        _native("run"),
-        _native("declines"),
-        _native("schedule"),
+        _later(NATIVE, "run"),
+        _later(NATIVE, "declines"),
+        _later(NATIVE, "schedule"),
         symbolic=False,
     ),
     Backend(
@@ -48,7 +44,7 @@ TABLE = (
     ),
 )
 registry.BACKENDS.update({backend.name: backend for backend in TABLE})
-step.alone.append(_later("jaxrnn.kernels.native.single")("run"))
+step.alone.append(_later("jaxrnn.kernels.native.single", "run"))
 
 
 def backends() -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
@@ -16,7 +15,7 @@ from jaxrnn.base.typing import Activation, Array, Axis, Initializer, Params
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.core.cell import Cell, Update
+from jaxrnn.core.cell import Update
 from jaxrnn.core.layer import Layer
 from jaxrnn.flax_common.arguments import ElmanArguments, GRUArguments, LSTMArguments
 from jaxrnn.flax_common.layers import (
@@ -29,7 +28,6 @@ from jaxrnn.flax_common.layers import (
     simple,
     step_layer,
 )
-from jaxrnn.flax_common.signatures import documented, options_of
 from jaxrnn.flax_common.variables import NONE, Metadata, Sharding
 from jaxrnn.nnx.parameters import Parameters, Rngs
 
@@ -168,8 +166,6 @@ class CellModule(Parameters, nnx.RNNCellBase):
 class _NamedCell(CellModule):
     """A cell made from the arguments of Flax's own."""
 
-    _factory: Callable[..., Cell]
-
     def __init__(
         self,
         in_features: int,
@@ -212,15 +208,6 @@ class _NamedCell(CellModule):
         if self._promote is None:
             return inputs, self.params
         return promoted(self._promote, self._dtype, inputs, self.params)
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if "_factory" in vars(cls) and cls.__doc__:
-            cls.__doc__ = documented(cls.__doc__, cls._factory)
-
-    @classmethod
-    def _arguments(cls) -> list[inspect.Parameter]:
-        return options_of(cls._factory) if hasattr(cls, "_factory") else []
 
     # ---- what Flax's cells have for attributes
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Unpack
 
 from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
-from jaxrnn.core.cell import Cell
 from jaxrnn.flax_common.arguments import ElmanLayersArguments, GRULayersArguments, LSTMLayersArguments
 from jaxrnn.flax_common.layers import make_cell, make_layers
-from jaxrnn.flax_common.signatures import documented, options_of
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.nnx.rnn import RNN
 
@@ -26,8 +23,6 @@ SETTINGS = {
 
 class _NamedLayers(RNN):
     """One or more layers of one cell, made from the arguments of Flax's cells."""
-
-    _factory: Callable[..., Cell]
 
     def __init__(
         self,
@@ -46,14 +41,9 @@ class _NamedLayers(RNN):
         layer = make_layers(cell, num_layers, bidirectional, merge, dropout)
         super().__init__(layer, in_features, rngs=rngs, **settings)
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if "_factory" in vars(cls) and cls.__doc__:
-            cls.__doc__ = documented(cls.__doc__, cls._factory)
-
     @classmethod
     def _arguments(cls) -> list[inspect.Parameter]:
-        return [*options_of(cls._factory), *SETTINGS.values()] if hasattr(cls, "_factory") else []
+        return [*super()._arguments(), *SETTINGS.values()]
 
 
 class LSTM(_NamedLayers):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from flax import nnx
@@ -11,8 +11,9 @@ from flax import nnx
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.hints import Spelled
+from jaxrnn.core.cell import Cell
 from jaxrnn.core.layer import Layer
-from jaxrnn.flax_common.signatures import expanded
+from jaxrnn.flax_common.signatures import documented, expanded, options_of
 from jaxrnn.flax_common.variables import NONE, Metadata, Sharding, metadata_of
 
 Rngs = nnx.Rngs | nnx.RngStream
@@ -24,16 +25,19 @@ class Parameters(Spelled, nnx.Module):
     _interface = "nnx"
     cell: Any
     in_features: int
+    _factory: ClassVar[Callable[..., Cell]]  # of the classes that are named after a cell
     __signature__: ClassVar[inspect.Signature]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "_factory" in vars(cls) and cls.__doc__:
+            cls.__doc__ = documented(cls.__doc__, cls._factory)
         cls.__signature__ = expanded(cls.__init__, cls._arguments())  # NNX's metaclass hides it
 
     @classmethod
     def _arguments(cls) -> list[inspect.Parameter]:
-        """What `**options` of its constructor takes."""
-        return []
+        """What `**options` of its constructor takes: those of the factory of its cells."""
+        return options_of(cls._factory) if hasattr(cls, "_factory") else []
 
     def _declare(
         self,

@@ -35,8 +35,7 @@ class Model(NamedTuple):
 
 def shipped() -> dict[str, Path]:
     """Folders of the models in the package, by name."""
-    folder = PRETRAINED
-    return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{PARAMS}"))}
+    return {path.parent.name: path.parent for path in sorted(PRETRAINED.glob(f"*/{PARAMS}"))}
 
 
 def load_model(run: str) -> Model:
