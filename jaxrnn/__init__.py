@@ -4,6 +4,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from jaxrnn import forms as forms
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
@@ -25,12 +26,18 @@ from jaxrnn.compose import zoneout as zoneout
 from jaxrnn.core.cell import Cell as Cell
 from jaxrnn.core.gate_cell import gate_cell as gate_cell
 from jaxrnn.core.layer import Layer as Layer
-from jaxrnn.core.layer import Parameter as Parameter
+from jaxrnn.core.parameter import Parameter as Parameter
 from jaxrnn.core.roles import labels as labels
 from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
 from jaxrnn.engine.truncated import scan_truncated as scan_truncated
+from jaxrnn.forms import dense as dense
+from jaxrnn.forms import diagonal as diagonal
+from jaxrnn.forms import heads as heads
+from jaxrnn.forms import low_rank as low_rank
+from jaxrnn.forms import only as only
+from jaxrnn.forms import shared as shared
 from jaxrnn.functions import activations as activations
 from jaxrnn.functions import constraints as constraints
 from jaxrnn.functions import initializers as initializers
@@ -61,10 +68,14 @@ __all__ = [
     "checkify",
     "constraints",
     "decode",
+    "dense",
+    "diagonal",
     "elman",
     "explain",
+    "forms",
     "gate_cell",
     "gru",
+    "heads",
     "highway",
     "initializers",
     "input_dropout",
@@ -72,9 +83,11 @@ __all__ = [
     "keras",
     "labels",
     "linen",
+    "low_rank",
     "lstm",
     "lstm_1997",
     "nnx",
+    "only",
     "recurrent_dropout",
     "regularizers",
     "residual",
@@ -82,6 +95,7 @@ __all__ = [
     "scan",
     "scan_carries",
     "scan_truncated",
+    "shared",
     "stack",
     "weight_drop",
     "zoneout",

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
 LEVELS = {
     "base": 0,
-    "programs functions": 1,
+    "programs functions forms": 1,
     "core": 2,
     "cells engine": 3,
     "kernels compose": 4,

@@ -20,8 +20,8 @@ from jax.nn import sigmoid, tanh
 from jaxrnn.base.typing import Activation, Array
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import CHRONO, Common, build, factory
-from jaxrnn.core.layer import Parameter
 from jaxrnn.core.options import Flag, Function, Steps
+from jaxrnn.core.parameter import Parameter
 from jaxrnn.functions.initializers import Chrono, zeros
 from jaxrnn.programs.serialized import serialized
 

@@ -31,8 +31,8 @@ from jaxrnn.base.dtypes import promote
 from jaxrnn.base.typing import Activation, Array, Initializer
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import CHRONO, Common, build, factory
-from jaxrnn.core.layer import Parameter
 from jaxrnn.core.options import Conflict, Flag, Function, Number, Positive, Size, Steps
+from jaxrnn.core.parameter import Parameter
 from jaxrnn.functions.initializers import Chrono, Constant, glorot_uniform, ones, zeros
 from jaxrnn.programs.serialized import serialized
 

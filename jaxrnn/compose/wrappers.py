@@ -14,10 +14,12 @@ from jaxrnn.base.dtypes import default_float, is_float
 from jaxrnn.base.errors import fail
 from jaxrnn.base.made import remembered
 from jaxrnn.base.typing import Array, Axis, Carry, Params, PRNGKeyArray
-from jaxrnn.core.layer import Layer, Parameter, check_initial, entry
-from jaxrnn.core.step import product, repeat_rows
+from jaxrnn.core.layer import Layer, check_initial, entry
+from jaxrnn.core.parameter import Parameter
+from jaxrnn.core.step import repeat_rows
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.sequence import Call
+from jaxrnn.forms.dense import dense
 from jaxrnn.functions.initializers import Constant, glorot_uniform
 
 
@@ -106,7 +108,7 @@ class Highway(Wrapper):
 
     def after(self, params: Params, xs: Array, ys: Array) -> Array:
         x = _floats(xs).astype(ys.dtype)
-        net = product(x, params["gate_kernel"].astype(ys.dtype))
+        net = dense.product((params["gate_kernel"].astype(ys.dtype),), x)
         gate = jax.nn.sigmoid(net + repeat_rows(params["gate_bias"].astype(ys.dtype), net.shape[:-1]))
         return gate * ys + (1 - gate) * x
 

@@ -35,8 +35,11 @@ from jaxrnn.base.placement import automatic, fitting, place
 from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
 from jaxrnn.core.carries import in_order
 from jaxrnn.core.closures import still
-from jaxrnn.core.layer import Layer, Parameter, check_initial, check_params, entry, refuse_own
-from jaxrnn.core.step import Rows, Step, check_result, product, repeat_rows, run_step
+from jaxrnn.core.kernels import KERNEL, columns_of, held, inputs_of, is_elementwise, is_multiplied, kernel_of
+from jaxrnn.core.layer import Layer, check_initial, check_params, entry, refuse_own
+from jaxrnn.core.parameter import Parameter
+from jaxrnn.core.step import Rows, Step, check_result, repeat_rows, run_step
+from jaxrnn.forms.kernel import Kernel, by_columns
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class Update:
         options = dict(self.options)
         result = self.equations(carry, x, recur, theta, **options, **per_step)
         return check_result(name_of(options.get("equations", self.equations)), result, carry)
+
+
+def multiplied_by(v: Array, kernel: Kernel) -> Array:
+    """`v` times all that a kernel stores."""
+    return kernel.product(v)
 
 
 def name_of(function: Any) -> str:
@@ -120,10 +128,18 @@ class Cell(Layer):
     def declare(self, inputs: int) -> dict[str, Parameter]:
         sizes = self._sizes() | {"D": inputs}
         dtype = self.param_dtype or default_float()
-        return {name: p.resolve(sizes, dtype) for name, p in self.parameters}
+        declared: dict[str, Parameter] = {}
+        for name, p in self.parameters:
+            declared |= held(name, p.resolve(sizes, dtype), self.gates)
+        return declared
 
     def input_size(self, params: Params) -> int:
-        kernel = entry(params, "kernel")
+        parameter = dict(self.parameters)[KERNEL]
+        if parameter.form is not None:
+            if not isinstance(params, dict):
+                fail("params", "a dict of arrays, as `init` returns", params, kind=TypeError)
+            return inputs_of(KERNEL, parameter, params)
+        kernel = entry(params, KERNEL)
         if getattr(kernel, "ndim", 0) != 3:
             fail("params['kernel']", "an array of shape (D, G, H)", kernel)
         return kernel.shape[0]
@@ -153,7 +169,7 @@ class Cell(Layer):
                 fail("params", "given to initial_carry, since this cell learns its initial carry", Said("None"))
             dtype = dtype or self.carry_dtype_for(self.param_dtype or default_float())
         else:
-            dtype = dtype or self.carry_dtype_for(params["kernel"].dtype)
+            dtype = dtype or self.carry_dtype_for(self._kernel(KERNEL, params).dtype)
         shapes = self.carry_shapes(batch)
         if not self.learns_carry:
             return self.carry_type(*(jnp.zeros(s, dtype) for s in shapes))
@@ -182,8 +198,9 @@ class Cell(Layer):
         check_carry_dtype(carry, dtype)
         rows = Rows(self.theta(params, batch, state_dtype(carry), rng), None)
         noise = self.draw(rng, step, batch)
-        read = Step(self.projection_of(params, x) if symbols else jnp.asarray(x), per_step=noise | given)
-        carry, y = run_step(still(self), params, dtype, rows, carry, read, projected=symbols)
+        projected = symbols or not self.reads_densely
+        read = Step(self.projection_of(params, x) if projected else jnp.asarray(x), per_step=noise | given)
+        carry, y = run_step(still(self), params, dtype, rows, carry, read, projected=projected)
         return carry, y.astype(dtype)
 
     # ---- the pieces that the engine arranges
@@ -211,42 +228,79 @@ class Cell(Layer):
         check_features(xs, self.input_size(params), "xs")
         check_symbols(xs, self.input_size(params), "xs")
         at = place(xs)[: xs.ndim - (not is_integer(xs.dtype))]
-        units = place(params["kernel"])[-1]
+        units = place(self._kernel(KERNEL, params).arrays[-1])[-1]
         places = lambda mesh, z: fitting(mesh, (*at, None), units, z.shape[-1])  # noqa: E731
         return automatic(self.projection_of, (params, xs), places)
 
     def projection_of(
-        self, params: Params, xs: ArrayLike, multiply: Callable[[Array, Array], Array] = product
+        self, params: Params, xs: ArrayLike, multiply: Callable[[Array, Kernel], Array] = multiplied_by
     ) -> Array:
         """`project` of arguments that are checked."""
         dtype = self.compute_dtype(params, xs)
-        kernel = params["kernel"].astype(dtype)
-        if is_integer(xs.dtype):
-            z = jnp.take(kernel, xs, axis=0, mode="clip")
-        else:
-            z = multiply(jnp.asarray(xs, dtype), kernel)
-        if "bias" in params and dict(self.parameters)["bias"].role == "input":
-            z = z + repeat_rows(params["bias"].astype(dtype), z.shape[:-2])
+        kernel = self.input_kernel(params, dtype)
+        z = kernel.read(jnp.asarray(xs)) if is_integer(xs.dtype) else multiply(jnp.asarray(xs, dtype), kernel)
+        z = by_columns(z, kernel.columns)  # type: ignore[arg-type]
+        if self.has_input_bias:
+            z = z + repeat_rows(self.input_bias(params, dtype), z.shape[:-2])
         return z
+
+    def input_bias(self, params: Params, dtype: Any) -> Array:
+        """The bias of the projection, `[G, H]`; zero at gates without one."""
+        return by_columns(params["bias"].astype(dtype), columns_of("bias", dict(self.parameters)["bias"], self.gates))
+
+    @property
+    def reads_densely(self) -> bool:
+        """Whether the input kernel is one array `[D, G, H]`."""
+        return dict(self.parameters)[KERNEL].form is None
+
+    @property
+    def has_input_bias(self) -> bool:
+        """Whether the projection includes a bias."""
+        bias = dict(self.parameters).get("bias")
+        return bias is not None and bias.role == "input"
+
+    def input_kernel(self, params: Params, dtype: Any) -> Kernel:
+        """The kernel of the projection, in the dtype of products."""
+        return self._kernel(KERNEL, params).astype(dtype)
+
+    def _kernel(self, name: str, params: Params) -> Kernel:
+        return kernel_of(name, dict(self.parameters)[name], self.gates, params)
 
     def compute_dtype(self, params: Params, xs: ArrayLike) -> Any:
         """The dtype of products: the cell's own, else what inputs and kernel promote to."""
         if self.dtype is not None:
             return self.dtype
-        kernel = params["kernel"].dtype
+        kernel = self._kernel(KERNEL, params).dtype
         return promote(xs.dtype, kernel) if not is_integer(xs.dtype) else kernel
 
     def carry_dtype_for(self, dtype: Any) -> Any:
         """The dtype of gates and carry: the cell's own, else that of the products, float32 at least."""
         return self.carry_dtype or promote(dtype, np.float32)
 
-    def kernels(self, params: Params, dtype: Any) -> dict[str, Array]:
-        """The recurrent kernels, in the dtype of products."""
-        return {name: params[name].astype(dtype) for name, p in self.parameters if p.role == "recurrent"}
+    def kernels(self, params: Params, dtype: Any) -> dict[str, Kernel]:
+        """The recurrent kernels that backends multiply, in the dtype of products."""
+        return {name: self._kernel(name, params).astype(dtype) for name, p in self.parameters if is_multiplied(p)}
+
+    def kernel_shapes(self, dtype: Any) -> dict[str, Kernel]:
+        """`kernels` of shapes alone."""
+        arrays = {n: jax.ShapeDtypeStruct(p.shape, dtype) for n, p in self.declare(self._any_inputs).items()}
+        return jax.eval_shape(lambda params: self.kernels(params, dtype), arrays)
+
+    def theta_shapes(self, dtype: Any) -> dict[str, jax.ShapeDtypeStruct]:
+        """Of one row's vectors."""
+        arrays = {n: jax.ShapeDtypeStruct(p.shape, dtype) for n, p in self.declare(self._any_inputs).items()}
+        return jax.eval_shape(lambda params: self.theta(params, (), dtype, None), arrays)
+
+    @property
+    def _any_inputs(self) -> int:
+        """A number of inputs that fits the form of the input kernel."""
+        return 1 if dict(self.parameters)[KERNEL].form is None else self.size
 
     def theta(self, params: Params, batch: tuple[Axis, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
-        units = {n: repeat_rows(params[n].astype(dtype), batch) for n, p in self.parameters if p.role == "unit"}
+        vectors = {n: params[n] for n, p in self.parameters if p.role == "unit"}
+        vectors |= {n: self._kernel(n, params).arrays[0] for n, p in self.parameters if is_elementwise(p)}
+        units = {n: repeat_rows(a.astype(dtype), batch) for n, a in vectors.items()}
         fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
         return units | self._masks(fixed, batch, fixed=True)
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from jaxrnn.core.layer import Layer, Parameter
+from jaxrnn.core.layer import Layer
+from jaxrnn.core.parameter import Parameter
 from jaxrnn.core.reads import Walk, library_of
 
 

@@ -18,6 +18,7 @@ from jax.interpreters import batching
 
 from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Params
 from jaxrnn.core.closures import is_open
+from jaxrnn.forms.kernel import Kernel
 from jaxrnn.programs import jaxprs, rules
 from jaxrnn.programs.jaxprs import inner
 
@@ -42,7 +43,7 @@ class Equations(Protocol):
     @property
     def update(self) -> Any: ...
     def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry: ...
-    def kernels(self, params: Params, dtype: Any) -> dict[str, Array]: ...
+    def kernels(self, params: Params, dtype: Any) -> dict[str, Kernel]: ...
     def projection_of(self, params: Params, xs: ArrayLike) -> Array: ...
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypedDict, cast
 
+import numpy as np
+
 from jaxrnn.base.checks import check_function, check_hashable, check_size
 from jaxrnn.base.dtypes import promote
 from jaxrnn.base.errors import Said, fail
@@ -15,8 +17,12 @@ from jaxrnn.base.hints import refuse_unknown, spelled
 from jaxrnn.base.made import P, complete, remembered
 from jaxrnn.base.typing import Initializer
 from jaxrnn.core.cell import Cell, Noise, Update
-from jaxrnn.core.layer import Parameter
-from jaxrnn.core.options import Conflict, DType, Flag, check_conflicts, checked, described, kinds_of
+from jaxrnn.core.elementwise import by_units
+from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT, columns_of, held
+from jaxrnn.core.options import Conflict, DType, Flag, FormOf, check_conflicts, checked, described, kinds_of
+from jaxrnn.core.parameter import Parameter
+from jaxrnn.forms.dense import dense
+from jaxrnn.forms.form import Form
 from jaxrnn.functions import initializers
 
 
@@ -25,6 +31,8 @@ class Common(TypedDict, total=False):
 
     use_bias: add a bias to every gate (default true).
     kernel_init, recurrent_kernel_init, bias_init: an initialiser, or a dict of them by gate.
+    input, recurrent: the form of the kernel that the input, and of that which the state is multiplied with
+        (`jaxrnn.forms`; default: dense).
     learn_carry: make the initial carry a parameter.
     carry_init: draws it (default: zeros).
     dtype: of products and outputs (default: what inputs and parameters promote to).
@@ -36,6 +44,8 @@ class Common(TypedDict, total=False):
     kernel_init: Initializer | Mapping[str, Initializer] | None
     recurrent_kernel_init: Initializer | Mapping[str, Initializer] | None
     bias_init: Initializer | Mapping[str, Initializer] | None
+    input: FormOf
+    recurrent: FormOf
     carry_init: Initializer | None
     learn_carry: Flag
     dtype: DType
@@ -44,7 +54,12 @@ class Common(TypedDict, total=False):
 
 
 KINDS = kinds_of(Common)
-DEFAULTS = dict.fromkeys(Common.__annotations__) | {"use_bias": True, "learn_carry": False}
+DEFAULTS = dict.fromkeys(Common.__annotations__) | {
+    "use_bias": True,
+    "learn_carry": False,
+    "input": dense,
+    "recurrent": dense,
+}
 CHRONO = Conflict(
     "chrono",
     "None with bias_init, or without a bias, which it initialises",
@@ -99,9 +114,10 @@ def build(
     for option, value in update.options:
         check_hashable(value, option)
     use_bias, learn_carry = (common.get(name, DEFAULTS[name]) for name in ("use_bias", "learn_carry"))
+    forms: dict[str, Form] = {"input": common.get("input", dense), "recurrent": common.get("recurrent", dense)}
     gate_init = {
-        "kernel_init": (initializers.glorot_uniform, None),
-        "recurrent_kernel_init": (initializers.orthogonal, None),
+        "kernel_init": (forms["input"].init("input") or initializers.glorot_uniform, None),
+        "recurrent_kernel_init": (forms["recurrent"].init("recurrent") or initializers.orthogonal, None),
         "bias_init": (initializers.zeros, special_bias if isinstance(special_bias, Mapping) else None),
     }
     inits: dict[str, Initializer] = {
@@ -111,19 +127,28 @@ def build(
     if callable(special_bias) and common.get("bias_init") is None:
         inits["bias_init"] = special_bias
     declared = {
-        "kernel": Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
-        "recurrent_kernel": Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
+        KERNEL: Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
+        RECURRENT: Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
     }
+    declared |= {
+        name: replace(declared[name], form=forms[side]) for name, side in OPTIONS.items() if forms[side] != dense
+    }
+    for kernel, inputs in ((KERNEL, size), (RECURRENT, projection or size)):  # whether they fit, by what is known here
+        sizes = {"D": inputs, "P": inputs, "G": len(gates), "H": size}
+        held(kernel, declared[kernel].resolve(sizes, np.float32), gates)
+    if forms["recurrent"].elementwise:
+        columns = columns_of(RECURRENT, declared[RECURRENT], gates)
+        update = Update(by_units, (("inner", update), ("gates", gates), ("columns", columns)))
     if use_bias:
         declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role)
     declared |= units or {}
-    sizes = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
+    states = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
     if learn_carry:
         given = common.get("carry_init")
         init = initializers.zeros if given is None else given
         check_function(init, "carry_init", initializers.INITIALIZER)
         check_hashable(init, "carry_init")
-        declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, sizes, strict=True)}  # type: ignore[attr-defined]
+        declared |= {f"initial_{f}": Parameter((s,), init, "carry") for f, s in zip(carry._fields, states, strict=True)}  # type: ignore[attr-defined]
     elif common.get("carry_init") is not None:
         fail("carry_init", "given with learn_carry=True", common["carry_init"])
     dtypes: dict[str, Any] = {name: common.get(name) for name in ("dtype", "param_dtype", "carry_dtype")}
@@ -140,7 +165,7 @@ def build(
         size,
         gates,
         carry,
-        sizes,
+        states,
         update,
         tuple(declared.items()),
         projection,

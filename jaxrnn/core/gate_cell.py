@@ -20,12 +20,13 @@ from jaxrnn.base.typing import Array, Carry, Initializer
 from jaxrnn.core.cell import Cell, Update, name_of
 from jaxrnn.core.equations import asked_for, trace, without_dead
 from jaxrnn.core.factory import Common, build
-from jaxrnn.core.layer import Parameter
+from jaxrnn.core.kernels import RECURRENT
+from jaxrnn.core.parameter import Parameter
 from jaxrnn.core.step import one_row, product_shapes
+from jaxrnn.forms.dense import dense
 from jaxrnn.functions import initializers
 from jaxrnn.programs.serialized import serialized
 
-RECURRENT = "recurrent_kernel"
 RESERVED = ("kernel", RECURRENT, "bias")
 EQUATIONS = "a function of (carry, x, h) or (carry, x, recur, theta)"
 
@@ -130,7 +131,8 @@ def gate_cell(
             long = len(positional) == 4
             update = Update(equations, named) if long else Update(_one_product, (("equations", equations), *named))
             common = cast(Common, given)  # `build` names what is not in it
-            cell = build(
+            assemble = partial(
+                build,
                 name,
                 size,
                 gates,
@@ -140,10 +142,15 @@ def gate_cell(
                 special_bias=bias_init,
                 per_step=asked,
                 paper=paper,
-                common=common,
             )
-            if RECURRENT in _multiplied(cell, needed=not long):
+            cell = assemble(common=common)
+            with_dense = (
+                cell if "recurrent" not in common else assemble(common=Common(**{**common, "recurrent": dense}))
+            )
+            if RECURRENT in _multiplied(with_dense, needed=not long):
                 return cell
+            if common.get("recurrent", dense) != dense:
+                fail("recurrent", "left out for equations that multiply no recurrent kernel", common["recurrent"])
             alone = update if long else Update(_no_product, update.options)
             return replace(cell, update=alone, parameters=tuple(p for p in cell.parameters if p[0] != RECURRENT))
 
@@ -209,10 +216,7 @@ def _no_product(
 
 def _multiplied(cell: Cell, *, needed: bool) -> set[str]:
     """The recurrent kernels that a cell's equations multiply (and need); all of them, where only a call can tell."""
-    array = lambda p: jax.ShapeDtypeStruct(p.shape, jnp.float32)  # noqa: E731
-    declared = cell.declare(1).items()
-    kernels = {n: array(p) for n, p in declared if p.role == "recurrent"}
-    theta = {n: array(p) for n, p in declared if p.role == "unit"}
+    kernels, theta = cell.kernel_shapes(jnp.float32), cell.theta_shapes(jnp.float32)
     if cell.per_step:
         return set(kernels)
     shapes = partial(product_shapes, cell.gates, kernels, jnp.float32)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from copy import copy
-from dataclasses import dataclass
 from inspect import getattr_static
 from typing import Any
 
@@ -20,9 +18,7 @@ import numpy as np
 from jaxrnn.base.checks import (
     check_array,
     check_batch,
-    check_choice,
     check_features,
-    check_function,
     check_key,
     check_size,
     check_symbols,
@@ -33,46 +29,11 @@ from jaxrnn.base.checks import (
 from jaxrnn.base.dtypes import FLOATS, check_dtype, is_float, is_integer, is_numeric
 from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.base.placement import automatic, of_results, place
-from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Initializer, Params, PRNGKeyArray
-
-SYMBOLS = ("D", "G", "H", "P")
-SHAPE = f"a tuple of positive integers and symbols out of {SYMBOLS}"
-ROLES = ("input", "recurrent", "unit", "carry")
+from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
+from jaxrnn.core.parameter import Parameter
+from jaxrnn.core.prepared import prepared, without_prepared
 
 MOST = 2**40  # numbers of one parameter: XLA may compile without end for what nobody can hold
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """Declares one array. `shape` may hold the symbols D, G, H, P until `resolve` replaces them by numbers.
-
-    Roles: `input` arrays make the projection of x, `recurrent` arrays multiply a state (`recur`), `unit` arrays reach
-    the equations as `theta`, `carry` arrays are a learned initial carry. `dtype` is that of the array; None for the
-    cell's `param_dtype`.
-    """
-
-    shape: tuple[str | int, ...]
-    init: Initializer
-    role: str = "unit"
-    dtype: Any = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.shape, tuple):
-            fail("shape", SHAPE, self.shape, kind=TypeError)
-        if any(isinstance(size, str) and size not in SYMBOLS for size in self.shape):
-            fail("shape", SHAPE, self.shape)
-        shape = (s if isinstance(s, str) else check_size(s, f"shape[{i}]") for i, s in enumerate(self.shape))
-        object.__setattr__(self, "shape", tuple(shape))
-        check_function(self.init, "init", "an initialiser (key, shape, dtype) -> array")
-        check_choice(self.role, "role", ROLES)
-        object.__setattr__(self, "dtype", check_dtype(self.dtype, "dtype"))
-
-    def resolve(self, sizes: dict[str, int], dtype: Any) -> Parameter:
-        """The same declaration with every symbol replaced by its size."""
-        resolved = copy(self)  # of what has been checked: every single step asks for this
-        object.__setattr__(resolved, "shape", tuple(int(sizes[s]) if isinstance(s, str) else s for s in self.shape))
-        object.__setattr__(resolved, "dtype", self.dtype or dtype)
-        return resolved
 
 
 class Layer(abc.ABC):
@@ -173,6 +134,31 @@ class Layer(abc.ABC):
         leaves, treedef = jax.tree.flatten(declared)
         keys = jax.random.split(key, max(len(leaves), 1))
         return jax.tree.unflatten(treedef, [p.init(k, p.shape, p.dtype) for p, k in zip(leaves, keys, strict=False)])
+
+    def prepare(self, params: Params) -> Params:
+        """Parameters for many steps: kernels that are functions of what is held (`jaxrnn.forms`) are made of it once.
+
+        `scan` does so by itself, and `step` each time anew; what this returns is taken by both. Without such kernels
+        the parameters are returned as they are.
+
+        Args:
+            params: the layer's parameters.
+
+        Returns:
+            A dict with a `jaxrnn.forms.Kernel` in place of the arrays that hold such a kernel.
+
+        Raises:
+            ValueError, TypeError: `params` do not fit the layer; the message names what does not.
+
+        >>> import jax, jaxrnn
+        >>> cell = jaxrnn.elman(4, recurrent=jaxrnn.forms.orthogonal())
+        >>> params = cell.prepare(cell.init(jax.random.key(0), inputs=3))
+        >>> carry, y = cell.step(params, cell.initial_carry((2,)), jax.numpy.ones((2, 3)))
+        >>> y.shape
+        (2, 4)
+        """
+        check_params(self, params)
+        return prepared(self.declare(self.input_size(params)), params)
 
     @property
     def stepless(self) -> Layer | None:
@@ -284,6 +270,7 @@ def _pairs(path: str, declared: dict[str, Any], given: Any) -> Iterator[tuple[st
     """Declared parameters beside the given arrays; an error names what is missing or too much."""
     if not isinstance(given, dict):
         fail(path, "a dict of arrays, as `init` returns", given, kind=TypeError)
+    declared, given = without_prepared(path, declared, given)
     for name, inner in declared.items():
         value = entry(given, name, path)
         at = f"{path}[{name!r}]"

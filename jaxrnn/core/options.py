@@ -20,6 +20,8 @@ from jaxrnn.base.checks import check_choice, check_flag, check_function, check_n
 from jaxrnn.base.dtypes import check_dtype
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Activation
+from jaxrnn.forms.around import check_form
+from jaxrnn.forms.form import Form
 from jaxrnn.functions.initializers import check_steps
 
 
@@ -77,6 +79,9 @@ Steps: TypeAlias = Annotated[
     float, Kind("a number of steps, more than 2", lambda v, argument, _: check_steps(v, argument))
 ]
 Function: TypeAlias = Annotated[Activation, Kind("a function of one array", _function)]
+FormOf: TypeAlias = Annotated[
+    Form, Kind("a form of kernels, such as jaxrnn.heads(4)", lambda v, argument, _: check_form(v, argument))
+]
 DType: TypeAlias = Annotated[Any, Kind("a floating dtype", lambda v, argument, _: check_dtype(v, argument), True)]
 
 

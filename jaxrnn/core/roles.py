@@ -7,7 +7,8 @@ from typing import Any
 import jax
 
 from jaxrnn.base.errors import fail
-from jaxrnn.core.layer import Layer, Parameter, check_params
+from jaxrnn.core.layer import Layer, check_params
+from jaxrnn.core.parameter import Parameter
 from jaxrnn.functions.by_name import path_of
 
 VECTORS = ("peepholes", "input_norm", "recurrent_norm")  # of two axes, and no matrices

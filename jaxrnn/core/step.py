@@ -24,6 +24,7 @@ from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Array, Axis, Carry, Params
 from jaxrnn.core.closures import holds_arrays
 from jaxrnn.core.equations import Equations, apply
+from jaxrnn.forms.kernel import Kernel, each_of
 
 
 class Step(NamedTuple):
@@ -42,11 +43,6 @@ class Rows(NamedTuple):
     start: Carry | None  # the carry to reset to
 
 
-def product(v: Array, kernel: Array) -> Array:
-    """`[..., R] x [R, *K] -> [..., *K]`, with the gate axis kept apart so that H can be sharded."""
-    return lax.dot_general(v, kernel, (((v.ndim - 1,), (0,)), ((), ())))
-
-
 @lru_cache
 def gate_tuple(gates: tuple[str, ...]) -> type:
     """The named tuple in which a cell's gates arrive."""
@@ -57,12 +53,12 @@ def gate_tuple(gates: tuple[str, ...]) -> type:
 class Products:
     """Where a step's recurrent products come from: here, from multiplying. Backends derive others."""
 
-    kernels: dict[str, Any]  # arrays, or their shapes where nothing is multiplied
+    kernels: dict[str, Kernel]  # of arrays, or of their shapes where nothing is multiplied
 
     def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Any:
-        """`h` times the columns of some gates (None: of all), `[*B, G, H]`; or one array `[*B, H]` a gate."""
-        w = pick_gates(self.kernels[kernel], index)
-        return product(h.astype(w.dtype), w)
+        """`h` times the kernels of some stored gates (None: of all), `[*B, G, H]`; or one array `[*B, H]` a gate."""
+        w = self.kernels[kernel]
+        return w.product(h.astype(w.dtype), index)
 
 
 @dataclass(frozen=True)
@@ -75,32 +71,43 @@ class Recur:
     valid: Array | None
 
     def __call__(self, h: Array, gates: tuple[str, ...] | None = None, kernel: str = "recurrent_kernel") -> Any:
-        shape = self._check(h, gates, kernel)
-        index = None if gates is None else tuple(self.gates.index(g) for g in gates)
+        w = self._check(h, gates, kernel)
+        if w.columns is None:
+            return _cast(guard(self.valid, self.products.multiply(h, kernel, None)), self.dtype)
+        names = gates or self.gates
+        columns = tuple(w.columns[self.gates.index(g)] for g in names)
+        stored = tuple(dict.fromkeys(c for c in columns if c is not None))
+        nothing = jnp.zeros((*h.shape[:-1], w.units), self.dtype) if None in columns else None
+        if not stored:
+            return gate_tuple(names)(*each_of((), columns, nothing))
+        index = None if gates is None and stored == tuple(range(w.stored)) else stored
         value = _cast(guard(self.valid, self.products.multiply(h, kernel, index)), self.dtype)
-        return by_gate(gates or self.gates, value) if len(shape) == 3 else value
+        if columns == stored:
+            return by_gate(names, value)
+        return gate_tuple(names)(*each_of(dict(zip(stored, split(value), strict=True)), columns, nothing))
 
-    def _check(self, h: Any, gates: Any, kernel: Any) -> tuple[int, ...]:
-        """The shape of the kernel, once what is multiplied and the gates fit it."""
+    def _check(self, h: Any, gates: Any, kernel: Any) -> Kernel:
+        """The kernel, once what is multiplied and the gates fit it."""
         kernels = self.products.kernels
         if not isinstance(kernel, str) or kernel not in kernels:
             fail("kernel", f"one of the recurrent kernels {tuple(kernels)}", kernel, nearest(kernel, kernels))
-        shape = kernels[kernel].shape
+        w = kernels[kernel]
         if gates is not None:
-            if len(shape) != 3:
-                fail("gates", f"left out for {kernel!r}, which has no gates: its shape is {shape}", gates)
+            if w.columns is None:
+                fail("gates", f"left out for {kernel!r}, which has no gates: its shape is {w.arrays[0].shape}", gates)
             if not isinstance(gates, tuple) or not gates or len({*gates}) != len(gates):
                 fail("gates", f"a tuple of distinct gates out of {self.gates}", gates, kind=TypeError)
             for gate in gates:
                 if gate not in self.gates:
                     fail("gates", f"out of {self.gates}", gate, nearest(gate, self.gates))
-        if not is_array(h) or h.shape[-1:] != shape[:1]:
-            fail("h", f"an array [*B, {shape[0]}], to be multiplied by {kernel!r} of shape {shape}", h)
-        return shape
+        if not is_array(h) or h.shape[-1:] != (w.inputs,):
+            shape = w.arrays[0].shape
+            fail("h", f"an array [*B, {w.inputs}], to be multiplied by {kernel!r} of shape {shape}", h)
+        return w
 
 
 def product_shapes(
-    names: tuple[str, ...], kernels: dict[str, Any], dtype: Any, h: Array, gates: tuple[str, ...] | None, kernel: str
+    names: tuple[str, ...], kernels: dict[str, Kernel], dtype: Any, h: Array, gates: tuple[str, ...] | None, kernel: str
 ) -> Any:
     """Zeros of the shapes that a recurrent product has."""
 
@@ -120,18 +127,14 @@ def one_row(cell: Equations, dtype: Any, theta: Mapping[str, Any]) -> tuple[Carr
     return carry, x, {n: apart(a) if len(a.shape) == 2 else a for n, a in theta.items()}
 
 
-def pick_gates(kernel: Array, index: tuple[int, ...] | None, axis: int = 1) -> Array:
-    """The columns of some gates; neighbouring gates are a slice, which XLA reads in place."""
-    if index is None:
-        return kernel
-    if index == tuple(range(index[0], index[0] + len(index))):
-        return lax.slice_in_dim(kernel, index[0], index[0] + len(index), axis=axis)
-    return jnp.stack([lax.index_in_dim(kernel, i, axis, keepdims=False) for i in index], axis=axis)
+def split(value: Any) -> tuple[Any, ...]:
+    """`[*B, G, H]`, or its G arrays `[*B, H]`, as a tuple of the latter."""
+    return value if isinstance(value, tuple) else tuple(value[..., g, :] for g in range(value.shape[-2]))
 
 
 def by_gate(gates: tuple[str, ...], value: Any) -> Any:
     """`[*B, G, H]`, or its G arrays `[*B, H]`, as a named tuple of the latter."""
-    return gate_tuple(gates)(*(value if isinstance(value, tuple) else (value[..., g, :] for g in range(len(gates)))))
+    return gate_tuple(gates)(*split(value))
 
 
 def advance(cell: Equations, products: Products, rows: Rows, carry: Carry, step: Step) -> tuple[Carry, Array]:

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jaxrnn.base.checks import check_flag, check_key, check_size
 from jaxrnn.base.dtypes import default_float
 from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Float, Integer, Params, PRNGKeyArray
-from jaxrnn.core.layer import Layer, Parameter, check_carry, entry
+from jaxrnn.core.layer import Layer, check_carry, entry
+from jaxrnn.core.parameter import Parameter
 from jaxrnn.decode.attend import (
     Attend,
     AttendCarry,

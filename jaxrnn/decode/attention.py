@@ -18,7 +18,8 @@ from jaxrnn.base.checks import check_array, check_floats, check_key, check_size
 from jaxrnn.base.dtypes import promote
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, ArrayLike, Bool, Float, Integer, Params, PRNGKeyArray
-from jaxrnn.core.layer import Parameter, check_declared
+from jaxrnn.core.layer import check_declared
+from jaxrnn.core.parameter import Parameter
 from jaxrnn.engine.check import check_lengths
 from jaxrnn.engine.masks import clean
 from jaxrnn.programs.serialized import serialized

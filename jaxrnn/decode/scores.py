@@ -13,7 +13,8 @@ from jaxrnn.base.checks import check_choice, check_size
 from jaxrnn.base.dtypes import default_float, promote
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, Params
-from jaxrnn.core.layer import Parameter, entry
+from jaxrnn.core.layer import entry
+from jaxrnn.core.parameter import Parameter
 from jaxrnn.decode.attention import Attention, flat_glorot, lead
 from jaxrnn.functions.initializers import zeros
 

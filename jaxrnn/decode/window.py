@@ -13,7 +13,8 @@ from jaxrnn.base.checks import check_key, check_number, check_size
 from jaxrnn.base.dtypes import default_float
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, ArrayLike, Carry, Float, Integer, Params, PRNGKeyArray
-from jaxrnn.core.layer import Layer, Parameter, check_carry, entry
+from jaxrnn.core.layer import Layer, check_carry, entry
+from jaxrnn.core.parameter import Parameter
 from jaxrnn.decode.attention import Memory, check_memory, clean_memory, glorot
 from jaxrnn.decode.reader import Reader, check_state, initial, joined
 from jaxrnn.programs.serialized import serialized

@@ -93,7 +93,7 @@ def lifted_cell(cell: Cell, dtype: Any, carry_dtype: Any) -> Cell:
     """
     if not holds_arrays(cell) or cell.per_step:  # their shapes are known when they are given
         return cell
-    theta = {n: jax.ShapeDtypeStruct(p.shape, carry_dtype) for n, p in cell.declare(1).items() if p.role == "unit"}
+    theta = cell.theta_shapes(carry_dtype)
     return replace(cell, update=_lifted(cell, dtype, carry_dtype, theta, {})[0], noises=())
 
 
@@ -101,7 +101,7 @@ def _lifted(
     cell: Cell, dtype: Any, carry_dtype: Any, theta: Mapping[str, Any], per_step: Mapping[str, Any]
 ) -> tuple[Lifted, list[Array]]:
     """The equations, given the shapes of one row, and what they read."""
-    kernels = {n: jax.ShapeDtypeStruct(p.shape, dtype) for n, p in cell.declare(1).items() if p.role == "recurrent"}
+    kernels = cell.kernel_shapes(dtype)
     arguments = *one_row(cell, carry_dtype, theta), dict(per_step)
     try:
         traced = trace(cell.update, partial(product_shapes, cell.gates, kernels, carry_dtype), *arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.base.typing import Array
-from jaxrnn.core.step import Products, product
-from jaxrnn.engine.linear import is_symbolic
+from jaxrnn.core.step import Products
+from jaxrnn.engine.linear import instantiate, is_symbolic
+from jaxrnn.forms.kernel import Kernel
 
 Gates = tuple[int, ...] | None  # of one call of `recur`; None for all
 
@@ -28,7 +29,7 @@ class Separate(Products):
 
     def multiply(self, h: Array, kernel: str, index: Gates) -> Any:
         value = super().multiply(h, kernel, index)
-        return split_gates(value) if self.kernels[kernel].ndim == 3 else value
+        return value if self.kernels[kernel].columns is None else split_gates(value)
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Given(Products):
 class Replay(Given):
     """Known results, with tangents: the state's tangent times the kernel, plus the part known before."""
 
-    turned: list[Array] = field(default_factory=list)  # the kernels of the calls
+    turned: list[Kernel] = field(default_factory=list)  # the kernels of the calls
     terms: list[Any] = field(default_factory=list)  # a dict by gate, or one array, or None
 
     def multiply(self, h: Array, kernel: str, index: Gates) -> Any:
@@ -73,38 +74,46 @@ class Replay(Given):
         return _known(h.astype(w.dtype), term, w, super().multiply(h, kernel, index))
 
 
-def turn(kernel: Array) -> Array:
-    """The kernel with the axis of inputs last. JAX transposes a product with it to products that take and give it as it
-    lies; a gradient added up block by block is not turned each time."""
-    return jnp.moveaxis(kernel, 0, -1)
+def picked(kernel: Kernel, index: Gates) -> Kernel:
+    """The kernel of some gates alone."""
+    return replace(kernel, arrays=kernel.picked(index))
 
 
-def multiply_turned(h: Array, turned: Array) -> Array:
-    """`h` times a turned kernel, `[..., G, H]` or `[..., H]`."""
-    return lax.dot_general(h, turned, (((h.ndim - 1,), (turned.ndim - 1,)), ((), ())))
+def tangent_of(kernel: Kernel, tangent: Kernel) -> Kernel | None:
+    """The tangent of a kernel's arrays; None where none of them has one."""
+    if all(map(is_symbolic, tangent.arrays)):
+        return None
+    arrays = tuple(instantiate(t, a) for t, a in zip(tangent.arrays, kernel.arrays, strict=True))
+    return replace(tangent, arrays=arrays)
+
+
+def moved_kernel(h: Array, kernel: Kernel, tangent: Kernel) -> Array:
+    """The tangent of `h` times a kernel, from the kernel's."""
+    return jax.jvp(lambda k: k.product(h), (kernel,), (tangent,))[1]
 
 
 @jax.custom_jvp
-def multiply_both(x: Array, kernel: Array, turned: Array) -> Array:
+def multiply_both(x: Array, kernel: Kernel, turned: Kernel) -> Array:
     """`x` times a kernel that is there both ways. Its gradient is that of `turned`."""
-    return product(x, kernel)
+    return kernel.product(x)
 
 
 def _both_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
-    x, kernel, _ = primals
+    x, kernel, turned = primals
     dx, _, dturned = tangents
-    z = product(x, kernel)
+    dturned = tangent_of(turned, dturned)
+    z = kernel.product(x)
     if is_symbolic(dx):
-        return z, multiply_turned(x, dturned)
-    dz = product(dx, kernel)
-    return z, dz if is_symbolic(dturned) else dz + multiply_turned(x, dturned)
+        return z, jnp.zeros_like(z) if dturned is None else moved_kernel(x, turned, dturned)
+    dz = kernel.product(dx)
+    return z, dz if dturned is None else dz + moved_kernel(x, turned, dturned)
 
 
 multiply_both.defjvp(_both_jvp, symbolic_zeros=True)
 
 
 @jax.custom_jvp
-def _known(h: Array, term: Any, turned: Array, value: Any) -> Any:
+def _known(h: Array, term: Any, turned: Kernel, value: Any) -> Any:
     return value
 
 
@@ -112,7 +121,7 @@ def _known(h: Array, term: Any, turned: Array, value: Any) -> Any:
 def _known_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     _, _, turned, value = primals
     dh, terms, _, _ = tangents
-    moved = multiply_turned(dh, turned)
+    moved = turned.product(dh)
     if not isinstance(value, tuple):
         return value, moved if terms is None else moved + terms
     gates = enumerate(split_gates(moved))

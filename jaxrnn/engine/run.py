@@ -13,6 +13,7 @@ from jaxrnn.base.typing import Carry
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.closures import holds_arrays
 from jaxrnn.core.layer import Layer
+from jaxrnn.core.prepared import prepared
 from jaxrnn.core.step import Rows
 from jaxrnn.engine.lift import NotLifted, lift
 from jaxrnn.engine.masks import reset_steps, settle
@@ -49,6 +50,7 @@ def run(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
 
 def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
     params, sequence, carry, reset_carry, rng = call
+    params = prepared(cell.declare(cell.input_size(params)), params)
     xs = sequence.xs
     dtype = cell.compute_dtype(params, xs)
     batch = sequence.batch_axes(plan.projected)

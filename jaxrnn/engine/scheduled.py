@@ -27,7 +27,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxrnn.base.dtypes import state_dtype
 from jaxrnn.base.typing import Array, Axis, Carry
 from jaxrnn.core.cell import Cell
-from jaxrnn.core.step import Products, Rows, Step, advance, pick_gates
+from jaxrnn.core.step import Products, Rows, Step, advance
 from jaxrnn.engine.linear import Linear, instantiate, is_symbolic, live, merge, pick
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
@@ -38,14 +38,16 @@ from jaxrnn.engine.products import (
     Recorder,
     Replay,
     Separate,
+    moved_kernel,
     multiply_both,
-    multiply_turned,
+    picked,
     split_gates,
-    turn,
+    tangent_of,
 )
 from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.engine.states import carries_before
 from jaxrnn.engine.uses import Uses, find_uses
+from jaxrnn.forms.kernel import Kernel
 
 KEPT = "jaxrnn.kept"
 
@@ -65,8 +67,8 @@ def run(job: Job) -> tuple[Carry, Any]:
     batch = jax.tree.leaves(job.carry)[0].shape[:-1]
     size = blocks(job.steps.t.shape[0], plan.chunk, math.prod(batch), cell.size)
     kernels = cell.kernels(params, job.dtype)
-    turned = {name: turn(k) for name, k in kernels.items()}
-    turned_input = None if plan.projected else turn(params["kernel"].astype(job.dtype))
+    turned = {name: k.turned() for name, k in kernels.items()}
+    turned_input = None if plan.projected else cell.input_kernel(params, job.dtype).turned()
 
     def block(carry: Carry, at: Steps) -> tuple[Carry, Any]:
         noise = over_time(lambda t: cell.draw(job.rng, t, batch), at.t, job.rng)
@@ -116,8 +118,8 @@ def in_blocks(
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _loop(
     program: Program,
-    kernels: dict[str, Array],
-    turned: dict[str, Array],
+    kernels: dict[str, Kernel],
+    turned: dict[str, Kernel],
     rows: Rows,
     carry: Carry,
     steps: Step,
@@ -142,7 +144,7 @@ class Kept(NamedTuple):
 
 
 def _keeping_loop(
-    program: Program, uses: Uses, kernels: dict[str, Array], rows: Rows, carry: Carry, steps: Step
+    program: Program, uses: Uses, kernels: dict[str, Kernel], rows: Rows, carry: Carry, steps: Step
 ) -> tuple[Carry, Any, Kept]:
     """The loop, with what it must keep."""
 
@@ -174,7 +176,8 @@ def _loop_jvp(program: Program, primals: Any, tangents: Any) -> Any:
     one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), steps)
     uses = find_uses(program.cell, kernels, rows, carry, one)
     final, ys, kept = _keeping_loop(program, uses, kernels, rows, carry, steps)
-    dturned = {name: t for name, t in dturned.items() if not is_symbolic(t)}
+    moved = {name: tangent_of(turned[name], t) for name, t in dturned.items()}
+    dturned = {name: t for name, t in moved.items() if t is not None}
     dcarry = jax.tree.map(instantiate, dcarry, carry, is_leaf=is_symbolic)
     live_rows, live_steps = live(drows), live(dsteps)
     # Checkpointed, so that the transpose keeps the arguments and recomputes the gates from them.
@@ -191,13 +194,13 @@ def _tangents(
     uses: Uses,
     live_rows: tuple[int, ...],
     live_steps: tuple[int, ...],
-    kernels: dict[str, Array],
-    turned: dict[str, Array],
+    kernels: dict[str, Kernel],
+    turned: dict[str, Kernel],
     rows: Rows,
     steps: Step,
     carry: Carry,
     kept: Kept,
-    dturned: dict[str, Array],
+    dturned: dict[str, Kernel],
     drows: list[Array],
     dcarry: Carry,
     dsteps: list[Array],
@@ -219,17 +222,17 @@ def _tangents(
         recorder = Recorder(kernels, Given(kernels, values))
         advance(program.cell, recorder, rows, carry, step)
         calls[:] = recorder.calls
-        picked = [pick_gates(turned[k], index, 0) for k, index in calls]
+        of_calls = [picked(turned[k], index) for k, index in calls]
 
         def one_step(carry: Carry, live_row: list[Array], live_step: list[Array], terms: list[Any]) -> Any:
-            products = Replay(kernels, recorder.values, turned=picked, terms=terms)
+            products = Replay(kernels, recorder.values, turned=of_calls, terms=terms)
             row, at = merge(rows, live_rows, live_row), merge(step, live_steps, live_step)
             return _advance(program, products, row, carry, at)
 
         parts = [v if k in dturned else None for v, (k, _) in zip(recorder.values, calls, strict=True)]
         some = _terms(parts, {at: recorder.values[at[0]][at[1]] for at in dx})
         primals = (carry, pick(rows, live_rows), pick(step, live_steps), some)
-        return recorder.inputs, linear.open(one_step, primals, [*picked, *jax.tree.leaves(rows)])
+        return recorder.inputs, linear.open(one_step, primals, jax.tree.leaves((of_calls, rows)))
 
     def again(carry: Carry, at: Any) -> Carry:
         step, values = at
@@ -238,17 +241,17 @@ def _tangents(
     before = carries_before(again, carry, (steps, values), uses.read, reverse=program.reverse)
     inputs, residuals = jax.vmap(opened)(before, steps, values)
     # Known before the loop, hence outside it. Transposed, this is the one product that makes a kernel's gradient.
-    parts = [_known_part(h, dturned.get(k), index) for h, (k, index) in zip(inputs, calls, strict=True)]
+    parts = [_known_part(h, turned[k], dturned.get(k), at) for h, (k, at) in zip(inputs, calls, strict=True)]
     length, terms = kept.x[0].shape[0], _terms(parts, dx)
     return linear.loop(dcarry, drows, dsteps, terms, residuals, length=length, reverse=program.reverse)
 
 
-def _known_part(h: Array, dturned: Array | None, index: Gates) -> Any:
+def _known_part(h: Array, turned: Kernel, dturned: Kernel | None, index: Gates) -> Any:
     """The part of a product's tangent that comes from its kernel's."""
     if dturned is None:
         return None
-    value = multiply_turned(h, pick_gates(dturned, index, 0))
-    return split_gates(value) if dturned.ndim == 3 else value
+    value = moved_kernel(h, picked(turned, index), picked(dturned, index))
+    return value if turned.columns is None else split_gates(value)
 
 
 def _terms(parts: list[Any], dx: dict[tuple[int, int], Array]) -> list[Any]:

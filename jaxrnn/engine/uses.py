@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
-from jaxrnn.base.typing import Array, Carry
+from jaxrnn.base.typing import Carry
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Rows, Step, advance
 from jaxrnn.engine.products import Given, Recorder, Separate
+from jaxrnn.forms.kernel import Kernel
 
 
 class Twin(NamedTuple):
@@ -36,7 +37,7 @@ class Uses(NamedTuple):
     read: tuple[int, ...]  # leaves of the carry that a step reads beside its products
 
 
-def find_uses(cell: Cell, kernels: dict[str, Array], rows: Rows, carry: Carry, step: Step) -> Uses:
+def find_uses(cell: Cell, kernels: dict[str, Kernel], rows: Rows, carry: Carry, step: Step) -> Uses:
     """The findings of a step, given the shapes of its arguments; `step.x` is one array a gate."""
 
     def results(kernels: Any, rows: Rows, carry: Carry, step: Step) -> Any:

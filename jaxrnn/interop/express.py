@@ -12,6 +12,7 @@ from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.core.cell import Cell
+from jaxrnn.core.kernels import OPTIONS
 from jaxrnn.interop.rows import Row
 
 FACTORIES: dict[str, Callable[..., Cell]] = {"lstm": lstm, "gru": gru, "elman": elman}
@@ -43,6 +44,9 @@ def options_of(cell: Any) -> dict[str, Any]:
         expected = f"layers of {', '.join(FACTORIES)}, stacked, in one direction or both"
         fail("layer", expected, Said(getattr(cell, "name", None) or repr(cell)), "Convert other layers part by part.")
     declared = dict(cell.parameters)
+    for name, side in OPTIONS.items():
+        if declared[name].form is not None:
+            fail(side, "dense, the form that other libraries have", Said(f"{declared[name].form!r} in layer {cell!r}"))
     own = dict(cell.update.options)
     options: dict[str, Any] = {"use_bias": "bias" in declared, "learn_carry": cell.learns_carry}
     if cell.name == "lstm":

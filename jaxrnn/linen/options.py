@@ -19,6 +19,7 @@ from jaxrnn.cells.lstm import lstm
 from jaxrnn.core.cell import Cell
 from jaxrnn.flax_common.layers import make_cell, simple
 from jaxrnn.flax_common.signatures import documented
+from jaxrnn.forms.form import Form
 
 options = partial(dataclass, kw_only=True, repr=False, eq=False)
 
@@ -39,6 +40,8 @@ class CellOptions:
 
     features: int = field(kw_only=False)
     use_bias: bool | None = None
+    input: Form | None = None
+    recurrent: Form | None = None
     learn_carry: bool | None = None
     carry_dtype: Any = None
 

@@ -50,7 +50,6 @@ def test_the_library_is_there() -> None:
 
 def test_what_it_declines_and_why() -> None:
     assert {row: reason for row in ROWS if (reason := declines(row, "native"))} == DECLINED
-    assert "no neighbours" in str(jaxrnn.explain(apart(4)))
     assert "computes in float32 or float64" in str(jaxrnn.explain(jaxrnn.lstm(4, dtype=jnp.bfloat16)))
 
 

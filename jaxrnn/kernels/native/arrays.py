@@ -12,6 +12,7 @@ import numpy as np
 from jaxrnn.base.typing import Carry, Params
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Rows, Step
+from jaxrnn.forms.kernel import Kernel
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Graph
@@ -26,7 +27,7 @@ class Operands(NamedTuple):
     xs: Any  # [T, N, D], or [T, N, G, H] projected
     kernel: Any  # [D, G, H]; None when projected
     bias: Any  # [G, H]
-    kernels: dict[str, Any]  # the recurrent ones
+    kernels: dict[str, Kernel]  # the recurrent ones
     carry: Any  # [N, C] each
     theta: dict[str, Any]  # [N, ...]
     start: Any  # like carry
@@ -47,11 +48,10 @@ def gather(cell: Cell, params: Params, dtype: Any, projected: bool, steps: Step,
     row_form = lambda a: a.reshape(N, *a.shape[len(batch) :])  # noqa: E731
     step_form = lambda a: a.reshape(T, N, *a.shape[1 + len(batch) :])  # noqa: E731
     floats = {n: a.astype(dtype) for n, a in steps.per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
-    has_bias = "bias" in params and dict(cell.parameters)["bias"].role == "input"
     return Operands(
         xs=step_form(steps.x.astype(dtype)),
         kernel=None if projected else params["kernel"].astype(dtype),
-        bias=params["bias"].astype(dtype) if has_bias and not projected else None,
+        bias=cell.input_bias(params, dtype) if cell.has_input_bias and not projected else None,
         kernels=dict(sorted(cell.kernels(params, dtype).items())),
         carry=jax.tree.map(row_form, carry),
         theta=jax.tree.map(row_form, rows.theta),
@@ -130,12 +130,14 @@ class Sizes(NamedTuple):
 def sizes(spec: Spec, operands: Operands) -> Sizes:
     """How a call is cut. Little work is not worth a second thread."""
     T, N = operands.xs.shape[:2]
+    products = row.products(spec.cell, spec.signature)
     if spec.alone:
         kernels = jax.tree.leaves((operands.kernel, operands.kernels))
         read = sum(k.size * k.dtype.itemsize for k in kernels)
-        # Two parts a thread: the caller goes on while the others wake.
-        return Sizes(1, N, 1, 1, max(1, min(2 * library.threads(), read // PART_BYTES)))
-    work = 2 * T * N * sum(p.inputs * p.outputs for p in row.products(spec.cell, spec.signature))
+        # Two parts a thread: the caller goes on while the others wake. Tiles wait for each other, so they are one part.
+        parts = max(1, min(2 * library.threads(), read // PART_BYTES))
+        return Sizes(1, N, 1, 1, parts if all(len(p.tiles) == 1 for p in products) else 1)
+    work = 2 * T * N * sum(p.numbers for p in products)
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
     block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // groups)))
     return Sizes(T, N, groups, max(1, min(block, T)))
@@ -169,8 +171,6 @@ def findings(cell: Cell, signature: Signature) -> Findings:
 def check(cell: Cell, signature: Signature) -> None:
     """Raise `Declined` where the equations have something that vector programs lack."""
     row.check_rows(cell, signature)
-    for product in row.products(cell, signature):
-        product.first_column(cell)
     findings(cell, signature)  # evaluates both directions
 
 

@@ -50,7 +50,7 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     if cell.per_step:
         return None  # their shapes are known when they are given
     carry = tuple(tuple(s) for s in cell.carry_shapes(()))
-    units = [(n, p.shape) for n, p in cell.declare(1).items() if p.role == "unit"]
+    units = [(n, a.shape) for n, a in cell.theta_shapes(dtype).items()]
     masks = [(n.name, cell.mask_shape(n), "bool") for n in cell.noises]
     fixed = [m for m, n in zip(masks, cell.noises, strict=True) if n.fixed]
     read = cell.update.read if isinstance(cell.update, Lifted) else ()
@@ -91,7 +91,7 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     batch = jax.tree.leaves(carry)[0].shape[:-1]
     T, N = steps.t.shape[0], int(np.prod(batch, dtype=int))
     xs = clean(steps.valid, steps.x)
-    projected = plan.projected or not jnp.issubdtype(xs.dtype, jnp.floating)
+    projected = plan.projected or not (jnp.issubdtype(xs.dtype, jnp.floating) and cell.reads_densely)
     if projected and not plan.projected:
         xs = cell.projection_of(params, xs)
     noise = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxrnn.forms.form import Tile
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
 from jaxrnn.kernels.native.graph import Value
@@ -65,18 +66,26 @@ class Call:
         for a in results:
             self._buffer(a.name, a.shape, "sum" if a.role == "shared" else a.role)
         for k, p in enumerate(self.products):
-            self.tables.local(("multiplied", k), p.inputs, every_step=back)
+            self.tables.local(("multiplied", k), self._readable(p.inputs, p), every_step=back)
+            if p.between:
+                self.tables.local(("between", k), self._readable(p.between, p), every_step=back)
             if back and spec.saved:
                 self.tables.numbers["values", k] = self.tables.numbers["saved", k]
             else:  # a sum with the projection is there for a whole block
                 self.tables.local(("values", k), p.outputs, every_step=back or (k == 0 and self.fused))
             if back:
-                self.tables.local(("dvalues", k), p.outputs)
+                self.tables.local(("dvalues", k), self._readable(p.outputs, p))
                 self.tables.local(("ct_multiplied", k), p.inputs, every_step=False)
+                if p.between:
+                    self.tables.local(("dbetween", k), self._readable(p.between, p))
         if None in self.summed and not spec.projected:
             self.tables.local(("x", 0), self.width)
         if not spec.projected:
             self.tables.local(("inputs", 0), operands.xs.shape[-1])
+
+    def _readable(self, width: int, p: row.Product) -> int:
+        """The width of a scratch array whose parts are read by whole panels."""
+        return width if len(p.tiles) == 1 else width + self.tables.panel
 
     def _buffer(self, name: Any, shape: tuple[int, ...], role: str, dtype: Any = None) -> None:
         number, self.buffers = self.buffers, self.buffers + 1
@@ -146,40 +155,47 @@ class Call:
                 return []
         return stores(("multiplied", k), value)
 
-    def product(self, k: int) -> tuple[int, ...]:
+    def product(self, k: int) -> list[tuple[int, ...]]:
         """The k-th product of a step, or of a block of steps."""
-        first, matrix = self._matrix(k, transposed=False)
-        if k or not self.fused:
-            return self.tables.product(first, matrix, ("values", k))
-        start = ("x", 0) if self.spec.projected and not self._opens else ("values", 0)
-        return self.tables.product(first, matrix, ("values", 0), start)
+        return [self._tile(k, tile) for tile in self.products[k].tiles]
 
-    def product_transposed(self, k: int) -> tuple[int, ...]:
-        _, matrix = self._matrix(k, transposed=True)
-        return self.tables.product(("dvalues", k), matrix, ("ct_multiplied", k))
+    def _tile(self, k: int, tile: Tile) -> tuple[int, ...]:
+        source, target = self._ends(k, tile, "multiplied", "values", "between")
+        start = None
+        if not tile.writes_between and k == 0 and self.fused:
+            whole = ("x", 0) if self.spec.projected and not self._opens else ("values", 0)
+            start = self.tables.part(whole, tile.write)
+        return self.tables.product(source, self._matrix(k, tile), target, start)
+
+    def product_transposed(self, k: int) -> list[tuple[int, ...]]:
+        """From the cotangent of its result that of the state; tiles that read the same numbers add up."""
+        actions, written = [], set()
+        for tile in reversed(self.products[k].tiles):
+            source, target = self._ends(k, tile, "ct_multiplied", "dvalues", "dbetween")
+            matrix = self._matrix(k, tile, transposed=True)
+            actions.append(self.tables.product(target, matrix, source, source if source in written else None))
+            written.add(source)
+        return actions
+
+    def _ends(self, k: int, tile: Tile, state: str, result: str, between: str) -> tuple[Any, Any]:
+        """Where a tile reads, and where it writes."""
+        source, target = between if tile.reads_between else state, between if tile.writes_between else result
+        return self.tables.part((source, k), tile.read), self.tables.part((target, k), tile.write)
 
     @property
     def _opens(self) -> bool:
         """Whether this is the backward call, which goes the other way through time."""
         return ("dcarry", 0) in self.tables.numbers
 
-    def _matrix(self, k: int, *, transposed: bool) -> tuple[Any, int]:
-        p = self.products[k]
-        number, first, stride = self._columns(k)
-        shape = (p.outputs, p.inputs) if transposed else (p.inputs, p.outputs)
-        matrix = self.tables.matrix(self.tables.slots[number].buffer, first, stride, *shape, transposed=transposed)
-        return ("multiplied", k), matrix
+    def _matrix(self, k: int, tile: Tile, *, transposed: bool = False) -> int:
+        shape = (tile.columns, tile.rows) if transposed else (tile.rows, tile.columns)
+        buffer = self.tables.slots[self.tables.numbers["kernels", self._array(k, tile)]].buffer
+        return self.tables.matrix(buffer, tile.first, tile.stride, *shape, transposed=transposed)
 
-    def _columns(self, k: int) -> tuple[int, int, int]:
-        """The slot of a product's kernel, its first column there, and the kernel's width."""
-        p = self.products[k]
-        names = sorted(self.operands.kernels)
-        whole = self.operands.kernels[p.kernel].shape
-        return (
-            self.tables.numbers["kernels", names.index(p.kernel)],
-            p.first_column(self.spec.cell),
-            int(np.prod(whole[1:])),
-        )
+    def _array(self, k: int, tile: Tile) -> int:
+        """The place of a tile's array among those of all kernels."""
+        kernels, name = self.operands.kernels, self.products[k].kernel
+        return sum(len(kernels[n].arrays) for n in sorted(kernels) if n < name) + tile.array
 
     def gradients(self, live: frozenset[str]) -> list[tuple[int, ...]]:
         """After a block: gradients of its inputs and of all kernels."""
@@ -197,13 +213,15 @@ class Call:
                 value = self.graph.load(("inputs", 0), (D,))
                 actions += tables.stages(self.graph, [stores(("dxs", 0), value)])[0]
         if "kernels" in live:
-            names = sorted(self.operands.kernels)
             for k, p in enumerate(self.products):
-                _, first, stride = self._columns(k)
-                whole = tables.slots[tables.numbers["dkernels", names.index(p.kernel)]]
-                out = ("dkernels of", k)
-                tables.place(out, whole._replace(offset=first, row_stride=stride))
-                actions.append(tables.accumulate(("multiplied", k), ("dvalues", k), out, p.inputs, p.outputs))
+                actions += [self._tile(k, t) for t in p.tiles if t.writes_between]
+                for place, tile in enumerate(p.tiles):
+                    source = self._ends(k, tile, "multiplied", "dvalues", "between")[0]
+                    target = self._ends(k, tile, "multiplied", "dvalues", "dbetween")[1]
+                    whole = tables.slots[tables.numbers["dkernels", self._array(k, tile)]]
+                    out = ("dkernels of", k, place)
+                    tables.place(out, whole._replace(offset=tile.first, row_stride=tile.stride))
+                    actions.append(tables.accumulate(source, target, out, tile.rows, tile.columns))
         return actions
 
     def finish(self) -> Prepared:

@@ -44,7 +44,7 @@ def prepare_forward(spec: Spec, operands: Operands, keep: bool) -> Prepared:
     for k, actions in enumerate(tables.stages(graph, [*stages, last])):
         tables.step += actions
         if k < len(call.products):
-            tables.step.append(call.product(k))
+            tables.step += call.product(k)
     return call.finish()
 
 
@@ -74,7 +74,7 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
         opened = row.evaluate(graph, row.trace_forward(cell, signature), given, values)["multiplied"]
         stages = [[*stores(("multiplied", k), v)] for k, v in enumerate(opened)]
         for k, actions in enumerate(tables.stages(graph, stages)):
-            tables.before += [*actions, call.product(k)]
+            tables.before += [*actions, *call.product(k)]
 
     backward = Graph(frozenset(library.OPERATIONS))
     call.graph = backward
@@ -104,6 +104,6 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
     for k, actions in zip([*order, NONE], tables.stages(backward, [*stages, last]), strict=True):
         tables.step += actions
         if k != NONE and int(cotangents["multiplied"][k].nodes) in needed:
-            tables.step.append(call.product_transposed(k))
+            tables.step += call.product_transposed(k)
     tables.after += call.gradients(live)
     return call.finish()

@@ -91,6 +91,8 @@ class Tables:
 
     def part(self, name: Any, first: int) -> Any:
         """The columns of an array from `first` on."""
+        if not first:
+            return name
         whole = self.slots[self.numbers[name]]
         part = (name, "from", first)
         self.place(part, whole._replace(offset=whole.offset + first))

@@ -20,6 +20,7 @@ from jaxrnn.base.typing import Array
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Products, Rows, Step, advance
 from jaxrnn.engine.products import Given, Recorder
+from jaxrnn.forms.form import Tile
 from jaxrnn.kernels.native.graph import Declined, Value
 from jaxrnn.kernels.native.vectors import Graph
 
@@ -28,21 +29,19 @@ class Product(NamedTuple):
     """One product of the step: a state of `inputs` numbers times columns of a kernel."""
 
     kernel: str
-    picked: tuple[int, ...] | None  # the gates, by their numbers; None for all
     inputs: int  # K
     shape: tuple[int, ...]  # of the result, [G, H] or [P]
+    tiles: tuple[Tile, ...]
+    between: int  # numbers between the state and the result
 
     @property
     def outputs(self) -> int:
         return int(np.prod(self.shape))
 
-    def first_column(self, cell: Cell) -> int:
-        """The first column of its gates within the kernel."""
-        if self.picked is None:
-            return 0
-        if self.picked != tuple(range(self.picked[0], self.picked[0] + len(self.picked))):
-            raise Declined(f"a product with gates {[cell.gates[i] for i in self.picked]}, which are no neighbours")
-        return self.picked[0] * cell.size
+    @property
+    def numbers(self) -> int:
+        """Of the matrices."""
+        return sum(t.rows * t.columns for t in self.tiles)
 
 
 class Signature(NamedTuple):
@@ -64,11 +63,16 @@ class Shapes(Products):
     calls: list[Product] = field(default_factory=list)
 
     def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Array:
-        inputs, *whole = self.kernels[kernel].shape
-        if h.shape[-1] != inputs:
-            raise TypeError(f"a state of {h.shape[-1]} numbers times a kernel for {inputs}")
-        shape = tuple(whole) if index is None else (len(index), *whole[1:])
-        self.calls.append(Product(kernel, index, h.shape[-1], shape))
+        w = self.kernels[kernel]
+        if h.shape[-1] != w.inputs:
+            raise TypeError(f"a state of {h.shape[-1]} numbers times a kernel for {w.inputs}")
+        stored = 1 if w.columns is None else w.stored
+        gates = range(stored) if index is None else index
+        found = w.form.tiles(gates, w.inputs, stored, w.units)
+        if found is None:
+            raise Declined(f"a kernel of the form {w.form!r}, whose product is none with matrices")
+        shape = (w.units,) if w.columns is None else (len(gates), w.units)
+        self.calls.append(Product(kernel, w.inputs, shape, *found))
         return jnp.zeros(shape, h.dtype)
 
 
@@ -109,7 +113,7 @@ def inputs(cell: Cell, signature: Signature) -> Inputs:
 @lru_cache(maxsize=256)
 def products(cell: Cell, signature: Signature) -> tuple[Product, ...]:
     """The products of a step, in their order."""
-    recorder = Shapes(_kernel_shapes(cell, signature))
+    recorder = Shapes(cell.kernel_shapes(signature.dtype))
     jax.eval_shape(lambda given: _advance(cell, recorder, given), inputs(cell, signature))
     return tuple(recorder.calls)
 
@@ -220,7 +224,7 @@ def partners(graph: Graph, x: Value, values: list[Value], roots: set[int]) -> tu
 
 
 def _step(cell: Cell, signature: Signature, given: Inputs, values: list[Array]) -> dict[str, Any]:
-    kernels = _kernel_shapes(cell, signature)
+    kernels = cell.kernel_shapes(signature.dtype)
     recorder = Recorder(kernels, Given(kernels, values))
     carry, y = _advance(cell, recorder, given)
     result = {"multiplied": recorder.inputs, "carry": carry, "y": y.astype(signature.dtype)}
@@ -236,18 +240,13 @@ def _values(cell: Cell, signature: Signature) -> list[Any]:
     return [jax.ShapeDtypeStruct(p.shape, signature.dtype) for p in products(cell, signature)]
 
 
-def _kernel_shapes(cell: Cell, signature: Signature) -> dict[str, Any]:
-    recurrent = {n: p for n, p in cell.declare(1).items() if p.role == "recurrent"}
-    return {n: jax.ShapeDtypeStruct(p.shape, signature.dtype) for n, p in recurrent.items()}
-
-
 def is_value(node: Any) -> bool:
     return isinstance(node, Value)
 
 
 def check_rows(cell: Cell, signature: Signature) -> None:
     """Raise where the equations do not run on rows of a batch: without that axis some things broadcast by mistake."""
-    kernels = _kernel_shapes(cell, signature)
+    kernels = cell.kernel_shapes(signature.dtype)
     sizes = [n for a in jax.tree.leaves((kernels, inputs(cell, signature))) for n in a.shape]
     many = _rows(cell, signature, 1 + max(sizes))  # a number that no other axis has
     jax.eval_shape(lambda kernels, given: _advance(cell, Products(kernels), given), kernels, many)
@@ -264,7 +263,7 @@ def residuals(cell: Cell, signature: Signature) -> int:
 
             return jax.vjp(step, kernels, given.carry, given.x, given.floats)[1]
 
-        shapes = _kernel_shapes(cell, signature), _rows(cell, signature, rows)
+        shapes = cell.kernel_shapes(signature.dtype), _rows(cell, signature, rows)
         return sum(a.size for a in jax.tree.leaves(jax.eval_shape(pull, *shapes)))
 
     return kept(2) - kept(1)

@@ -1,0 +1,38 @@
+"""Forms of kernels: options `input` and `recurrent` of every cell.
+
+`dense`, `heads(N)`, `diagonal` and `low_rank(r)` say how a kernel's numbers are held; `only` and `shared` which gates
+have one; `antisymmetric`, `orthogonal`, `spectral_bound`, `weight_norm` and `non_negative` make it a function of what
+is held. `Form` is the base of one's own.
+"""
+
+from jaxrnn.forms.dense import dense
+from jaxrnn.forms.diagonal import diagonal
+from jaxrnn.forms.form import Form, Tile, Tiles, Weight
+from jaxrnn.forms.gates import only, shared
+from jaxrnn.forms.heads import heads
+from jaxrnn.forms.kernel import Kernel
+from jaxrnn.forms.low_rank import low_rank
+from jaxrnn.forms.maps import antisymmetric, non_negative, orthogonal, spectral_bound, weight_norm
+
+__all__ = [
+    "Form",
+    "Kernel",
+    "Tile",
+    "Tiles",
+    "Weight",
+    "antisymmetric",
+    "dense",
+    "diagonal",
+    "heads",
+    "low_rank",
+    "non_negative",
+    "only",
+    "orthogonal",
+    "shared",
+    "spectral_bound",
+    "weight_norm",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,138 @@
+"""What a form of kernels is: the arrays that hold a kernel, and the product of a state with it, linear in both.
+
+A form of one's own is a frozen dataclass with `weights`, `inputs_of` and `product`; all else follows from these, and is
+there to be done better: how gates are picked, how rows are read by symbols, what a compiled backend multiplies.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxrnn.base.typing import Array, Initializer
+
+Arrays = tuple[Any, ...]  # of a kernel, in the order of its form's `names`
+Columns = tuple[int | None, ...]  # of each gate the gate that is stored for it, None where there is none
+
+
+class Weight(NamedTuple):
+    """One array of a kernel, to be drawn."""
+
+    shape: tuple[int, ...]
+    init: Initializer
+
+
+class Tile(NamedTuple):
+    """A product with a matrix: `rows` numbers of a source times a part of an array, to `columns` of a target.
+
+    The source is the state, the target the result; or either is what stands between them, where a form has that. No two
+    tiles have a number of a target in common.
+    """
+
+    array: int  # which of the arrays
+    first: int  # where in it the matrix begins
+    stride: int  # from one of its rows to the next
+    rows: int
+    columns: int
+    read: int = 0  # where in the source the numbers begin
+    write: int = 0  # where in the target
+    reads_between: bool = False
+    writes_between: bool = False
+
+
+class Tiles(NamedTuple):
+    """A product as products with matrices, one after the other."""
+
+    tiles: tuple[Tile, ...]
+    between: int = 0  # how many numbers stand between state and result
+
+
+@dataclass(frozen=True)
+class Form(abc.ABC):
+    """How a kernel's numbers are held, and what the product with it is.
+
+    Arrays that belong to gates have their axis last but one, `[..., G, H]`. In what follows G is the number of gates
+    that are stored, R the number of inputs and H that of units.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each array's name adds to the kernel's."""
+        return ("",)
+
+    @property
+    def axes(self) -> int:
+        """The number of axes *S, between batch and features, along which the product mixes."""
+        return 0
+
+    is_map = False  # whether what is multiplied is a function of what is held
+    matrices = False  # whether one array holds it all, `[..., R, G, H]`, a matrix a gate
+    elementwise = False  # whether a unit reads that unit alone: then the product is left to the equations
+
+    @abc.abstractmethod
+    def weights(self, inputs: int, gates: int | None, units: int, init: Initializer, argument: str) -> list[Weight]:
+        """The arrays of a kernel of these sizes (gates None: without the axis), by one initialiser of `[R, G, H]`.
+
+        Raises:
+            ValueError: the sizes do not fit; the message names `argument`.
+        """
+
+    @abc.abstractmethod
+    def inputs_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """R, by the shapes of the arrays."""
+
+    def units_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """H, by the shapes of the arrays."""
+        return shapes[-1][-1]
+
+    @abc.abstractmethod
+    def product(self, arrays: Arrays, h: Array) -> Array:
+        """`[*B, R]` times the kernel, `[*B, G, H]`; linear in `h`, and in each of the arrays."""
+
+    # ---- what follows
+
+    def columns(self, gates: tuple[str, ...], argument: str) -> Columns:
+        """Of each gate the stored one that it reads."""
+        return tuple(range(len(gates)))
+
+    def prepared(self, arrays: Arrays) -> tuple[Form, Arrays]:
+        """The form and the arrays that are multiplied, where these are functions of what is held."""
+        return self, arrays
+
+    def pick(self, arrays: Arrays, index: tuple[int, ...]) -> Arrays:
+        """The arrays of some gates."""
+        return tuple(pick_gates(a, index, -2) for a in arrays)
+
+    def turned(self, arrays: Arrays) -> tuple[Form, Arrays]:
+        """The same kernel as backward passes like it to lie."""
+        return self, arrays
+
+    def read(self, arrays: Arrays, symbols: Array) -> Array:
+        """The product with one-hot vectors, `[*B]` integers within [0, R)."""
+        size = self.inputs_of([a.shape for a in arrays])
+        return self.product(arrays, jax.nn.one_hot(symbols, size, dtype=arrays[0].dtype))
+
+    def init(self, side: str) -> Initializer | None:
+        """What draws a kernel of the side "input" or "recurrent" where nothing is said; None: as a dense one."""
+        return None
+
+    def tiles(self, gates: Sequence[int], inputs: int, stored: int, units: int) -> Tiles | None:
+        """The product of some of the gates that are `stored`, as a compiled backend makes it; None where it is none
+        with matrices. The result is `[G, H]` of these gates; without gates they are `[0]` of one."""
+        return None
+
+
+def pick_gates(kernel: Array, index: tuple[int, ...] | None, axis: int = -2) -> Array:
+    """The columns of some gates; neighbouring gates are a slice, which XLA reads in place."""
+    if index is None:
+        return kernel
+    axis %= kernel.ndim
+    if index == tuple(range(index[0], index[0] + len(index))):
+        return lax.slice_in_dim(kernel, index[0], index[0] + len(index), axis=axis)
+    return jnp.stack([lax.index_in_dim(kernel, i, axis, keepdims=False) for i in index], axis=axis)
