@@ -73,7 +73,7 @@ class Noise:
 
     name: str
     probability: float
-    size: str  # H or P
+    size: str | int  # H, P or a number
     fixed: bool
 
 
@@ -90,7 +90,7 @@ class Cell(Layer):
     size: int
     gates: tuple[str, ...]
     carry_type: type
-    carry_sizes: tuple[str, ...]
+    carry_sizes: tuple[str | int, ...]
     update: Any  # an Update; in the engine, equations that were traced
     parameters: tuple[tuple[str, Parameter], ...]
     projection: int | None = None
@@ -145,8 +145,7 @@ class Cell(Layer):
         return kernel.shape[0]
 
     def carry_shapes(self, batch: tuple[Axis, ...]) -> Carry:
-        sizes = self._sizes()
-        return self.carry_type(*((*batch, sizes[s]) for s in self.carry_sizes))
+        return self.carry_type(*((*batch, self._size(s)) for s in self.carry_sizes))
 
     def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, dtype: Any = None) -> Carry:
         """The carry before the first step: zeros, or the learned one.
@@ -329,7 +328,10 @@ class Cell(Layer):
 
     def mask_shape(self, noise: Noise) -> tuple[int]:
         """Of one row's mask."""
-        return (self._sizes()[noise.size],)
+        return (self._size(noise.size),)
+
+    def _size(self, size: str | int) -> int:
+        return size if isinstance(size, int) else self._sizes()[size]
 
     def _sizes(self) -> dict[str, int]:
         return {"G": len(self.gates), "H": self.size, "P": self.output_size}

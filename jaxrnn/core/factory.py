@@ -18,11 +18,12 @@ from jaxrnn.base.made import P, complete, remembered
 from jaxrnn.base.typing import Initializer
 from jaxrnn.core.cell import Cell, Noise, Update
 from jaxrnn.core.elementwise import by_units
-from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT, columns_of, held
+from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT, columns_of, has_gates, held, is_elementwise
 from jaxrnn.core.options import Conflict, DType, Flag, FormOf, check_conflicts, checked, described, kinds_of
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.forms.dense import dense
 from jaxrnn.forms.form import Form
+from jaxrnn.forms.gates import names_gates, only
 from jaxrnn.functions import initializers
 
 
@@ -98,7 +99,10 @@ def build(
     carry: type,
     update: Update,
     *,
-    carry_sizes: tuple[str, ...] | None = None,
+    carry_sizes: tuple[str | int, ...] | None = None,
+    input_gates: tuple[str, ...] | None = None,
+    recurrent_gates: tuple[str, ...] | None = None,
+    bias_gates: tuple[str, ...] | None = None,
     units: Mapping[str, Parameter] | None = None,
     bias_role: str = "input",
     special_bias: Mapping[str, Initializer] | Initializer | None = None,
@@ -107,14 +111,21 @@ def build(
     paper: str = "",
     common: Common,
 ) -> Cell:
-    """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them."""
+    """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them.
+
+    `input_gates`, `recurrent_gates` and `bias_gates` have a kernel for the input, for the state, a bias; None for all.
+    The sizes of a carry's arrays are H, P, or numbers.
+    """
     refuse_unknown(name, common, Common.__annotations__, "functions")
     common = cast(Common, checked(KINDS, common))
     size = check_size(size, "size")
     for option, value in update.options:
         check_hashable(value, option)
     use_bias, learn_carry = (common.get(name, DEFAULTS[name]) for name in ("use_bias", "learn_carry"))
-    forms: dict[str, Form] = {"input": common.get("input", dense), "recurrent": common.get("recurrent", dense)}
+    forms = {
+        "input": _of_gates(common.get("input", dense), input_gates),
+        "recurrent": _of_gates(common.get("recurrent", dense), recurrent_gates),
+    }
     gate_init = {
         "kernel_init": (forms["input"].init("input") or initializers.glorot_uniform, None),
         "recurrent_kernel_init": (forms["recurrent"].init("recurrent") or initializers.orthogonal, None),
@@ -136,12 +147,14 @@ def build(
     for kernel, inputs in ((KERNEL, size), (RECURRENT, projection or size)):  # whether they fit, by what is known here
         sizes = {"D": inputs, "P": inputs, "G": len(gates), "H": size}
         held(kernel, declared[kernel].resolve(sizes, np.float32), gates)
-    if forms["recurrent"].elementwise:
-        columns = columns_of(RECURRENT, declared[RECURRENT], gates)
-        update = Update(by_units, (("inner", update), ("gates", gates), ("columns", columns)))
     if use_bias:
-        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role)
+        some = None if bias_gates is None else only(*bias_gates)
+        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role, form=some)
     declared |= units or {}
+    elementwise = {name: p for name, p in declared.items() if is_elementwise(p)}
+    if elementwise:
+        columns = tuple((n, columns_of(n, p, gates) if has_gates(p) else None) for n, p in elementwise.items())
+        update = Update(by_units, (("inner", update), ("gates", gates), ("kernels", columns)))
     states = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
     if learn_carry:
         given = common.get("carry_init")
@@ -174,6 +187,11 @@ def build(
         paper=paper,
         **dtypes,
     )
+
+
+def _of_gates(form: Form, gates: tuple[str, ...] | None) -> Form:
+    """A form for kernels of these gates, where it does not name gates itself."""
+    return form if gates is None or names_gates(form) else only(*gates, of=form)
 
 
 def add_noise(
