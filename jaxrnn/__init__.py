@@ -32,6 +32,7 @@ from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
 from jaxrnn.engine.truncated import scan_truncated as scan_truncated
+from jaxrnn.forms import convolution as convolution
 from jaxrnn.forms import dense as dense
 from jaxrnn.forms import diagonal as diagonal
 from jaxrnn.forms import heads as heads
@@ -67,6 +68,7 @@ __all__ = [
     "bidirectional",
     "checkify",
     "constraints",
+    "convolution",
     "decode",
     "dense",
     "diagonal",

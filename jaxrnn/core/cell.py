@@ -118,6 +118,14 @@ class Cell(Layer):
         return self.projection or self.size
 
     @property
+    def axes(self) -> int:
+        return max((p.form.axes for _, p in self.parameters if p.form is not None), default=0)
+
+    def state_axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        form = dict(self.parameters)[KERNEL].form
+        return axes if form is None else form.positions(axes)
+
+    @property
     def noisy(self) -> bool:
         return bool(self.noises)
 
