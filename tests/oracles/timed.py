@@ -19,7 +19,7 @@ def lecun_tanh(a: Any) -> Any:
 
 
 def cfc(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, dt: Any, mode: str = "default") -> Any:
-    """Hasani et al. 2022, arXiv:2106.13898: the gated closed form ("default"), "no_gate", and the bare solution ("pure").
+    """Hasani et al. 2022, arXiv:2106.13898: the gated closed form ("default"), "no_gate", the bare solution ("pure").
 
     Gates f, g (heads, tanh), a, b (time): f (1 - s) + g s, s = sigmoid(a dt + b); "no_gate" f + g s. "pure" has gate f
     alone, linear, and vectors `tau [H]` (starts at 0), `amplitude [H]` (at 1): A - A exp(-dt (|tau| + |f|)) f. Carry
