@@ -29,10 +29,14 @@ def m2rnn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
 
     Carry (h) of `[N, K, V]`, output `[N * V]`, head after head. `query_kernel` and `key_kernel [D, N, K]`,
     `value_kernel [D, N, V]`, `forget_kernel [D, N]`, `forget_bias [N]`, `recurrent_kernel [N, V, V]` = W, which starts
-    at the identity. f = sigmoid(forget): one number a head. No bias on q, k, v.
+    at the identity. f, one number a head, is sigmoid(forget); with `forget_rate [N]`, as the authors' layer has it,
+    exp(-exp(rate) softplus(forget)), which at rate 0 is sigmoid(-forget). No bias on q, k, v. The convolution before
+    and the skip, gate and norm after are the layer's.
     """
     (h,) = carry
     q, k, v = (times(x, p[f"{name}_kernel"]) for name in ("query", "key", "value"))
-    f = sigmoid(times(x, p["forget_kernel"]) + p["forget_bias"])[:, None, None]
+    net = times(x, p["forget_kernel"]) + p["forget_bias"]
+    f = np.exp(-np.exp(p["forget_rate"]) * np.log(1 + np.exp(net))) if "forget_rate" in p else sigmoid(net)
+    f = f[:, None, None]
     new = f * h + (1 - f) * np.tanh(h @ p["recurrent_kernel"] + k[:, :, None] * v[:, None, :])
     return (new,), np.einsum("nk,nkv->nv", q, new).reshape(-1)

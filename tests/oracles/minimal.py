@@ -64,7 +64,8 @@ def light_ru(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
 def star(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
     """Turkoglu et al. 2019, arXiv:1911.11033: k takes the new, and the mixture is squashed.
 
-    Gates k, z; carry (h). `kernel [D, 2, H]`, `bias [2, H]`, `recurrent_kernel [H, 1, H]` of k.
+    Gates k, z; carry (h). `kernel [D, 2, H]`, `bias [2, H]`, `recurrent_kernel [H, 1, H]` of k. The authors' program
+    has sigmoid(f) h + (1 - sigmoid(f - 1)) z instead, which is the mixture of `janet`.
     """
     (h,) = carry
     net = inputs(p, x)

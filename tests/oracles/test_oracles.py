@@ -170,6 +170,10 @@ def test_m2rnn_is_a_leaky_elman_a_row():
             rows.append(oracle.elman(given, (h[n, k],), pushed, leak=leak)[1])
         np.testing.assert_allclose(new[n], rows, 1e-13)
         np.testing.assert_allclose(y[V * n : V * n + V], (X @ p["query_kernel"][:, n]) @ np.array(rows), 1e-12)
+    turned = p | {"forget_kernel": -p["forget_kernel"], "forget_bias": -p["forget_bias"], "forget_rate": np.zeros(N)}
+    same(blocks.m2rnn(turned, (h,), X), ((new,), y))
+    (slow,), _ = blocks.m2rnn(turned | {"forget_rate": np.full(N, -50.0)}, (h,), X)
+    np.testing.assert_allclose(slow, h, 1e-12, err_msg="at a rate near zero nothing is forgotten")
 
 
 def test_dynamics_at_their_limits():

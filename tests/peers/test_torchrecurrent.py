@@ -96,11 +96,16 @@ def typed_weights(p: dict[str, Any]) -> dict[str, Any]:
     return {"weight_ih": rows(p["kernel"]), "weight_hh": rows(p["previous_kernel"]), "bias_ih": flat(p["bias"])}
 
 
-def mutant_weights(p: dict[str, Any]) -> dict[str, Any]:
+def with_identity(kernel: Any) -> Any:
+    """A further gate that sees the input as it is."""
+    return torch.cat([kernel, torch.eye(len(kernel), dtype=kernel.dtype)[:, None]], 1)
+
+
+def mutant_weights(p: dict[str, Any], bare: bool = False) -> dict[str, Any]:
     """MUT1's candidate has its bias outside of the tanh of the input: theirs on the side of the state."""
     b_r, b_z, b_n = p["bias"]
     return {
-        "weight_ih": rows(p["kernel"], (1, 0, 2)),
+        "weight_ih": rows(with_identity(p["kernel"]) if bare else p["kernel"], (1, 0, 2)),
         "weight_hh": rows(p["recurrent_kernel"]),
         "bias_ih": torch.cat([b_z, b_r, torch.zeros_like(b_n)]),
         "bias_hh": torch.cat([torch.zeros_like(b_r), b_n]),
@@ -255,6 +260,16 @@ PEERS = {
         gated(3, 3),
         usual((0, 2, 1)),
     ),
+    "mut1, bare input": Peer(
+        "MUT1Cell", searched.mut1, gated(2, 2, 3, H), lambda p: mutant_weights(p, bare=True), inputs=H
+    ),
+    "mut2, bare input": Peer(
+        "MUT2Cell",
+        searched.mut2,
+        gated(2, 3, 3, H),
+        lambda p: usual((0, 2, 1))(p | {"kernel": with_identity(p["kernel"])}),
+        inputs=H,
+    ),
     "mut3": Peer("MUT3Cell", searched.mut3, gated(3, 3), usual((1, 0, 2))),
     "ran": Peer(
         "RANCell",
@@ -282,6 +297,22 @@ PEERS = {
         ),
         CELL_AND_OUTPUT,
         TWO,
+    ),
+    "res_lstm, input as it is": Peer(
+        "ResLSTMCell",
+        lstms.res_lstm,
+        gated(4, 4, inputs=H) | {"peepholes": (3, H), "projection": (H, H)},
+        lambda p: (
+            usual()(p)
+            | {
+                "weight_ph": flat(p["peepholes"]),
+                "weight_proj": p["projection"].T,
+                "weight_res": torch.eye(H, dtype=torch.float64),
+            }
+        ),
+        CELL_AND_OUTPUT,
+        TWO,
+        inputs=H,
     ),
     "working_memory_lstm": Peer(
         "WMCLSTMCell",
