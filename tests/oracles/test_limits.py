@@ -1,81 +1,23 @@
-"""The oracles where a cell is another one, or does what its paper says; and the forms beside plain products."""
+"""Each oracle where its cell is another one: an LSTM, a GRU, an Elman network, or itself in another form."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
-import pytest
-import scipy.ndimage
-import scipy.signal
-import scipy.special
 
 from tests import oracle
-from tests.oracles import blocks, delayed, diagonal, dynamics, forms, gating, highway, lstms, mass, memories, timed
+from tests.oracles import blocks, delayed, diagonal, dynamics, highway, lstms, timed
 from tests.oracles.convolutional import conv_gru, conv_lstm
+from tests.oracles.draws import CELL, STATE, D, H, X, drawn, gates, normal, same
 from tests.oracles.multiplicative import multiplicative_lstm
 from tests.oracles.orthogonal import exp_rnn
-
-D, H = 3, 4
-RNG = np.random.default_rng(0)
-
-
-def drawn(**shapes: tuple[int, ...]) -> dict[str, Any]:
-    return {name: 0.7 * RNG.standard_normal(shape) for name, shape in shapes.items()}
-
-
-def gates(G: int) -> dict[str, Any]:
-    return drawn(kernel=(D, G, H), recurrent_kernel=(H, G, H), bias=(G, H))
-
-
-X = RNG.standard_normal(D)
-STATE, CELL = RNG.standard_normal((2, H))
-
-
-def same(one: Any, other: Any) -> None:
-    for a, b in zip([*one[0], one[1]], [*other[0], other[1]], strict=True):
-        np.testing.assert_allclose(a, b, 1e-13, 1e-13)
-
-
-# ---------------------------------------------------------------- forms
-
-
-def test_heads():
-    kernel, v = RNG.standard_normal((2, 3, 5, 4)), RNG.standard_normal(6)
-    expected = np.einsum("nr,nrgh->gnh", v.reshape(2, 3), kernel).reshape(5, 8)
-    np.testing.assert_allclose(forms.times(v, forms.heads(kernel)), expected, 1e-13)
-
-
-def test_diagonal_and_low_rank():
-    kernel, down, up = RNG.standard_normal((2, H)), RNG.standard_normal((H, 2)), RNG.standard_normal((2, 3, 5))
-    np.testing.assert_allclose(forms.times(STATE, forms.diagonal(kernel)), kernel * STATE, 1e-13)
-    np.testing.assert_allclose(
-        forms.times(STATE, forms.low_rank(down, up)), np.einsum("r,rgh->gh", STATE @ down, up), 1e-13
-    )
-
-
-@pytest.mark.parametrize(("space", "window"), [((6,), (3,)), ((5, 4), (3, 2)), ((3, 4, 2), (1, 4, 3))])
-def test_convolution_beside_scipy(space, window):
-    """SciPy's centre of an even window is one place further than ours."""
-    image, kernel = RNG.standard_normal((*space, 2)), RNG.standard_normal((*window, 2, 3, 4))
-    out = forms.convolve(image, kernel)
-    shift = [-1 if w % 2 == 0 else 0 for w in window]
-    for gate, feature in np.ndindex(3, 4):
-        expected = sum(
-            scipy.ndimage.correlate(image[..., c], kernel[..., c, gate, feature], mode="constant", origin=shift)
-            for c in range(2)
-        )
-        np.testing.assert_allclose(out[gate, ..., feature], expected, 1e-12, 1e-12)
-
-
-# ---------------------------------------------------------------- one cell is another
 
 
 def test_convolutions_of_one_place_are_dense():
     p = gates(4) | drawn(peepholes=(3, H))
     wide = {name: a[None] if "kernel" in name else a for name, a in p.items()}
-    image, c, h = RNG.standard_normal((5, D)), RNG.standard_normal((5, H)), RNG.standard_normal((5, H))
+    image, c, h = normal(5, D), normal(5, H, name="c"), normal(5, H, name="h")
     (_, ys) = conv_lstm(wide, (c, h), image)
     for k in range(5):
         _, y = oracle.lstm(p, (c[k], h[k]), image[k], peepholes=True)
@@ -159,7 +101,7 @@ def test_m2rnn_is_a_leaky_elman_a_row():
     N, K, V = 2, 3, 2
     p = drawn(query_kernel=(D, N, K), key_kernel=(D, N, K), value_kernel=(D, N, V), forget_kernel=(D, N))
     p |= drawn(forget_bias=(N,), recurrent_kernel=(N, V, V))
-    h = RNG.standard_normal((N, K, V))
+    h = normal(N, K, V)
     (new,), y = blocks.m2rnn(p, (h,), X)
     for n in range(N):
         leak = 1 - oracle.sigmoid(X @ p["forget_kernel"][:, n] + p["forget_bias"][n])
@@ -194,7 +136,7 @@ def test_dynamics_at_their_limits():
 
 def test_lipschitz_maps():
     """beta = 0 is the symmetric part twice, beta = 1 the skew one twice; gamma is off the diagonal's numbers."""
-    raw = RNG.standard_normal((H, H))
+    raw = normal(H, H)
     p = {"kernel": np.zeros((D, 1, H)), "recurrent_kernel": np.zeros((H, 1, H)), "linear_kernel": raw}
     for beta, expected in ((0.0, raw + raw.T), (1.0, raw - raw.T)):
         (h,), _ = dynamics.lipschitz_rnn(p, (STATE,), X, epsilon=0.1, beta=(beta, 1.0), gamma=(0.3, 0.0))
@@ -228,7 +170,7 @@ def test_rhn_of_one_step_and_of_many():
 def test_clockwork():
     """At time 2 the groups of periods 1 and 2 work; the first reads all, the second itself and the slowest."""
     p = drawn(kernel=(D, 1, 6), recurrent_kernel=(6, 1, 6), bias=(1, 6))
-    h, u = RNG.standard_normal(6), p["recurrent_kernel"][:, 0]
+    h, u = normal(6), p["recurrent_kernel"][:, 0]
     net = X @ p["kernel"][:, 0] + p["bias"][0]
     (new,), _ = delayed.clockwork_rnn(p, (h,), X, t=2, periods=(1, 2, 4))
     np.testing.assert_allclose(new[:2], np.tanh(net + h @ u)[:2], 1e-13)
@@ -236,91 +178,3 @@ def test_clockwork():
     np.testing.assert_array_equal(new[4:], h[4:])
     (new,), _ = delayed.clockwork_rnn(p, (h,), X, t=0, periods=(1, 2, 4))
     np.testing.assert_allclose(new[4:], np.tanh(net[4:] + h[4:] @ u[4:, 4:]), 1e-13)
-
-
-# ---------------------------------------------------------------- what the papers say that a cell does
-
-
-def test_mass_is_conserved():
-    A, M = 2, 1
-    p = drawn(kernel=(A, 1, H), recurrent_kernel=(H, 1, H), bias=(1, H), input_kernel=(A, M, H))
-    p |= drawn(input_recurrent_kernel=(H, M, H), input_bias=(M, H), redistribution_kernel=(A, H, H))
-    p |= drawn(redistribution_recurrent_kernel=(H, H, H), redistribution_bias=(H, H))
-    c, gone, come = np.zeros(H), 0.0, 0.0
-    for _ in range(20):
-        x = np.abs(RNG.standard_normal(M + A))
-        (c,), y = mass.mass_conserving_lstm(p, (c,), x)
-        gone, come = gone + y.sum(), come + x[0]
-        assert (c >= 0).all()
-    np.testing.assert_allclose(c.sum() + gone, come, 1e-12)
-
-
-@pytest.mark.parametrize(
-    ("t", "expected"), [(1.0, 0.5), (2.0, 1.0), (3.0, 0.5), (4.0, 0.0004), (7.5, 0.00075), (11.0, 0.5)]
-)
-def test_phased_lstm_opens_and_closes(t, expected):
-    """Period 10, ratio 0.4: up until 2, down until 4, then leak times phase; from shift on, and again."""
-    p = gates(4) | {"peepholes": np.zeros((3, H)), "period": np.full(H, 10.0), "ratio": np.full(H, 0.4)}
-    p |= {"shift": np.full(H, 0.5)}
-    full = oracle.lstm(p, (CELL, STATE), X)
-    (c, h), _ = timed.phased_lstm(p, (CELL, STATE), X, t=t + 0.5)
-    np.testing.assert_allclose(c, expected * full[0][0] + (1 - expected) * CELL, 1e-9)
-    np.testing.assert_allclose(h, expected * full[0][1] + (1 - expected) * STATE, 1e-9)
-
-
-def test_time_lstm_forgets_the_short_term_in_the_long_run():
-    p = gates(4) | drawn(decomposition_kernel=(H, H), decomposition_bias=(H,))
-    (c, _), _ = timed.time_lstm(p, (CELL, STATE), X, dt=1e300)
-    short = np.tanh(CELL @ p["decomposition_kernel"] + p["decomposition_bias"])
-    kept = CELL - short * (1 - 1 / np.log(1e300))
-    np.testing.assert_allclose(c, oracle.lstm(p, (kept, STATE), X)[0][0], 1e-12)
-
-
-def test_legendre_memory_by_scipy_and_as_a_delay():
-    """Read by the shifted Legendre polynomials at the end of the window, the memory is the input theta steps ago."""
-    order, theta = 12, 50.0
-    A, B = memories.legendre(order, theta)
-    i = np.arange(order)
-    a = np.array([[(2 * r + 1) * (-1.0 if r < c else (-1.0) ** (r - c + 1)) for c in i] for r in i]) / theta
-    b = ((2 * i + 1) * (-1.0) ** i / theta)[:, None]
-    held = scipy.signal.cont2discrete((a, b, np.eye(order), np.zeros((order, 1))), 1.0, "zoh")
-    np.testing.assert_allclose(A, held[0], 1e-9, 1e-12)
-    np.testing.assert_allclose(B, held[1][:, 0], 1e-9, 1e-12)
-    signal = np.sin(np.arange(400) / 30)
-    p = {"input_encoder": np.ones(1), "state_encoder": np.zeros(H), "memory_encoder": np.zeros(order)}
-    p |= {"kernel": np.zeros((1, 1, H)), "recurrent_kernel": np.zeros((H, 1, H)), "memory_kernel": np.zeros((order, H))}
-    m = np.zeros(order)
-    for u in signal:
-        (m, _), _ = memories.lmu(p, (m, np.zeros(H)), np.array([u]), theta=theta)
-    for delay in (0.0, 0.5, 1.0):
-        read = scipy.special.eval_sh_legendre(i, delay) @ m
-        np.testing.assert_allclose(read, np.sin((399.5 - delay * theta) / 30), atol=0.02)
-
-
-def test_lmu_couples_old_and_new():
-    """u sees the old m, h the new one."""
-    p = drawn(input_encoder=(D,), state_encoder=(H,), memory_encoder=(5,), kernel=(D, 1, H), recurrent_kernel=(H, 1, H))
-    p |= drawn(memory_kernel=(5, H))
-    m = RNG.standard_normal(5)
-    A, B = memories.legendre(5, 7.0)
-    new = A @ m + B * (X @ p["input_encoder"] + STATE @ p["state_encoder"] + m @ p["memory_encoder"])
-    h = np.tanh(X @ p["kernel"][:, 0] + STATE @ p["recurrent_kernel"][:, 0] + new @ p["memory_kernel"])
-    same(memories.lmu(p, (m, STATE), X, theta=7.0), ((new, h), h))
-
-
-def test_esn():
-    p = gates(1)
-    same(memories.esn(p, (STATE,), X, leak=0.3), oracle.elman(p, (STATE,), X, leak=0.3))
-    radius = np.abs(np.linalg.eigvals(memories.scaled(p["recurrent_kernel"][:, 0], 0.9))).max()
-    np.testing.assert_allclose(radius, 0.9, 1e-12)
-
-
-def test_bistable_cell_has_two_states():
-    """nBRC, Vecoven et al.: above a = 1 the unit holds either sign without input, below it forgets."""
-    for feedback, held in ((3.0, True), (-3.0, False)):
-        p = {"kernel": np.zeros((D, 3, 1)), "recurrent_kernel": np.zeros((2, 1)), "bias": np.array([[feedback], [0.0]])}
-        for sign in (1.0, -1.0):
-            h = np.array([sign])
-            for _ in range(200):
-                (h,), _ = gating.brc(p, (h,), X)
-            assert (sign * h[0] > 0.5) if held else abs(h[0]) < 1e-3
