@@ -18,6 +18,7 @@ from jaxrnn.base.made import P, complete, remembered
 from jaxrnn.base.typing import Initializer
 from jaxrnn.core.cell import Cell, Noise, Update
 from jaxrnn.core.elementwise import by_units
+from jaxrnn.core.integration import VECTORS, integrated
 from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT, columns_of, has_gates, held, is_elementwise
 from jaxrnn.core.options import Conflict, DType, Flag, FormOf, check_conflicts, checked, described, kinds_of
 from jaxrnn.core.parameter import Parameter
@@ -34,6 +35,8 @@ class Common(TypedDict, total=False):
     kernel_init, recurrent_kernel_init, bias_init: an initialiser, or a dict of them by gate.
     input, recurrent: the form of the kernel that the input, and of that which the state is multiplied with
         (`jaxrnn.forms`; default: dense).
+    multiplicative: integrate input x and recurrent product h of every gate as alpha x h + beta_input x + beta_state h,
+        with vectors `[G, H]` that start at one, in place of their sum (Wu et al. 2016; default false).
     learn_carry: make the initial carry a parameter.
     carry_init: draws it (default: zeros).
     dtype: of products and outputs (default: what inputs and parameters promote to).
@@ -47,6 +50,7 @@ class Common(TypedDict, total=False):
     bias_init: Initializer | Mapping[str, Initializer] | None
     input: FormOf
     recurrent: FormOf
+    multiplicative: Flag
     carry_init: Initializer | None
     learn_carry: Flag
     dtype: DType
@@ -151,6 +155,8 @@ def build(
         some = None if bias_gates is None else only(*bias_gates)
         declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role, form=some)
     declared |= units or {}
+    if common.get("multiplicative", False):
+        update, declared = _integrating(update, declared, gates)
     elementwise = {name: p for name, p in declared.items() if is_elementwise(p)}
     if elementwise:
         columns = tuple((n, columns_of(n, p, gates) if has_gates(p) else None) for n, p in elementwise.items())
@@ -187,6 +193,18 @@ def build(
         paper=paper,
         **dtypes,
     )
+
+
+def _integrating(
+    update: Update, declared: dict[str, Parameter], gates: tuple[str, ...]
+) -> tuple[Update, dict[str, Parameter]]:
+    """Equations and declarations with multiplicative integration; it adds the bias that the projection would."""
+    bias = declared.get("bias")
+    own = bias is not None and bias.role == "input"
+    columns = columns_of("bias", bias, gates) if own and bias is not None else None
+    if own and bias is not None:
+        declared = declared | {"bias": replace(bias, role="unit")}
+    return Update(integrated, (("inner", update), ("gates", gates), ("bias", columns))), declared | VECTORS
 
 
 def _of_gates(form: Form, gates: tuple[str, ...] | None) -> Form:
