@@ -62,6 +62,7 @@ KINDS = kinds_of(Common)
 DEFAULTS = dict.fromkeys(Common.__annotations__) | {
     "use_bias": True,
     "learn_carry": False,
+    "multiplicative": False,
     "input": dense,
     "recurrent": dense,
 }
