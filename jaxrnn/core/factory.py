@@ -113,13 +113,15 @@ def build(
     special_bias: Mapping[str, Initializer] | Initializer | None = None,
     projection: int | None = None,
     per_step: tuple[str, ...] = (),
+    reads: int | str | None = None,
     paper: str = "",
     common: Common,
 ) -> Cell:
     """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them.
 
     `input_gates`, `recurrent_gates` and `bias_gates` have a kernel for the input, for the state, a bias; None for all.
-    The sizes of a carry's arrays are H, P, or numbers.
+    The sizes of a carry's arrays are H, P, or numbers. Equations that read the inputs themselves say how many these are
+    (`reads`, a number or "D"), multiply them by `recur(x, kernel="kernel")` and add the bias.
     """
     refuse_unknown(name, common, Common.__annotations__, "functions")
     common = cast(Common, checked(KINDS, common))
@@ -143,7 +145,7 @@ def build(
     if callable(special_bias) and common.get("bias_init") is None:
         inits["bias_init"] = special_bias
     declared = {
-        KERNEL: Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
+        KERNEL: Parameter((reads or "D", "G", "H"), inits["kernel_init"], "input" if reads is None else "recurrent"),
         RECURRENT: Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
     }
     declared |= {
@@ -154,9 +156,11 @@ def build(
         held(kernel, declared[kernel].resolve(sizes, np.float32), gates)
     if use_bias:
         some = None if bias_gates is None else only(*bias_gates)
-        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role, form=some)
+        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role if reads is None else "unit", form=some)
     declared |= units or {}
     if common.get("multiplicative", False):
+        if reads is not None:
+            fail("multiplicative", "False for equations that multiply their inputs themselves", True)
         update, declared = _integrating(update, declared, gates)
     elementwise = {name: p for name, p in declared.items() if is_elementwise(p)}
     if elementwise:
@@ -191,6 +195,7 @@ def build(
         projection,
         (),
         per_step,
+        reads=reads is not None,
         paper=paper,
         **dtypes,
     )
