@@ -84,7 +84,7 @@ class CharLM(LanguageModel):
         """The characters of a text."""
         if self.data.set == "ptb":
             return "".join(f"{line}\n" for line in penn_treebank(self.data.path, part))
-        text = shakespeare()
+        text = shakespeare(self.data)
         cut = len(text) * 9 // 10
         return text[cut:] if part else text[:cut]
 
