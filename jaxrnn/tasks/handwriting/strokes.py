@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.shipped import DATA
+from jaxrnn.tasks.shared.shipped import DATA, INSTALL
 from jaxrnn.train import Vocabulary, pad, read_arrays
 from jaxrnn.train.options import check, check_set
 from jaxrnn.train.task import recalled
 
-IAM = "iam_ondb_lines.npz"
-IAM_WHERE = (
-    "It holds the lines of the IAM On-Line Handwriting Database (register at fki.tic.heia-fr.ch) as arrays dx, dy, "
-    "end_of_stroke [points], offset [lines + 1], split (train, valid1, valid2, test) and text [lines]"
-)
+SHIPPED = {"hershey": "hershey_words.npz", "kanji": "kanjivg_strokes.npz"}
+FULL = {"iam": "iam_ondb_lines.npz", "omniglot": "omniglot_stroke3_flat.npz"}
+WITH_TEXT = ("hershey", "iam")
+WHERE = {
+    "iam": "It holds the lines of the IAM On-Line Handwriting Database (register at fki.tic.heia-fr.ch) as arrays dx, dy, "
+    "end_of_stroke [points], offset [lines + 1], split (train, valid1, valid2, test) and text [lines]",
+    "omniglot": "It holds omniglot.npz of github.com/hardmaru/sketch-rnn-datasets as arrays train, valid, test [points, 3] "
+    "(dx, dy, pen-up) and train_offset, valid_offset, test_offset [drawings + 1]",
+}
+SPLITS = ("training", "validation", "test")
 ARRAYS = ("dx", "dy", "end_of_stroke", "offset")
 
 
@@ -27,8 +33,9 @@ class DataOptions:
     """The drawings.
 
     Args:
-        set: omniglot, drawings of characters that ship with the package, or iam, lines of text.
-        path: Of iam: a folder or archive with iam_ondb_lines.npz.
+        set: hershey, words as a simulated pen writes them, or kanji, Japanese characters stroke by stroke (both ship
+            with the package); omniglot, characters of fifty alphabets, or iam, lines of text.
+        path: Of omniglot: a folder or archive with omniglot_stroke3_flat.npz. Of iam: with iam_ondb_lines.npz.
         rows: B, the drawings of a batch.
         longest: Train on so many points from the start of each drawing, 0: on all. What a window learns on the first
             words of a line it does on the others too, and it learns it in fewer points.
@@ -36,7 +43,7 @@ class DataOptions:
         seed: Of their order.
     """
 
-    set: Literal["omniglot", "iam"] = "omniglot"
+    set: Literal["hershey", "kanji", "omniglot", "iam"] = "hershey"
     path: str = ""
     rows: int = 32
     longest: int = 0
@@ -44,7 +51,7 @@ class DataOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships="omniglot", full="iam")
+        check_set(self.set, self.path, ships=[*SHIPPED], full=[*FULL])
         check(self.rows >= 1, "data.rows", "1 or more", self.rows)
         check(self.longest == 0 or self.longest >= 2, "data.longest", "0, or 2 or more points", self.longest)
         check(self.multiple >= 1, "data.multiple", "1 or more", self.multiple)
@@ -56,6 +63,9 @@ class Lines(NamedTuple):
 
     points: list[np.ndarray]  # float32 [T, 3] each: offset from the point before in x and in y, end of stroke (0 or 1)
     texts: list[str]  # of each; empty where there is none
+
+
+Parts = tuple[list[np.ndarray], list[str]]
 
 
 class Strokes(NamedTuple):
@@ -74,36 +84,22 @@ class Drawings:
     data: DataOptions
     learned: str = ""
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the held-out parts."""
+        return ("validation",) if self.data.set == "iam" else ("validation", "test")
+
     @cached_property
     def _raw(self) -> dict[str, Lines]:
-        """Both splits, in the units of the file."""
-        if self.data.set == "iam":
-            file = read_arrays(self.data.path, IAM, (*ARRAYS, "split", "text"), IAM_WHERE)
-        else:
-            folder = str(DATA)
-            file = read_arrays(folder, "omniglot_strokes.npz", (*ARRAYS, "training"), "Install the package again.")
-        dx, dy, end, offset = (file[name] for name in ARRAYS)
-        count = len(offset) - 1
-        if self.data.set == "iam":
-            # As Graves 2013, section 4.2.
-            split, texts = file["split"], file["text"].tolist()
-            chosen = {"training": np.isin(split, ("train", "valid2", "test")), "validation": split == "valid1"}
-        else:
-            training, texts = np.arange(count) < file["training"], [""] * count
-            chosen = {"training": training, "validation": ~training}
-        points = np.stack([dx, dy, end], -1).astype(np.float32)
-        drawings = np.split(points, offset[1:-1])
+        """All splits, in the units of the file."""
+        name = (SHIPPED | FULL)[self.data.set]
         found = {}
-        for name, rows in chosen.items():
-            kept = [n for n in np.flatnonzero(rows) if len(drawings[n]) > 1]  # one point predicts nothing
+        for split, (points, texts) in READERS[self.data.set](self.data).items():
+            kept = [n for n, drawing in enumerate(points) if len(drawing) > 1]  # one point predicts nothing
             if not kept:
-                fail(
-                    "data.path",
-                    f"{IAM} with lines for every split",
-                    Said(f"one whose {name} lines are none"),
-                    IAM_WHERE,
-                )
-            found[name] = Lines([drawings[n] for n in kept], [texts[n] for n in kept])
+                said = Said(f"one whose {split} lines are none")
+                fail("data.path", f"{name} with lines for every split", said, WHERE.get(self.data.set, INSTALL))
+            found[split] = Lines([points[n] for n in kept], [texts[n] for n in kept])
         return found
 
     @cached_property
@@ -127,7 +123,7 @@ class Drawings:
 
     @cached_property
     def lines(self) -> dict[str, Lines]:
-        """The splits training and validation, normalised."""
+        """All splits, normalised."""
         return {
             split: Lines([self.normalised(points) for points in lines.points], lines.texts)
             for split, lines in self._raw.items()
@@ -143,7 +139,7 @@ class Drawings:
 
     @cached_property
     def encoded(self) -> dict[str, list[np.ndarray]]:
-        """The texts of both splits as characters by number; one that training lacks is left out."""
+        """The texts of all splits as characters by number; one that training lacks is left out."""
         return {
             split: [self.vocabulary.encode([c for c in text if c in self.vocabulary]) for text in lines.texts]
             for split, lines in self._raw.items()
@@ -152,12 +148,18 @@ class Drawings:
     @cached_property
     def points(self) -> dict[str, list[np.ndarray]]:
         """Of each drawing; of those for training the first `longest`."""
-        training, limit = self.lines["training"].points, self.data.longest or None
-        return {"training": [points[:limit] for points in training], "validation": self.lines["validation"].points}
+        limits = dict.fromkeys(self.lines) | {"training": self.data.longest or None}
+        return {split: [points[: limits[split]] for points in lines.points] for split, lines in self.lines.items()}
+
+    @cached_property
+    def _characters(self) -> int:
+        """Texts are padded to a multiple of this: what holds a word, or half a line."""
+        longest = max(map(len, self.encoded["training"]))
+        return 16 if longest <= 16 else 64
 
     def batch(self, split: str, rows: np.ndarray) -> Strokes:
         """The drawings of a split with the indices `rows`."""
-        return Strokes(*pad(self.points[split], rows, self.data.multiple), *pad(self.encoded[split], rows, 64))
+        return Strokes(*pad(self.points[split], rows, self.data.multiple), *pad(self.encoded[split], rows, self._characters))
 
     def learn(self) -> dict[str, Any]:
         """Scale, vocabulary, and how long drawings are: where there is no text, as long as one drawn freely is."""
@@ -174,3 +176,43 @@ class Drawings:
         if split == "training" and known is not None:
             return np.array(known)
         return np.array([len(points) for points in self.points[split]])
+
+
+def _cut(points: np.ndarray, offset: np.ndarray) -> list[np.ndarray]:
+    """Points [N, 3] of a file as its drawings."""
+    return np.split(points.astype(np.float32), offset[1:-1])
+
+
+def _shipped(data: DataOptions) -> dict[str, Parts]:
+    """The first of the file train, the next validate, the last test."""
+    texts = ("text",) if data.set in WITH_TEXT else ()
+    names = (*ARRAYS, "training", "validation", *texts)
+    file = read_arrays(DATA, SHIPPED[data.set], names, INSTALL)
+    drawings = _cut(np.stack([file[name] for name in ARRAYS[:3]], -1), file["offset"])
+    written = file["text"].tolist() if texts else [""] * len(drawings)
+    first = int(file["training"])
+    cuts = 0, first, first + int(file["validation"]), len(drawings)
+    parts = (slice(*pair) for pair in pairwise(cuts))
+    return {split: (drawings[part], written[part]) for split, part in zip(SPLITS, parts, strict=True)}
+
+
+def _omniglot(data: DataOptions) -> dict[str, Parts]:
+    """The splits of sketch-rnn's file."""
+    names = dict(zip(SPLITS, ("train", "valid", "test"), strict=True))
+    arrays = [array for name in names.values() for array in (name, f"{name}_offset")]
+    file = read_arrays(data.path, FULL["omniglot"], arrays, WHERE["omniglot"])
+    drawings = {split: _cut(file[name], file[f"{name}_offset"]) for split, name in names.items()}
+    return {split: (found, [""] * len(found)) for split, found in drawings.items()}
+
+
+def _iam(data: DataOptions) -> dict[str, Parts]:
+    """As Graves 2013, section 4.2: all but one part train."""
+    file = read_arrays(data.path, FULL["iam"], (*ARRAYS, "split", "text"), WHERE["iam"])
+    drawings = _cut(np.stack([file[name] for name in ARRAYS[:3]], -1), file["offset"])
+    split, texts = file["split"], file["text"].tolist()
+    chosen = {"training": np.isin(split, ("train", "valid2", "test")), "validation": split == "valid1"}
+    rows = {name: np.flatnonzero(some) for name, some in chosen.items()}
+    return {name: ([drawings[n] for n in some], [texts[n] for n in some]) for name, some in rows.items()}
+
+
+READERS = {"hershey": _shipped, "kanji": _shipped, "omniglot": _omniglot, "iam": _iam}

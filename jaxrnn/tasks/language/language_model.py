@@ -66,7 +66,7 @@ def shakespeare(data: DataOptions) -> str:
     """Nine plays as speeches: those of the package, or tinyshakespeare, of Karpathy's char-rnn (2015)."""
     if data.set == "tinyshakespeare":
         return read_text(data.path, TINY, TINY_WHERE)
-    return read_text(DATA / "shakespeare", "shakespeare.txt", INSTALL)
+    return read_text(DATA, "shakespeare.txt", INSTALL)
 
 
 def penn_treebank(path: str, part: int) -> list[str]:
