@@ -29,6 +29,7 @@ from jaxrnn.train.loop import CHECKPOINTS, Progress, abstract_state, fit, record
 from jaxrnn.train.machine import cores
 from jaxrnn.train.metrics import METRICS, read_metrics
 from jaxrnn.train.plots import learning_curve
+from jaxrnn.train.published import data_digest, of_these_data
 from jaxrnn.train.run_files import (
     CONFIG,
     DataRecord,
@@ -193,6 +194,12 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
         found = experiment.task.evaluate(params, jax.device_put, split)
         console.print(f"{split}: " + "  ".join(f"{name} {value:.4f}" for name, value in found.items()))
         figures |= {f"{split} {name}": value for name, value in recorded(found).items()}
+    digests = record.digests if (record := read_data(folder)) else {}
+    published = experiment.published
+    if published and not of_these_data(experiment, digests):
+        these = f"these data are others (published_for: {data_digest(digests)})"
+        console.print(f"left out is what others report ({published}): {these}")
+        published = ""
     result = {
         "command": shlex.join(["jaxrnn", *sys.argv[1:]]),
         "commit": _commit(),
@@ -203,12 +210,12 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
         "headline": experiment.task.headline,
         "figures": figures,
         "curve": [line for line in lines if "validation_loss" in line],
-        "published": experiment.published,
+        "published": published,
         "seconds": round(progress.seconds, 1),
         "cpu_seconds": round(progress.cpu_seconds, 1),
         "seed": experiment.seed,
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {cores()} CPU cores",
-        "data": record.digests if (record := read_data(folder)) else {},
+        "data": digests,
         "versions": {"python": platform.python_version()} | {package: version(package) for package in ("jax", "optax")},
     }
     sealed = result | {"checksum": checksum(result)}

@@ -19,10 +19,10 @@ SHIPPED = {"hershey": "hershey_words.npz", "kanji": "kanjivg_strokes.npz"}
 FULL = {"iam": "iam_ondb_lines.npz", "omniglot": "omniglot_stroke3_flat.npz"}
 WITH_TEXT = ("hershey", "iam")
 WHERE = {
-    "iam": "It holds the lines of the IAM On-Line Handwriting Database (register at fki.tic.heia-fr.ch) as arrays dx, dy, "
-    "end_of_stroke [points], offset [lines + 1], split (train, valid1, valid2, test) and text [lines]",
-    "omniglot": "It holds omniglot.npz of github.com/hardmaru/sketch-rnn-datasets as arrays train, valid, test [points, 3] "
-    "(dx, dy, pen-up) and train_offset, valid_offset, test_offset [drawings + 1]",
+    "iam": "It holds the lines of the IAM On-Line Handwriting Database (register at fki.tic.heia-fr.ch) as arrays dx, "
+    "dy, end_of_stroke [points], offset [lines + 1], split (train, valid1, valid2, test) and text [lines]",
+    "omniglot": "It holds omniglot.npz of github.com/hardmaru/sketch-rnn-datasets as arrays train, valid, test "
+    "[points, 3] (dx, dy, pen-up) and train_offset, valid_offset, test_offset [drawings + 1]",
 }
 SPLITS = ("training", "validation", "test")
 ARRAYS = ("dx", "dy", "end_of_stroke", "offset")
@@ -159,7 +159,9 @@ class Drawings:
 
     def batch(self, split: str, rows: np.ndarray) -> Strokes:
         """The drawings of a split with the indices `rows`."""
-        return Strokes(*pad(self.points[split], rows, self.data.multiple), *pad(self.encoded[split], rows, self._characters))
+        return Strokes(
+            *pad(self.points[split], rows, self.data.multiple), *pad(self.encoded[split], rows, self._characters)
+        )
 
     def learn(self) -> dict[str, Any]:
         """Scale, vocabulary, and how long drawings are: where there is no text, as long as one drawn freely is."""

@@ -103,7 +103,9 @@ class ParallelText:
         if not options.path and {*languages} == {*COLUMNS} and part in SHIPPED:
             text = read_text(DATA / "english_german", f"{part}.tsv", INSTALL)
             pairs = [dict(zip(COLUMNS, line.split("\t"), strict=False)) for line in _lines(text)]
-            return [self.words(pair[languages[0]]) for pair in pairs], [self.words(pair[languages[1]]) for pair in pairs]
+            return [self.words(pair[languages[0]]) for pair in pairs], [
+                self.words(pair[languages[1]]) for pair in pairs
+            ]
         names = [f"{part}.{language}" for language in languages]
         source, target = ([line.split() for line in _lines(read_text(options.path, n, WHERE))] for n in names)
         if len(source) != len(target):
