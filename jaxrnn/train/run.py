@@ -38,6 +38,7 @@ from jaxrnn.train.run_files import (
     other_data,
     read_data,
     record_data,
+    since_0_1_0,
     with_record,
     write_data,
 )
@@ -70,6 +71,8 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         return
     Checkpoints(folder / CHECKPOINTS, 1).check_beside()
     stored, wanted = read_yaml(path), _plain(experiment)
+    if since_0_1_0(folder):
+        stored["data"] |= since_0_1_0(folder)
     # Where the data lies may change; what it is may not.
     where = wanted["data"]["path"] if "path" in wanted.get("data", {}) else None
     if where is not None and isinstance(stored.get("data"), dict):
@@ -99,7 +102,7 @@ def begin(folder: Path, experiment: Experiment, record: DataRecord | None) -> Ex
         RunError: If the run began with other data.
         ValueError: If the data cannot be read.
     """
-    if not (folder / CONFIG).exists():
+    if not (folder / CONFIG).exists() or since_0_1_0(folder):
         write_text(folder / CONFIG, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
     stored = read_data(folder)
     if stored is None:  # a new run, or one of version 0.1.0
