@@ -10,7 +10,7 @@ from jaxrnn.bench.cases import CELLS, SUITES, VARIANTS
 from jaxrnn.bench.contestants import OURS, PEERS
 
 EXAMPLES = """examples:
-  jaxrnn train char_lm                      train the small Shakespeare model (about three minutes)
+  jaxrnn train char_lm                      train the small Shakespeare model (about two minutes)
   jaxrnn train char_lm --resume             go on after an interruption
   jaxrnn train char_lm --run runs/wide --model.hidden 512
   jaxrnn train char_lm --help               every option of that configuration
