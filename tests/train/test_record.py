@@ -21,6 +21,7 @@ from jaxrnn.cli import main
 from jaxrnn.tasks import TASKS, Translation, VideoCaptioning
 from jaxrnn.tasks.captioning import captioning
 from jaxrnn.tasks.handwriting import handwriting, strokes
+from jaxrnn.tasks.handwriting.stroke_files import Lines
 from jaxrnn.tasks.language import word_lm
 from jaxrnn.tasks.lip_reading import lip_reading
 from jaxrnn.tasks.models import load_model
@@ -299,7 +300,7 @@ def small_handwriting(**more):
     task = handwriting.Handwriting(*options, **more)
     if not more:
         points = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-        task.drawings.__dict__["_raw"] = dict.fromkeys(("training", "validation"), strokes.Lines([points], ["abc"]))
+        task.drawings.__dict__["_raw"] = dict.fromkeys(("training", "validation"), Lines([points], ["abc"]))
     return task, "_raw"
 
 

@@ -23,7 +23,8 @@ from jaxrnn.base.files import write_text
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.tasks.handwriting.network import PenNetwork
 from jaxrnn.tasks.handwriting.pen import save_drawing, sheet_figure, to_svg, window_figure
-from jaxrnn.tasks.handwriting.strokes import WITH_TEXT, DataOptions, Drawings, Strokes
+from jaxrnn.tasks.handwriting.stroke_files import WITH_TEXT
+from jaxrnn.tasks.handwriting.strokes import DataOptions, Drawings, Strokes
 from jaxrnn.train import ByLength, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.shipped import DATA, INSTALL
-from jaxrnn.train import Vocabulary, pad, read_arrays
+from jaxrnn.tasks.handwriting.stroke_files import FULL, SHIPPED, Lines, read
+from jaxrnn.train import Vocabulary, pad
 from jaxrnn.train.options import check, check_set
 from jaxrnn.train.task import recalled
-
-SHIPPED = {"hershey": "hershey_words.npz", "kanji": "kanjivg_strokes.npz"}
-FULL = {"iam": "iam_ondb_lines.npz", "omniglot": "omniglot_stroke3_flat.npz"}
-WITH_TEXT = ("hershey", "iam")
-WHERE = {
-    "iam": "It holds the lines of the IAM On-Line Handwriting Database (register at fki.tic.heia-fr.ch) as arrays dx, "
-    "dy, end_of_stroke [points], offset [lines + 1], split (train, valid1, valid2, test) and text [lines]",
-    "omniglot": "It holds omniglot.npz of github.com/hardmaru/sketch-rnn-datasets as arrays train, valid, test "
-    "[points, 3] (dx, dy, pen-up) and train_offset, valid_offset, test_offset [drawings + 1]",
-}
-SPLITS = ("training", "validation", "test")
-ARRAYS = ("dx", "dy", "end_of_stroke", "offset")
 
 
 @dataclass(frozen=True)
@@ -58,16 +44,6 @@ class DataOptions:
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
 
 
-class Lines(NamedTuple):
-    """Drawings of one split, in the order of the file."""
-
-    points: list[np.ndarray]  # float32 [T, 3] each: offset from the point before in x and in y, end of stroke (0 or 1)
-    texts: list[str]  # of each; empty where there is none
-
-
-Parts = tuple[list[np.ndarray], list[str]]
-
-
 class Strokes(NamedTuple):
     """A batch; rows first."""
 
@@ -92,15 +68,7 @@ class Drawings:
     @cached_property
     def _raw(self) -> dict[str, Lines]:
         """All splits, in the units of the file."""
-        name = (SHIPPED | FULL)[self.data.set]
-        found = {}
-        for split, (points, texts) in READERS[self.data.set](self.data).items():
-            kept = [n for n, drawing in enumerate(points) if len(drawing) > 1]  # one point predicts nothing
-            if not kept:
-                said = Said(f"one whose {split} lines are none")
-                fail("data.path", f"{name} with lines for every split", said, WHERE.get(self.data.set, INSTALL))
-            found[split] = Lines([points[n] for n in kept], [texts[n] for n in kept])
-        return found
+        return read(self.data.set, self.data.path)
 
     @cached_property
     def scale(self) -> tuple[np.ndarray, np.ndarray]:
@@ -178,43 +146,3 @@ class Drawings:
         if split == "training" and known is not None:
             return np.array(known)
         return np.array([len(points) for points in self.points[split]])
-
-
-def _cut(points: np.ndarray, offset: np.ndarray) -> list[np.ndarray]:
-    """Points [N, 3] of a file as its drawings."""
-    return np.split(points.astype(np.float32), offset[1:-1])
-
-
-def _shipped(data: DataOptions) -> dict[str, Parts]:
-    """The first of the file train, the next validate, the last test."""
-    texts = ("text",) if data.set in WITH_TEXT else ()
-    names = (*ARRAYS, "training", "validation", *texts)
-    file = read_arrays(DATA, SHIPPED[data.set], names, INSTALL)
-    drawings = _cut(np.stack([file[name] for name in ARRAYS[:3]], -1), file["offset"])
-    written = file["text"].tolist() if texts else [""] * len(drawings)
-    first = int(file["training"])
-    cuts = 0, first, first + int(file["validation"]), len(drawings)
-    parts = (slice(*pair) for pair in pairwise(cuts))
-    return {split: (drawings[part], written[part]) for split, part in zip(SPLITS, parts, strict=True)}
-
-
-def _omniglot(data: DataOptions) -> dict[str, Parts]:
-    """The splits of sketch-rnn's file."""
-    names = dict(zip(SPLITS, ("train", "valid", "test"), strict=True))
-    arrays = [array for name in names.values() for array in (name, f"{name}_offset")]
-    file = read_arrays(data.path, FULL["omniglot"], arrays, WHERE["omniglot"])
-    drawings = {split: _cut(file[name], file[f"{name}_offset"]) for split, name in names.items()}
-    return {split: (found, [""] * len(found)) for split, found in drawings.items()}
-
-
-def _iam(data: DataOptions) -> dict[str, Parts]:
-    """As Graves 2013, section 4.2: all but one part train."""
-    file = read_arrays(data.path, FULL["iam"], (*ARRAYS, "split", "text"), WHERE["iam"])
-    drawings = _cut(np.stack([file[name] for name in ARRAYS[:3]], -1), file["offset"])
-    split, texts = file["split"], file["text"].tolist()
-    chosen = {"training": np.isin(split, ("train", "valid2", "test")), "validation": split == "valid1"}
-    rows = {name: np.flatnonzero(some) for name, some in chosen.items()}
-    return {name: ([drawings[n] for n in some], [texts[n] for n in some]) for name, some in rows.items()}
-
-
-READERS = {"hershey": _shipped, "kanji": _shipped, "omniglot": _omniglot, "iam": _iam}

@@ -102,10 +102,9 @@ class ParallelText:
         languages = (options.source, options.target)
         if not options.path and {*languages} == {*COLUMNS} and part in SHIPPED:
             text = read_text(DATA / "english_german", f"{part}.tsv", INSTALL)
-            pairs = [dict(zip(COLUMNS, line.split("\t"), strict=False)) for line in _lines(text)]
-            return [self.words(pair[languages[0]]) for pair in pairs], [
-                self.words(pair[languages[1]]) for pair in pairs
-            ]
+            columns = dict(zip(COLUMNS, zip(*(line.split("\t") for line in _lines(text)), strict=True), strict=False))
+            source, target = (list(map(self.words, columns[language])) for language in languages)
+            return source, target
         names = [f"{part}.{language}" for language in languages]
         source, target = ([line.split() for line in _lines(read_text(options.path, n, WHERE))] for n in names)
         if len(source) != len(target):
@@ -115,12 +114,10 @@ class ParallelText:
 
     @cached_property
     def pairs(self) -> BytePairs:
-        """How words are made of pieces, of both languages together; each is a piece of its own where none are asked."""
+        """How words are made of pieces, in both languages alike."""
         known = recalled(self.learned, "merges")
         if known is not None:
             return BytePairs(tuple((first, second) for first, second in known))
-        if not self.options.merges:
-            return BytePairs(())
         source, target = self.sentences("training")
         counts = Counter(word for sentence in (*source, *target) for word in sentence)
         return BytePairs.learned(counts, self.options.merges)
