@@ -27,6 +27,8 @@ from jaxrnn.tasks.shared.dense import dense, dense_init
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Params
 
+DARK = -3.0  # what is told at first, a logit: as dark as the films in the mean
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -78,7 +80,8 @@ class FrameNetwork:
         return {
             "reader": self.layer.init(reader, inputs=self.features),
             "teller": self.layer.init(teller, inputs=self.features),
-            "readout": dense_init(readout, self.options.hidden, self.features),
+            "readout": dense_init(readout, self.options.hidden, self.features)
+            | {"bias": jnp.full(self.features, DARK)},
         }
 
     def tell(self, params: Params, frames: jax.Array) -> jax.Array:
