@@ -77,11 +77,11 @@ class FrameNetwork:
     def init(self, key: jax.Array) -> Params:
         """Parameters: reader, teller, and kernel and bias of the readout."""
         reader, teller, readout = jax.random.split(key, 3)
+        dark = {"bias": jnp.full(self.features, DARK)}
         return {
             "reader": self.layer.init(reader, inputs=self.features),
             "teller": self.layer.init(teller, inputs=self.features),
-            "readout": dense_init(readout, self.options.hidden, self.features)
-            | {"bias": jnp.full(self.features, DARK)},
+            "readout": dense_init(readout, self.options.hidden, self.features) | dark,
         }
 
     def tell(self, params: Params, frames: jax.Array) -> jax.Array:
