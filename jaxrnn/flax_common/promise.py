@@ -28,6 +28,8 @@ AXES = (
 )
 TWICE = "must be another module than forward_rnn; Flax shares the parameters, and warns in its log"
 UNUSED = "True is refused; Flax ignores it"
+BOTH = "strides and dilation go together, which Keras refuses"
+PLACES = "of whole steps, `[B, T]`; on these Keras's JAX loop raises, or masks places where B is as long as the grid"
 MASKS = "masks are drawn from other keys, at the same rates"
 
 
@@ -119,6 +121,14 @@ TABLE: tuple[Row, ...] = (
         "in_features and rngs",
         "needed: weights are drawn at once, Keras's at the first call",
     ),
+    *_rows(  # beside the arguments of Keras's other layers
+        "keras ConvLSTM layers",
+        "filters kernel_size padding",
+        strides=BOTH,
+        dilation_rate=BOTH,
+        data_format="None is channels_last, in Keras what its configuration says",
+    ),
+    Row("keras ConvLSTM layers", "masks", PLACES),
 )
 
 
