@@ -130,19 +130,19 @@ def convolution(
     >>> ys.shape, params["recurrent_kernel"].shape
     ((5, 2, 10, 12, 8), (3, 3, 8, 4, 8))
     """
-    sizes = check_sizes(window, "window", None)
-    if not 1 <= len(sizes) <= len(LETTERS):
-        fail("window", f"sizes of one to {len(LETTERS)} axes", window)
+    sizes = check_sizes(window, "window")
     given = check_sizes(strides, "strides", len(sizes)), check_sizes(dilation, "dilation", len(sizes))
     return Convolution(sizes, *given, _padding(padding, len(sizes)))
 
 
-def check_sizes(value: Any, argument: str, axes: int | None) -> tuple[int, ...]:
-    """One size an axis, from a number for all or from one for each."""
+def check_sizes(value: Any, argument: str, axes: int | None = None) -> tuple[int, ...]:
+    """One size an axis, from a number for all or from one for each; where `axes` is None they say how many."""
     if isinstance(value, tuple | list):
         sizes = tuple(check_size(v, f"{argument}[{i}]") for i, v in enumerate(value))
     else:
         sizes = (check_size(value, argument),) * (axes or 1)
+    if axes is None and not 1 <= len(sizes) <= len(LETTERS):
+        fail(argument, f"sizes of one to {len(LETTERS)} axes", value)
     if axes is not None and len(sizes) != axes:
         fail(argument, f"a number, or one for each of {axes} axes", value)
     return sizes

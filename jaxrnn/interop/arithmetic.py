@@ -140,7 +140,7 @@ def _piece_axes(array: Array, holds: str) -> list[str]:
     """The axes of one parameter's part of a foreign array."""
     axes = array.axes.split()
     if axes[0] == "+":
-        axes[0] = CANONICAL[holds][0]
+        axes[0] = next(letter for letter in CANONICAL[holds] if letter not in WINDOWS)
     return axes[1:] if axes[0] == "2" else axes
 
 
@@ -174,8 +174,10 @@ def to_theirs(row: Row, cell: Cell, inputs: int, params: Mapping[str, Any], has:
         theirs = f"{row.library} {row.name}"
         fail("recurrent_bias", f"zero for {theirs}, which has no bias inside the reset", params["recurrent_bias"])
     fixed = dict(row.added)
-    if "bias" in params and "bias" not in known and any(
-        np.any(np.asarray(params["bias"])[i] != fixed.get(gate, 0.0)) for i, gate in enumerate(cell.gates)
+    if (
+        "bias" in params
+        and "bias" not in known
+        and any(np.any(np.asarray(params["bias"])[i] != fixed.get(gate, 0.0)) for i, gate in enumerate(cell.gates))
     ):
         fail("bias", f"{fixed} and else zero for {row.library} {row.name}, which has no bias", params["bias"])
     arrays = {}
@@ -190,9 +192,7 @@ def to_theirs(row: Row, cell: Cell, inputs: int, params: Mapping[str, Any], has:
     return arrays
 
 
-def _theirs(
-    row: Row, cell: Cell, array: Array, holds: str, gate: str, params: Mapping[str, Any], sizes: Sizes
-) -> Any:
+def _theirs(row: Row, cell: Cell, array: Array, holds: str, gate: str, params: Mapping[str, Any], sizes: Sizes) -> Any:
     """One parameter's part of a foreign array, in its axes and gates."""
     axes = _piece_axes(array, holds)
     letters = "".join(axes)

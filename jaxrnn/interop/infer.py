@@ -37,11 +37,11 @@ def optional_arrays(row: Row, cells: Cells, cell: Cell | None) -> dict[str, Any]
 
 def _by_axis(array: Array, shape: tuple[int, ...]) -> list[tuple[str, Any]] | None:
     """Each axis of a foreign array with its size, a window with a tuple of them; None where there are more or less."""
-    axes = array.axes.split()
+    axes, sizes = array.axes.split(), list[Any](shape)
     if axes[0] in arithmetic.WINDOWS:
         window = len(shape) - len(axes) + 1
-        shape = (shape[:window], *shape[window:]) if 1 <= window <= len(LETTERS) else ()  # type: ignore[assignment]
-    return list(zip(axes, shape, strict=True)) if len(axes) == len(shape) else None
+        sizes = [shape[:window], *shape[window:]] if 1 <= window <= len(LETTERS) else []
+    return list(zip(axes, sizes, strict=True)) if len(axes) == len(sizes) else None
 
 
 def sizes_by_vote(

@@ -26,7 +26,8 @@ class Bidirectional(Weights):
     With `return_sequences` the outputs at masked steps are zero, as Keras has it here.
 
     Args:
-        layer: a `LSTM`, `GRU`, `SimpleRNN`, `ConvLSTM2D` or `RNN`. It becomes `forward_layer` (Keras makes a copy of it).
+        layer: an `RNN`, or one of the layers that are made of it, such as `LSTM`. It becomes `forward_layer` (Keras
+            makes a copy of it).
         merge_mode: "concat", "sum", "mul", "ave", or None for both outputs.
         weights: what `get_weights` returns, in place of the drawn weights.
         backward_layer: the module for the other direction; None for one like `layer`, with weights of its own.

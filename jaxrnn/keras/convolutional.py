@@ -56,10 +56,12 @@ class ConvLSTMCell(LSTMCell):
         self.unit_forget_bias = check_flag(unit_forget_bias, "unit_forget_bias")
         self.activation = get_activation(activation, "activation")
         self.recurrent_activation = get_activation(recurrent_activation, "recurrent_activation")
-        given = dict(strides=self.strides, dilation=self.dilation_rate, padding=self.padding)
-        forms = dict(input=convolution(self.kernel_size, **given), recurrent=convolution(self.kernel_size))
+        given: Any = dict(strides=self.strides, dilation=self.dilation_rate, padding=self.padding)
+        make = partial(
+            self._make, input=convolution(self.kernel_size, **given), recurrent=convolution(self.kernel_size)
+        )
         masks: Any = dict(implementation=1)  # of dropout, one a gate
-        self._build("ConvLSTM", partial(self._make, **forms), filters, use_bias, in_features, rngs, options | masks)
+        self._build("ConvLSTM", make, filters, use_bias, in_features, rngs, options | masks)
 
 
 class ConvLSTM(RNN):
