@@ -27,6 +27,7 @@ class LSTMArguments(CellArguments, total=False):
     forget_gate: bool
     forget_bias: float
     peepholes: bool
+    spatial: tuple[int, ...] | None
     coupled: bool
     projection: int | None
     cell_clip: float | None

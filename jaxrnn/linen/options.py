@@ -82,6 +82,7 @@ class LSTMOptions(GatedOptions):
     forget_gate: bool | None = None
     forget_bias: float | None = None
     peepholes: bool | None = None
+    spatial: int | Sequence[int] | None = None
     coupled: bool | None = None
     projection: int | None = None
     cell_clip: float | None = None
