@@ -42,6 +42,8 @@ def make_cell(factory: Callable[..., Cell], features: int, argument: str, option
     ours = {theirs: name for name, theirs in FLAX_NAMES.items()}
     core = {p.name: ours.get(p.name, p.name) for p in options_of(factory)}
     for name, value in options.items():
+        if name in getattr(factory, "settles", ()):
+            fail(name, f"left out, since other arguments of {factory.__name__} say it", value)
         if name not in core:
             raise TypeError(f"unexpected argument {name!r}. {hint(name, 'nnx', core)}".strip())
         if name in FLAX_NAMES.values() and not callable(value):

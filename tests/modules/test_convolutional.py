@@ -125,7 +125,7 @@ def test_wrong_sizes(named: str, options: Any) -> None:
 
 def test_the_window_says_the_forms() -> None:
     for form in ("input", "recurrent"):
-        with pytest.raises(TypeError, match=form):
+        with pytest.raises(ValueError, match=f"`{form}` must be left out"):
             N.ConvLSTMCell(D, H, kernel_size=3, rngs=fx.Rngs(0), **{form: jaxrnn.diagonal})
     with pytest.raises(TypeError, match="kernel_size"):
         N.ConvLSTMCell(D, H, rngs=fx.Rngs(0))
