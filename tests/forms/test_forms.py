@@ -97,6 +97,11 @@ def test_laws(row: str, backend: str) -> None:
     assert all((a[2] == b[2]).all() for a, b in zip(slope["carry"], weights[0], strict=True))
 
 
+def test_peepholes_at_each_position_equal_the_oracle() -> None:
+    """Of what the laws draw this row is always run: no other cell has vectors that differ between positions."""
+    test_laws("lstm, peepholes at each position", "scheduled")
+
+
 STEPPED = [
     "lstm, recurrent heads",
     "gru, input low rank",
