@@ -210,6 +210,16 @@ def repeat_rows(array: Array, batch: tuple[Axis, ...]) -> Array:
     return jnp.broadcast_to(array, (*batch, *array.shape))
 
 
+def repeat_vectors(array: Array, batch: tuple[Axis, ...]) -> Array:
+    """A vector `[H]`, or K of them, for every row; K at each position, `[K, *S, H]`, for batch axes (*B, *S)."""
+    if array.ndim < 3:
+        return repeat_rows(array, batch)
+    placed = jnp.moveaxis(array, 0, -2)
+    if not batch:  # of one row, which is at one position
+        return placed[(0,) * (array.ndim - 2)]
+    return jnp.broadcast_to(placed, (*batch, *placed.shape[-2:]))
+
+
 def units(array: Array, extra: int) -> Any:
     """`[*B, K, H]` as K arrays, so that equations read `a, b = theta["name"]`."""
     return tuple(array[..., k, :] for k in range(array.shape[-2])) if extra == 1 else array
