@@ -94,6 +94,10 @@ class Walk:
                 return self._function(value)
             case types.MethodType():
                 return [value.__func__, value.__self__]
+            case property():
+                return [value.fget]
+            case staticmethod() | classmethod():
+                return [value.__func__]
             case partial():
                 return [value.func, *value.args, *value.keywords, *value.keywords.values()]
             case tuple():
@@ -166,6 +170,11 @@ def _is_named_in_a_library(value: Any) -> bool:
 
 def _from_library(value: Any) -> bool:
     return callable(value) and library_of(getattr(value, "__module__", None)) in LIBRARIES
+
+
+def is_own(kind: type) -> bool:
+    """Whether a user wrote a class, or one that it derives from."""
+    return any(library_of(c.__module__) not in LIBRARIES for c in kind.__mro__)
 
 
 def library_of(module: str | None) -> str:
