@@ -8,11 +8,14 @@ from jaxrnn import forms as forms
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
+from jaxrnn.cells import GRUDCarry as GRUDCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
 from jaxrnn.cells import elman as elman
 from jaxrnn.cells import gru as gru
+from jaxrnn.cells import gru_d as gru_d
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
+from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
 from jaxrnn.compose import bidirectional as bidirectional
 from jaxrnn.compose import highway as highway
@@ -32,6 +35,7 @@ from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
 from jaxrnn.engine.truncated import scan_truncated as scan_truncated
+from jaxrnn.forms import convolution as convolution
 from jaxrnn.forms import dense as dense
 from jaxrnn.forms import diagonal as diagonal
 from jaxrnn.forms import heads as heads
@@ -58,6 +62,7 @@ __all__ = [
     "Cell",
     "ElmanCarry",
     "GRUCarry",
+    "GRUDCarry",
     "LSTMCarry",
     "Layer",
     "Parameter",
@@ -67,6 +72,7 @@ __all__ = [
     "bidirectional",
     "checkify",
     "constraints",
+    "convolution",
     "decode",
     "dense",
     "diagonal",
@@ -75,6 +81,7 @@ __all__ = [
     "forms",
     "gate_cell",
     "gru",
+    "gru_d",
     "heads",
     "highway",
     "initializers",
@@ -86,6 +93,7 @@ __all__ = [
     "low_rank",
     "lstm",
     "lstm_1997",
+    "mogrifier_lstm",
     "nnx",
     "only",
     "recurrent_dropout",

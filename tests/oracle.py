@@ -142,12 +142,14 @@ def scan(
     reverse: bool = False,
     per_step: dict[str, Any] | None = None,
 ) -> tuple[tuple[Any, ...], Any]:
-    """`xs [T, B, D]`, carry arrays `[B, H]`; returns the final carry and the outputs `[T, B, H]`."""
+    """`xs [T, B, *x]`, carry arrays `[B, *state]`; returns the final carry and the outputs `[T, B, *y]`.
+
+    Where no step is valid an output has the shape of the last of the carry, or the projection's size.
+    """
     T, B = xs.shape[:2]
     everything = (*params.values(), xs, *carry, *(reset_carry or ()), *(per_step or {}).values())
     kind = np.result_type(*everything, np.float64)
-    size = params["projection"].shape[1] if "projection" in params else carry[-1].shape[-1]
-    ys = np.zeros((T, B, size), kind)
+    outputs: dict[tuple[int, int], Any] = {}
     final = tuple(np.array(a, kind) for a in carry)
     for b in range(B):
         valid = [t for t in range(T) if (mask is None or mask[t, b]) and (lengths is None or t < lengths[b])]
@@ -157,10 +159,16 @@ def scan(
             if starts_fresh(t, before, b, resets, segments, reverse):
                 state = tuple(a[b] for a in reset_carry)
             given = {name: a[t, b] for name, a in (per_step or {}).items()}
-            state, ys[t, b] = equations(params, state, xs[t, b], **given)
+            state, outputs[t, b] = equations(params, state, xs[t, b], **given)
             before = t
         for whole, part in zip(final, state, strict=True):
             whole[b] = part
+    shape = params["projection"].shape[1:] if "projection" in params else carry[-1].shape[1:]
+    for y in outputs.values():
+        shape = y.shape
+    ys = np.zeros((T, B, *shape), kind)
+    for place, y in outputs.items():
+        ys[place] = y
     return final, ys
 
 

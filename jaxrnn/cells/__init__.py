@@ -7,7 +7,9 @@ from functools import partial
 
 from jaxrnn.cells.elman import ElmanCarry, elman
 from jaxrnn.cells.gru import GRUCarry, gru
+from jaxrnn.cells.gru_d import GRUDCarry, gru_d
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
+from jaxrnn.cells.mogrifier import mogrifier_lstm
 from jaxrnn.core.cell import Cell
 
 # What `jaxrnn cells` lists and the law suite runs: name -> factory(size).
@@ -25,9 +27,23 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "lstm, layer norm": partial(lstm, layer_norm=True),
     "gru": gru,
     "gru, reset before": partial(gru, reset_after=False),
+    "gru_d": partial(gru_d, inputs=3),
+    "mogrifier_lstm": mogrifier_lstm,
 }
 
-__all__ = ["COLLECTION", "ElmanCarry", "GRUCarry", "LSTMCarry", "elman", "gru", "lstm", "lstm_1997"]
+__all__ = [
+    "COLLECTION",
+    "ElmanCarry",
+    "GRUCarry",
+    "GRUDCarry",
+    "LSTMCarry",
+    "elman",
+    "gru",
+    "gru_d",
+    "lstm",
+    "lstm_1997",
+    "mogrifier_lstm",
+]
 
 
 def __dir__() -> list[str]:

@@ -23,26 +23,31 @@ def by_units(
     *,
     inner: Callable[..., Any],
     gates: tuple[str, ...],
-    columns: Columns,
+    kernels: tuple[tuple[str, Columns | None], ...],
     **per_step: Array,
 ) -> tuple[Carry, Array]:
-    """Equations whose recurrent kernel is a vector a gate."""
-    own = {name: a for name, a in theta.items() if name != RECURRENT}
-    return inner(carry, x, _ByUnits(recur, theta[RECURRENT], gates, columns), own, **per_step)
+    """Equations some of whose recurrent kernels are vectors."""
+    names = dict(kernels)
+    vectors = {name: theta[name] for name in names}
+    own = {name: a for name, a in theta.items() if name not in names}
+    return inner(carry, x, _ByUnits(recur, gates, names, vectors), own, **per_step)
 
 
 @dataclass
 class _ByUnits:
-    """`recur`, but that the recurrent kernel multiplies unit by unit."""
+    """`recur`, but that some kernels multiply unit by unit."""
 
     recur: Any
-    vectors: tuple[Array, ...]  # of the stored gates
     gates: tuple[str, ...]
-    columns: Columns
+    kernels: dict[str, Columns | None]  # of each such kernel the stored vectors of all gates; None without gates
+    vectors: dict[str, Any]  # a tuple of the stored ones, or one
 
     def __call__(self, h: Array, gates: tuple[str, ...] | None = None, kernel: str = RECURRENT) -> Any:
-        if kernel != RECURRENT:
+        if kernel not in self.kernels:
             return self.recur(h, gates, kernel)
+        columns = self.kernels[kernel]
+        if columns is None:
+            return h * self.vectors[kernel]
         names = gates or self.gates
-        columns = tuple(self.columns[self.gates.index(g)] for g in names)
-        return gate_tuple(names)(*each_of([h * v for v in self.vectors], columns, jnp.zeros_like(h)))
+        some = tuple(columns[self.gates.index(g)] for g in names)
+        return gate_tuple(names)(*each_of([h * v for v in self.vectors[kernel]], some, jnp.zeros_like(h)))

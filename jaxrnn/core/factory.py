@@ -18,11 +18,13 @@ from jaxrnn.base.made import P, complete, remembered
 from jaxrnn.base.typing import Initializer
 from jaxrnn.core.cell import Cell, Noise, Update
 from jaxrnn.core.elementwise import by_units
-from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT, columns_of, held
+from jaxrnn.core.integration import VECTORS, integrated
+from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT, columns_of, has_gates, held, is_elementwise
 from jaxrnn.core.options import Conflict, DType, Flag, FormOf, check_conflicts, checked, described, kinds_of
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.forms.dense import dense
 from jaxrnn.forms.form import Form
+from jaxrnn.forms.gates import names_gates, only
 from jaxrnn.functions import initializers
 
 
@@ -33,6 +35,8 @@ class Common(TypedDict, total=False):
     kernel_init, recurrent_kernel_init, bias_init: an initialiser, or a dict of them by gate.
     input, recurrent: the form of the kernel that the input, and of that which the state is multiplied with
         (`jaxrnn.forms`; default: dense).
+    multiplicative: integrate input x and recurrent product h of every gate as alpha x h + beta_input x + beta_state h,
+        with vectors `[G, H]` that start at one, in place of their sum (Wu et al. 2016; default false).
     learn_carry: make the initial carry a parameter.
     carry_init: draws it (default: zeros).
     dtype: of products and outputs (default: what inputs and parameters promote to).
@@ -46,6 +50,7 @@ class Common(TypedDict, total=False):
     bias_init: Initializer | Mapping[str, Initializer] | None
     input: FormOf
     recurrent: FormOf
+    multiplicative: Flag
     carry_init: Initializer | None
     learn_carry: Flag
     dtype: DType
@@ -57,6 +62,7 @@ KINDS = kinds_of(Common)
 DEFAULTS = dict.fromkeys(Common.__annotations__) | {
     "use_bias": True,
     "learn_carry": False,
+    "multiplicative": False,
     "input": dense,
     "recurrent": dense,
 }
@@ -98,23 +104,35 @@ def build(
     carry: type,
     update: Update,
     *,
-    carry_sizes: tuple[str, ...] | None = None,
+    carry_sizes: tuple[str | int, ...] | None = None,
+    input_gates: tuple[str, ...] | None = None,
+    recurrent_gates: tuple[str, ...] | None = None,
+    bias_gates: tuple[str, ...] | None = None,
     units: Mapping[str, Parameter] | None = None,
     bias_role: str = "input",
     special_bias: Mapping[str, Initializer] | Initializer | None = None,
     projection: int | None = None,
     per_step: tuple[str, ...] = (),
+    reads: int | str | None = None,
     paper: str = "",
     common: Common,
 ) -> Cell:
-    """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them."""
+    """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them.
+
+    `input_gates`, `recurrent_gates` and `bias_gates` have a kernel for the input, for the state, a bias; None for all.
+    The sizes of a carry's arrays are H, P, or numbers. Equations that read the inputs themselves say how many these are
+    (`reads`, a number or "D"), multiply them by `recur(x, kernel="kernel")` and add the bias.
+    """
     refuse_unknown(name, common, Common.__annotations__, "functions")
     common = cast(Common, checked(KINDS, common))
     size = check_size(size, "size")
     for option, value in update.options:
         check_hashable(value, option)
     use_bias, learn_carry = (common.get(name, DEFAULTS[name]) for name in ("use_bias", "learn_carry"))
-    forms: dict[str, Form] = {"input": common.get("input", dense), "recurrent": common.get("recurrent", dense)}
+    forms = {
+        "input": _of_gates(common.get("input", dense), input_gates),
+        "recurrent": _of_gates(common.get("recurrent", dense), recurrent_gates),
+    }
     gate_init = {
         "kernel_init": (forms["input"].init("input") or initializers.glorot_uniform, None),
         "recurrent_kernel_init": (forms["recurrent"].init("recurrent") or initializers.orthogonal, None),
@@ -127,7 +145,7 @@ def build(
     if callable(special_bias) and common.get("bias_init") is None:
         inits["bias_init"] = special_bias
     declared = {
-        KERNEL: Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
+        KERNEL: Parameter((reads or "D", "G", "H"), inits["kernel_init"], "input" if reads is None else "recurrent"),
         RECURRENT: Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
     }
     declared |= {
@@ -136,12 +154,18 @@ def build(
     for kernel, inputs in ((KERNEL, size), (RECURRENT, projection or size)):  # whether they fit, by what is known here
         sizes = {"D": inputs, "P": inputs, "G": len(gates), "H": size}
         held(kernel, declared[kernel].resolve(sizes, np.float32), gates)
-    if forms["recurrent"].elementwise:
-        columns = columns_of(RECURRENT, declared[RECURRENT], gates)
-        update = Update(by_units, (("inner", update), ("gates", gates), ("columns", columns)))
     if use_bias:
-        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role)
+        some = None if bias_gates is None else only(*bias_gates)
+        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role if reads is None else "unit", form=some)
     declared |= units or {}
+    if common.get("multiplicative", False):
+        if reads is not None:
+            fail("multiplicative", "False for equations that multiply their inputs themselves", True)
+        update, declared = _integrating(update, declared, gates)
+    elementwise = {name: p for name, p in declared.items() if is_elementwise(p)}
+    if elementwise:
+        columns = tuple((n, columns_of(n, p, gates) if has_gates(p) else None) for n, p in elementwise.items())
+        update = Update(by_units, (("inner", update), ("gates", gates), ("kernels", columns)))
     states = carry_sizes or ("H",) * len(carry._fields)  # type: ignore[attr-defined]
     if learn_carry:
         given = common.get("carry_init")
@@ -171,9 +195,27 @@ def build(
         projection,
         (),
         per_step,
+        reads=reads is not None,
         paper=paper,
         **dtypes,
     )
+
+
+def _integrating(
+    update: Update, declared: dict[str, Parameter], gates: tuple[str, ...]
+) -> tuple[Update, dict[str, Parameter]]:
+    """Equations and declarations with multiplicative integration; it adds the bias that the projection would."""
+    bias = declared.get("bias")
+    own = bias is not None and bias.role == "input"
+    columns = columns_of("bias", bias, gates) if own and bias is not None else None
+    if own and bias is not None:
+        declared = declared | {"bias": replace(bias, role="unit")}
+    return Update(integrated, (("inner", update), ("gates", gates), ("bias", columns))), declared | VECTORS
+
+
+def _of_gates(form: Form, gates: tuple[str, ...] | None) -> Form:
+    """A form for kernels of these gates, where it does not name gates itself."""
+    return form if gates is None or names_gates(form) else only(*gates, of=form)
 
 
 def add_noise(

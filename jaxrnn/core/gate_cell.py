@@ -185,6 +185,8 @@ def _check_parameter(name: Any, parameter: Any, gates: tuple[str, ...]) -> None:
     check_hashable(parameter.init, f"parameters[{name!r}].init")
     shape = parameter.shape
     if parameter.role == "unit":
+        if parameter.form is not None:
+            fail(f"parameters[{name!r}].form", 'None but for the role "recurrent"', parameter.form)
         if len(shape) not in (1, 2) or (len(shape) == 2 and shape[0] in ("D", "H", "P")):
             expected = 'a vector ("H",), or K of them (K, "H")'
             fail(f"parameters[{name!r}]", expected, shape, 'A kernel that `recur` multiplies has the role "recurrent".')

@@ -46,8 +46,6 @@ class Parameter:
         object.__setattr__(self, "dtype", check_dtype(self.dtype, "dtype"))
         if self.form is not None:
             check_form(self.form, "form")
-            if self.role not in ("input", "recurrent"):
-                fail("form", "None but for the roles input and recurrent", self.form)
 
     def resolve(self, sizes: dict[str, int], dtype: Any) -> Parameter:
         """The same declaration with every symbol replaced by its size."""

@@ -95,6 +95,11 @@ def shared(*groups: tuple[str, ...], of: Form = dense) -> Form:
     return Shared(check_form(of), groups)
 
 
+def names_gates(form: Form) -> bool:
+    """Whether a form says which gates have a kernel."""
+    return isinstance(form, Only | Shared) or (isinstance(form, Around) and names_gates(form.of))
+
+
 def _check_known(named: tuple[str, ...], gates: tuple[str, ...], argument: str) -> None:
     for gate in named:
         if gate not in gates:
