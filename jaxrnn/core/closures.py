@@ -105,11 +105,16 @@ def _written(value: Any) -> Iterator[Any]:
     """The layers and forms of a user's own. A walk through one goes through all that it holds."""
     if isinstance(value, Parameter):
         yield from _written(value.form)
-    elif isinstance(value, (Layer, Form)) and is_own(type(value)):
+    elif is_own(type(value)) and (isinstance(value, Form) or _runs_itself(value)):
         yield value
     else:
         for part in _inside(value):
             yield from _written(part)
+
+
+def _runs_itself(value: Any) -> bool:
+    """Whether a layer says what it does; a cell is its fields, whatever class it is of."""
+    return isinstance(value, Layer) and hasattr(value, "apply")
 
 
 def _is_function(value: Any) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 MOST = 2000  # things that are looked at; a function that reads more counts as open
 SMALL = 2**20  # bytes of a NumPy array, which can change: a larger one counts as open
 KNOWN = frozenset(
-    {"builtins", "functools", "inspect", "itertools", "jax", "jaxlib", "math", "numpy", "operator", "typing"}
+    {"abc", "builtins", "functools", "inspect", "itertools", "jax", "jaxlib", "math", "numpy", "operator", "typing"}
 )
 LIBRARIES = KNOWN | {"chex", "collections", "dataclasses", "flax", "jaxrnn", "jaxtyping", "optax"}  # keep their globals
 ATOMS = (

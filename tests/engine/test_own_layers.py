@@ -135,7 +135,9 @@ def changing(kind: str) -> tuple[Layer, Callable[[Any], None], bool]:
     if kind in ("global", "helper"):
         rebind(1.0)
         return (ByGlobal if kind == "global" else ByHelper)(cell), rebind, False
-    layer = {"attribute": ByAttribute, "inherited": Inherited, "on the fly": OnTheFly, "a cell's": Activated}[kind](cell)
+    layer = {"attribute": ByAttribute, "inherited": Inherited, "on the fly": OnTheFly, "a cell's": Activated}[kind](
+        cell
+    )
     changes = layer.slope if isinstance(layer, Activated) else layer
     return layer, lambda gain: setattr(changes, "gain", gain), kind in ("on the fly", "a cell's")
 
