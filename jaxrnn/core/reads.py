@@ -151,6 +151,7 @@ class Walk:
         own = [c for c in type(value).__mro__ if library_of(c.__module__) not in LIBRARIES]
         for name, inner in (item for c in own for item in vars(c).items()):
             state += [name, inner] if not name.startswith("__") or name == "__call__" else []
+            frozen &= name.startswith("__") or not _may_be_set(value, name, inner)
         if not state:
             self.found.append(_Same(value))
         self.changes |= (bool(own) and not frozen) or library_of(type(value).__module__) == "flax"
@@ -166,6 +167,11 @@ def _is_named_in_a_library(value: Any) -> bool:
     for part in name.split("."):
         found = getattr(found, part, None)
     return found is value
+
+
+def _may_be_set(value: Any, name: str, inner: Any) -> bool:
+    """Whether a frozen object reads this of its class: no method, no default of a field, nothing that `abc` keeps."""
+    return not hasattr(type(inner), "__get__") and name not in getattr(value, "__dict__", ()) and name != "_abc_impl"
 
 
 def _from_library(value: Any) -> bool:

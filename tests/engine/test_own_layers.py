@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -95,6 +96,17 @@ class Inherited(ByAttribute):
     pass
 
 
+@dataclass(frozen=True)
+class ByClass(Around):
+    """Equal to all others around the same cell, whatever the class has."""
+
+    cell: Any
+    gain = 1.0
+
+    def gained(self, ys: Any) -> Any:
+        return self.gain * ys
+
+
 class OnTheFly(Around):
     """Makes the cell that it runs when it runs."""
 
@@ -124,6 +136,18 @@ class Slope:
         return jnp.tanh(self.gain * v)
 
 
+OF_KIND = {
+    "global": ByGlobal,
+    "helper": ByHelper,
+    "class": ByClass,
+    "attribute": ByAttribute,
+    "inherited": Inherited,
+    "on the fly": OnTheFly,
+    "a cell's": Activated,
+}
+KINDS = tuple(OF_KIND)
+
+
 def changing(kind: str) -> tuple[Layer, Callable[[Any], None], bool]:
     """A layer, what changes its gain, and whether that is inside of tanh."""
 
@@ -132,17 +156,14 @@ def changing(kind: str) -> tuple[Layer, Callable[[Any], None], bool]:
         GAIN = gain
 
     cell = jaxrnn.elman(H, activation=jnp.tanh)
+    layer: Any = OF_KIND[kind](cell)
+    inside = kind in ("on the fly", "a cell's")
     if kind in ("global", "helper"):
         rebind(1.0)
-        return (ByGlobal if kind == "global" else ByHelper)(cell), rebind, False
-    layer = {"attribute": ByAttribute, "inherited": Inherited, "on the fly": OnTheFly, "a cell's": Activated}[kind](
-        cell
-    )
-    changes = layer.slope if isinstance(layer, Activated) else layer
-    return layer, lambda gain: setattr(changes, "gain", gain), kind in ("on the fly", "a cell's")
-
-
-KINDS = ("global", "helper", "attribute", "inherited", "on the fly", "a cell's")
+        return layer, rebind, inside
+    changes: Any = {"class": ByClass, "a cell's": getattr(layer, "slope", None)}.get(kind, layer)
+    changes.gain = 1.0
+    return layer, partial(setattr, changes, "gain"), inside
 
 
 def outputs(gain: Any, inside: bool, params: Any, xs: Any) -> Any:
