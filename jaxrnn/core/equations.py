@@ -170,7 +170,8 @@ def apply(
     per_step: dict[str, Any],
 ) -> Any:
     """What a cell's equations make of their arguments; functions that have a derivative of their own keep it."""
-    if rules.DROPPED and not isinstance(cell.update, Once) and cell not in WITHOUT_RULES:
+    traced_already = isinstance(cell.update, Once)  # and so with rules kept
+    if rules.DROPPED and not traced_already and cell not in WITHOUT_RULES:
         try:
             traced = trace(cell.update, shapes, carry, x, theta, per_step)
         except Exception:  # of a user's equations, whatever it is; they say it again as they stand
