@@ -132,7 +132,10 @@ def one_row(cell: Equations, dtype: Any, theta: Mapping[str, Any]) -> tuple[Carr
 
 def split(value: Any) -> tuple[Any, ...]:
     """`[*B, G, H]`, or its G arrays `[*B, H]`, as a tuple of the latter."""
-    return value if isinstance(value, tuple) else tuple(value[..., g, :] for g in range(value.shape[-2]))
+    if isinstance(value, tuple):
+        return value
+    # What indexing comes to, and takes ten times as long to trace.
+    return tuple(lax.index_in_dim(value, g, value.ndim - 2, keepdims=False) for g in range(value.shape[-2]))
 
 
 def by_gate(gates: tuple[str, ...], value: Any) -> Any:
@@ -222,7 +225,7 @@ def repeat_vectors(array: Array, batch: tuple[Axis, ...]) -> Array:
 
 def units(array: Array, extra: int) -> Any:
     """`[*B, K, H]` as K arrays, so that equations read `a, b = theta["name"]`."""
-    return tuple(array[..., k, :] for k in range(array.shape[-2])) if extra == 1 else array
+    return split(array) if extra == 1 else array
 
 
 def check_result(equations: str, result: Any, carry: Carry) -> tuple[Carry, Any]:
