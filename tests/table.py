@@ -19,6 +19,7 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
+from tests.oracles import dynamics, gating, highway, minimal, searched
 
 T, B, D, H = 6, 3, 3, 5
 
@@ -29,6 +30,7 @@ class Row:
 
     factory: Callable[..., Cell]
     equations: Callable[..., Any]
+    inputs: int = D
 
     @property
     def cell(self) -> Cell:
@@ -76,9 +78,40 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "lstm, layer norm": partial(oracle.lstm, layer_norms=True),
     "gru": oracle.gru,
     "gru, reset before": partial(oracle.gru, reset_after=False),
+    "antisymmetric_rnn": partial(dynamics.antisymmetric, epsilon=0.01, gamma=0.01),
+    "gated_antisymmetric_rnn": partial(dynamics.gated_antisymmetric, epsilon=0.01, gamma=0.01),
+    "atr": gating.atr,
+    "brc": gating.brc,
+    "nbrc": gating.nbrc,
+    "cfn": gating.cfn,
+    "cornn": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7),
+    "cornn, implicit": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7, implicit=True),
+    "unicornn": partial(dynamics.unicornn, dt=0.19, alpha=30.65),
+    "lem": dynamics.lem,
+    "fast_rnn": gating.fast_rnn,
+    "fast_grnn": gating.fast_grnn,
+    "ugrnn": minimal.ugrnn,
+    "intersection_rnn": gating.intersection_rnn,
+    "ligru": minimal.ligru,
+    "light_ru": minimal.light_ru,
+    "sgrn": minimal.sgrn,
+    "star": minimal.star,
+    "ran": gating.ran,
+    "minimal_rnn": minimal.minimal_rnn,
+    "mut1": searched.mut1,
+    "mut1, projected input": searched.mut1,
+    "mut2": searched.mut2,
+    "mut2, projected input": searched.mut2,
+    "mut3": searched.mut3,
+    "nas": searched.nas,
+    "rhn, depth 3": highway.rhn_by_name,
+    "rhn, carry gate": highway.rhn_by_name,
 }
+BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, which has H features
 
-ROWS: dict[str, Row] = {name: Row(factory, ORACLES[name]) for name, factory in COLLECTION.items()} | {
+ROWS: dict[str, Row] = {
+    name: Row(factory, ORACLES[name], inputs=H if name in BARE else D) for name, factory in COLLECTION.items()
+} | {
     "elman, relu without bias": Row(
         partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)
     ),
@@ -100,13 +133,15 @@ def seed_of(text: str) -> int:
 def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 0) -> dict[str, Any]:
     """Everything that is differentiated, as NumPy float64: params, xs, carry, reset_carry, per_step."""
     rng = np.random.default_rng([seed_of(row), seed])
-    cell = ROWS[row].cell
-    params = {name: 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in name) for name, p in cell.declare(D).items()}
+    cell, inputs = ROWS[row].cell, ROWS[row].inputs
+    params = {
+        name: 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in name) for name, p in cell.declare(inputs).items()
+    }
     shapes = cell.carry_shapes(batch)
     carry, reset_carry = (cell.carry_type(*(scale * rng.standard_normal(s) for s in shapes)) for scale in (2.0, 0.7))
     return {
         "params": params,
-        "xs": 1.5 * rng.standard_normal((steps, *batch, D)),
+        "xs": 1.5 * rng.standard_normal((steps, *batch, inputs)),
         "carry": carry,
         "reset_carry": reset_carry,
         "per_step": {name: rng.standard_normal((steps, *batch, H)) for name in cell.per_step},
