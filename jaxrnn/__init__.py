@@ -8,6 +8,7 @@ from jaxrnn import forms as forms
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
+from jaxrnn.cells import GRUDCarry as GRUDCarry
 from jaxrnn.cells import LEMCarry as LEMCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
 from jaxrnn.cells import OscillatorCarry as OscillatorCarry
@@ -21,6 +22,7 @@ from jaxrnn.cells import fast_grnn as fast_grnn
 from jaxrnn.cells import fast_rnn as fast_rnn
 from jaxrnn.cells import gated_antisymmetric_rnn as gated_antisymmetric_rnn
 from jaxrnn.cells import gru as gru
+from jaxrnn.cells import gru_d as gru_d
 from jaxrnn.cells import intersection_rnn as intersection_rnn
 from jaxrnn.cells import lem as lem
 from jaxrnn.cells import light_ru as light_ru
@@ -28,6 +30,7 @@ from jaxrnn.cells import ligru as ligru
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
 from jaxrnn.cells import minimal_rnn as minimal_rnn
+from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
 from jaxrnn.cells import mut1 as mut1
 from jaxrnn.cells import mut2 as mut2
 from jaxrnn.cells import mut3 as mut3
@@ -85,6 +88,7 @@ __all__ = [
     "Cell",
     "ElmanCarry",
     "GRUCarry",
+    "GRUDCarry",
     "LEMCarry",
     "LSTMCarry",
     "Layer",
@@ -100,11 +104,8 @@ __all__ = [
     "cfn",
     "checkify",
     "constraints",
-<<<<<<< ours
     "convolution",
-=======
     "cornn",
->>>>>>> theirs
     "decode",
     "dense",
     "diagonal",
@@ -116,6 +117,7 @@ __all__ = [
     "gate_cell",
     "gated_antisymmetric_rnn",
     "gru",
+    "gru_d",
     "heads",
     "highway",
     "initializers",
@@ -132,6 +134,7 @@ __all__ = [
     "lstm",
     "lstm_1997",
     "minimal_rnn",
+    "mogrifier_lstm",
     "mut1",
     "mut2",
     "mut3",

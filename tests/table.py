@@ -19,7 +19,7 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
-from tests.oracles import dynamics, gating, highway, minimal, searched
+from tests.oracles import dynamics, gating, highway, lstms, minimal, searched, timed
 
 T, B, D, H = 6, 3, 3, 5
 
@@ -63,6 +63,19 @@ def own_oracle(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, gain: Any, 
     return (slow, new), new - slow
 
 
+def mogrifier(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle has the kernels of all odd rounds in one array, and those of the even ones."""
+    rounds = sorted(n for n in p if n.startswith("mogrifier_"))
+    odd, even = (np.stack([p[n] for n in rounds[k::2]]) for k in (0, 1))
+    rest = {n: a for n, a in p.items() if n not in rounds}
+    return lstms.mogrifier_lstm(rest | {"input_mogrifier": odd, "state_mogrifier": even}, carry, x)
+
+
+def gru_d(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, observed: Any, elapsed: Any) -> Any:
+    """Neither the mean of the data nor what is observed has a gradient."""
+    return timed.gru_d(p | {"mean": np.real(p["mean"])}, carry, x, observed=np.real(observed), elapsed=elapsed)
+
+
 IN_1997 = dict(gates="igo", squash_in=oracle.squash_g, squash_out=oracle.squash_h)
 ORACLES: dict[str, Callable[..., Any]] = {
     "elman": oracle.elman,
@@ -86,26 +99,28 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "cfn": gating.cfn,
     "cornn": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7),
     "cornn, implicit": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7, implicit=True),
-    "unicornn": partial(dynamics.unicornn, dt=0.19, alpha=30.65),
-    "lem": dynamics.lem,
     "fast_rnn": gating.fast_rnn,
     "fast_grnn": gating.fast_grnn,
+    "gru_d": gru_d,
     "ugrnn": minimal.ugrnn,
     "intersection_rnn": gating.intersection_rnn,
-    "ligru": minimal.ligru,
+    "lem": dynamics.lem,
     "light_ru": minimal.light_ru,
-    "sgrn": minimal.sgrn,
-    "star": minimal.star,
-    "ran": gating.ran,
+    "ligru": minimal.ligru,
     "minimal_rnn": minimal.minimal_rnn,
+    "mogrifier_lstm": mogrifier,
     "mut1": searched.mut1,
     "mut1, projected input": searched.mut1,
     "mut2": searched.mut2,
     "mut2, projected input": searched.mut2,
     "mut3": searched.mut3,
     "nas": searched.nas,
+    "ran": gating.ran,
     "rhn, depth 3": highway.rhn_by_name,
     "rhn, carry gate": highway.rhn_by_name,
+    "sgrn": minimal.sgrn,
+    "star": minimal.star,
+    "unicornn": partial(dynamics.unicornn, dt=0.19, alpha=30.65),
 }
 BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, which has H features
 
@@ -129,6 +144,16 @@ def seed_of(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
+def drawn(rng: Any, axes: tuple[int, ...]) -> Any:
+    return rng.standard_normal((*axes, H))
+
+
+PER_STEP: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
+    "observed": lambda rng, axes: (rng.random((*axes, D)) < 0.6).astype(float),
+    "elapsed": lambda rng, axes: rng.random((*axes, D)) + 0.1,
+}
+
+
 @cache
 def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 0) -> dict[str, Any]:
     """Everything that is differentiated, as NumPy float64: params, xs, carry, reset_carry, per_step."""
@@ -144,7 +169,7 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
         "xs": 1.5 * rng.standard_normal((steps, *batch, inputs)),
         "carry": carry,
         "reset_carry": reset_carry,
-        "per_step": {name: rng.standard_normal((steps, *batch, H)) for name in cell.per_step},
+        "per_step": {name: PER_STEP.get(name, drawn)(rng, (steps, *batch)) for name in cell.per_step},
     }
 
 

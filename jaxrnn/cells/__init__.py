@@ -13,12 +13,14 @@ from jaxrnn.cells.cornn import OscillatorCarry, cornn
 from jaxrnn.cells.elman import ElmanCarry, elman
 from jaxrnn.cells.fast_rnn import fast_grnn, fast_rnn
 from jaxrnn.cells.gru import GRUCarry, gru
+from jaxrnn.cells.gru_d import GRUDCarry, gru_d
 from jaxrnn.cells.intersection_rnn import intersection_rnn, ugrnn
 from jaxrnn.cells.lem import LEMCarry, lem
 from jaxrnn.cells.light_ru import light_ru
 from jaxrnn.cells.ligru import ligru
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
 from jaxrnn.cells.minimal_rnn import minimal_rnn
+from jaxrnn.cells.mogrifier import mogrifier_lstm
 from jaxrnn.cells.mut import mut1, mut2, mut3
 from jaxrnn.cells.nas import nas
 from jaxrnn.cells.ran import ran
@@ -51,32 +53,35 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "cfn": cfn,
     "cornn": cornn,
     "cornn, implicit": partial(cornn, implicit=True),
-    "unicornn": unicornn,
-    "lem": lem,
     "fast_rnn": fast_rnn,
     "fast_grnn": fast_grnn,
+    "gru_d": partial(gru_d, inputs=3),
     "ugrnn": ugrnn,
     "intersection_rnn": intersection_rnn,
-    "ligru": ligru,
+    "lem": lem,
     "light_ru": light_ru,
-    "sgrn": sgrn,
-    "star": star,
-    "ran": ran,
+    "ligru": ligru,
     "minimal_rnn": minimal_rnn,
+    "mogrifier_lstm": mogrifier_lstm,
     "mut1": mut1,
     "mut1, projected input": partial(mut1, project_input=True),
     "mut2": mut2,
     "mut2, projected input": partial(mut2, project_input=True),
     "mut3": mut3,
     "nas": nas,
+    "ran": ran,
     "rhn, depth 3": partial(rhn, depth=3),
     "rhn, carry gate": partial(rhn, depth=2, coupled=False),
+    "sgrn": sgrn,
+    "star": star,
+    "unicornn": unicornn,
 }
 
 __all__ = [
     "COLLECTION",
     "ElmanCarry",
     "GRUCarry",
+    "GRUDCarry",
     "LEMCarry",
     "LSTMCarry",
     "OscillatorCarry",
@@ -90,6 +95,7 @@ __all__ = [
     "fast_rnn",
     "gated_antisymmetric_rnn",
     "gru",
+    "gru_d",
     "intersection_rnn",
     "lem",
     "light_ru",
@@ -97,6 +103,7 @@ __all__ = [
     "lstm",
     "lstm_1997",
     "minimal_rnn",
+    "mogrifier_lstm",
     "mut1",
     "mut2",
     "mut3",

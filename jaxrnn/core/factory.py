@@ -119,6 +119,7 @@ def build(
     projection: int | None = None,
     per_step: tuple[str, ...] = (),
     depth: int = 1,
+    reads: int | str | None = None,
     paper: str = "",
     common: Common,
 ) -> Cell:
@@ -126,7 +127,9 @@ def build(
 
     `input_gates`, `recurrent_gates` and `bias_gates` have a kernel for the input, for the state, a bias; None for all.
     The sizes of a carry's arrays are H, P, or numbers. A step of some `depth` has further recurrent kernels and biases,
-    `recurrent_kernel_2`, `bias_2` and so on; these biases are for the equations to add.
+    `recurrent_kernel_2`, `bias_2` and so on; these biases are for the equations to add. Equations that read the inputs
+    themselves say how many these are (`reads`, a number or "D"), multiply them by `recur(x, kernel="kernel")` and add
+    the bias.
     """
     refuse_unknown(name, common, Common.__annotations__, "functions")
     common = cast(Common, checked(KINDS, common))
@@ -150,7 +153,7 @@ def build(
     if callable(special_bias) and common.get("bias_init") is None:
         inits["bias_init"] = special_bias
     declared = {
-        KERNEL: Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
+        KERNEL: Parameter((reads or "D", "G", "H"), inits["kernel_init"], "input" if reads is None else "recurrent"),
         RECURRENT: Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
     }
     declared |= {
@@ -161,13 +164,15 @@ def build(
         held(kernel, declared[kernel].resolve(sizes, np.float32), gates)
     if use_bias:
         some = None if bias_gates is None else only(*bias_gates)
-        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role, form=some)
+        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role if reads is None else "unit", form=some)
     for micro in range(2, depth + 1):
         declared[f"{RECURRENT}_{micro}"] = declared[RECURRENT]
         if use_bias:
             declared[f"bias_{micro}"] = Parameter(("G", "H"), inits["bias_init"])
     declared |= units or {}
     if common.get("multiplicative", False):
+        if reads is not None:
+            fail("multiplicative", "False for equations that multiply their inputs themselves", True)
         update, declared = _integrating(update, declared, gates)
     elementwise = {name: p for name, p in declared.items() if is_elementwise(p)}
     if elementwise:
@@ -202,12 +207,12 @@ def build(
         projection,
         (),
         per_step,
+        reads=reads is not None,
         paper=paper,
         **dtypes,
     )
 
 
-<<<<<<< ours
 def _integrating(
     update: Update, declared: dict[str, Parameter], gates: tuple[str, ...]
 ) -> tuple[Update, dict[str, Parameter]]:
@@ -218,14 +223,14 @@ def _integrating(
     if own and bias is not None:
         declared = declared | {"bias": replace(bias, role="unit")}
     return Update(integrated, (("inner", update), ("gates", gates), ("bias", columns))), declared | VECTORS
-=======
+
+
 def within(common: Common, side: str, make: Callable[[Form], Form], *, matrices: bool = False) -> Common:
     """The options, with the form of one side inside another, which may ask for matrices."""
     form = cast(Form, common.get(side, dense))
     if matrices and not form.matrices:
         fail(side, "a form of matrices, such as jaxrnn.dense or jaxrnn.heads(N)", form)
     return cast(Common, {**common, side: make(form)})
->>>>>>> theirs
 
 
 def _of_gates(form: Form, gates: tuple[str, ...] | None) -> Form:

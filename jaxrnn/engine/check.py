@@ -99,8 +99,9 @@ def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tupl
 def _axes_of(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tuple[Axis, ...]:
     if projected:
         gates = getattr(layer, "gates", None)
-        if gates is None:
-            fail("projected", "False for a composed layer: only a Cell projects its inputs", projected)
+        if gates is None or layer.reads:  # type: ignore[attr-defined]
+            expected = "False but for a Cell whose inputs are projected before its equations see them"
+            fail("projected", expected, projected)
         tail = (len(gates), layer.size)  # type: ignore[attr-defined]
         if xs.ndim < 3 or xs.shape[-2:] != tail or not is_float(xs.dtype):
             fail("xs", f"floats of shape [T, *B, G, H] with (G, H) = {tail}, as `cell.project` returns", xs)

@@ -1,14 +1,8 @@
 """Forms of kernels: options `input` and `recurrent` of every cell.
 
-<<<<<<< ours
 `dense`, `heads(N)`, `diagonal`, `low_rank(r)` and `convolution(window)` say how a kernel's numbers are held; `only` and
-`shared` which gates have one; `antisymmetric`, `orthogonal`, `spectral_bound`, `weight_norm` and `non_negative` make it
-a function of what is held. `Form` is the base of one's own.
-=======
-`dense`, `heads(N)`, `diagonal` and `low_rank(r)` say how a kernel's numbers are held; `only` and `shared` which gates
-have one, and `identity` which read the input as it is; `antisymmetric`, `orthogonal`, `spectral_bound`, `weight_norm`
-and `non_negative` make it a function of what is held. `Form` is the base of one's own.
->>>>>>> theirs
+`shared` which gates have one, and `identity` which read the input as it is; `antisymmetric`, `orthogonal`,
+`spectral_bound`, `weight_norm` and `non_negative` make it a function of what is held. `Form` is the base of one's own.
 """
 
 from jaxrnn.forms.convolution import convolution
