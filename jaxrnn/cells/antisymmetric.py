@@ -27,9 +27,7 @@ from jaxrnn.forms.gates import shared
 from jaxrnn.forms.maps import antisymmetric
 
 PAPER = "Chang et al. 2019"
-NORMAL = jax.nn.initializers.variance_scaling(
-    1.0, "fan_in", "normal"
-)  # of variance 1 / R: of both kernels in the paper
+NORMAL = jax.nn.initializers.variance_scaling(1.0, "fan_in", "normal")  # of variance 1 / R, both kernels in the paper
 
 
 @factory(kernel_init=NORMAL, recurrent_kernel_init=NORMAL)

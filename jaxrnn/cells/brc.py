@@ -20,12 +20,12 @@ from jax.nn import sigmoid, tanh
 from jaxrnn.base.typing import Array
 from jaxrnn.cells.gru import GRUCarry
 from jaxrnn.core.cell import Cell, Update
-from jaxrnn.core.factory import Common, build, factory
+from jaxrnn.core.factory import Common, build, diagonals, factory
 from jaxrnn.forms.diagonal import diagonal
 from jaxrnn.functions.initializers import ones
 
 
-@factory(recurrent=diagonal, recurrent_kernel_init=ones)
+@factory(recurrent=diagonal)
 def brc(size: int, **common: Unpack[Common]) -> Cell:
     """Bistable recurrent cell, gates a, c, n.
 
@@ -47,7 +47,7 @@ def brc(size: int, **common: Unpack[Common]) -> Cell:
     >>> {name: a.shape for name, a in params.items()}
     {'bias': (2, 4), 'kernel': (3, 3, 4), 'recurrent_kernel': (2, 4)}
     """
-    return _bistable("brc", size, common)
+    return _bistable("brc", size, diagonals(common, ones))
 
 
 @factory()

@@ -20,7 +20,7 @@ from jax.nn import sigmoid, tanh
 from jaxrnn.base.typing import Array
 from jaxrnn.cells.cornn import OscillatorCarry
 from jaxrnn.core.cell import Cell, Update
-from jaxrnn.core.factory import Common, build, factory
+from jaxrnn.core.factory import Common, build, diagonals, factory
 from jaxrnn.core.options import NonNegative, Positive
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.forms.diagonal import diagonal
@@ -29,7 +29,7 @@ from jaxrnn.functions.initializers import Uniform
 FREQUENCIES = jax.nn.initializers.uniform(1.0)  # within [0, 1)
 
 
-@factory(recurrent=diagonal, recurrent_kernel_init=FREQUENCIES)
+@factory(recurrent=diagonal)
 def unicornn(size: int, *, dt: Positive = 0.19, alpha: NonNegative = 30.65, **common: Unpack[Common]) -> Cell:
     """Undamped independent controlled oscillatory recurrent network, one gate h.
 
@@ -63,7 +63,7 @@ def unicornn(size: int, *, dt: Positive = 0.19, alpha: NonNegative = 30.65, **co
         Update(_unicornn, (("dt", dt), ("alpha", alpha))),
         units={"rate": Parameter(("H",), Uniform(0.1))},
         paper="Rusch & Mishra 2021, UnICORNN",
-        common=common,
+        common=diagonals(common, FREQUENCIES),
     )
 
 

@@ -217,6 +217,8 @@ def _integrating(
     update: Update, declared: dict[str, Parameter], gates: tuple[str, ...]
 ) -> tuple[Update, dict[str, Parameter]]:
     """Equations and declarations with multiplicative integration; it adds the bias that the projection would."""
+    for name in VECTORS.keys() & declared.keys():
+        fail("multiplicative", f"False for equations with a parameter {name!r} of their own", True)
     bias = declared.get("bias")
     own = bias is not None and bias.role == "input"
     columns = columns_of("bias", bias, gates) if own and bias is not None else None
@@ -231,6 +233,12 @@ def within(common: Common, side: str, make: Callable[[Form], Form], *, matrices:
     if matrices and not form.matrices:
         fail(side, "a form of matrices, such as jaxrnn.dense or jaxrnn.heads(N)", form)
     return cast(Common, {**common, side: make(form)})
+
+
+def diagonals(common: Common, init: Initializer) -> Common:
+    """The options, with an initialiser of a recurrent kernel of one number a unit, unless they have one."""
+    own = Common(recurrent_kernel_init=init) if common.get("recurrent", dense).elementwise else Common()
+    return Common(**{**own, **common})
 
 
 def _of_gates(form: Form, gates: tuple[str, ...] | None) -> Form:

@@ -28,6 +28,8 @@ class Identity(Around):
 
     def columns(self, gates: tuple[str, ...], argument: str) -> Columns:
         check_known(self.gates, gates, argument)
+        if len(self.gates) == len(gates):
+            fail(argument, "a form that leaves one gate a kernel", self)
         inner = self.of.columns(tuple(g for g in gates if g not in self.gates), argument)
         own, last = iter(inner), len({c for c in inner if c is not None})
         return tuple(last if g in self.gates else next(own) for g in gates)
