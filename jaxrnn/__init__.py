@@ -9,13 +9,39 @@ from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
 from jaxrnn.cells import GRUDCarry as GRUDCarry
+from jaxrnn.cells import LEMCarry as LEMCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
+from jaxrnn.cells import OscillatorCarry as OscillatorCarry
+from jaxrnn.cells import antisymmetric_rnn as antisymmetric_rnn
+from jaxrnn.cells import atr as atr
+from jaxrnn.cells import brc as brc
+from jaxrnn.cells import cfn as cfn
+from jaxrnn.cells import cornn as cornn
 from jaxrnn.cells import elman as elman
+from jaxrnn.cells import fast_grnn as fast_grnn
+from jaxrnn.cells import fast_rnn as fast_rnn
+from jaxrnn.cells import gated_antisymmetric_rnn as gated_antisymmetric_rnn
 from jaxrnn.cells import gru as gru
 from jaxrnn.cells import gru_d as gru_d
+from jaxrnn.cells import intersection_rnn as intersection_rnn
+from jaxrnn.cells import lem as lem
+from jaxrnn.cells import light_ru as light_ru
+from jaxrnn.cells import ligru as ligru
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
+from jaxrnn.cells import minimal_rnn as minimal_rnn
 from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
+from jaxrnn.cells import mut1 as mut1
+from jaxrnn.cells import mut2 as mut2
+from jaxrnn.cells import mut3 as mut3
+from jaxrnn.cells import nas as nas
+from jaxrnn.cells import nbrc as nbrc
+from jaxrnn.cells import ran as ran
+from jaxrnn.cells import rhn as rhn
+from jaxrnn.cells import sgrn as sgrn
+from jaxrnn.cells import star as star
+from jaxrnn.cells import ugrnn as ugrnn
+from jaxrnn.cells import unicornn as unicornn
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
 from jaxrnn.compose import bidirectional as bidirectional
 from jaxrnn.compose import highway as highway
@@ -63,23 +89,33 @@ __all__ = [
     "ElmanCarry",
     "GRUCarry",
     "GRUDCarry",
+    "LEMCarry",
     "LSTMCarry",
     "Layer",
+    "OscillatorCarry",
     "Parameter",
     "__version__",
     "activations",
+    "antisymmetric_rnn",
+    "atr",
     "backends",
     "bidirectional",
+    "brc",
+    "cfn",
     "checkify",
     "constraints",
     "convolution",
+    "cornn",
     "decode",
     "dense",
     "diagonal",
     "elman",
     "explain",
+    "fast_grnn",
+    "fast_rnn",
     "forms",
     "gate_cell",
+    "gated_antisymmetric_rnn",
     "gru",
     "gru_d",
     "heads",
@@ -87,24 +123,40 @@ __all__ = [
     "initializers",
     "input_dropout",
     "interop",
+    "intersection_rnn",
     "keras",
     "labels",
+    "lem",
+    "light_ru",
+    "ligru",
     "linen",
     "low_rank",
     "lstm",
     "lstm_1997",
+    "minimal_rnn",
     "mogrifier_lstm",
+    "mut1",
+    "mut2",
+    "mut3",
+    "nas",
+    "nbrc",
     "nnx",
     "only",
+    "ran",
     "recurrent_dropout",
     "regularizers",
     "residual",
     "reverse",
+    "rhn",
     "scan",
     "scan_carries",
     "scan_truncated",
+    "sgrn",
     "shared",
     "stack",
+    "star",
+    "ugrnn",
+    "unicornn",
     "weight_drop",
     "zoneout",
 ]

@@ -19,7 +19,7 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
-from tests.oracles import lstms, timed
+from tests.oracles import dynamics, gating, highway, lstms, minimal, searched, timed
 
 T, B, D, H = 6, 3, 3, 5
 
@@ -30,6 +30,7 @@ class Row:
 
     factory: Callable[..., Cell]
     equations: Callable[..., Any]
+    inputs: int = D
 
     @property
     def cell(self) -> Cell:
@@ -90,11 +91,42 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "lstm, layer norm": partial(oracle.lstm, layer_norms=True),
     "gru": oracle.gru,
     "gru, reset before": partial(oracle.gru, reset_after=False),
+    "antisymmetric_rnn": partial(dynamics.antisymmetric, epsilon=0.01, gamma=0.01),
+    "gated_antisymmetric_rnn": partial(dynamics.gated_antisymmetric, epsilon=0.01, gamma=0.01),
+    "atr": gating.atr,
+    "brc": gating.brc,
+    "nbrc": gating.nbrc,
+    "cfn": gating.cfn,
+    "cornn": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7),
+    "cornn, implicit": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7, implicit=True),
+    "fast_rnn": gating.fast_rnn,
+    "fast_grnn": gating.fast_grnn,
     "gru_d": gru_d,
+    "ugrnn": minimal.ugrnn,
+    "intersection_rnn": gating.intersection_rnn,
+    "lem": dynamics.lem,
+    "light_ru": minimal.light_ru,
+    "ligru": minimal.ligru,
+    "minimal_rnn": minimal.minimal_rnn,
     "mogrifier_lstm": mogrifier,
+    "mut1": searched.mut1,
+    "mut1, projected input": searched.mut1,
+    "mut2": searched.mut2,
+    "mut2, projected input": searched.mut2,
+    "mut3": searched.mut3,
+    "nas": searched.nas,
+    "ran": gating.ran,
+    "rhn, depth 3": highway.rhn_by_name,
+    "rhn, carry gate": highway.rhn_by_name,
+    "sgrn": minimal.sgrn,
+    "star": minimal.star,
+    "unicornn": partial(dynamics.unicornn, dt=0.19, alpha=30.65),
 }
+BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, which has H features
 
-ROWS: dict[str, Row] = {name: Row(factory, ORACLES[name]) for name, factory in COLLECTION.items()} | {
+ROWS: dict[str, Row] = {
+    name: Row(factory, ORACLES[name], inputs=H if name in BARE else D) for name, factory in COLLECTION.items()
+} | {
     "elman, relu without bias": Row(
         partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)
     ),
@@ -126,13 +158,15 @@ PER_STEP: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
 def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 0) -> dict[str, Any]:
     """Everything that is differentiated, as NumPy float64: params, xs, carry, reset_carry, per_step."""
     rng = np.random.default_rng([seed_of(row), seed])
-    cell = ROWS[row].cell
-    params = {name: 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in name) for name, p in cell.declare(D).items()}
+    cell, inputs = ROWS[row].cell, ROWS[row].inputs
+    params = {
+        name: 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in name) for name, p in cell.declare(inputs).items()
+    }
     shapes = cell.carry_shapes(batch)
     carry, reset_carry = (cell.carry_type(*(scale * rng.standard_normal(s) for s in shapes)) for scale in (2.0, 0.7))
     return {
         "params": params,
-        "xs": 1.5 * rng.standard_normal((steps, *batch, D)),
+        "xs": 1.5 * rng.standard_normal((steps, *batch, inputs)),
         "carry": carry,
         "reset_carry": reset_carry,
         "per_step": {name: PER_STEP.get(name, drawn)(rng, (steps, *batch)) for name in cell.per_step},

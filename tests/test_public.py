@@ -39,7 +39,36 @@ def test_all_dir_and_help_agree(name: str) -> None:
             assert not described.startswith(f"{public}("), f"{name}.{public} has the docstring of its fields"
 
 
-FACTORIES = (jaxrnn.lstm, jaxrnn.lstm_1997, jaxrnn.gru, jaxrnn.elman)
+FACTORIES = (
+    jaxrnn.antisymmetric_rnn,
+    jaxrnn.atr,
+    jaxrnn.brc,
+    jaxrnn.cfn,
+    jaxrnn.cornn,
+    jaxrnn.elman,
+    jaxrnn.fast_grnn,
+    jaxrnn.fast_rnn,
+    jaxrnn.gated_antisymmetric_rnn,
+    jaxrnn.gru,
+    jaxrnn.intersection_rnn,
+    jaxrnn.lem,
+    jaxrnn.light_ru,
+    jaxrnn.ligru,
+    jaxrnn.lstm,
+    jaxrnn.lstm_1997,
+    jaxrnn.minimal_rnn,
+    jaxrnn.mut1,
+    jaxrnn.mut2,
+    jaxrnn.mut3,
+    jaxrnn.nas,
+    jaxrnn.nbrc,
+    jaxrnn.ran,
+    jaxrnn.rhn,
+    jaxrnn.sgrn,
+    jaxrnn.star,
+    jaxrnn.ugrnn,
+    jaxrnn.unicornn,
+)
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda f: f.__name__)

@@ -5,11 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from jaxrnn.cells.antisymmetric import antisymmetric_rnn, gated_antisymmetric_rnn
+from jaxrnn.cells.atr import atr
+from jaxrnn.cells.brc import brc, nbrc
+from jaxrnn.cells.cfn import cfn
+from jaxrnn.cells.cornn import OscillatorCarry, cornn
 from jaxrnn.cells.elman import ElmanCarry, elman
+from jaxrnn.cells.fast_rnn import fast_grnn, fast_rnn
 from jaxrnn.cells.gru import GRUCarry, gru
 from jaxrnn.cells.gru_d import GRUDCarry, gru_d
+from jaxrnn.cells.intersection_rnn import intersection_rnn, ugrnn
+from jaxrnn.cells.lem import LEMCarry, lem
+from jaxrnn.cells.light_ru import light_ru
+from jaxrnn.cells.ligru import ligru
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
+from jaxrnn.cells.minimal_rnn import minimal_rnn
 from jaxrnn.cells.mogrifier import mogrifier_lstm
+from jaxrnn.cells.mut import mut1, mut2, mut3
+from jaxrnn.cells.nas import nas
+from jaxrnn.cells.ran import ran
+from jaxrnn.cells.rhn import rhn
+from jaxrnn.cells.sgrn import sgrn
+from jaxrnn.cells.star import star
+from jaxrnn.cells.unicornn import unicornn
 from jaxrnn.core.cell import Cell
 
 # What `jaxrnn cells` lists and the law suite runs: name -> factory(size).
@@ -27,8 +45,36 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "lstm, layer norm": partial(lstm, layer_norm=True),
     "gru": gru,
     "gru, reset before": partial(gru, reset_after=False),
+    "antisymmetric_rnn": antisymmetric_rnn,
+    "gated_antisymmetric_rnn": gated_antisymmetric_rnn,
+    "atr": atr,
+    "brc": brc,
+    "nbrc": nbrc,
+    "cfn": cfn,
+    "cornn": cornn,
+    "cornn, implicit": partial(cornn, implicit=True),
+    "fast_rnn": fast_rnn,
+    "fast_grnn": fast_grnn,
     "gru_d": partial(gru_d, inputs=3),
+    "ugrnn": ugrnn,
+    "intersection_rnn": intersection_rnn,
+    "lem": lem,
+    "light_ru": light_ru,
+    "ligru": ligru,
+    "minimal_rnn": minimal_rnn,
     "mogrifier_lstm": mogrifier_lstm,
+    "mut1": mut1,
+    "mut1, projected input": partial(mut1, project_input=True),
+    "mut2": mut2,
+    "mut2, projected input": partial(mut2, project_input=True),
+    "mut3": mut3,
+    "nas": nas,
+    "ran": ran,
+    "rhn, depth 3": partial(rhn, depth=3),
+    "rhn, carry gate": partial(rhn, depth=2, coupled=False),
+    "sgrn": sgrn,
+    "star": star,
+    "unicornn": unicornn,
 }
 
 __all__ = [
@@ -36,13 +82,39 @@ __all__ = [
     "ElmanCarry",
     "GRUCarry",
     "GRUDCarry",
+    "LEMCarry",
     "LSTMCarry",
+    "OscillatorCarry",
+    "antisymmetric_rnn",
+    "atr",
+    "brc",
+    "cfn",
+    "cornn",
     "elman",
+    "fast_grnn",
+    "fast_rnn",
+    "gated_antisymmetric_rnn",
     "gru",
     "gru_d",
+    "intersection_rnn",
+    "lem",
+    "light_ru",
+    "ligru",
     "lstm",
     "lstm_1997",
+    "minimal_rnn",
     "mogrifier_lstm",
+    "mut1",
+    "mut2",
+    "mut3",
+    "nas",
+    "nbrc",
+    "ran",
+    "rhn",
+    "sgrn",
+    "star",
+    "ugrnn",
+    "unicornn",
 ]
 
 

@@ -323,11 +323,16 @@ class Cell(Layer):
 
     def theta(self, params: Params, batch: tuple[Axis, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
-        vectors = {n: params[n] for n, p in self.parameters if p.role == "unit"}
+        vectors = {n: self._of_units(params[n], p) for n, p in self.parameters if p.role == "unit"}
         vectors |= {n: self._kernel(n, params).arrays[0] for n, p in self.parameters if is_elementwise(p)}
         units = {n: repeat_vectors(a.astype(dtype), batch) for n, a in vectors.items()}
         fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
         return units | self._masks(fixed, batch, fixed=True)
+
+    def _of_units(self, array: Array, parameter: Parameter) -> Array:
+        """A vector, also where one number is for all units, unless vectors may be of inputs."""
+        one = parameter.shape[-1] == 1 and not self.reads
+        return jnp.broadcast_to(array, (*array.shape[:-1], self.size)) if one else array
 
     def draw(self, rng: PRNGKeyArray | None, t: Any, batch: tuple[Axis, ...]) -> dict[str, Array]:
         """The masks of step `t`: a function of rng and the absolute time alone."""

@@ -61,8 +61,9 @@ def gate_cell(
         gates: names of the gates, in the order of the parameters' gate axis.
         carry: a NamedTuple class; its field `h` is the state that the recurrent kernel multiplies.
         parameters: more arrays by name, `jaxrnn.Parameter(shape, init)` with shapes in D, G, H: a vector `("H",)` for
-            `theta`, or K of them, `(K, "H")`, which arrive as a tuple of K vectors; or, with role "recurrent", a kernel
-            for `recur`: `("H", "G", "H")`, whose product is one array a gate, or `("H", "H")`, whose product is one.
+            `theta`, or K of them, `(K, "H")`, which arrive as a tuple of K vectors; `(1,)`, one number for all units,
+            which arrives as a vector; or, with role "recurrent", a kernel for `recur`: `("H", "G", "H")`, whose product
+            is one array a gate, or `("H", "H")`, whose product is one.
         bias_init: initial biases of some gates, such as a forget gate's ones; zeros elsewhere.
         paper: where the equations come from.
 

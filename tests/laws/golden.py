@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import jaxrnn
-from tests.table import ROWS, D, H
+from tests.table import PER_STEP, ROWS, D, H
 
 FILE = Path(__file__).with_name("golden.json")
 COMMAND = "python -m tests.laws.golden"
@@ -28,12 +28,12 @@ def wave(*shape: int) -> Any:
 
 def numbers(row: str) -> dict[str, Any]:
     """What is frozen of a row: a step's outputs, final carries, sums of squares of gradients and initial parameters."""
-    cell = ROWS[row].cell
-    params = {name: 0.5 * wave(*p.shape) + ("norm" in name) for name, p in cell.declare(D).items()}
-    per_step = {name: wave(STEPS, BATCH, H) for name in cell.per_step} or None
+    cell, inputs = ROWS[row].cell, ROWS[row].inputs
+    params = {name: 0.5 * wave(*p.shape) + ("norm" in name) for name, p in cell.declare(inputs).items()}
+    per_step = {name: wave(STEPS, BATCH, D if name in PER_STEP else H) for name in cell.per_step} or None
 
     def run(params: Any) -> Any:
-        return jaxrnn.scan(cell, params, wave(STEPS, BATCH, D), lengths=np.array([STEPS, 4]), per_step=per_step)
+        return jaxrnn.scan(cell, params, wave(STEPS, BATCH, inputs), lengths=np.array([STEPS, 4]), per_step=per_step)
 
     @jax.jit
     def with_gradient(params: Any) -> Any:
@@ -41,7 +41,7 @@ def numbers(row: str) -> dict[str, Any]:
         return outputs, pull(outputs)[0]
 
     (carry, ys), gradient = with_gradient(params)
-    initial = cell.init(jax.random.key(7), D) if row in INITIAL else {}
+    initial = cell.init(jax.random.key(7), inputs) if row in INITIAL else {}
     return {
         "initial": {name: float((a**2).sum() + a.ravel()[0]) for name, a in sorted(initial.items())},
         "gradients": {name: float((a**2).sum()) for name, a in sorted(gradient.items())},

@@ -26,8 +26,8 @@ COMMAND = "python -m tests.laws.memory"
 T, B, D, H = 128, 32, 256, 256
 
 
-def plain(cell: Any, params: Any, xs: Any, carry: Any) -> Any:
-    return jax.lax.scan(partial(cell.step, params), carry, xs)
+def plain(cell: Any, params: Any, xs: Any, carry: Any, *, per_step: Any = None) -> Any:
+    return jax.lax.scan(lambda c, now: cell.step(params, c, now[0], per_step=now[1]), carry, (xs, per_step))
 
 
 RUNS = {"plain": plain} | {name: partial(jaxrnn.scan, backend=name) for name in ("scheduled", "native")}
@@ -36,14 +36,17 @@ RUNS = {"plain": plain} | {name: partial(jaxrnn.scan, backend=name) for name in 
 def temporaries(run: Any, cell: Any) -> int:
     """Bytes of temporary buffers of the compiled gradient."""
 
-    def loss(params: Any, xs: Any, carry: Any) -> Any:
-        carry, ys = run(cell, params, xs, carry)
+    def loss(params: Any, xs: Any, carry: Any, per_step: Any) -> Any:
+        carry, ys = run(cell, params, xs, carry, per_step=per_step)
         return (ys**2).sum() + sum((a**2).sum() for a in carry)
 
-    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), D))
+    wanted = dict(cell.parameters)["kernel"].shape[0]
+    inputs = wanted if isinstance(wanted, int) else D
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs))
     carry = jax.eval_shape(lambda: cell.initial_carry((B,)))
-    xs = jax.ShapeDtypeStruct((T, B, D), jnp.float32)
-    compiled = jax.jit(jax.grad(loss, (0, 1, 2))).lower(params, xs, carry).compile()
+    xs = jax.ShapeDtypeStruct((T, B, inputs), jnp.float32)
+    per_step = dict.fromkeys(cell.per_step, xs) or None
+    compiled = jax.jit(jax.grad(loss, (0, 1, 2))).lower(params, xs, carry, per_step).compile()
     return compiled.memory_analysis().temp_size_in_bytes
 
 
@@ -52,7 +55,7 @@ def measure(name: str) -> dict[str, Any]:
     cell = COLLECTION[name](H)
     runs = {r: run for r, run in RUNS.items() if r == "plain" or not declines(cell, r)}
     sizes = {r: temporaries(runs[r], cell) if r in runs else None for r in RUNS}
-    return sizes | {"gated": len(cell.gates) > 1}
+    return sizes | {"gated": len(cell.gates) > 1 and not cell.reads}
 
 
 def declines(cell: Any, backend: str) -> str | None:
