@@ -8,11 +8,21 @@ from jaxrnn import forms as forms
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
+from jaxrnn.cells import JANETCarry as JANETCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
+from jaxrnn.cells import SLSTMCarry as SLSTMCarry
+from jaxrnn.cells import block_gru as block_gru
 from jaxrnn.cells import elman as elman
 from jaxrnn.cells import gru as gru
+from jaxrnn.cells import ind_rnn as ind_rnn
+from jaxrnn.cells import janet as janet
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
+from jaxrnn.cells import mgu as mgu
+from jaxrnn.cells import multiplicative_lstm as multiplicative_lstm
+from jaxrnn.cells import para_gru as para_gru
+from jaxrnn.cells import para_lstm as para_lstm
+from jaxrnn.cells import slstm as slstm
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
 from jaxrnn.compose import bidirectional as bidirectional
 from jaxrnn.compose import highway as highway
@@ -58,13 +68,16 @@ __all__ = [
     "Cell",
     "ElmanCarry",
     "GRUCarry",
+    "JANETCarry",
     "LSTMCarry",
     "Layer",
     "Parameter",
+    "SLSTMCarry",
     "__version__",
     "activations",
     "backends",
     "bidirectional",
+    "block_gru",
     "checkify",
     "constraints",
     "decode",
@@ -77,17 +90,23 @@ __all__ = [
     "gru",
     "heads",
     "highway",
+    "ind_rnn",
     "initializers",
     "input_dropout",
     "interop",
+    "janet",
     "keras",
     "labels",
     "linen",
     "low_rank",
     "lstm",
     "lstm_1997",
+    "mgu",
+    "multiplicative_lstm",
     "nnx",
     "only",
+    "para_gru",
+    "para_lstm",
     "recurrent_dropout",
     "regularizers",
     "residual",
@@ -96,6 +115,7 @@ __all__ = [
     "scan_carries",
     "scan_truncated",
     "shared",
+    "slstm",
     "stack",
     "weight_drop",
     "zoneout",

@@ -19,6 +19,10 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
+from tests.oracles import diagonal, minimal
+from tests.oracles.blocks import block_gru
+from tests.oracles.multiplicative import multiplicative_lstm
+from tests.oracles.slstm import slstm
 
 T, B, D, H = 6, 3, 3, 5
 
@@ -29,10 +33,11 @@ class Row:
 
     factory: Callable[..., Cell]
     equations: Callable[..., Any]
+    size: int = H
 
     @property
     def cell(self) -> Cell:
-        return self.factory(H)
+        return self.factory(self.size)
 
 
 class OwnCarry(NamedTuple):
@@ -76,9 +81,20 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "lstm, layer norm": partial(oracle.lstm, layer_norms=True),
     "gru": oracle.gru,
     "gru, reset before": partial(oracle.gru, reset_after=False),
+    "slstm": slstm,
+    "slstm, exponential forget gate": partial(slstm, forget="exp"),
+    "block_gru": block_gru,
+    "ind_rnn": diagonal.ind_rnn,
+    "multiplicative_lstm": multiplicative_lstm,
+    "mgu": minimal.mgu,
+    "mgu, without reset": partial(minimal.mgu, reset=False),
+    "janet": minimal.janet,
+    "para_gru": diagonal.para_gru,
+    "para_lstm": diagonal.para_lstm,
 }
+SIZES = {"slstm": 8, "slstm, exponential forget gate": 4, "block_gru": 16}  # so that there are heads, of two units too
 
-ROWS: dict[str, Row] = {name: Row(factory, ORACLES[name]) for name, factory in COLLECTION.items()} | {
+ROWS: dict[str, Row] = {name: Row(f, ORACLES[name], SIZES.get(name, H)) for name, f in COLLECTION.items()} | {
     "elman, relu without bias": Row(
         partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)
     ),
@@ -109,7 +125,7 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
         "xs": 1.5 * rng.standard_normal((steps, *batch, D)),
         "carry": carry,
         "reset_carry": reset_carry,
-        "per_step": {name: rng.standard_normal((steps, *batch, H)) for name in cell.per_step},
+        "per_step": {name: rng.standard_normal((steps, *batch, cell.size)) for name in cell.per_step},
     }
 
 

@@ -39,7 +39,20 @@ def test_all_dir_and_help_agree(name: str) -> None:
             assert not described.startswith(f"{public}("), f"{name}.{public} has the docstring of its fields"
 
 
-FACTORIES = (jaxrnn.lstm, jaxrnn.lstm_1997, jaxrnn.gru, jaxrnn.elman)
+FACTORIES = (
+    jaxrnn.block_gru,
+    jaxrnn.elman,
+    jaxrnn.gru,
+    jaxrnn.ind_rnn,
+    jaxrnn.janet,
+    jaxrnn.lstm,
+    jaxrnn.lstm_1997,
+    jaxrnn.mgu,
+    jaxrnn.multiplicative_lstm,
+    jaxrnn.para_gru,
+    jaxrnn.para_lstm,
+    jaxrnn.slstm,
+)
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda f: f.__name__)

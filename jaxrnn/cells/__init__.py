@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import gcd
+from typing import Any
 
+from jaxrnn.cells.block_gru import block_gru
 from jaxrnn.cells.elman import ElmanCarry, elman
 from jaxrnn.cells.gru import GRUCarry, gru
+from jaxrnn.cells.ind_rnn import ind_rnn
+from jaxrnn.cells.janet import JANETCarry, janet
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
+from jaxrnn.cells.mgu import mgu
+from jaxrnn.cells.multiplicative_lstm import multiplicative_lstm
+from jaxrnn.cells.para import para_gru, para_lstm
+from jaxrnn.cells.slstm import SLSTMCarry, slstm
 from jaxrnn.core.cell import Cell
+from jaxrnn.forms.heads import heads
+
+
+def in_heads(factory: Callable[..., Cell], most: int, size: int, **options: Any) -> Cell:
+    """A cell that lives by heads, at any size: in as many as divide it, up to its own number."""
+    return factory(size, recurrent=heads(gcd(size, most)), **options)
+
 
 # What `jaxrnn cells` lists and the law suite runs: name -> factory(size).
 COLLECTION: dict[str, Callable[[int], Cell]] = {
@@ -25,9 +41,38 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "lstm, layer norm": partial(lstm, layer_norm=True),
     "gru": gru,
     "gru, reset before": partial(gru, reset_after=False),
+    "slstm": partial(in_heads, slstm, 4),
+    "slstm, exponential forget gate": partial(in_heads, partial(slstm, forget="exp"), 4),
+    "block_gru": partial(in_heads, block_gru, 8),
+    "ind_rnn": ind_rnn,
+    "multiplicative_lstm": multiplicative_lstm,
+    "mgu": mgu,
+    "mgu, without reset": partial(mgu, reset=False),
+    "janet": janet,
+    "para_gru": para_gru,
+    "para_lstm": para_lstm,
 }
 
-__all__ = ["COLLECTION", "ElmanCarry", "GRUCarry", "LSTMCarry", "elman", "gru", "lstm", "lstm_1997"]
+__all__ = [
+    "COLLECTION",
+    "ElmanCarry",
+    "GRUCarry",
+    "JANETCarry",
+    "LSTMCarry",
+    "SLSTMCarry",
+    "block_gru",
+    "elman",
+    "gru",
+    "ind_rnn",
+    "janet",
+    "lstm",
+    "lstm_1997",
+    "mgu",
+    "multiplicative_lstm",
+    "para_gru",
+    "para_lstm",
+    "slstm",
+]
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,7 @@ from jaxrnn.base.checks import check_function, check_hashable, check_size
 from jaxrnn.base.dtypes import promote
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.hints import refuse_unknown, spelled
-from jaxrnn.base.made import P, complete, remembered
+from jaxrnn.base.made import P, complete, remembered, same
 from jaxrnn.base.typing import Initializer
 from jaxrnn.core.cell import Cell, Noise, Update
 from jaxrnn.core.elementwise import by_units
@@ -68,9 +68,10 @@ CHRONO = Conflict(
 )
 
 
-def factory(*conflicts: Conflict) -> Callable[[Callable[P, Cell]], Callable[P, Cell]]:
+def factory(*conflicts: Conflict, **other: Any) -> Callable[[Callable[P, Cell]], Callable[P, Cell]]:
     """A factory of the collection: options are checked as they are declared, its cells know how they were made, and
-    `help` shows equations and all options."""
+    `help` shows equations and all options. `other` are defaults of common options that are another for this cell."""
+    standard = DEFAULTS | other
 
     def decorate(function: Callable[P, Cell]) -> Callable[P, Cell]:
         signature = inspect.signature(function)
@@ -78,13 +79,17 @@ def factory(*conflicts: Conflict) -> Callable[[Callable[P, Cell]], Callable[P, C
         kinds = kinds_of(function)
         text = complete(function, Common.__doc__)
         function.__doc__ = text and described(text, signature, kinds)
-        made = remembered(function)
+
+        @remembered
+        @wraps(function)
+        def made(*args: P.args, **chosen: P.kwargs) -> Cell:
+            return function(*args, **cast(Any, other | chosen))
 
         @wraps(function)
         def make(*args: P.args, **given: P.kwargs) -> Cell:
             options = checked(KINDS | kinds, given)
-            check_conflicts(conflicts, DEFAULTS | own, options, given)
-            chosen = {n: v for n, v in options.items() if n not in DEFAULTS or v is not DEFAULTS[n]}
+            check_conflicts(conflicts, standard | own, options, given)
+            chosen = {n: v for n, v in options.items() if n not in DEFAULTS or not same(v, standard[n])}
             return made(*args, **chosen)
 
         return spelled(*Common.__annotations__)(make)

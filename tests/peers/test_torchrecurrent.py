@@ -201,6 +201,7 @@ PEERS = {
             "bias_ih": flat(p["bias"]),
         },
         options={"nonlinearity": "relu"},
+        cell=jaxrnn.ind_rnn(H),
     ),
     "intersection_rnn": Peer(
         "IntersectionRNNCell",
@@ -216,6 +217,7 @@ PEERS = {
         gated(2, 2),
         lambda p: usual()(p) | {"beta": one()},
         (lambda h: (h, h), lambda out: ((out[0],), out[0])),
+        cell=jaxrnn.janet(H),
     ),
     "ligru": Peer("LiGRUCell", minimal.ligru, gated(2, 2), usual()),
     "light_ru": Peer("LightRUCell", minimal.light_ru, gated(2, 1), usual((1, 0), (0,))),
@@ -227,7 +229,7 @@ PEERS = {
         (lambda c, v: (v, c), lambda out: ((out[1][1], out[1][0]), out[0])),
         TWO,
     ),
-    "mgu": Peer("MGUCell", minimal.mgu, gated(2, 2), usual()),
+    "mgu": Peer("MGUCell", minimal.mgu, gated(2, 2), usual(), cell=jaxrnn.mgu(H)),
     "minimal_rnn": Peer(
         "MinimalRNNCell",
         minimal.minimal_rnn,
@@ -252,6 +254,7 @@ PEERS = {
         },
         CELL_AND_OUTPUT,
         TWO,
+        cell=jaxrnn.multiplicative_lstm(H),
     ),
     "mut1": Peer("MUT1Cell", searched.mut1, gated(3, 2, 3), mutant_weights),
     "mut2": Peer(
