@@ -8,17 +8,20 @@ from jaxrnn import forms as forms
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
+from jaxrnn.cells import GRUDCarry as GRUDCarry
 from jaxrnn.cells import JANETCarry as JANETCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
 from jaxrnn.cells import SLSTMCarry as SLSTMCarry
 from jaxrnn.cells import block_gru as block_gru
 from jaxrnn.cells import elman as elman
 from jaxrnn.cells import gru as gru
+from jaxrnn.cells import gru_d as gru_d
 from jaxrnn.cells import ind_rnn as ind_rnn
 from jaxrnn.cells import janet as janet
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
 from jaxrnn.cells import mgu as mgu
+from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
 from jaxrnn.cells import multiplicative_lstm as multiplicative_lstm
 from jaxrnn.cells import para_gru as para_gru
 from jaxrnn.cells import para_lstm as para_lstm
@@ -42,6 +45,7 @@ from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
 from jaxrnn.engine.truncated import scan_truncated as scan_truncated
+from jaxrnn.forms import convolution as convolution
 from jaxrnn.forms import dense as dense
 from jaxrnn.forms import diagonal as diagonal
 from jaxrnn.forms import heads as heads
@@ -68,6 +72,7 @@ __all__ = [
     "Cell",
     "ElmanCarry",
     "GRUCarry",
+    "GRUDCarry",
     "JANETCarry",
     "LSTMCarry",
     "Layer",
@@ -80,6 +85,7 @@ __all__ = [
     "block_gru",
     "checkify",
     "constraints",
+    "convolution",
     "decode",
     "dense",
     "diagonal",
@@ -88,6 +94,7 @@ __all__ = [
     "forms",
     "gate_cell",
     "gru",
+    "gru_d",
     "heads",
     "highway",
     "ind_rnn",
@@ -102,6 +109,7 @@ __all__ = [
     "lstm",
     "lstm_1997",
     "mgu",
+    "mogrifier_lstm",
     "multiplicative_lstm",
     "nnx",
     "only",

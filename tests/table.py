@@ -19,7 +19,7 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
-from tests.oracles import diagonal, minimal
+from tests.oracles import diagonal, lstms, minimal, timed
 from tests.oracles.blocks import block_gru
 from tests.oracles.multiplicative import multiplicative_lstm
 from tests.oracles.slstm import slstm
@@ -66,6 +66,19 @@ def own_oracle(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, gain: Any, 
     return (slow, new), new - slow
 
 
+def mogrifier(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle has the kernels of all odd rounds in one array, and those of the even ones."""
+    rounds = sorted(n for n in p if n.startswith("mogrifier_"))
+    odd, even = (np.stack([p[n] for n in rounds[k::2]]) for k in (0, 1))
+    rest = {n: a for n, a in p.items() if n not in rounds}
+    return lstms.mogrifier_lstm(rest | {"input_mogrifier": odd, "state_mogrifier": even}, carry, x)
+
+
+def gru_d(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, observed: Any, elapsed: Any) -> Any:
+    """Neither the mean of the data nor what is observed has a gradient."""
+    return timed.gru_d(p | {"mean": np.real(p["mean"])}, carry, x, observed=np.real(observed), elapsed=elapsed)
+
+
 IN_1997 = dict(gates="igo", squash_in=oracle.squash_g, squash_out=oracle.squash_h)
 ORACLES: dict[str, Callable[..., Any]] = {
     "elman": oracle.elman,
@@ -91,6 +104,8 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "janet": minimal.janet,
     "para_gru": diagonal.para_gru,
     "para_lstm": diagonal.para_lstm,
+    "gru_d": gru_d,
+    "mogrifier_lstm": mogrifier,
 }
 SIZES = {"slstm": 8, "slstm, exponential forget gate": 4, "block_gru": 16}  # so that there are heads, of two units too
 
@@ -112,6 +127,16 @@ def seed_of(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
+def drawn(rng: Any, axes: tuple[int, ...]) -> Any:
+    return rng.standard_normal((*axes, H))
+
+
+PER_STEP: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
+    "observed": lambda rng, axes: (rng.random((*axes, D)) < 0.6).astype(float),
+    "elapsed": lambda rng, axes: rng.random((*axes, D)) + 0.1,
+}
+
+
 @cache
 def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 0) -> dict[str, Any]:
     """Everything that is differentiated, as NumPy float64: params, xs, carry, reset_carry, per_step."""
@@ -125,7 +150,7 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
         "xs": 1.5 * rng.standard_normal((steps, *batch, D)),
         "carry": carry,
         "reset_carry": reset_carry,
-        "per_step": {name: rng.standard_normal((steps, *batch, cell.size)) for name in cell.per_step},
+        "per_step": {name: PER_STEP.get(name, drawn)(rng, (steps, *batch)) for name in cell.per_step},
     }
 
 

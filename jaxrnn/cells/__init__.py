@@ -10,10 +10,12 @@ from typing import Any
 from jaxrnn.cells.block_gru import block_gru
 from jaxrnn.cells.elman import ElmanCarry, elman
 from jaxrnn.cells.gru import GRUCarry, gru
+from jaxrnn.cells.gru_d import GRUDCarry, gru_d
 from jaxrnn.cells.ind_rnn import ind_rnn
 from jaxrnn.cells.janet import JANETCarry, janet
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
 from jaxrnn.cells.mgu import mgu
+from jaxrnn.cells.mogrifier import mogrifier_lstm
 from jaxrnn.cells.multiplicative_lstm import multiplicative_lstm
 from jaxrnn.cells.para import para_gru, para_lstm
 from jaxrnn.cells.slstm import SLSTMCarry, slstm
@@ -51,23 +53,28 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "janet": janet,
     "para_gru": para_gru,
     "para_lstm": para_lstm,
+    "gru_d": partial(gru_d, inputs=3),
+    "mogrifier_lstm": mogrifier_lstm,
 }
 
 __all__ = [
     "COLLECTION",
     "ElmanCarry",
     "GRUCarry",
+    "GRUDCarry",
     "JANETCarry",
     "LSTMCarry",
     "SLSTMCarry",
     "block_gru",
     "elman",
     "gru",
+    "gru_d",
     "ind_rnn",
     "janet",
     "lstm",
     "lstm_1997",
     "mgu",
+    "mogrifier_lstm",
     "multiplicative_lstm",
     "para_gru",
     "para_lstm",

@@ -14,6 +14,7 @@ from jaxrnn.base.errors import fail
 from jaxrnn.base.made import remembered
 from jaxrnn.base.typing import Array, Axis, Carry, Params, PRNGKeyArray
 from jaxrnn.core.carries import in_order
+from jaxrnn.core.cell import Cell
 from jaxrnn.core.layer import Layer, check_initial, entry
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.sequence import Call, key_of_part
@@ -38,6 +39,11 @@ class Stack(Layer):
     @property
     def noisy(self) -> bool:
         return self.dropout > 0 or super().noisy
+
+    def __post_init__(self) -> None:
+        for i, layer in enumerate(self.layers[1:], 1):
+            if not keeps_positions(layer):
+                fail(f"layers[{i}]", "a layer that keeps the positions of its inputs; strides are for the first", layer)
 
     def declare(self, inputs: int) -> dict[str, Any]:
         sizes = (inputs, *(layer.output_size for layer in self.layers))
@@ -103,6 +109,12 @@ class Stack(Layer):
 
     def _drop(self, ys: Array, keep: Array) -> Array:
         return jnp.where(keep, ys / (1 - self.dropout), jnp.zeros_like(ys))
+
+
+def keeps_positions(layer: Layer) -> bool:
+    """Whether states and outputs lie on the grid of the inputs."""
+    forms = [p.form for _, p in layer.parameters if p.form is not None] if isinstance(layer, Cell) else []
+    return all(form.keeps_positions for form in forms) and all(map(keeps_positions, layer.parts))
 
 
 @remembered

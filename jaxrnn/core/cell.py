@@ -99,6 +99,7 @@ class Cell(Layer):
     dtype: Any = None
     param_dtype: Any = None
     carry_dtype: Any = None
+    reads: bool = False  # the inputs themselves: then x holds them once a gate, and the equations multiply the kernel
     paper: str = field(default="", compare=False)
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -118,6 +119,14 @@ class Cell(Layer):
         return self.projection or self.size
 
     @property
+    def axes(self) -> int:
+        return max((p.form.axes for _, p in self.parameters if p.form is not None), default=0)
+
+    def state_axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        form = dict(self.parameters)[KERNEL].form
+        return axes if form is None else form.positions(axes)
+
+    @property
     def noisy(self) -> bool:
         return bool(self.noises)
 
@@ -131,6 +140,9 @@ class Cell(Layer):
         declared: dict[str, Parameter] = {}
         for name, p in self.parameters:
             declared |= held(name, p.resolve(sizes, dtype), self.gates)
+        wanted = dict(self.parameters)[KERNEL].shape[0]
+        if isinstance(wanted, int) and wanted != inputs:
+            fail("inputs", f"{wanted}, for which {self!r} was made", inputs)
         return declared
 
     def input_size(self, params: Params) -> int:
@@ -237,6 +249,9 @@ class Cell(Layer):
         """`project` of arguments that are checked."""
         dtype = self.compute_dtype(params, xs)
         kernel = self.input_kernel(params, dtype)
+        if self.reads:
+            x = jax.nn.one_hot(xs, kernel.inputs, dtype=dtype) if is_integer(xs.dtype) else jnp.asarray(xs, dtype)
+            return jnp.broadcast_to(x[..., None, :], (*x.shape[:-1], len(self.gates), x.shape[-1]))
         z = kernel.read(jnp.asarray(xs)) if is_integer(xs.dtype) else multiply(jnp.asarray(xs, dtype), kernel)
         z = by_columns(z, kernel.columns)  # type: ignore[arg-type]
         if self.has_input_bias:
@@ -249,8 +264,8 @@ class Cell(Layer):
 
     @property
     def reads_densely(self) -> bool:
-        """Whether the input kernel is one array `[D, G, H]`."""
-        return dict(self.parameters)[KERNEL].form is None
+        """Whether inputs are multiplied by one array `[D, G, H]`, and seen no other way."""
+        return dict(self.parameters)[KERNEL].form is None and not self.reads
 
     @property
     def has_input_bias(self) -> bool:
@@ -292,8 +307,15 @@ class Cell(Layer):
 
     @property
     def _any_inputs(self) -> int:
-        """A number of inputs that fits the form of the input kernel."""
-        return 1 if dict(self.parameters)[KERNEL].form is None else self.size
+        """A number of inputs that fits the input kernel."""
+        kernel = dict(self.parameters)[KERNEL]
+        wanted = kernel.shape[0]
+        return wanted if isinstance(wanted, int) else 1 if kernel.form is None else self.size
+
+    @property
+    def seen(self) -> int:
+        """The numbers of x at each gate; where these are inputs, as many as the shapes of kernels have."""
+        return self._any_inputs if self.reads else self.size
 
     def theta(self, params: Params, batch: tuple[Axis, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""

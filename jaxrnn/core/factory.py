@@ -18,6 +18,7 @@ from jaxrnn.base.made import P, complete, remembered, same
 from jaxrnn.base.typing import Initializer
 from jaxrnn.core.cell import Cell, Noise, Update
 from jaxrnn.core.elementwise import by_units
+from jaxrnn.core.integration import VECTORS, integrated
 from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT, columns_of, has_gates, held, is_elementwise
 from jaxrnn.core.options import Conflict, DType, Flag, FormOf, check_conflicts, checked, described, kinds_of
 from jaxrnn.core.parameter import Parameter
@@ -34,6 +35,8 @@ class Common(TypedDict, total=False):
     kernel_init, recurrent_kernel_init, bias_init: an initialiser, or a dict of them by gate.
     input, recurrent: the form of the kernel that the input, and of that which the state is multiplied with
         (`jaxrnn.forms`; default: dense).
+    multiplicative: integrate input x and recurrent product h of every gate as alpha x h + beta_input x + beta_state h,
+        with vectors `[G, H]` that start at one, in place of their sum (Wu et al. 2016; default false).
     learn_carry: make the initial carry a parameter.
     carry_init: draws it (default: zeros).
     dtype: of products and outputs (default: what inputs and parameters promote to).
@@ -47,6 +50,7 @@ class Common(TypedDict, total=False):
     bias_init: Initializer | Mapping[str, Initializer] | None
     input: FormOf
     recurrent: FormOf
+    multiplicative: Flag
     carry_init: Initializer | None
     learn_carry: Flag
     dtype: DType
@@ -58,6 +62,7 @@ KINDS = kinds_of(Common)
 DEFAULTS = dict.fromkeys(Common.__annotations__) | {
     "use_bias": True,
     "learn_carry": False,
+    "multiplicative": False,
     "input": dense,
     "recurrent": dense,
 }
@@ -113,13 +118,15 @@ def build(
     special_bias: Mapping[str, Initializer] | Initializer | None = None,
     projection: int | None = None,
     per_step: tuple[str, ...] = (),
+    reads: int | str | None = None,
     paper: str = "",
     common: Common,
 ) -> Cell:
     """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them.
 
     `input_gates`, `recurrent_gates` and `bias_gates` have a kernel for the input, for the state, a bias; None for all.
-    The sizes of a carry's arrays are H, P, or numbers.
+    The sizes of a carry's arrays are H, P, or numbers. Equations that read the inputs themselves say how many these are
+    (`reads`, a number or "D"), multiply them by `recur(x, kernel="kernel")` and add the bias.
     """
     refuse_unknown(name, common, Common.__annotations__, "functions")
     common = cast(Common, checked(KINDS, common))
@@ -143,7 +150,7 @@ def build(
     if callable(special_bias) and common.get("bias_init") is None:
         inits["bias_init"] = special_bias
     declared = {
-        KERNEL: Parameter(("D", "G", "H"), inits["kernel_init"], "input"),
+        KERNEL: Parameter((reads or "D", "G", "H"), inits["kernel_init"], "input" if reads is None else "recurrent"),
         RECURRENT: Parameter(("P", "G", "H"), inits["recurrent_kernel_init"], "recurrent"),
     }
     declared |= {
@@ -154,8 +161,12 @@ def build(
         held(kernel, declared[kernel].resolve(sizes, np.float32), gates)
     if use_bias:
         some = None if bias_gates is None else only(*bias_gates)
-        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role, form=some)
+        declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role if reads is None else "unit", form=some)
     declared |= units or {}
+    if common.get("multiplicative", False):
+        if reads is not None:
+            fail("multiplicative", "False for equations that multiply their inputs themselves", True)
+        update, declared = _integrating(update, declared, gates)
     elementwise = {name: p for name, p in declared.items() if is_elementwise(p)}
     if elementwise:
         columns = tuple((n, columns_of(n, p, gates) if has_gates(p) else None) for n, p in elementwise.items())
@@ -189,9 +200,22 @@ def build(
         projection,
         (),
         per_step,
+        reads=reads is not None,
         paper=paper,
         **dtypes,
     )
+
+
+def _integrating(
+    update: Update, declared: dict[str, Parameter], gates: tuple[str, ...]
+) -> tuple[Update, dict[str, Parameter]]:
+    """Equations and declarations with multiplicative integration; it adds the bias that the projection would."""
+    bias = declared.get("bias")
+    own = bias is not None and bias.role == "input"
+    columns = columns_of("bias", bias, gates) if own and bias is not None else None
+    if own and bias is not None:
+        declared = declared | {"bias": replace(bias, role="unit")}
+    return Update(integrated, (("inner", update), ("gates", gates), ("bias", columns))), declared | VECTORS
 
 
 def _of_gates(form: Form, gates: tuple[str, ...] | None) -> Form:

@@ -88,6 +88,15 @@ class Layer(abc.ABC):
         return ()
 
     @property
+    def axes(self) -> int:
+        """The number of axes *S of inputs, states and outputs, `[*B, *S, ...]`, over which products mix."""
+        return max((part.axes for part in self.parts), default=0)
+
+    def state_axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        """The axes of the state before its units, for inputs `[*axes, D]`: (*B, *S)."""
+        return self.parts[0].state_axes(axes) if self.parts else axes
+
+    @property
     def noisy(self) -> bool:
         """Whether the layer draws random masks where a key is given."""
         return any(part.noisy for part in self.parts)
@@ -209,8 +218,9 @@ class Layer(abc.ABC):
         check_features(x, self.input_size(params), "x")
         check_symbols(x, self.input_size(params), "x")
         batch = x.shape if is_integer(x.dtype) else x.shape[:-1]
-        carry = check_carry(self, carry, batch)
-        given = check_per_step(self, per_step, batch)
+        check_axes(self, batch, x, "x")
+        carry = check_carry(self, carry, self.state_axes(batch))
+        given = check_per_step(self, per_step, batch[: len(batch) - self.axes])
         check_time(step, "step")
         if rng is not None:
             check_key(rng, "rng")
@@ -237,6 +247,15 @@ def check_params(layer: Layer, params: Any, argument: str = "params") -> None:
     if not isinstance(params, dict):
         fail(argument, "a dict of arrays, as `init` returns", params, kind=TypeError)
     check_declared(layer.declare(layer.input_size(params)), params, argument)
+
+
+def check_axes(layer: Layer, axes: tuple[Axis, ...], given: Any, argument: str) -> None:
+    """Inputs have the axes along which the layer's products mix."""
+    if len(axes) < layer.axes:
+        fail(argument, f"of {layer.axes} axes *S of positions before its features, as the convolutions have", given)
+    size = layer.state_axes(axes)
+    if any(isinstance(n, int) and n < 1 for n in size[len(size) - layer.axes :]):
+        fail(argument, "of positions that hold the window of the convolution", given)
 
 
 def check_declared(declarations: dict[str, Any], params: Any, argument: str = "params") -> None:

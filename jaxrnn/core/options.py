@@ -54,6 +54,18 @@ def numbers(expected: str, within: Callable[[float], bool] = lambda value: True)
     return Kind(expected, check)
 
 
+def whole(least: int) -> Kind:
+    """Whole numbers from `least` on."""
+
+    def check(value: Any, argument: str, expected: str) -> int:
+        number = check_number(value, argument, expected)
+        if isinstance(value, bool) or number != int(number) or number < least:
+            fail(argument, expected, value)
+        return int(number)
+
+    return Kind(f"a whole number, {least} or more", check)
+
+
 def choices(*values: Any) -> Kind:
     """One of some values, of which strings and bools are told apart by their type."""
 

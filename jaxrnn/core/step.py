@@ -122,7 +122,7 @@ def one_row(cell: Equations, dtype: Any, theta: Mapping[str, Any]) -> tuple[Carr
     """The shapes of carry, x and theta as equations see them on one row without batch axes; those of `theta` given."""
     array = lambda shape: jax.ShapeDtypeStruct(shape, dtype)  # noqa: E731
     carry = cell.carry_type(*map(array, cell.carry_shapes(())))
-    x = by_gate(cell.gates, tuple(array((cell.size,)) for _ in cell.gates))
+    x = by_gate(cell.gates, tuple(array((cell.seen,)) for _ in cell.gates))
     apart = lambda a: tuple(jax.ShapeDtypeStruct(a.shape[1:], a.dtype) for _ in range(a.shape[0]))  # noqa: E731
     return carry, x, {n: apart(a) if len(a.shape) == 2 else a for n, a in theta.items()}
 

@@ -24,7 +24,7 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.hints import hint
 from jaxrnn.base.reports import report
 from jaxrnn.base.typing import ArrayLike, Axis
-from jaxrnn.core.layer import Layer, check_carry, check_params, check_per_step
+from jaxrnn.core.layer import Layer, check_axes, check_carry, check_params, check_per_step
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.sequence import Call, Given
@@ -67,14 +67,15 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     if given.rng is not None:
         check_key(given.rng, "rng")
     xs = check_numbers(xs, "xs")
-    batch = _check_xs(layer, params, xs, given.projected)
-    T = xs.shape[0]
-    carry = None if carry is None else check_carry(layer, carry, batch)
+    axes = _check_xs(layer, params, xs, given.projected)
+    T, batch = xs.shape[0], axes[: len(axes) - layer.axes]
+    state = axes if given.projected else layer.state_axes(axes)
+    carry = None if carry is None else check_carry(layer, carry, state)
     reset_carry = given.reset_carry
     if reset_carry is not None:
         if given.resets is None and given.segments is None:
             fail("reset_carry", "left out without resets and segments", reset_carry)
-        reset_carry = check_carry(layer, reset_carry, batch, "reset_carry")
+        reset_carry = check_carry(layer, reset_carry, state, "reset_carry")
     lengths = check_lengths(given.lengths, T, batch)
     mask = _per_step(given.mask, "mask", (T, *batch), np.bool_, "bool, true where a step counts")
     resets = _per_step(given.resets, "resets", (T, *batch), np.bool_, "bool, true where a new sequence starts")
@@ -88,11 +89,19 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
 
 
 def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tuple[Axis, ...]:
-    """The batch axes of xs, once its rank, dtype and features fit."""
+    """The axes of xs between time and features, once its rank, dtype and features fit."""
+    axes = _axes_of(layer, params, xs, projected)
+    if not projected:
+        check_axes(layer, axes, xs, "xs")
+    return axes
+
+
+def _axes_of(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tuple[Axis, ...]:
     if projected:
         gates = getattr(layer, "gates", None)
-        if gates is None:
-            fail("projected", "False for a composed layer: only a Cell projects its inputs", projected)
+        if gates is None or layer.reads:  # type: ignore[attr-defined]
+            expected = "False but for a Cell whose inputs are projected before its equations see them"
+            fail("projected", expected, projected)
         tail = (len(gates), layer.size)  # type: ignore[attr-defined]
         if xs.ndim < 3 or xs.shape[-2:] != tail or not is_float(xs.dtype):
             fail("xs", f"floats of shape [T, *B, G, H] with (G, H) = {tail}, as `cell.project` returns", xs)

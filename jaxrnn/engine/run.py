@@ -29,7 +29,8 @@ def placed(run: Callable[[Call], tuple[Carry, Any]], call: Call, projected: bool
     lengths = [] if given.lengths is None else [(None, *place(given.lengths))]
     marks = [place(a) for a in (given.mask, given.resets, given.segments) if a is not None]
     xs = place(given.xs)
-    at = joined(xs[: len(xs) - feature_axes(given.xs, projected)], *lengths, *marks, *carries)
+    xs = xs[: len(xs) - feature_axes(given.xs, projected)]
+    at = joined(xs, *((*p, *(None,) * (len(xs) - len(p))) for p in (*lengths, *marks)), *carries)
 
     def settled(call: Call) -> tuple[Carry, Any]:
         return run(call._replace(sequence=settle(call.sequence)))
@@ -54,6 +55,7 @@ def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
     xs = sequence.xs
     dtype = cell.compute_dtype(params, xs)
     batch = sequence.batch_axes(plan.projected)
+    batch = batch if plan.projected else cell.state_axes(batch)
     carry_dtype = cell.carry_dtype_for(dtype) if carry is None else state_dtype(carry)
     initial = cell.initial_carry(batch, params, carry_dtype)
     carry = initial if carry is None else carry

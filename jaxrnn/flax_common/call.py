@@ -77,9 +77,15 @@ def resolve_flags(module: Any, **given: bool | None) -> Flags:
     return Flags(**flags)
 
 
-def feature_axes(inputs: Any) -> int:
-    """Feature axes of a jaxrnn layer's inputs: one, or none for integers, which stand for one-hot inputs."""
-    return int(not is_integer(getattr(inputs, "dtype", float)))
+def feature_axes(layer: Layer, inputs: Any) -> int:
+    """How many axes of a layer's inputs come after time and batch: features (none for integers, which stand for one-hot
+    inputs), and the positions of convolutions."""
+    return layer.axes + int(not is_integer(getattr(inputs, "dtype", float)))
+
+
+def axes_of(inputs: Any) -> tuple[Axis, ...]:
+    """The axes of a layer's inputs before their features."""
+    return inputs.shape if is_integer(inputs.dtype) else inputs.shape[:-1]
 
 
 def check_lifting(**settings: Any) -> None:
@@ -138,7 +144,7 @@ def run_layer(
     valid = partial(valid_steps, call.xs.shape[0])
     check_symbols(call.xs, inputs, "inputs", valid, call.lengths, call.options.get("mask"))
     if carry is not None:
-        carry = check_carry(layer, carry, call.batch, "initial_carry")
+        carry = check_carry(layer, carry, layer.state_axes(axes_of(call.xs)[1:]), "initial_carry")
     plan = dict(reverse=call.flags.reverse, chunk=chunk, backend=backend)
     return scan(layer, params, call.xs, carry, lengths=call.lengths, rng=rng, **plan, **call.options)
 

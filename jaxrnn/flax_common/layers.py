@@ -109,7 +109,7 @@ def initial_carry(
     check_batch(input_shape, "input_shape")
     if not input_shape:
         fail("input_shape", "(*B, D), the shape of one step's inputs", input_shape)
-    carry = plain(layer.initial_carry(input_shape[:-1], params))
+    carry = plain(layer.initial_carry(layer.state_axes(input_shape[:-1]), params))
     if carry_init is None:
         return carry
     check_carry_init(carry_init)

@@ -1,10 +1,11 @@
 """Forms of kernels: options `input` and `recurrent` of every cell.
 
-`dense`, `heads(N)`, `diagonal` and `low_rank(r)` say how a kernel's numbers are held; `only` and `shared` which gates
-have one; `antisymmetric`, `orthogonal`, `spectral_bound`, `weight_norm` and `non_negative` make it a function of what
-is held. `Form` is the base of one's own.
+`dense`, `heads(N)`, `diagonal`, `low_rank(r)` and `convolution(window)` say how a kernel's numbers are held; `only` and
+`shared` which gates have one; `antisymmetric`, `orthogonal`, `spectral_bound`, `weight_norm` and `non_negative` make it
+a function of what is held. `Form` is the base of one's own.
 """
 
+from jaxrnn.forms.convolution import convolution
 from jaxrnn.forms.dense import dense
 from jaxrnn.forms.diagonal import diagonal
 from jaxrnn.forms.form import Form, Tile, Tiles, Weight
@@ -21,6 +22,7 @@ __all__ = [
     "Tiles",
     "Weight",
     "antisymmetric",
+    "convolution",
     "dense",
     "diagonal",
     "heads",

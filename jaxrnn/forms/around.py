@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxrnn.base.errors import fail
-from jaxrnn.base.typing import Array, Initializer
+from jaxrnn.base.typing import Array, Axis, Initializer
 from jaxrnn.forms.dense import dense
 from jaxrnn.forms.form import Arrays, Columns, Form, Weight
 
@@ -39,6 +39,13 @@ class Around(Form):
 
     def weights(self, inputs: int, gates: int | None, units: int, init: Initializer, argument: str) -> list[Weight]:
         return self.of.weights(inputs, gates, units, init, argument)
+
+    @property
+    def keeps_positions(self) -> bool:  # type: ignore[override]
+        return self.of.keeps_positions
+
+    def positions(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        return self.of.positions(axes)
 
     def inputs_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
         return self.of.inputs_of(shapes)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrnn.base.typing import Array, Initializer
+from jaxrnn.base.typing import Array, Axis, Initializer
 
 Arrays = tuple[Any, ...]  # of a kernel, in the order of its form's `names`
 Columns = tuple[int | None, ...]  # of each gate the gate that is stored for it, None where there is none
@@ -86,6 +86,12 @@ class Form(abc.ABC):
     @abc.abstractmethod
     def inputs_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
         """R, by the shapes of the arrays."""
+
+    keeps_positions = True  # along `axes`
+
+    def positions(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        """Of inputs `[*axes, R]` the axes of the result before gates and units."""
+        return axes
 
     def units_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
         """H, by the shapes of the arrays."""

@@ -119,9 +119,9 @@ class SpectralBound(OfMatrices):
         return "spectral_bound"
 
     def of_matrix(self, matrix: Array) -> Array:
-        wide = promote(matrix.dtype, jnp.float32)
-        norm = jnp.linalg.norm(matrix.astype(wide), ord=2, axis=(-2, -1), keepdims=True)
-        return (matrix / jnp.maximum(1, norm / self.bound)).astype(matrix.dtype)
+        wide = matrix.astype(promote(matrix.dtype, jnp.float32))
+        norm = jnp.linalg.norm(wide, ord=2, axis=(-2, -1), keepdims=True)
+        return (wide / jnp.maximum(1, norm / self.bound)).astype(matrix.dtype)
 
 
 @dataclass(frozen=True, repr=False)

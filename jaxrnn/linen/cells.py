@@ -135,7 +135,7 @@ class SingleStep(Spelled, nn.RNNCellBase):
 
     @property
     def num_feature_axes(self) -> int:
-        return 1
+        return 1 + self.functional.axes
 
 
 class CellModule(SingleStep):

@@ -42,6 +42,7 @@ class CellOptions:
     use_bias: bool | None = None
     input: Form | None = None
     recurrent: Form | None = None
+    multiplicative: bool | None = None
     learn_carry: bool | None = None
     carry_dtype: Any = None
 

@@ -21,6 +21,7 @@ from jaxrnn.engine.masks import valid_steps
 from jaxrnn.flax_common.call import (
     Call,
     SequenceOptions,
+    axes_of,
     check_first,
     check_flags,
     check_kept,
@@ -101,7 +102,7 @@ class SequenceModule(Spelled, nn.Module):
         given = dict(return_carry=return_carry, time_major=time_major, reverse=reverse, keep_order=keep_order)
         flags = resolve_flags(self, **given)
         layer = self.functional
-        features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
+        features = self.cell.num_feature_axes if layer is None else feature_axes(layer, inputs)
         call = open_call(layer, flags, inputs, seq_lengths, options, features, self._input_size())
         state = self._kept_carry() if self.stateful else None
         start = initial_carry
@@ -117,7 +118,7 @@ class SequenceModule(Spelled, nn.Module):
             layer = self._fitted(layer, start)
             params = self._params(call.xs, layer)
             if start is None:
-                start = self._drawn_carry(call.batch, init_key)
+                start = self._drawn_carry(axes_of(call.xs)[1:], init_key)
             rng = noise_key(self, layer, deterministic)
             carry, outputs = run_layer(layer, params, call, start, rng=rng, chunk=self.chunk, backend=self.backend)
             carry = self._own_form(layer, carry, initial_carry)
@@ -160,7 +161,7 @@ class SequenceModule(Spelled, nn.Module):
         if start_step is not None:
             check_time(start_step, "start_step")
         layer, inputs = self.functional, check_numbers(inputs, "inputs")
-        features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
+        features = self.cell.num_feature_axes if layer is None else feature_axes(layer, inputs)
         batch = inputs.shape[: inputs.ndim - features]
         start: Any = self.get_variable(*STATE)
         if start is not None:
@@ -172,9 +173,9 @@ class SequenceModule(Spelled, nn.Module):
         else:
             params, layer = nn.meta.unbox(self._given_params()), self._fitted(layer, start)
             if start is None:
-                start = self._drawn_carry(batch, init_key)
+                start = self._drawn_carry(axes_of(inputs), init_key)
             if start is None:
-                start = self._own_form(layer, layer.initial_carry(batch, params))
+                start = self._own_form(layer, layer.initial_carry(layer.state_axes(axes_of(inputs)), params))
             without = check_deterministic(self, deterministic)
             if rng is None:
                 rng = noise_key(self, layer, without)

@@ -140,7 +140,7 @@ class CellModule(Parameters, nnx.RNNCellBase):
 
     @property
     def num_feature_axes(self) -> int:
-        return 1
+        return 1 + self.cell.axes
 
     _overridden: frozenset[str] = frozenset()
     rngs: Any = None  # what `keep_rngs` keeps

@@ -17,6 +17,7 @@ from jaxrnn.engine.masks import valid_steps
 from jaxrnn.flax_common.call import (
     Call,
     SequenceOptions,
+    axes_of,
     check_first,
     check_flags,
     check_kept,
@@ -172,7 +173,7 @@ class RNN(Parameters):
         if rngs is not None and not isinstance(rngs, Rngs):
             check_key(rngs, "rngs")
         layer = self.functional
-        features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
+        features = self.cell.num_feature_axes if layer is None else feature_axes(layer, inputs)
         call = open_call(layer, flags, inputs, seq_lengths, options, features, self._input_size)
         start = self._start(inputs, call.batch, initial_carry, features)
         if layer is None:
@@ -180,7 +181,7 @@ class RNN(Parameters):
             carry, outputs = self._run_lifted(call, start, rngs)
         else:
             if start is None:
-                start = self._drawn_carry(call.batch, rngs)
+                start = self._drawn_carry(axes_of(call.xs)[1:], rngs)
             rng = self._noise_key(layer, rngs, deterministic)
             xs, params = self._prepared(call.xs)
             call = call._replace(xs=xs)
@@ -230,7 +231,7 @@ class RNN(Parameters):
         if start_step is not None:
             check_time(start_step, "start_step")
         layer, inputs = self.functional, check_numbers(inputs, "inputs")
-        features = self.cell.num_feature_axes if layer is None else feature_axes(inputs)
+        features = self.cell.num_feature_axes if layer is None else feature_axes(layer, inputs)
         batch = inputs.shape[: inputs.ndim - features]
         start = self.state.get_value()
         if start is not None:
@@ -243,9 +244,9 @@ class RNN(Parameters):
         else:
             xs, params = self._prepared(inputs)
             if start is None:
-                start = self._drawn_carry(batch, rngs)
+                start = self._drawn_carry(axes_of(inputs), rngs)
             if start is None:
-                start = self._own_form(layer, layer.initial_carry(batch, params))
+                start = self._own_form(layer, layer.initial_carry(layer.state_axes(axes_of(inputs)), params))
             rng = self._noise_key(layer, rngs, deterministic)
             at = 0 if start_step is None else start_step
             carry, y = step_layer(layer, params, start, xs, rng is None, rng, step=at, per_step=per_step)

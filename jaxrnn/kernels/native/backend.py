@@ -39,6 +39,10 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.manual_axes and mesh.explicit_axes:
         return "knows nothing of explicit axes inside `shard_map` over others"
+    if cell.reads:
+        return "projects inputs before the loop, which these equations read themselves"
+    if cell.axes:
+        return "has no convolutions: a product there is one of positions"
     if jnp.dtype(dtype) not in (jnp.float32, jnp.float64) or dtype != carry_dtype:
         names = f"{jnp.dtype(dtype).name} with a carry of {jnp.dtype(carry_dtype).name}"
         return f"computes in float32 or float64 throughout, not {names}"
