@@ -314,7 +314,6 @@ ONE_IN: dict[str, dict[str, int]] = {
     "tasks/test_translation.py": dict(
         dropout_changes_with_the_key_and_is_absent_without_one=0,
         loss_equals_numpy_on_ragged_pairs=3,
-        the_pairs_of_the_package=0,
         translations_equal_numpy=2,
     ),
     "tasks/test_video_captioning.py": dict(
