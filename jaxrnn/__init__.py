@@ -6,18 +6,23 @@ from typing import Any as _Any
 
 from jaxrnn import forms as forms
 from jaxrnn.base.reports import checkify as checkify
+from jaxrnn.cells import CfCCarry as CfCCarry
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
 from jaxrnn.cells import GRUDCarry as GRUDCarry
 from jaxrnn.cells import JANETCarry as JANETCarry
+from jaxrnn.cells import LMUCarry as LMUCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
 from jaxrnn.cells import SLSTMCarry as SLSTMCarry
 from jaxrnn.cells import block_gru as block_gru
+from jaxrnn.cells import cfc as cfc
 from jaxrnn.cells import elman as elman
+from jaxrnn.cells import esn as esn
 from jaxrnn.cells import gru as gru
 from jaxrnn.cells import gru_d as gru_d
 from jaxrnn.cells import ind_rnn as ind_rnn
 from jaxrnn.cells import janet as janet
+from jaxrnn.cells import lmu as lmu
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
 from jaxrnn.cells import mgu as mgu
@@ -25,14 +30,19 @@ from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
 from jaxrnn.cells import multiplicative_lstm as multiplicative_lstm
 from jaxrnn.cells import para_gru as para_gru
 from jaxrnn.cells import para_lstm as para_lstm
+from jaxrnn.cells import phased_lstm as phased_lstm
 from jaxrnn.cells import slstm as slstm
+from jaxrnn.cells import time_lstm as time_lstm
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
 from jaxrnn.compose import bidirectional as bidirectional
+from jaxrnn.compose import fit_readout as fit_readout
 from jaxrnn.compose import highway as highway
 from jaxrnn.compose import input_dropout as input_dropout
+from jaxrnn.compose import readout_moments as readout_moments
 from jaxrnn.compose import recurrent_dropout as recurrent_dropout
 from jaxrnn.compose import residual as residual
 from jaxrnn.compose import reverse as reverse
+from jaxrnn.compose import solve_readout as solve_readout
 from jaxrnn.compose import stack as stack
 from jaxrnn.compose import weight_drop as weight_drop
 from jaxrnn.compose import zoneout as zoneout
@@ -70,10 +80,12 @@ __version__ = "0.2.0"
 __all__ = [
     "BidirectionalCarry",
     "Cell",
+    "CfCCarry",
     "ElmanCarry",
     "GRUCarry",
     "GRUDCarry",
     "JANETCarry",
+    "LMUCarry",
     "LSTMCarry",
     "Layer",
     "Parameter",
@@ -83,6 +95,7 @@ __all__ = [
     "backends",
     "bidirectional",
     "block_gru",
+    "cfc",
     "checkify",
     "constraints",
     "convolution",
@@ -90,7 +103,9 @@ __all__ = [
     "dense",
     "diagonal",
     "elman",
+    "esn",
     "explain",
+    "fit_readout",
     "forms",
     "gate_cell",
     "gru",
@@ -105,6 +120,7 @@ __all__ = [
     "keras",
     "labels",
     "linen",
+    "lmu",
     "low_rank",
     "lstm",
     "lstm_1997",
@@ -115,6 +131,8 @@ __all__ = [
     "only",
     "para_gru",
     "para_lstm",
+    "phased_lstm",
+    "readout_moments",
     "recurrent_dropout",
     "regularizers",
     "residual",
@@ -124,7 +142,9 @@ __all__ = [
     "scan_truncated",
     "shared",
     "slstm",
+    "solve_readout",
     "stack",
+    "time_lstm",
     "weight_drop",
     "zoneout",
 ]

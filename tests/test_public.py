@@ -41,17 +41,24 @@ def test_all_dir_and_help_agree(name: str) -> None:
 
 FACTORIES = (
     jaxrnn.block_gru,
+    jaxrnn.cfc,
     jaxrnn.elman,
+    jaxrnn.esn,
     jaxrnn.gru,
+    jaxrnn.gru_d,
     jaxrnn.ind_rnn,
     jaxrnn.janet,
+    jaxrnn.lmu,
     jaxrnn.lstm,
     jaxrnn.lstm_1997,
     jaxrnn.mgu,
+    jaxrnn.mogrifier_lstm,
     jaxrnn.multiplicative_lstm,
     jaxrnn.para_gru,
     jaxrnn.para_lstm,
+    jaxrnn.phased_lstm,
     jaxrnn.slstm,
+    jaxrnn.time_lstm,
 )
 
 

@@ -8,17 +8,22 @@ from math import gcd
 from typing import Any
 
 from jaxrnn.cells.block_gru import block_gru
+from jaxrnn.cells.cfc import CfCCarry, cfc
 from jaxrnn.cells.elman import ElmanCarry, elman
+from jaxrnn.cells.esn import esn
 from jaxrnn.cells.gru import GRUCarry, gru
 from jaxrnn.cells.gru_d import GRUDCarry, gru_d
 from jaxrnn.cells.ind_rnn import ind_rnn
 from jaxrnn.cells.janet import JANETCarry, janet
+from jaxrnn.cells.lmu import LMUCarry, lmu
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
 from jaxrnn.cells.mgu import mgu
 from jaxrnn.cells.mogrifier import mogrifier_lstm
 from jaxrnn.cells.multiplicative_lstm import multiplicative_lstm
 from jaxrnn.cells.para import para_gru, para_lstm
+from jaxrnn.cells.phased_lstm import phased_lstm
 from jaxrnn.cells.slstm import SLSTMCarry, slstm
+from jaxrnn.cells.time_lstm import time_lstm
 from jaxrnn.core.cell import Cell
 from jaxrnn.forms.heads import heads
 
@@ -26,6 +31,11 @@ from jaxrnn.forms.heads import heads
 def in_heads(factory: Callable[..., Cell], most: int, size: int, **options: Any) -> Cell:
     """A cell that lives by heads, at any size: in as many as divide it, up to its own number."""
     return factory(size, recurrent=heads(gcd(size, most)), **options)
+
+
+def with_backbone(size: int, **options: Any) -> Cell:
+    """A closed-form network behind a backbone of two layers, a little wider than itself."""
+    return cfc(size, backbone=size + 2, backbone_layers=2, **options)
 
 
 # What `jaxrnn cells` lists and the law suite runs: name -> factory(size).
@@ -53,24 +63,37 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "janet": janet,
     "para_gru": para_gru,
     "para_lstm": para_lstm,
+    "cfc": cfc,
+    "cfc, no gate": partial(cfc, mode="no_gate"),
+    "cfc, pure": partial(cfc, mode="pure"),
+    "cfc, backbone": with_backbone,
+    "phased_lstm": phased_lstm,
+    "time_lstm": time_lstm,
     "gru_d": partial(gru_d, inputs=3),
     "mogrifier_lstm": mogrifier_lstm,
+    "lmu": partial(lmu, order=4, theta=7.0),
+    "esn": partial(esn, leak=0.3),
 }
 
 __all__ = [
     "COLLECTION",
+    "CfCCarry",
     "ElmanCarry",
     "GRUCarry",
     "GRUDCarry",
     "JANETCarry",
+    "LMUCarry",
     "LSTMCarry",
     "SLSTMCarry",
     "block_gru",
+    "cfc",
     "elman",
+    "esn",
     "gru",
     "gru_d",
     "ind_rnn",
     "janet",
+    "lmu",
     "lstm",
     "lstm_1997",
     "mgu",
@@ -78,7 +101,9 @@ __all__ = [
     "multiplicative_lstm",
     "para_gru",
     "para_lstm",
+    "phased_lstm",
     "slstm",
+    "time_lstm",
 ]
 
 
