@@ -18,6 +18,7 @@ from jax import lax
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, Initializer
+from jaxrnn.forms.around import Around
 from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight
 
 
@@ -104,3 +105,10 @@ def heads(count: int) -> Form:
     (4, 2, 4, 2)
     """
     return Heads(check_size(count, "count"))
+
+
+def heads_of(form: Form) -> int:
+    """How many heads a form has: one, where all units see each other."""
+    while isinstance(form, Around):
+        form = form.of
+    return form.count if isinstance(form, Heads) else 1

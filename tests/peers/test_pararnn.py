@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+import jaxrnn
 from tests.oracles.blocks import m2rnn
 from tests.oracles.diagonal import para_gru, para_lstm
-from tests.peers.live import D, H, agree, by_oracle, by_torch, case
+from tests.peers.live import D, H, agree, by_cell, by_oracle, by_torch, case
 
 torch = pytest.importorskip("torch")
 cells = pytest.importorskip("pararnn.cells", exc_type=ImportError)
@@ -40,7 +41,9 @@ def test_para_gru():
 
     cell = cells.ParaGRU(D, H, max_recurrent_norm=None, dtype=torch.float64)
     drawn = case({"kernel": (D, 3, H), "bias": (3, H), "recurrent_kernel": (3, H)}, [(H,)])
-    agree(by_torch(step_of(cell, weights), drawn), by_oracle(para_gru, drawn))
+    theirs = by_torch(step_of(cell, weights), drawn)
+    agree(theirs, by_oracle(para_gru, drawn))
+    agree(theirs, by_cell(jaxrnn.para_gru(H), drawn))
 
 
 def test_para_lstm():
@@ -52,7 +55,9 @@ def test_para_lstm():
     cell = cells.ParaLSTM(D, H, max_recurrent_norm=None, dtype=torch.float64)
     shapes = {"kernel": (D, 3, H), "bias": (3, H), "recurrent_kernel": (3, H), "peepholes": (2, H)}
     drawn = case(shapes, [(H,), (H,)])
-    agree(by_torch(step_of(cell, weights), drawn), by_oracle(para_lstm, drawn))
+    theirs = by_torch(step_of(cell, weights), drawn)
+    agree(theirs, by_oracle(para_lstm, drawn))
+    agree(theirs, by_cell(jaxrnn.para_lstm(H), drawn))
 
 
 def test_m2rnn():

@@ -100,11 +100,18 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         xs = cell.projection_of(params, xs)
     noise = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng)
     per_step = noise | steps.per_step
-    operands = arrays.gather(
-        cell, params, job.dtype, projected, Step(xs, steps.valid, steps.reset, per_step), carry, job.rows
-    )
-    signature = arrays.describe(operands, plan.carries, job.dtype)
-    if reason := why_not(cell, signature):
+
+    def read(per_step: dict[str, Any]) -> tuple[Operands, Signature, str | None]:
+        step = Step(xs, steps.valid, steps.reset, per_step)
+        operands = arrays.gather(cell, params, job.dtype, projected, step, carry, job.rows)
+        signature = arrays.describe(operands, plan.carries, job.dtype)
+        return operands, signature, why_not(cell, signature)
+
+    operands, signature, reason = read(per_step)
+    if reason and (repeated := _by_unit(steps, carry)):
+        wide, known, still = read(per_step | repeated)
+        operands, signature, reason = (operands, signature, reason) if still else (wide, known, None)
+    if reason:
         if plan.backend != "auto":
             fail("backend", f"one that runs {cell.name} on these inputs", Said(f"'native', which declines: {reason}"))
         return scheduled.run(job._replace(carry=carry, steps=steps))
@@ -115,6 +122,15 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     restore_row = lambda a: a.reshape(*batch, *a.shape[1:])  # noqa: E731
     restore_step = lambda a: a.reshape(T, *batch, *a.shape[2:])  # noqa: E731
     return jax.tree.map(restore_row, final), jax.tree.map(restore_step, ys)
+
+
+def _by_unit(steps: Steps, carry: Carry) -> dict[str, Any]:
+    """Per-step numbers of a row, repeated for each of its units: what equations make of all units alike, say a time,
+    has a derivative that sums over them, and there are no sums here."""
+    leaf = jax.tree.leaves(carry)[0]
+    axes, units = leaf.ndim, leaf.shape[-1]  # of time and batch
+    real = {n: a for n, a in steps.per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
+    return {n: jnp.repeat(a[..., None], units, -1) for n, a in real.items() if a.ndim == axes}
 
 
 def schedule(T: int, chunk: int | str | None, rows: int, units: int) -> str:
