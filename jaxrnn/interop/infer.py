@@ -12,7 +12,7 @@ from jaxrnn.core.layer import Layer
 from jaxrnn.interop import arithmetic
 from jaxrnn.interop.express import make_cell, options_of
 from jaxrnn.interop.places import Place
-from jaxrnn.interop.rows import Row
+from jaxrnn.interop.rows.row import Row
 from jaxrnn.interop.source import Entry
 
 Cells = Mapping[Place, Mapping[str, Entry]]  # the entries of each cell, by the names that its row has
@@ -48,7 +48,8 @@ def sizes_by_vote(
     projected = bool(has.get("projection"))
     for array, shape in pairs:
         for axis, n in zip(array.axes.split(), shape, strict=True):
-            units = {"gh": len(row.gates), "kh": len(row.gates) - 1, "h": 1}.get(axis)
+            gates = {f"{letter}h": len(arithmetic.gates_in(row, array, letter)) for letter in "gk"}
+            units = {**gates, "h": 1, "u": 1}.get(axis)
             if units and n and n % units == 0:
                 votes["h"][n // units] += 1
             elif axis in "drp" and n:
@@ -56,12 +57,14 @@ def sizes_by_vote(
     sizes = {letter: counts.most_common(1)[0][0] for letter, counts in votes.items() if counts}
     if cell is not None:
         sizes |= {"h": cell.size, "p": cell.output_size}
+        projected = cell.output_size != cell.size or projected
     if "h" not in sizes or (projected and "p" not in sizes):
         return None
     sizes["r"] = sizes["p"] = sizes["p"] if projected else sizes["h"]
     for array, shape in pairs:
-        if array.axes[0] == "+" and shape[0] > sizes["r"]:
-            sizes.setdefault("d", shape[0] - sizes["r"])
+        axes = array.axes.split()
+        if "+" in axes and shape[axes.index("+")] > sizes["r"]:
+            sizes.setdefault("d", shape[axes.index("+")] - sizes["r"])
     return sizes
 
 

@@ -21,6 +21,7 @@ from jaxrnn.interop.places import Place, cells_of, locate
 from jaxrnn.interop.rows import ROWS, Row
 from jaxrnn.interop.source import Entry, Source, segments
 
+SHARED = tuple(dict.fromkeys(row.library for row in ROWS if row.shared_names))
 MOST_CANDIDATES = 200  # prefixes that an error looks at
 
 
@@ -51,6 +52,11 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         fail("source", "with arrays in it", Said("none"))
     layer = source.layer if layer is None else layer
     rows = [r for r in ROWS if library in (None, r.library) and (layer is None or r.kind in _kinds(layer))]
+    if layer is None:
+        rows = [r for r in rows if not r.shared_names]
+        if not rows:
+            expected = f"given for {library}, whose cells share names and shapes of arrays"
+            fail("layer", expected, Said("None"), "Or pass the module itself.")
     refusals: list[Exception] = []
     matches = []
     for row in rows:
@@ -71,6 +77,8 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         hint = f"{problem.hint} Read as {best.row.library} {best.row.name}.".strip()
         if not best.cells or any(p.got == EXTRA or p.kind is TypeError for p in best.problems):
             hint += _candidates(source, rows)
+        if library is None and layer is None:
+            hint += f" Weights of {' or '.join(SHARED)} are read for a `layer` that is given."
         fail(problem.name, problem.expected, Said(problem.got), hint, kind=problem.kind)
     return best
 
@@ -183,7 +191,8 @@ def _check_entries(
             for name in arithmetic.names(match.row, array).values():
                 shape = arithmetic.shape(match.row, array, size)
                 entry = arrays.pop(name, None)
-                match.problems += _fit(match, place, name, entry, shape, common)
+                expected = str(entry.dtype) if entry is not None and array.option else common  # a number's is its own
+                match.problems += _fit(match, place, name, entry, shape, expected)
         match.problems += [Problem(e.name, "absent for this layer", EXTRA) for e in arrays.values()]
 
 
