@@ -16,30 +16,10 @@ import numpy as np
 from jaxrnn.base.checks import is_traced
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.core.cell import Cell
-from jaxrnn.core.kernels import columns_of, is_elementwise
 from jaxrnn.interop.express import option
+from jaxrnn.interop.parameters import CANONICAL, canonical, gates_of
 from jaxrnn.interop.rows.row import NONE, Array, Row
 from jaxrnn.interop.weight_norm import lengths, scaled
-
-CANONICAL = {
-    "kernel": "dgh",
-    "recurrent_kernel": "rgh",
-    "bias": "gh",
-    "inner": "gh",
-    "recurrent_bias": "h",
-    "peepholes": "kh",
-    "projection": "hp",
-    "velocity_kernel": "rh",
-    "latent_kernel": "rh",
-    "multiplicative_kernel": "rh",
-    "rate": "h",
-    **dict.fromkeys(("alpha", "beta", "zeta", "nu"), "1"),
-    **dict.fromkeys(("tau", "amplitude"), "p"),
-    **{f"{gate}_kernel": "hp" for gate in "fgab"},
-    **{f"{gate}_bias": "p" for gate in "fgab"},
-    **{f"backbone_{k}_kernel": "uh" for k in range(2, 5)},
-    **{f"backbone_{k}_bias": "h" for k in range(2, 5)},
-}
 
 
 def names(row: Row, array: Array) -> dict[str, str]:
@@ -90,25 +70,6 @@ def shape(row: Row, array: Array, sizes: Mapping[str, int]) -> tuple[int, ...]:
 def sizes_of(cell: Cell, inputs: int) -> dict[str, int]:
     """The sizes behind the letters of `Array.axes`."""
     return {"d": inputs, "h": cell.size, "r": cell.output_size, "p": cell.output_size}
-
-
-def canonical(cell: Cell, holds: str) -> str:
-    """The axes of one of our parameters."""
-    parameter = dict(cell.parameters).get(holds)
-    axes = CANONICAL[holds]
-    return axes.replace("r", "") if parameter is not None and is_elementwise(parameter) else axes
-
-
-def gates_of(cell: Cell, inputs: int, holds: str) -> tuple[str, ...]:
-    """The gates of which one of our parameters holds numbers, in its order; none without the parameter."""
-    if holds == "peepholes":
-        return tuple(g for g in cell.gates if g != "g")
-    name = "bias" if holds == "inner" else holds
-    declared = cell.declare(inputs)
-    if name not in declared:
-        return ()
-    columns = columns_of(name, dict(cell.parameters)[name], cell.gates)
-    return tuple(cell.gates[columns.index(k)] for k in range(int(declared[name].shape[-2])))
 
 
 # ---------------------------------------------------------------- theirs to ours

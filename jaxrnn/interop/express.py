@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import jax
@@ -110,6 +111,7 @@ ELSEWHERE: dict[str, Callable[[Cell], Any]] = {  # options that are not among th
 }
 
 
+@cache
 def _own_defaults(kind: str) -> dict[str, Any]:
     """Of the options that a cell's equations keep."""
     parameters = inspect.signature(FACTORIES[kind]).parameters.values()
@@ -155,8 +157,18 @@ def make_cell(kind: str, size: int, options: dict[str, Any]) -> Cell:
     return FACTORIES[kind](size, **options)
 
 
-def check_expressible(cell: Cell, row: Row) -> None:
-    """The library's cell has every option of ours that is not at its default; an error names the one it lacks."""
+def row_for(cell: Cell, rows: Sequence[Row]) -> Row:
+    """The first row whose library's cell has all options of ours; where none has, an error names one that the nearest
+    lacks."""
+    found = [(row, list(objections(cell, row))) for row in rows]
+    row, against = min(found, key=lambda pair: len(pair[1]))
+    if against:
+        fail(*against[0])
+    return row
+
+
+def objections(cell: Cell, row: Row) -> Iterator[tuple[str, str, Said]]:
+    """The options that a library's cell lacks where ours is not at its default: what `fail` takes."""
     options = options_of(cell)
     theirs = f"{row.library} {row.name}"
     defaults = defaults_of(row.kind) | dict(row.fixed)
@@ -165,12 +177,12 @@ def check_expressible(cell: Cell, row: Row) -> None:
     for name, value in options.items():
         if name not in row.can and value != defaults[name]:
             what = f"{_text(value)} in layer {cell.name}({cell.size})"
-            fail(name, f"{_text(defaults[name])} for {theirs}, which has no such option", Said(what))
+            yield name, f"{_text(defaults[name])} for {theirs}, which has no such option", Said(what)
         known = dict(row.values).get(name)
         if known is not None and value not in known:
-            fail(name, f"one of {known} for {theirs}", Said(f"{value!r} in layer {cell.name}({cell.size})"))
+            yield name, f"one of {known} for {theirs}", Said(f"{value!r} in layer {cell.name}({cell.size})")
         if name == "activation" and row.functions and value not in row.functions:
-            fail(name, f"one of {', '.join(map(_text, row.functions))} for {theirs}", Said(_text(value)))
+            yield name, f"one of {', '.join(map(_text, row.functions))} for {theirs}", Said(_text(value))
 
 
 def _text(value: Any) -> str:

@@ -61,11 +61,9 @@ def sizes_by_vote(
     if "h" not in sizes or (projected and "p" not in sizes):
         return None
     sizes["r"] = sizes["p"] = sizes["p"] if projected else sizes["h"]
-    for array, shape in pairs:
-        axes = array.axes.split()
-        if "+" in axes and shape[axes.index("+")] > sizes["r"]:
-            sizes.setdefault("d", shape[axes.index("+")] - sizes["r"])
-    return sizes
+    above = [shape[array.axes.split().index("+")] for array, shape in pairs if "+" in array.axes.split()]
+    inputs = Counter(both - sizes["r"] for both in above if both > sizes["r"])
+    return ({"d": inputs.most_common(1)[0][0]} if inputs else {}) | sizes
 
 
 def build(row: Row, sizes: Mapping[Place, dict[str, int]], has: Mapping[Place, Mapping[str, Any]]) -> Layer:

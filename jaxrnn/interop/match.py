@@ -7,7 +7,7 @@ unknown, or of the wrong shape or dtype; a source with any is refused whole.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from jaxrnn.base.errors import Said, describe, fail
 from jaxrnn.compose import Stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop import arithmetic, infer
-from jaxrnn.interop.express import check_expressible
+from jaxrnn.interop.express import objections
 from jaxrnn.interop.places import Place, cells_of, locate
 from jaxrnn.interop.rows import ROWS, Row
 from jaxrnn.interop.source import Entry, Source, segments
@@ -57,19 +57,11 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         if not rows:
             expected = f"given for {library}, whose cells share names and shapes of arrays"
             fail("layer", expected, Said("None"), "Or pass the module itself.")
-    refusals: list[Exception] = []
-    matches = []
-    for row in rows:
-        if layer is not None:
-            try:
-                _check_all(row, layer)
-            except ValueError as refusal:  # kept: raised below if no other row takes the layer
-                refusals.append(refusal)
-                continue
-        matches.append(read(row, source, layer))
+    against = {row: [] if layer is None else list(_objections(row, layer)) for row in rows}
+    matches = [read(row, source, layer) for row in rows if not against[row]]
     if not matches:
-        if refusals:
-            raise refusals[0]
+        if rows:
+            fail(*min(against.values(), key=len)[0])
         fail("layer", f"of cells that {library} has", Said(", ".join(sorted(_kinds(layer)))))  # type: ignore[arg-type]
     best = min(matches, key=lambda m: len(m.problems))
     if best.problems:
@@ -87,11 +79,13 @@ def _kinds(layer: Layer) -> set[str]:
     return {cell.name for cell in cells_of(layer).values()}
 
 
-def _check_all(row: Row, layer: Layer) -> None:
+def _objections(row: Row, layer: Layer) -> Iterator[tuple[str, str, Said]]:
+    """What keeps a row from holding a layer."""
     for cell in cells_of(layer).values():
         if cell.name != row.kind:
-            fail("layer", f"of one kind of cell for {row.library}", Said(f"{cell.name} beside {row.kind}"))
-        check_expressible(cell, row)
+            yield "layer", f"of one kind of cell for {row.library}", Said(f"{cell.name} beside {row.kind}")
+        else:
+            yield from objections(cell, row)
 
 
 # ---------------------------------------------------------------- one row's reading
@@ -201,7 +195,7 @@ def _fit(match: Match, place: Place, name: str, entry: Entry | None, shape: Any,
     if entry is None:
         there = next(iter(match.cells[place].values())).name
         hint = f"It belongs beside {there!r}."
-        if name.startswith("bias"):
+        if name.startswith("bias") and any(array.when == "use_bias" for array in match.row.arrays):
             hint += " For a cell without biases pass `layer` with use_bias=False."
         return [Problem(_title(match, place, name), f"an array of shape {shape}", "nothing", hint)]
     if entry.shape != shape:
@@ -217,6 +211,9 @@ def _fit(match: Match, place: Place, name: str, entry: Entry | None, shape: Any,
 def _title(match: Match, place: Place, name: str) -> str:
     if match.row.named_by_layer:
         return f"{name}_l{place.layer}{'_reverse' * place.backward}"
+    there = [entry.name for entries in match.cells.values() for entry in entries.values()]
+    if any("." in other for other in there) and not any("/" in other for other in there):
+        name = name.replace("/", ".")
     return f"{name} of layer {place.layer}{', backward' * place.backward}" if len(match.cells) > 1 else name
 
 

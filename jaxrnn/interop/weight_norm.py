@@ -68,7 +68,8 @@ LEAST = 1e-12  # of a column's sum of squares
 def scaled(direction: Any, scale: Any) -> Any:
     """Columns in these directions with these lengths."""
     wide = promote(direction.dtype, np.float32)
-    return (direction.astype(wide) * (scale.astype(wide) / _norms(direction.astype(wide)))).astype(direction.dtype)
+    factors = scale.astype(wide) / _norms(direction.astype(wide))
+    return (direction.astype(wide) * factors[None]).astype(direction.dtype)
 
 
 def lengths(weight: Any) -> Any:
