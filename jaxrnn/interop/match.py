@@ -21,7 +21,9 @@ from jaxrnn.interop.places import Place, cells_of, locate
 from jaxrnn.interop.rows import ROWS, Row
 from jaxrnn.interop.source import Entry, Source, segments
 
-SHARED = tuple(dict.fromkeys(row.library for row in ROWS if row.shared_names))
+SHARED = sorted(
+    {row.library for row in ROWS if row.shared_names} - {row.library for row in ROWS if not row.shared_names}
+)
 MOST_CANDIDATES = 200  # prefixes that an error looks at
 
 
@@ -70,7 +72,7 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         if not best.cells or any(p.got == EXTRA or p.kind is TypeError for p in best.problems):
             hint += _candidates(source, rows)
         if library is None and layer is None:
-            hint += f" Weights of {' or '.join(SHARED)} are read for a `layer` that is given."
+            hint += f" Weights of {', '.join(SHARED)} and most of our own cells are read for a `layer` that is given."
         fail(problem.name, problem.expected, Said(problem.got), hint, kind=problem.kind)
     return best
 

@@ -257,7 +257,9 @@ def test_weights_alone_do_not_tell_the_cell() -> None:
     state = make("MGUCell").state_dict()
     with pytest.raises(ValueError, match=r"`layer` must be given for torchrecurrent, .*, got None"):
         interop.load(state, "torchrecurrent")
-    with pytest.raises(ValueError, match=r"Weights of torchrecurrent or ncps are read for a `layer` that is given"):
+    with pytest.raises(
+        ValueError, match=r"Weights of ncps, torchrecurrent and .* are read for a `layer` that is given"
+    ):
         interop.load(state)
 
 
