@@ -5,7 +5,7 @@ The rows of a library say which attributes of a module are options of ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from jaxrnn.interop.express import make_cell
 from jaxrnn.interop.rows import OTHERS, ROWS
 from jaxrnn.interop.rows.row import Row
 from jaxrnn.interop.source import Source
-from jaxrnn.interop.subclasses import base_of
+from jaxrnn.interop.subclasses import base_of, scripted
 from jaxrnn.interop.torch_weights import entries_of, weights_of
 
 LIBRARIES = ("torchrecurrent", "ncps")
@@ -47,19 +47,24 @@ def kinds(library: str) -> tuple[str, ...]:
 
 def reader_of(module: Any) -> Callable[[Any], Source] | None:
     """What reads a module; None for one of another library."""
-    if base_of(module, "ncps", kinds("ncps"), RUNS, ADVICE):
+    if _named(module, "ncps", kinds("ncps")):
         return _cfc
     library = "torchrecurrent"
     for name, (_, why) in OTHERS[library].items():
-        if base_of(module, library, (name, name.removesuffix("Cell")), (), ""):
+        if _named(module, library, (name, name.removesuffix("Cell")), ()):
             expected = f"a module of {library} that computes what one of jaxrnn's cells does"
             fail("source", expected, Said(f"{type(module).__name__}, {why}"))
-    found = base_of(module, library, kinds(library), RUNS, ADVICE)
+    found = _named(module, library, kinds(library))
     if found is None:
         return None
     if found.endswith("Cell"):
         return partial(_one, row=_row(library, found))
     return partial(_several, row=_row(library, f"{found}Cell"))
+
+
+def _named(module: Any, library: str, names: Collection[str], runs: Collection[str] = RUNS) -> str | None:
+    """The class of a library that a module is of, or was before it was compiled."""
+    return scripted(module, library, names) or base_of(module, library, names, runs, ADVICE)
 
 
 def _row(library: str, name: str) -> Row:
@@ -74,7 +79,7 @@ def _one(module: Any, row: Row) -> Source:
 def _several(module: Any, row: Row) -> Source:
     """A layer of such cells, one above the other."""
     for cell in module.cells:
-        base_of(cell, row.library, (row.name,), RUNS, ADVICE)
+        _named(cell, row.library, (row.name,))  # refuses what runs otherwise
     layers = [_cell(cell, row) for cell in module.cells]
     rate = float(module.dropout)
     layer = layers[0] if len(layers) == 1 else stack(layers, dropout=rate if rate < 1 else 0.0)
@@ -114,7 +119,7 @@ def _setting(module: Any, attribute: str, row: Row) -> Any:
 
 def _function(module: Any, attribute: str) -> Any:
     """The function that a module of torch's is."""
-    name = type(module).__name__
+    name = getattr(module, "original_name", type(module).__name__)  # the former of TorchScript
     if name not in FUNCTIONS:
         fail("source", f"with {attribute} out of {', '.join(FUNCTIONS)}", Said(repr(module)), ADVICE)
     return FUNCTIONS[name]

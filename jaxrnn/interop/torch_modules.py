@@ -16,7 +16,7 @@ from jaxrnn.compose.stack import stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop import modules_of_cells
 from jaxrnn.interop.source import Source, segments
-from jaxrnn.interop.subclasses import base_of, is_a
+from jaxrnn.interop.subclasses import base_of, is_a, scripted
 from jaxrnn.interop.torch_weights import entries_of, weights_of
 
 KINDS: dict[str, Any] = {
@@ -42,7 +42,7 @@ def read(module: Any, prefix: str) -> Source:
         recurrent = [".".join(path) for path, m in inside.items() if path and _is_recurrent(m)]
         hint = f"Pass `prefix`, one of {', '.join(map(repr, recurrent))}." if recurrent else ""
         what = f"{type(module).__name__} at {prefix!r}"
-        fail("source", "an LSTM, GRU or RNN of torch, or a cell of one", Said(what), hint)
+        fail("source", "an LSTM, GRU or RNN of torch, or a cell of torch, torchrecurrent or ncps", Said(what), hint)
     return reader(inside[wanted])._replace(at=wanted)
 
 
@@ -65,11 +65,8 @@ def _reader_of(module: Any) -> Reader | None:
 
 
 def _scripted(module: Any) -> str | None:
-    """What a module of TorchScript was made from: torch's own class, which its qualified name tells."""
-    if not is_a(module, "torch.jit", "ScriptModule"):
-        return None
-    whole = module._c._type().qualified_name()
-    return module.original_name if whole.startswith("__torch__.torch.nn.") and module.original_name in KINDS else None
+    """What a module of TorchScript was made from, if it is torch's own class."""
+    return scripted(module, "torch.nn", KINDS)
 
 
 def _layer(kind: str, module: Any) -> Layer | None:

