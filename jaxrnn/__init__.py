@@ -13,6 +13,7 @@ from jaxrnn.cells import GRUDCarry as GRUDCarry
 from jaxrnn.cells import JANETCarry as JANETCarry
 from jaxrnn.cells import LMUCarry as LMUCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
+from jaxrnn.cells import M2RNNCarry as M2RNNCarry
 from jaxrnn.cells import SLSTMCarry as SLSTMCarry
 from jaxrnn.cells import block_gru as block_gru
 from jaxrnn.cells import cfc as cfc
@@ -25,6 +26,7 @@ from jaxrnn.cells import janet as janet
 from jaxrnn.cells import lmu as lmu
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
+from jaxrnn.cells import m2rnn as m2rnn
 from jaxrnn.cells import mgu as mgu
 from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
 from jaxrnn.cells import multiplicative_lstm as multiplicative_lstm
@@ -88,6 +90,7 @@ __all__ = [
     "LMUCarry",
     "LSTMCarry",
     "Layer",
+    "M2RNNCarry",
     "Parameter",
     "SLSTMCarry",
     "__version__",
@@ -124,6 +127,7 @@ __all__ = [
     "low_rank",
     "lstm",
     "lstm_1997",
+    "m2rnn",
     "mgu",
     "mogrifier_lstm",
     "multiplicative_lstm",

@@ -51,6 +51,7 @@ FACTORIES = (
     jaxrnn.lmu,
     jaxrnn.lstm,
     jaxrnn.lstm_1997,
+    jaxrnn.m2rnn,
     jaxrnn.mgu,
     jaxrnn.mogrifier_lstm,
     jaxrnn.multiplicative_lstm,

@@ -17,6 +17,7 @@ from jaxrnn.cells.ind_rnn import ind_rnn
 from jaxrnn.cells.janet import JANETCarry, janet
 from jaxrnn.cells.lmu import LMUCarry, lmu
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
+from jaxrnn.cells.m2rnn import M2RNNCarry, m2rnn
 from jaxrnn.cells.mgu import mgu
 from jaxrnn.cells.mogrifier import mogrifier_lstm
 from jaxrnn.cells.multiplicative_lstm import multiplicative_lstm
@@ -63,6 +64,8 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "janet": janet,
     "para_gru": para_gru,
     "para_lstm": para_lstm,
+    "m2rnn": partial(in_heads, partial(m2rnn, keys=3), 2),
+    "m2rnn, exponential decay": partial(in_heads, partial(m2rnn, keys=2, decay="exponential"), 2),
     "cfc": cfc,
     "cfc, no gate": partial(cfc, mode="no_gate"),
     "cfc, pure": partial(cfc, mode="pure"),
@@ -84,6 +87,7 @@ __all__ = [
     "JANETCarry",
     "LMUCarry",
     "LSTMCarry",
+    "M2RNNCarry",
     "SLSTMCarry",
     "block_gru",
     "cfc",
@@ -96,6 +100,7 @@ __all__ = [
     "lmu",
     "lstm",
     "lstm_1997",
+    "m2rnn",
     "mgu",
     "mogrifier_lstm",
     "multiplicative_lstm",

@@ -73,8 +73,8 @@ def fit_readout(
         xs: inputs `[T, *B, D]`, as for `jaxrnn.scan`.
         targets: `[T, *B, O]`.
         carry: the carry before the first step; None for the initial one.
-        penalty: of the sum of squared weights, beside the sum of squared errors; zero or more. It is never less than the
-            rounding of Y'Y, its largest eigenvalue times the dtype's epsilon.
+        penalty: of the sum of squared weights, beside the sum of squared errors; zero or more. It is never less than
+            the rounding of Y'Y, its largest eigenvalue times the dtype's epsilon.
         **options: of `jaxrnn.readout_moments`: `washout`, `lengths`, `mask`, `per_step`, `block`, `before`.
 
     Returns:
