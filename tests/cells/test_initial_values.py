@@ -97,7 +97,8 @@ def test_cfc() -> None:
 
 def test_phased_lstm() -> None:
     """Periods are uniform in their logarithm, shifts within periods; a ratio of 0.05."""
-    params = drawn(jaxrnn.phased_lstm(4000, period_min=2.0, period_max=200.0))
+    cell = jaxrnn.phased_lstm(4000, period_min=2.0, period_max=200.0, recurrent=jaxrnn.diagonal)
+    params = drawn(cell)
     period, shift = params["clock"]
     log, turn = np.log(period / 2) / np.log(100), shift / period
     for share in (log, turn):
