@@ -117,7 +117,7 @@ def _m2rnn(
 ) -> tuple[M2RNNCarry, Array]:
     batch = carry.h.shape[:-1]
     values = carry.h.shape[-1] // (keys * count)
-    flat, rows, matrices = (*batch, -1), (*batch, keys, count * values), (*batch, keys, count, values)
+    rows, matrices = (*batch, keys, count * values), (*batch, keys, count, values)
     by_head = lambda a: jnp.swapaxes(a.reshape(*batch, count, keys), -1, -2)[..., None]  # noqa: E731
 
     q = by_head(recur(x.v, kernel="query_kernel"))  # [*B, K, N, 1]
@@ -133,4 +133,4 @@ def _m2rnn(
     h = carry.h.reshape(matrices)
     new = activation(recur(carry.h.reshape(rows)).v.reshape(matrices) + k * v)
     h = f * h + (1 - f) * new
-    return M2RNNCarry(h.reshape(flat)), (q * h).sum(-3).reshape(flat)
+    return M2RNNCarry(h.reshape(carry.h.shape)), (q * h).sum(-3).reshape(*batch, count * values)
