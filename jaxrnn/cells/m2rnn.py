@@ -41,7 +41,7 @@ class M2RNNCarry(NamedTuple):
 
 def identity(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
     """Ones on the diagonal."""
-    return jnp.eye(*shape, dtype=dtype)
+    return jnp.eye(shape[0], shape[1], dtype=dtype)
 
 
 @factory(recurrent=heads(4), recurrent_kernel_init=identity, use_bias=False)
