@@ -14,6 +14,7 @@ from jaxrnn.cells import JANETCarry as JANETCarry
 from jaxrnn.cells import LEMCarry as LEMCarry
 from jaxrnn.cells import LMUCarry as LMUCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
+from jaxrnn.cells import M2RNNCarry as M2RNNCarry
 from jaxrnn.cells import OscillatorCarry as OscillatorCarry
 from jaxrnn.cells import SLSTMCarry as SLSTMCarry
 from jaxrnn.cells import antisymmetric_rnn as antisymmetric_rnn
@@ -39,6 +40,7 @@ from jaxrnn.cells import ligru as ligru
 from jaxrnn.cells import lmu as lmu
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
+from jaxrnn.cells import m2rnn as m2rnn
 from jaxrnn.cells import mgu as mgu
 from jaxrnn.cells import minimal_rnn as minimal_rnn
 from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
@@ -115,6 +117,7 @@ __all__ = [
     "LMUCarry",
     "LSTMCarry",
     "Layer",
+    "M2RNNCarry",
     "OscillatorCarry",
     "Parameter",
     "SLSTMCarry",
@@ -164,6 +167,7 @@ __all__ = [
     "low_rank",
     "lstm",
     "lstm_1997",
+    "m2rnn",
     "mgu",
     "minimal_rnn",
     "mogrifier_lstm",

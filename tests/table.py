@@ -19,8 +19,7 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
-from tests.oracles import diagonal, dynamics, gating, highway, lstms, memories, minimal, searched, timed
-from tests.oracles.blocks import block_gru
+from tests.oracles import blocks, diagonal, dynamics, gating, highway, lstms, memories, minimal, searched, timed
 from tests.oracles.multiplicative import multiplicative_lstm
 from tests.oracles.slstm import slstm
 
@@ -97,6 +96,16 @@ def cfc_with_backbone(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, dt: 
     return timed.cfc(own, carry, x, dt=dt)
 
 
+def m2rnn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle's state is `[N, K, V]`; its heads have an axis of their own."""
+    N, V = p["recurrent_kernel"].shape[0], p["recurrent_kernel"].shape[-1]
+    own = {n: a for n, a in p.items() if n.startswith("forget")}
+    own |= {n: p[n].reshape(len(x), N, -1) for n in ("query_kernel", "key_kernel")}
+    own |= {"value_kernel": p["kernel"].reshape(-1, N, V), "recurrent_kernel": p["recurrent_kernel"][:, :, 0]}
+    (h,), y = blocks.m2rnn(own, (carry[0].reshape(-1, N, V).swapaxes(0, 1),), x)
+    return (h.swapaxes(0, 1).reshape(-1),), y
+
+
 def lmu(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
     """The oracle's encoders are vectors."""
     return memories.lmu({n: a[:, 0] if "encoder" in n else a for n, a in p.items()}, carry, x, theta=7.0)
@@ -134,7 +143,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "fast_grnn": gating.fast_grnn,
     "slstm": slstm,
     "slstm, exponential forget gate": partial(slstm, forget="exp"),
-    "block_gru": block_gru,
+    "block_gru": blocks.block_gru,
     "ind_rnn": diagonal.ind_rnn,
     "multiplicative_lstm": multiplicative_lstm,
     "mgu": minimal.mgu,
@@ -142,6 +151,8 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "janet": minimal.janet,
     "para_gru": diagonal.para_gru,
     "para_lstm": diagonal.para_lstm,
+    "m2rnn": m2rnn,
+    "m2rnn, exponential decay": m2rnn,
     "cfc": timed.cfc,
     "cfc, no gate": partial(timed.cfc, mode="no_gate"),
     "cfc, pure": partial(timed.cfc, mode="pure"),
@@ -173,6 +184,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
 }
 BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, which has H features
 SIZES = {"slstm": 8, "slstm, exponential forget gate": 4, "block_gru": 16}  # so that there are heads, of two units too
+SIZES |= {"m2rnn": 4, "m2rnn, exponential decay": 6}
 
 ROWS: dict[str, Row] = {
     name: Row(f, ORACLES[name], H if name in BARE else D, SIZES.get(name, H)) for name, f in COLLECTION.items()

@@ -63,6 +63,7 @@ FACTORIES = (
     jaxrnn.lmu,
     jaxrnn.lstm,
     jaxrnn.lstm_1997,
+    jaxrnn.m2rnn,
     jaxrnn.mgu,
     jaxrnn.minimal_rnn,
     jaxrnn.mogrifier_lstm,

@@ -27,6 +27,7 @@ from jaxrnn.cells.light_ru import light_ru
 from jaxrnn.cells.ligru import ligru
 from jaxrnn.cells.lmu import LMUCarry, lmu
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
+from jaxrnn.cells.m2rnn import M2RNNCarry, m2rnn
 from jaxrnn.cells.mgu import mgu
 from jaxrnn.cells.minimal_rnn import minimal_rnn
 from jaxrnn.cells.mogrifier import mogrifier_lstm
@@ -91,6 +92,8 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "janet": janet,
     "para_gru": para_gru,
     "para_lstm": para_lstm,
+    "m2rnn": partial(in_heads, partial(m2rnn, keys=3), 2),
+    "m2rnn, exponential decay": partial(in_heads, partial(m2rnn, keys=2, decay="exponential"), 2),
     "cfc": cfc,
     "cfc, no gate": partial(cfc, mode="no_gate"),
     "cfc, pure": partial(cfc, mode="pure"),
@@ -131,6 +134,7 @@ __all__ = [
     "LEMCarry",
     "LMUCarry",
     "LSTMCarry",
+    "M2RNNCarry",
     "OscillatorCarry",
     "SLSTMCarry",
     "antisymmetric_rnn",
@@ -156,6 +160,7 @@ __all__ = [
     "lmu",
     "lstm",
     "lstm_1997",
+    "m2rnn",
     "mgu",
     "minimal_rnn",
     "mogrifier_lstm",

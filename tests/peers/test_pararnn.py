@@ -82,4 +82,15 @@ def test_m2rnn():
         "recurrent_kernel": (1, V, V),
     }
     drawn = case(shapes, [(1, K, V)], y=(V,))
-    agree(by_torch(step, drawn), by_oracle(m2rnn, drawn))
+    theirs = by_torch(step, drawn)
+    agree(theirs, by_oracle(m2rnn, drawn))
+
+    given = drawn.params
+    params = {n: given[n][:, 0] for n in ("query_kernel", "key_kernel")} | {"kernel": given["value_kernel"]}
+    params |= {n: given[n] for n in ("forget_kernel", "forget_bias")}
+    params |= {"recurrent_kernel": given["recurrent_kernel"][:, :, None]}
+    flat = lambda carry: tuple(a.reshape(len(a), -1) for a in carry)  # noqa: E731
+    own = drawn._replace(params=params, carry=flat(drawn.carry), weights=(flat(drawn.weights[0]), drawn.weights[1]))
+    have = by_cell(jaxrnn.m2rnn(V, keys=K, recurrent=jaxrnn.heads(1)), own)
+    names = {"gradient of kernel": "gradient of value_kernel"}
+    agree({n: theirs[names.get(n, n)].reshape(a.shape) for n, a in have.items()}, have)

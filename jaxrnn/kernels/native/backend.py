@@ -108,16 +108,19 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         return operands, signature, why_not(cell, signature)
 
     operands, signature, reason = read(per_step)
-    if reason and (repeated := _by_unit(steps, carry)):
-        wide, known, still = read(per_step | repeated)
-        operands, signature, reason = (operands, signature, reason) if still else (wide, known, None)
+    given, repeated = signature, _by_unit(steps, carry) if reason else {}
+    if repeated:
+        operands, signature, still = read(per_step | repeated)
+        reason = reason if still else None
     if reason:
         if plan.backend != "auto":
             fail("backend", f"one that runs {cell.name} on these inputs", Said(f"'native', which declines: {reason}"))
         return scheduled.run(job._replace(carry=carry, steps=steps))
-    spec = Spec(
-        cell, signature, projected, plan.reverse, _block(plan.chunk, T), _saves(cell, signature, plan.chunk, T, N)
-    )
+    beside = sum(2 * a.shape[-1] for a in repeated.values())
+    if projected and not plan.projected and jnp.issubdtype(steps.x.dtype, jnp.floating):  # by a kernel of another form
+        beside += len(cell.gates) * cell.size
+    saves = _saves(cell, signature, plan.chunk, T, N, row.residuals(cell, given), beside)
+    spec = Spec(cell, signature, projected, plan.reverse, _block(plan.chunk, T), saves)
     final, ys = _call(spec, spread(operands))
     restore_row = lambda a: a.reshape(*batch, *a.shape[1:])  # noqa: E731
     restore_step = lambda a: a.reshape(T, *batch, *a.shape[2:])  # noqa: E731
@@ -145,10 +148,13 @@ def _block(chunk: int | str | None, T: int) -> int | None:
     return chunk if isinstance(chunk, int) and chunk < T else None
 
 
-def _saves(cell: Cell, signature: Signature, chunk: int | str | None, T: int, N: int) -> bool:
+def _saves(
+    cell: Cell, signature: Signature, chunk: int | str | None, T: int, N: int, residuals: int, beside: int
+) -> bool:
     """Whether to keep the results of products: where `chunk` asks for everything, else as the memory law allows.
 
-    The law asks for 0.6 of a plain scan's memory, which is its residuals, outputs and their cotangents.
+    The law asks for 0.6 of a plain scan's memory, which is its residuals, outputs and their cotangents; of a cell with
+    one gate for no more than all of it. `beside` are further numbers of a row and step that this backend holds.
     """
     if chunk is not None:
         return isinstance(chunk, int) and chunk >= T
@@ -156,9 +162,9 @@ def _saves(cell: Cell, signature: Signature, chunk: int | str | None, T: int, N:
     if T * N * results * np.dtype(signature.dtype).itemsize > SAVED_BYTES:
         return False
     shown = arrays.findings(cell, signature).shown
-    kept = results + sum(s[-1] for i, s in enumerate(signature.carry) if i != shown)
-    plain = row.residuals(cell, signature) + 2 * cell.output_size
-    return len(cell.gates) == 1 or kept + BESIDE * cell.output_size <= 0.6 * plain
+    kept = results + sum(s[-1] for i, s in enumerate(signature.carry) if i != shown) + beside
+    plain = residuals + 2 * cell.output_size
+    return kept + BESIDE * cell.output_size <= (1.0 if len(cell.gates) == 1 else 0.6) * plain
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
