@@ -6,8 +6,9 @@ ones too, so a gradient with respect to foreign arrays passes through `to_ours`.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from jaxrnn.base.checks import is_traced
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.core.cell import Cell
 from jaxrnn.interop.express import option
-from jaxrnn.interop.parameters import CANONICAL, canonical, gates_of
+from jaxrnn.interop.parameters import CANONICAL, WINDOWS, Sizes, canonical, gates_of, windows_of
 from jaxrnn.interop.rows.row import NONE, Array, Row
 from jaxrnn.interop.weight_norm import lengths, scaled
 
@@ -55,21 +56,27 @@ def gates_in(row: Row, array: Array, letter: str) -> tuple[str, ...]:
     return gates if letter == "g" else tuple(g for g in gates if g != "g")
 
 
-def all_sizes(row: Row, array: Array, sizes: Mapping[str, int]) -> dict[str, int]:
-    """The sizes behind all letters, from those of d, r, h, p."""
+def all_sizes(row: Row, array: Array, sizes: Sizes) -> dict[str, int]:
+    """How many there are of each letter; the places of a window count together."""
+    counts = {letter: math.prod(size) if letter in WINDOWS else size for letter, size in sizes.items()}
     gates = {letter: len(gates_in(row, array, letter)) for letter in "gk"}
-    return {**sizes, **gates, "u": sizes["h"], "+": sizes["d"] + sizes["r"], "1": 1, "2": 2}
+    return {**counts, **gates, "u": sizes["h"], "+": sizes["d"] + sizes["r"], "1": 1, "2": 2}
 
 
-def shape(row: Row, array: Array, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape of one foreign array, for sizes of d, r, h, p."""
-    full = all_sizes(row, array, sizes)
-    return tuple(math.prod(full[letter] for letter in axis) for axis in array.axes.split())
+def shape(row: Row, array: Array, sizes: Sizes) -> tuple[int, ...]:
+    """The shape of one foreign array, for sizes of d, r, h, p and windows."""
+    return _shape(array.axes.split(), sizes, all_sizes(row, array, sizes))
 
 
-def sizes_of(cell: Cell, inputs: int) -> dict[str, int]:
+def _shape(axes: Iterable[str], sizes: Sizes, counts: Mapping[str, int]) -> tuple[int, ...]:
+    """A window is as many axes as it has."""
+    parts = (sizes[axis] if axis in WINDOWS else (math.prod(counts[letter] for letter in axis),) for axis in axes)
+    return tuple(itertools.chain.from_iterable(parts))
+
+
+def sizes_of(cell: Cell, inputs: int) -> dict[str, Any]:
     """The sizes behind the letters of `Array.axes`."""
-    return {"d": inputs, "h": cell.size, "r": cell.output_size, "p": cell.output_size}
+    return {"d": inputs, "h": cell.size, "r": cell.output_size, "p": cell.output_size} | windows_of(cell)
 
 
 # ---------------------------------------------------------------- theirs to ours
@@ -90,10 +97,12 @@ def to_ours(row: Row, cell: Cell, inputs: int, given: Mapping[str, Any]) -> dict
             continue
         for gate, name in names(row, array).items():
             for holds, piece in _split(array, given[name], sizes):
-                found = _gates_of(row, cell, array, holds, gate, piece, sizes)
+                found = _gates_of(row, array, holds, gate, piece, sizes)
                 _add(parts.setdefault(holds, {}), _known(row, cell, inputs, name, holds, found))
     declared = cell.declare(inputs)
     example = given[next(iter(given))]
+    if "bias" in declared and "bias" not in parts:  # theirs is what is added at run time
+        parts["bias"] = dict.fromkeys(row.gates, np.zeros(cell.size, example.dtype))
     ours = {}
     for name, parameter in declared.items():
         if name == "recurrent_bias" and "inner" in parts:
@@ -103,7 +112,8 @@ def to_ours(row: Row, cell: Cell, inputs: int, given: Mapping[str, Any]) -> dict
         elif "" in parts[name]:
             ours[name] = parts[name][""]
         else:
-            ours[name] = _stack([_ours(row, cell, name, gate, parts) for gate in gates_of(cell, inputs, name)])
+            gates = gates_of(cell, inputs, name)
+            ours[name] = _stack([_ours(row, cell, name, gate, parts) for gate in gates]).reshape(parameter.shape)
     return {name: jnp.asarray(value) for name, value in ours.items()}
 
 
@@ -146,7 +156,7 @@ def _ours(row: Row, cell: Cell, name: str, gate: str, parts: Parts) -> Any:
     return -value if gate in row.negated and name != "peepholes" else value
 
 
-def _split(array: Array, value: Any, sizes: Mapping[str, int]) -> list[tuple[str, Any]]:
+def _split(array: Array, value: Any, sizes: Sizes) -> list[tuple[str, Any]]:
     """The parameters in one foreign array: usually one, two where it holds two."""
     if isinstance(array.holds, str):
         return [(array.holds, value)]
@@ -159,7 +169,8 @@ def _split(array: Array, value: Any, sizes: Mapping[str, int]) -> list[tuple[str
 
 def _piece_axes(array: Array, holds: str) -> list[str]:
     """The axes of one parameter's part of a foreign array."""
-    axes = [CANONICAL[holds][0] if axis == "+" else axis for axis in array.axes.split()]
+    first = next(letter for letter in CANONICAL[holds] if letter not in WINDOWS)
+    axes = [first if axis == "+" else axis for axis in array.axes.split()]
     return axes[1:] if axes[0] == "2" else axes
 
 
@@ -168,9 +179,7 @@ def _letters(array: Array, holds: str) -> str:
     return "".join(c for c in "".join(_piece_axes(array, holds)) if c != "1" or c in CANONICAL[holds])
 
 
-def _gates_of(
-    row: Row, cell: Cell, array: Array, holds: str, gate: str, piece: Any, sizes: Mapping[str, int]
-) -> dict[str, Any]:
+def _gates_of(row: Row, array: Array, holds: str, gate: str, piece: Any, sizes: Sizes) -> dict[str, Any]:
     """One parameter's part of a foreign array, gate by gate, axes in our order."""
     letters = _letters(array, holds)
     full = all_sizes(row, array, sizes)
@@ -199,6 +208,13 @@ def to_theirs(row: Row, cell: Cell, inputs: int, params: Mapping[str, Any], has:
     if "recurrent_bias" in params and not known & {"recurrent_bias", "inner"} and np.any(params["recurrent_bias"]):
         theirs = f"{row.library} {row.name}"
         fail("recurrent_bias", f"zero for {theirs}, which has no bias inside the reset", params["recurrent_bias"])
+    fixed = dict(row.added)
+    if (
+        "bias" in params
+        and "bias" not in known
+        and any(np.any(np.asarray(params["bias"])[i] != fixed.get(gate, 0.0)) for i, gate in enumerate(cell.gates))
+    ):
+        fail("bias", f"{fixed} and else zero for {row.library} {row.name}, which has no bias", params["bias"])
     arrays: dict[str, Any] = {}
     written: set[tuple[str, str]] = set()
     for array in present(row, has):
@@ -228,31 +244,29 @@ def _theirs(
     holds: str,
     gate: str,
     params: Mapping[str, Any],
-    sizes: Mapping[str, int],
+    sizes: Sizes,
     written: set[tuple[str, str]],
 ) -> Any:
     """One parameter's part of a foreign array, in its axes and gates."""
     letters, axes = _letters(array, holds), canonical(cell, holds)
+    full = all_sizes(row, array, sizes)
     along = next((c for c in "gk" if c in letters), "")
     if along or gate:
         wanted = gates_in(row, array, along) if along else (gate,)
-        value = np.stack([_gate(row, cell, inputs, holds, g, params, sizes, written) for g in wanted], axis=-2)
+        lead = [full[c] for c in axes if c not in "gk"]
+        value = np.stack([_gate(row, cell, inputs, holds, g, params, lead, written) for g in wanted], axis=-2)
         written |= {(holds, g) for g in wanted}
-        if gate:
-            value = value.squeeze(-2)
-            axes = axes.replace("g", "").replace("k", "")
     else:
-        value = _whole(cell, holds, params, sizes)
-    turned = value.transpose([axes.index(c) for c in letters])
-    full = all_sizes(row, array, sizes)
-    return turned.reshape([math.prod(full[c] for c in axis) for axis in _piece_axes(array, holds)])
+        value = _whole(cell, holds, params, full)
+    ours = [c for c in axes if c in letters]
+    turned = value.reshape([full[c] for c in ours]).transpose([ours.index(c) for c in letters])
+    return turned.reshape(_shape(_piece_axes(array, holds), sizes, full))
 
 
-def _whole(cell: Cell, holds: str, params: Mapping[str, Any], sizes: Mapping[str, int]) -> Any:
+def _whole(cell: Cell, holds: str, params: Mapping[str, Any], full: Mapping[str, int]) -> Any:
     """A parameter without gates; zeros where the cell has none."""
     if holds in params:
         return np.asarray(params[holds])
-    full = {**sizes, "u": sizes["h"]}
     return np.zeros([full[c] for c in canonical(cell, holds)], params["kernel"].dtype)
 
 
@@ -263,12 +277,11 @@ def _gate(
     holds: str,
     gate: str,
     params: Mapping[str, Any],
-    sizes: Mapping[str, int],
+    lead: list[int],
     written: set[tuple[str, str]],
 ) -> Any:
-    """One gate of one parameter, with sign and constants as the library has them."""
+    """One gate of one parameter, of the shape `lead`, with sign and constants as the library has them."""
     dtype = params["kernel"].dtype
-    lead = [sizes[c] for c in canonical(cell, holds) if c not in "gk"]
     if holds == "inner":
         inside = "recurrent_bias" in params and gate == "n"
         return np.asarray(params["recurrent_bias"]) if inside else np.zeros(lead, dtype)
@@ -276,7 +289,7 @@ def _gate(
         return np.zeros(lead, dtype)  # it adds to what an array before this one has
     ours = gates_of(cell, inputs, holds) if holds in params else ()
     if gate in ours:
-        value = np.asarray(params[holds])[..., ours.index(gate), :]
+        value = np.asarray(params[holds])[..., ours.index(gate), :].reshape(lead)
     else:
         value = np.zeros(lead, dtype)  # no bias, or a gate that is coupled to another and ignored
     if gate in row.negated and holds != "peepholes":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,18 +15,21 @@ from jaxrnn.cells.cfc import scaled_tanh
 from jaxrnn.cells.gru import gru
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT
+from jaxrnn.forms.convolution import Convolution, convolution
 from jaxrnn.forms.dense import dense
+from jaxrnn.forms.form import Form
 from jaxrnn.forms.identity import Identity
 from jaxrnn.interop.rows import OTHERS, ROWS
 from jaxrnn.interop.rows.row import Row
 
 FACTORIES: dict[str, Callable[..., Cell]] = {row.kind: getattr(cells, row.kind) for row in ROWS}
+SHARED: dict[str, Any] = dict(use_bias=True, learn_carry=False, input=dense, recurrent=dense)
 DEFAULTS: dict[str, dict[str, Any]] = {
     "lstm": dict(
-        use_bias=True,
-        learn_carry=False,
+        **SHARED,
         forget_gate=True,
         peepholes=False,
+        spatial=None,
         coupled=False,
         projection=None,
         cell_clip=None,
@@ -36,10 +39,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         gate_activation=jax.nn.sigmoid,
         output_activation=jax.nn.tanh,
     ),
-    "gru": dict(
-        use_bias=True, learn_carry=False, reset_after=True, activation=jax.nn.tanh, gate_activation=jax.nn.sigmoid
-    ),
-    "elman": dict(use_bias=True, learn_carry=False, activation=jax.nn.tanh, leak=1.0, residual=False),
+    "gru": dict(**SHARED, reset_after=True, activation=jax.nn.tanh, gate_activation=jax.nn.sigmoid),
+    "elman": dict(**SHARED, activation=jax.nn.tanh, leak=1.0, residual=False),
 }
 
 
@@ -71,16 +72,19 @@ def defaults_of(kind: str) -> dict[str, Any]:
 def _of_three(cell: Cell) -> dict[str, Any]:
     """The options of an LSTM, a GRU or a simple recurrent network."""
     declared = dict(cell.parameters)
-    for name, side in OPTIONS.items():
-        if declared[name].form is not None:
-            fail(side, "dense, the form that other libraries have", Said(f"{declared[name].form!r} in layer {cell!r}"))
+    forms = {side: declared[name].form or dense for name, side in OPTIONS.items()}
+    for side, form in forms.items():
+        if form != dense and not isinstance(form, Convolution):
+            expected = "dense or a convolution, the forms that other libraries have"
+            fail(side, expected, Said(f"{form!r} in layer {cell!r}"))
     own = dict(cell.update.options)
-    options: dict[str, Any] = {"use_bias": "bias" in declared, "learn_carry": cell.learns_carry}
+    options: dict[str, Any] = {"use_bias": "bias" in declared, "learn_carry": cell.learns_carry} | forms
     if cell.name == "lstm":
         options |= {
             "forget_gate": own["forget"] or own["coupled"],
             "coupled": own["coupled"],
             "peepholes": "peepholes" in declared,
+            "spatial": next(iter(cell.grids), None),
             "projection": cell.projection,
             "cell_clip": own["cell_clip"],
             "layer_norm": "cell_norm" in declared,
@@ -160,17 +164,25 @@ def make_cell(kind: str, size: int, options: dict[str, Any]) -> Cell:
 def row_for(cell: Cell, rows: Sequence[Row]) -> Row:
     """The first row whose library's cell has all options of ours; where none has, an error names one that the nearest
     lacks."""
-    found = [(row, list(objections(cell, row))) for row in rows]
-    row, against = min(found, key=lambda pair: len(pair[1]))
-    if against:
-        fail(*against[0])
+    found = {row: list(objections(cell, row)) for row in rows}
+    row = nearest([cell], found)
+    if found[row]:
+        fail(*found[row][0])
     return row
 
 
-def objections(cell: Cell, row: Row) -> Iterator[tuple[str, str, Said]]:
+def nearest(layer: Sequence[Cell], found: Mapping[Row, Sequence[Any]]) -> Row:
+    """The row with the fewest objections, one of convolutions for such cells."""
+    grids = any(cell.axes for cell in layer)
+    return min(found, key=lambda row: (bool(found[row]), (row.windows is not None) != grids, len(found[row])))
+
+
+def objections(cell: Cell, row: Row) -> Iterator[tuple[str, str, Any]]:
     """The options that a library's cell lacks where ours is not at its default: what `fail` takes."""
     options = options_of(cell)
     theirs = f"{row.library} {row.name}"
+    if row.windows is not None:
+        yield from _of_windows(options["input"], options["recurrent"], row.windows.state, theirs)
     defaults = defaults_of(row.kind) | dict(row.fixed)
     if "output_activation" in options and "activation" in row.can and "output_activation" not in row.can:
         defaults["output_activation"] = options["activation"]  # theirs has one function for both
@@ -183,6 +195,20 @@ def objections(cell: Cell, row: Row) -> Iterator[tuple[str, str, Said]]:
             yield name, f"one of {known} for {theirs}", Said(f"{value!r} in layer {cell.name}({cell.size})")
         if name == "activation" and row.functions and value not in row.functions:
             yield name, f"one of {', '.join(map(_text, row.functions))} for {theirs}", Said(_text(value))
+
+
+def _of_windows(given: Form, state: Form, shared: str, theirs: str) -> Iterator[tuple[str, str, Any]]:
+    """Both products are convolutions, and that of the state has of the input's what the library's has."""
+    for name, form in (("input", given), ("recurrent", state)):
+        if not isinstance(form, Convolution):
+            yield name, f"a convolution for {theirs}", form
+            return
+    window, padding = given.window, given.padding  # type: ignore[attr-defined]
+    plain = convolution(window, padding="same" if shared == "window" else padding)
+    if shared == "padding" and given != plain:
+        yield "input", f"without strides and dilation for {theirs}, {plain!r}", given
+    elif shared and state != plain:
+        yield "recurrent", f"{plain!r} for {theirs} beside an input of {given!r}", state
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ from jaxrnn.base.errors import Said, describe, fail
 from jaxrnn.compose import Stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop import arithmetic, infer
-from jaxrnn.interop.express import objections
+from jaxrnn.interop.express import nearest, objections
 from jaxrnn.interop.places import Place, cells_of, locate
 from jaxrnn.interop.rows import ROWS, Row
 from jaxrnn.interop.source import Entry, Source, segments
@@ -63,7 +63,8 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
     matches = [read(row, source, layer) for row in rows if not against[row]]
     if not matches:
         if rows:
-            fail(*min(against.values(), key=len)[0])
+            cells = [] if layer is None else [*cells_of(layer).values()]
+            fail(*against[nearest(cells, against)][0])
         fail("layer", f"of cells that {library} has", Said(", ".join(sorted(_kinds(layer)))))  # type: ignore[arg-type]
     best = min(matches, key=lambda m: len(m.problems))
     if best.problems:
@@ -81,7 +82,7 @@ def _kinds(layer: Layer) -> set[str]:
     return {cell.name for cell in cells_of(layer).values()}
 
 
-def _objections(row: Row, layer: Layer) -> Iterator[tuple[str, str, Said]]:
+def _objections(row: Row, layer: Layer) -> Iterator[tuple[str, str, Any]]:
     """What keeps a row from holding a layer."""
     for cell in cells_of(layer).values():
         if cell.name != row.kind:
@@ -167,7 +168,7 @@ def _no_cell(match: Match, place: Place) -> Problem:
 
 
 def _check_entries(
-    match: Match, sizes: Mapping[Place, dict[str, int] | None], has: Mapping[Place, Mapping[str, Any]]
+    match: Match, sizes: Mapping[Place, dict[str, Any] | None], has: Mapping[Place, Mapping[str, Any]]
 ) -> None:
     """Every array of every cell is there, with its shape and one floating dtype."""
     cells = cells_of(match.layer)  # type: ignore[arg-type]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.kernels import columns_of, is_elementwise
 
 CANONICAL = {
-    "kernel": "dgh",
-    "recurrent_kernel": "rgh",
+    "kernel": "wdgh",
+    "recurrent_kernel": "vrgh",
     "bias": "gh",
     "inner": "gh",
     "recurrent_bias": "h",
@@ -26,11 +29,22 @@ CANONICAL = {
 }
 
 
+WINDOWS = {"w": "kernel", "v": "recurrent_kernel"}  # letters for several axes, and whose they are
+Sizes = Mapping[str, Any]  # an integer each, a tuple of them for a window
+
+
+def windows_of(cell: Cell) -> dict[str, tuple[int, ...]]:
+    """The windows of a cell's convolutions; without axes where there is none."""
+    declared = dict(cell.parameters)
+    return {letter: getattr(declared[name].form, "window", ()) for letter, name in WINDOWS.items()}
+
+
 def canonical(cell: Cell, holds: str) -> str:
     """The axes of one of our parameters."""
     parameter = dict(cell.parameters).get(holds)
-    axes = CANONICAL[holds]
-    return axes.replace("r", "") if parameter is not None and is_elementwise(parameter) else axes
+    absent = {letter for letter, window in windows_of(cell).items() if not window}
+    absent |= {"r"} if parameter is not None and is_elementwise(parameter) else set()
+    return "".join(letter for letter in CANONICAL[holds] if letter not in absent)
 
 
 def gates_of(cell: Cell, inputs: int, holds: str) -> tuple[str, ...]:

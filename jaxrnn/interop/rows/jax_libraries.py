@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import jax
 
-from jaxrnn.interop.rows.row import ACTIVATIONS, INSIDE, RESET_AFTER, RESET_BEFORE, Array, Row
+from jaxrnn.interop.rows.row import ACTIVATIONS, FORMS, INSIDE, RESET_AFTER, RESET_BEFORE, Array, Row, Windows
 
+FLAX_WINDOWS = (Array("ih/kernel", "kernel", "w d gh"), Array("hh/kernel", "recurrent_kernel", "v r gh"))
 FLAX_LSTM = (
     Array("i{g}/kernel", "kernel", "d h"),
     Array("h{g}/kernel", "recurrent_kernel", "r h"),
@@ -54,6 +55,26 @@ ROWS = (
         ),
         ("residual", *ACTIVATIONS),
         values=INSIDE,
+    ),
+    Row(
+        "flax.linen",
+        "ConvLSTMCell",
+        "lstm",
+        "igfo",
+        (*FLAX_WINDOWS, Array("ih/bias", "bias", "gh"), Array("hh/bias", "inner", "gh")),
+        ("use_bias", *FORMS),
+        added=(("f", 1.0),),
+        windows=Windows("padding"),
+    ),
+    Row(
+        "flax.linen",
+        "ConvLSTMCell(use_bias=False)",
+        "lstm",
+        "igfo",
+        FLAX_WINDOWS,
+        FORMS,
+        added=(("f", 1.0),),
+        windows=Windows("padding"),
     ),
     Row("flax.nnx", "LSTMCell", "lstm", "ifgo", FLAX_LSTM, ACTIVATIONS, spelled=(("if", "if_"),)),
     Row(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from jaxrnn.interop.rows.row import ACTIVATIONS, RESET_AFTER, RESET_BEFORE, Array, Row
+from jaxrnn.interop.rows.row import ACTIVATIONS, FORMS, RESET_AFTER, RESET_BEFORE, Array, Row, Windows
 
 KERAS = (
     Array("kernel", "kernel", "d gh"),
     Array("recurrent_kernel", "recurrent_kernel", "r gh"),
     Array("bias", "bias", "gh", when="use_bias"),
+)
+WINDOWS = (
+    Array("kernel", "kernel", "w d gh"),
+    Array("recurrent_kernel", "recurrent_kernel", "v r gh"),
+    KERAS[2],
 )
 
 ROWS = (
@@ -23,4 +28,13 @@ ROWS = (
     ),
     Row("keras", "GRU(reset_after=False)", "gru", "zrn", KERAS, ("use_bias", *ACTIVATIONS), RESET_BEFORE),
     Row("keras", "SimpleRNN", "elman", "h", KERAS, ("use_bias", *ACTIVATIONS)),
+    Row(
+        "keras",
+        "ConvLSTM",
+        "lstm",
+        "ifgo",
+        WINDOWS,
+        ("use_bias", *FORMS, *ACTIVATIONS),
+        windows=Windows("window", "valid"),
+    ),
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from jaxrnn import cells
 from jaxrnn.interop.parameters import canonical, gates_of
 from jaxrnn.interop.rows import ncps, torchrecurrent, unirep
-from jaxrnn.interop.rows.row import ALL_ACTIVATIONS, RESET_AFTER, RESET_BEFORE, Array, Row
+from jaxrnn.interop.rows.row import ALL_ACTIVATIONS, FORMS, RESET_AFTER, RESET_BEFORE, Array, Row, Windows
 
 OURS = (
     Array("kernel", "kernel", "d g h"),
@@ -59,6 +59,20 @@ def others() -> Iterable[Row]:
 
 ROWS = (
     Row("jaxrnn", "lstm", "lstm", "ifgo", (*OURS, *OURS_LSTM), ("use_bias", "peepholes", "projection", *OURS_CAN)),
+    Row(
+        "jaxrnn",
+        "lstm(input=convolution)",
+        "lstm",
+        "ifgo",
+        (
+            Array("kernel", "kernel", "w d g h"),
+            Array("recurrent_kernel", "recurrent_kernel", "v r g h"),
+            OURS[2],
+            OURS_LSTM[0],
+        ),
+        ("use_bias", "peepholes", *FORMS, *OURS_CAN),
+        windows=Windows(""),
+    ),
     Row("jaxrnn", "gru", "gru", "rzn", (*OURS, INNER), ("use_bias", *ALL_ACTIVATIONS), RESET_AFTER),
     Row("jaxrnn", "gru(reset_after=False)", "gru", "rzn", OURS, ("use_bias", *ALL_ACTIVATIONS), RESET_BEFORE),
     Row("jaxrnn", "elman", "elman", "h", OURS, ("use_bias", "leak", "residual", *ALL_ACTIVATIONS)),

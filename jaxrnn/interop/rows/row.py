@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
 NONE = "-"  # in place of a gate: ours has nothing there, so that theirs is to be zero
 
+FORMS = ("input", "recurrent")
 ACTIVATIONS = ("activation", "gate_activation")  # an LSTM's output has the candidate's
 ALL_ACTIVATIONS = (*ACTIVATIONS, "output_activation")
 TANH_RELU = (jax.nn.tanh, jax.nn.relu)
@@ -41,6 +42,17 @@ class Array:
         return self.holds[1:] if isinstance(self.holds, str) and self.holds.startswith("=") else ""
 
 
+class Windows(NamedTuple):
+    """Of a cell whose products are convolutions.
+
+    state: what the state's convolution has of the input's, its "window" alone or its "padding" too (then the input's
+    neither strides nor dilates); "" where each has its own. padding: the input's, where the library leaves it unsaid.
+    """
+
+    state: str
+    padding: str = "same"
+
+
 @dataclass(frozen=True)
 class Row:
     """One cell class of one library.
@@ -53,6 +65,7 @@ class Row:
     the library knows; empty where it takes any. values: the only values that it knows of an option. shared_names: other
     cells have arrays of these names and shapes, so that it is read for a layer that is given, or that a module tells.
     settings: of the attributes of its modules, the option of ours that one is, or the only value that ours has.
+    windows: of a convolutional cell.
     """
 
     library: str
@@ -70,3 +83,4 @@ class Row:
     values: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     shared_names: bool = False
     settings: tuple[tuple[str, Any], ...] = ()
+    windows: Windows | None = None
