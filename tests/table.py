@@ -19,7 +19,9 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
-from tests.oracles import dynamics, gating, highway, lstms, minimal, searched, timed
+from tests.oracles import blocks, diagonal, dynamics, gating, highway, lstms, memories, minimal, searched, timed
+from tests.oracles.multiplicative import multiplicative_lstm
+from tests.oracles.slstm import slstm
 
 T, B, D, H = 6, 3, 3, 5
 
@@ -31,10 +33,11 @@ class Row:
     factory: Callable[..., Cell]
     equations: Callable[..., Any]
     inputs: int = D
+    size: int = H
 
     @property
     def cell(self) -> Cell:
-        return self.factory(H)
+        return self.factory(self.size)
 
 
 class OwnCarry(NamedTuple):
@@ -76,6 +79,43 @@ def gru_d(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, observed: Any, e
     return timed.gru_d(p | {"mean": np.real(p["mean"])}, carry, x, observed=np.real(observed), elapsed=elapsed)
 
 
+def phased_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, t: Any) -> Any:
+    """The oracle has period and shift apart."""
+    return timed.phased_lstm(p | dict(zip(("period", "shift"), p["clock"], strict=True)), carry, x, t=t)
+
+
+def cfc_with_backbone(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, dt: Any) -> Any:
+    """The oracle has the gates' kernels in one array, and the backbone's as of a network of their own."""
+    own = {
+        "kernel": np.stack([p[f"{g}_kernel"] for g in "fgab"], 1),
+        "bias": np.stack([p[f"{g}_bias"] for g in "fgab"]),
+    }
+    names = {"backbone_kernel": "kernel", "backbone_recurrent_kernel": "recurrent_kernel"}
+    own |= {theirs: p[ours][:, 0] for theirs, ours in names.items()} | {"backbone_bias": p["bias"][0]}
+    own |= {f"backbone_deep_{n}": p[f"backbone_2_{n}"][None] for n in ("kernel", "bias")}
+    return timed.cfc(own, carry, x, dt=dt)
+
+
+def m2rnn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle's state is `[N, K, V]`; its heads have an axis of their own."""
+    N, V = p["recurrent_kernel"].shape[0], p["recurrent_kernel"].shape[-1]
+    own = {n: a for n, a in p.items() if n.startswith("forget")}
+    own |= {n: p[n].reshape(len(x), N, -1) for n in ("query_kernel", "key_kernel")}
+    own |= {"value_kernel": p["kernel"].reshape(-1, N, V), "recurrent_kernel": p["recurrent_kernel"][:, :, 0]}
+    (h,), y = blocks.m2rnn(own, (carry[0].reshape(-1, N, V).swapaxes(0, 1),), x)
+    return (h.swapaxes(0, 1).reshape(-1),), y
+
+
+def lmu(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle's encoders are vectors."""
+    return memories.lmu({n: a[:, 0] if "encoder" in n else a for n, a in p.items()}, carry, x, theta=7.0)
+
+
+def esn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """No parameter has a gradient."""
+    return memories.esn({n: np.real(a) for n, a in p.items()}, carry, x, leak=0.3)
+
+
 IN_1997 = dict(gates="igo", squash_in=oracle.squash_g, squash_out=oracle.squash_h)
 ORACLES: dict[str, Callable[..., Any]] = {
     "elman": oracle.elman,
@@ -101,6 +141,24 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "cornn, implicit": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7, implicit=True),
     "fast_rnn": gating.fast_rnn,
     "fast_grnn": gating.fast_grnn,
+    "slstm": slstm,
+    "slstm, exponential forget gate": partial(slstm, forget="exp"),
+    "block_gru": blocks.block_gru,
+    "ind_rnn": diagonal.ind_rnn,
+    "multiplicative_lstm": multiplicative_lstm,
+    "mgu": minimal.mgu,
+    "mgu, without reset": partial(minimal.mgu, reset=False),
+    "janet": minimal.janet,
+    "para_gru": diagonal.para_gru,
+    "para_lstm": diagonal.para_lstm,
+    "m2rnn": m2rnn,
+    "m2rnn, exponential decay": m2rnn,
+    "cfc": timed.cfc,
+    "cfc, no gate": partial(timed.cfc, mode="no_gate"),
+    "cfc, pure": partial(timed.cfc, mode="pure"),
+    "cfc, backbone": cfc_with_backbone,
+    "phased_lstm": phased_lstm,
+    "time_lstm": timed.time_lstm,
     "gru_d": gru_d,
     "ugrnn": minimal.ugrnn,
     "intersection_rnn": gating.intersection_rnn,
@@ -121,11 +179,15 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "sgrn": minimal.sgrn,
     "star": minimal.star,
     "unicornn": partial(dynamics.unicornn, dt=0.19, alpha=30.65),
+    "lmu": lmu,
+    "esn": esn,
 }
 BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, which has H features
+SIZES = {"slstm": 8, "slstm, exponential forget gate": 4, "block_gru": 16}  # so that there are heads, of two units too
+SIZES |= {"m2rnn": 4, "m2rnn, exponential decay": 6}
 
 ROWS: dict[str, Row] = {
-    name: Row(factory, ORACLES[name], inputs=H if name in BARE else D) for name, factory in COLLECTION.items()
+    name: Row(f, ORACLES[name], H if name in BARE else D, SIZES.get(name, H)) for name, f in COLLECTION.items()
 } | {
     "elman, relu without bias": Row(
         partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)
@@ -144,14 +206,31 @@ def seed_of(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
-def drawn(rng: Any, axes: tuple[int, ...]) -> Any:
-    return rng.standard_normal((*axes, H))
+class PerStep(NamedTuple):
+    """What a per-step input is drawn as: one number for each of `D` inputs, `H` units, or for a row."""
+
+    axes: tuple[int, ...]
+    made: Callable[[Any], Any] = lambda a: a  # of normal numbers
 
 
-PER_STEP: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
-    "observed": lambda rng, axes: (rng.random((*axes, D)) < 0.6).astype(float),
-    "elapsed": lambda rng, axes: rng.random((*axes, D)) + 0.1,
+PER_STEP = {
+    "gain": PerStep((H,)),
+    "observed": PerStep((D,), lambda a: (a > -0.3).astype(float)),
+    "elapsed": PerStep((D,), lambda a: np.abs(a) + 0.1),
+    "dt": PerStep((), lambda a: np.abs(a) + 0.1),
+    "t": PerStep((), lambda a: 3 * a),
 }
+POSITIVE = {"clock": 0.7, "ratio": 0.3}  # parameters that are not to be zero or less: at least this
+
+
+def allowed(name: str, array: Any) -> Any:
+    """A parameter that was drawn, as the cell can take it."""
+    return np.abs(array) + POSITIVE[name] if name in POSITIVE else array
+
+
+def per_step(name: str, draw: Callable[[tuple[int, ...]], Any], axes: tuple[int, ...]) -> Any:
+    """A per-step input of numbers that are drawn for a shape."""
+    return PER_STEP[name].made(draw((*axes, *PER_STEP[name].axes)))
 
 
 @cache
@@ -159,9 +238,8 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
     """Everything that is differentiated, as NumPy float64: params, xs, carry, reset_carry, per_step."""
     rng = np.random.default_rng([seed_of(row), seed])
     cell, inputs = ROWS[row].cell, ROWS[row].inputs
-    params = {
-        name: 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in name) for name, p in cell.declare(inputs).items()
-    }
+    declared = cell.declare(inputs).items()
+    params = {n: allowed(n, 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in n)) for n, p in declared}
     shapes = cell.carry_shapes(batch)
     carry, reset_carry = (cell.carry_type(*(scale * rng.standard_normal(s) for s in shapes)) for scale in (2.0, 0.7))
     return {
@@ -169,7 +247,7 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
         "xs": 1.5 * rng.standard_normal((steps, *batch, inputs)),
         "carry": carry,
         "reset_carry": reset_carry,
-        "per_step": {name: PER_STEP.get(name, drawn)(rng, (steps, *batch)) for name in cell.per_step},
+        "per_step": {n: per_step(n, rng.standard_normal, (steps, *batch)) for n in cell.per_step},
     }
 
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import jaxrnn
-from tests.table import PER_STEP, ROWS, D, H
+from tests.table import ROWS, allowed, per_step
 
 FILE = Path(__file__).with_name("golden.json")
 COMMAND = "python -m tests.laws.golden"
@@ -29,11 +29,12 @@ def wave(*shape: int) -> Any:
 def numbers(row: str) -> dict[str, Any]:
     """What is frozen of a row: a step's outputs, final carries, sums of squares of gradients and initial parameters."""
     cell, inputs = ROWS[row].cell, ROWS[row].inputs
-    params = {name: 0.5 * wave(*p.shape) + ("norm" in name) for name, p in cell.declare(inputs).items()}
-    per_step = {name: wave(STEPS, BATCH, D if name in PER_STEP else H) for name in cell.per_step} or None
+    declared = cell.declare(inputs).items()
+    params = {name: allowed(name, 0.5 * wave(*p.shape) + ("norm" in name)) for name, p in declared}
+    given = {name: per_step(name, lambda shape: wave(*shape), (STEPS, BATCH)) for name in cell.per_step} or None
 
     def run(params: Any) -> Any:
-        return jaxrnn.scan(cell, params, wave(STEPS, BATCH, inputs), lengths=np.array([STEPS, 4]), per_step=per_step)
+        return jaxrnn.scan(cell, params, wave(STEPS, BATCH, inputs), lengths=np.array([STEPS, 4]), per_step=given)
 
     @jax.jit
     def with_gradient(params: Any) -> Any:
