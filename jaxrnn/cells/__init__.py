@@ -72,7 +72,7 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "cfc, backbone": with_backbone,
     "phased_lstm": phased_lstm,
     "time_lstm": time_lstm,
-    "gru_d": partial(gru_d, inputs=3),
+    "gru_d": gru_d,
     "mogrifier_lstm": mogrifier_lstm,
     "lmu": partial(lmu, order=4, theta=7.0),
     "esn": partial(esn, leak=0.3),
