@@ -38,7 +38,7 @@ from jaxrnn.core.closures import still
 from jaxrnn.core.kernels import KERNEL, columns_of, held, inputs_of, is_elementwise, is_multiplied, kernel_of
 from jaxrnn.core.layer import Layer, check_initial, check_params, entry, refuse_own
 from jaxrnn.core.parameter import Parameter
-from jaxrnn.core.step import Rows, Step, check_result, repeat_rows, run_step
+from jaxrnn.core.step import Rows, Step, check_result, repeat_rows, repeat_vectors, run_step
 from jaxrnn.forms.kernel import Kernel, by_columns
 
 
@@ -121,6 +121,10 @@ class Cell(Layer):
     @property
     def axes(self) -> int:
         return max((p.form.axes for _, p in self.parameters if p.form is not None), default=0)
+
+    @property
+    def grids(self) -> frozenset[tuple[Any, ...]]:
+        return frozenset(p.shape[1:-1] for _, p in self.parameters if p.role == "unit" and len(p.shape) > 2)
 
     def state_axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         form = dict(self.parameters)[KERNEL].form
@@ -321,7 +325,7 @@ class Cell(Layer):
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
         vectors = {n: params[n] for n, p in self.parameters if p.role == "unit"}
         vectors |= {n: self._kernel(n, params).arrays[0] for n, p in self.parameters if is_elementwise(p)}
-        units = {n: repeat_rows(a.astype(dtype), batch) for n, a in vectors.items()}
+        units = {n: repeat_vectors(a.astype(dtype), batch) for n, a in vectors.items()}
         fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
         return units | self._masks(fixed, batch, fixed=True)
 

@@ -226,6 +226,9 @@ class Grid:
 WINDOW = jaxrnn.convolution((3, 2))
 GRIDS = {
     "lstm, convolutions": Grid(jaxrnn.lstm(H, input=WINDOW, recurrent=WINDOW, peepholes=True), convolutional.conv_lstm),
+    "lstm, peepholes at each position": Grid(
+        jaxrnn.lstm(H, input=WINDOW, recurrent=WINDOW, peepholes=True, spatial=GRID), convolutional.conv_lstm
+    ),
     "lstm, strides": Grid(
         jaxrnn.lstm(H, input=jaxrnn.convolution((3, 2), strides=(2, 1)), recurrent=WINDOW),
         partial(convolutional.conv_lstm, stride=(2, 1)),

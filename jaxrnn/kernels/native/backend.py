@@ -60,7 +60,8 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     read = cell.update.read if isinstance(cell.update, Lifted) else ()
     theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed, *read)
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
-    return why_not(cell, Signature(carry, theta, given, True, True, False, dtype))
+    # As a call without lengths has it, which need not be looked at again: masks and resets change nothing here.
+    return why_not(cell, Signature(carry, tuple(sorted(theta)), tuple(sorted(given)), False, False, False, dtype))
 
 
 @lru_cache(maxsize=256)

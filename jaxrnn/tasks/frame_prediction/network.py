@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,8 @@ from jaxrnn.tasks.frame_prediction.films import SIZE, TOLD
 from jaxrnn.tasks.shared.dense import dense, dense_init
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Params
+
+DARK = -3.0  # what is told at first, a logit: as dark as the films in the mean
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,17 @@ class FrameNetwork:
         """Reader and teller, alike, each with parameters of its own."""
         m = self.options
         window = jaxrnn.convolution((m.window, m.window))
-        forms = {"input": window, "recurrent": window} if m.cell == "convolution" else {}
+        forms: dict[str, Any] = {"input": window, "recurrent": window} if m.cell == "convolution" else {}
         return jaxrnn.stack([jaxrnn.lstm(m.hidden, peepholes=True, **forms) for _ in range(m.layers)])
 
     def init(self, key: jax.Array) -> Params:
         """Parameters: reader, teller, and kernel and bias of the readout."""
         reader, teller, readout = jax.random.split(key, 3)
+        dark = {"bias": jnp.full(self.features, DARK)}
         return {
             "reader": self.layer.init(reader, inputs=self.features),
             "teller": self.layer.init(teller, inputs=self.features),
-            "readout": dense_init(readout, self.options.hidden, self.features),
+            "readout": dense_init(readout, self.options.hidden, self.features) | dark,
         }
 
     def tell(self, params: Params, frames: jax.Array) -> jax.Array:
