@@ -186,8 +186,11 @@ BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, whic
 SIZES = {"slstm": 8, "slstm, exponential forget gate": 4, "block_gru": 16}  # so that there are heads, of two units too
 SIZES |= {"m2rnn": 4, "m2rnn, exponential decay": 6}
 
+FITTED = {"gru_d": partial(jaxrnn.gru_d, inputs=D)}  # made for some number of inputs
+
 ROWS: dict[str, Row] = {
-    name: Row(f, ORACLES[name], H if name in BARE else D, SIZES.get(name, H)) for name, f in COLLECTION.items()
+    name: Row(FITTED.get(name, f), ORACLES[name], H if name in BARE else D, SIZES.get(name, H))
+    for name, f in COLLECTION.items()
 } | {
     "elman, relu without bias": Row(
         partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)

@@ -100,7 +100,7 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "cfc, backbone": with_backbone,
     "phased_lstm": phased_lstm,
     "time_lstm": time_lstm,
-    "gru_d": partial(gru_d, inputs=3),
+    "gru_d": gru_d,
     "ugrnn": ugrnn,
     "intersection_rnn": intersection_rnn,
     "lem": lem,

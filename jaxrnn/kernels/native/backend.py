@@ -109,7 +109,7 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         return operands, signature, why_not(cell, signature)
 
     operands, signature, reason = read(per_step)
-    given, repeated = signature, _by_unit(steps, carry) if reason else {}
+    given, repeated = signature, by_unit(steps.per_step, carry) if reason else {}
     if repeated:
         operands, signature, still = read(per_step | repeated)
         reason = reason if still else None
@@ -128,12 +128,12 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     return jax.tree.map(restore_row, final), jax.tree.map(restore_step, ys)
 
 
-def _by_unit(steps: Steps, carry: Carry) -> dict[str, Any]:
+def by_unit(per_step: dict[str, Any], carry: Carry) -> dict[str, Any]:
     """Per-step numbers of a row, repeated for each of its units: what equations make of all units alike, say a time,
     has a derivative that sums over them, and there are no sums here."""
     leaf = jax.tree.leaves(carry)[0]
     axes, units = leaf.ndim, leaf.shape[-1]  # of time and batch
-    real = {n: a for n, a in steps.per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
+    real = {n: a for n, a in per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
     return {n: jnp.repeat(a[..., None], units, -1) for n, a in real.items() if a.ndim == axes}
 
 
