@@ -62,13 +62,12 @@ def test_forget_bias_is_an_initial_value_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", COLLECTION)
 def test_every_parameter_dtype(name: str, dtype: Any) -> None:
     """Orthogonal in half precision too (trap 45): the float32 draw, rounded once."""
-    factory, inputs = COLLECTION[name], H if name == "gru_d" else D
+    factory, inputs = COLLECTION[name], H if name in ("gru_d", *BARE) else D
     cell = (
         factory(H, param_dtype=dtype)
         if name != "lstm, projection"
         else jaxrnn.lstm(H, projection=H // 2, param_dtype=dtype)
     )
-    inputs = H if name in BARE else D
     params = cell.init(KEY, inputs)
     assert {a.dtype for a in params.values()} == {jnp.dtype(dtype)}
     wide = jnp.float64 if dtype == jnp.float64 else jnp.float32
