@@ -34,6 +34,7 @@ from jaxrnn.cells import phased_lstm as phased_lstm
 from jaxrnn.cells import slstm as slstm
 from jaxrnn.cells import time_lstm as time_lstm
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
+from jaxrnn.compose import SLSTMLayerCarry as SLSTMLayerCarry
 from jaxrnn.compose import bidirectional as bidirectional
 from jaxrnn.compose import fit_readout as fit_readout
 from jaxrnn.compose import highway as highway
@@ -42,6 +43,8 @@ from jaxrnn.compose import readout_moments as readout_moments
 from jaxrnn.compose import recurrent_dropout as recurrent_dropout
 from jaxrnn.compose import residual as residual
 from jaxrnn.compose import reverse as reverse
+from jaxrnn.compose import slstm_block as slstm_block
+from jaxrnn.compose import slstm_layer as slstm_layer
 from jaxrnn.compose import solve_readout as solve_readout
 from jaxrnn.compose import stack as stack
 from jaxrnn.compose import weight_drop as weight_drop
@@ -90,6 +93,7 @@ __all__ = [
     "Layer",
     "Parameter",
     "SLSTMCarry",
+    "SLSTMLayerCarry",
     "__version__",
     "activations",
     "backends",
@@ -142,6 +146,8 @@ __all__ = [
     "scan_truncated",
     "shared",
     "slstm",
+    "slstm_block",
+    "slstm_layer",
     "solve_readout",
     "stack",
     "time_lstm",

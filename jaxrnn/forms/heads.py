@@ -48,10 +48,10 @@ class Heads(Form):
 
     def product(self, arrays: Arrays, h: Array) -> Array:
         (kernel,) = arrays
-        apart = h.reshape(*h.shape[:-1], self.count, -1)
+        apart = h.reshape(*h.shape[:-1], self.count, h.shape[-1] // self.count)
         result = lax.dot_general(apart, kernel, (((apart.ndim - 1,), (1,)), ((apart.ndim - 2,), (0,))))
         result = jnp.moveaxis(result, 0, -2)  # [*B, G, N, H/N]
-        return result.reshape(*result.shape[:-2], -1)
+        return result.reshape(*result.shape[:-2], result.shape[-2] * result.shape[-1])
 
     def tiles(self, gates: Sequence[int], inputs: int, stored: int, units: int) -> Tiles | None:
         rows, columns = inputs // self.count, units // self.count
