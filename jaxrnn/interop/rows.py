@@ -247,7 +247,7 @@ ROWS = (
     Row("jaxrnn", "elman", "elman", "h", OURS, ("use_bias", "leak", "residual", *ALL_ACTIVATIONS)),
 )
 
-LIBRARIES = tuple(dict.fromkeys(row.library for row in ROWS))
+LIBRARIES = (*dict.fromkeys(row.library for row in ROWS), "xlstm")  # whose table is `jaxrnn.interop.xlstm`
 
 
 def check_library(library: Any, argument: str = "library") -> None:

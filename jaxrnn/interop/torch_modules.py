@@ -15,6 +15,7 @@ from jaxrnn.compose.stack import stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop.source import Source, array_entry, segments
 from jaxrnn.interop.subclasses import base_of, is_a
+from jaxrnn.interop.xlstm_modules import KINDS as XLSTM
 
 KINDS: dict[str, Any] = {
     "LSTM": lambda m: lstm(m.hidden_size, use_bias=m.bias, projection=m.proj_size or None),
@@ -43,7 +44,8 @@ def read(module: Any, prefix: str) -> Source:
 
 
 def _is_recurrent(module: Any) -> bool:
-    return any(is_a(module, "torch.nn", kind) for kind in KINDS) or _scripted(module) is not None
+    theirs = any(is_a(module, "torch.nn", kind) for kind in KINDS) or any(is_a(module, "xlstm", kind) for kind in XLSTM)
+    return theirs or _scripted(module) is not None
 
 
 def _kind_of(module: Any) -> str | None:

@@ -114,7 +114,7 @@ def test_wrong_arguments() -> None:
         SLSTMBlock(H, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="inputs"):
         made("layer")(XS[..., :5])
+    kept = made("layer", stateful=True)
+    kept(XS)
     with pytest.raises(ValueError, match="batch axes"):
-        kept = made("layer", stateful=True)
-        kept(XS)
         kept(XS[:1])
