@@ -38,7 +38,7 @@ from jaxrnn.forms.sources import Sources
 from jaxrnn.functions.initializers import Normal, Uniform, ones
 from jaxrnn.programs.serialized import serialized
 
-SOURCES = (1, 1, 0, 0)  # gates i and f read the convolved input, g and o the input itself
+SOURCES = (2, 2)  # gates i and f read the convolved input, g and o the input itself
 
 
 @serialized
@@ -116,7 +116,7 @@ class SLSTMLayer(Wrapper):
             kernel, bias = _filters(params, xs.dtype)
             reset = reset_steps(sequence, reverse)
             vs, window = convolve(kernel, bias, xs, window, valid, reset, behind, reverse)
-            read = jnp.concatenate([xs, jax.nn.silu(vs)], -1)
+            read = jnp.concatenate([jax.nn.silu(vs), xs], -1)
         start, behind = (None if c is None else c.cell for c in (carry, fresh))
         cell, ys = run(self.layer, Call(inner, sequence._replace(xs=read), start, behind, None), reverse)
         ys = dropped(ys, self.dropout, rng, sequence.t)
@@ -129,7 +129,7 @@ class SLSTMLayer(Wrapper):
         read = x = floats(x).astype(self.cell.compute_dtype(inner, x))
         if self.window:
             v, window = convolve_step(*_filters(params, x.dtype), x, window)
-            read = jnp.concatenate([x, jax.nn.silu(v)], -1)
+            read = jnp.concatenate([jax.nn.silu(v), x], -1)
         cell, y = self.layer.one_step(inner, carry.cell, read, None, step, {})
         return SLSTMLayerCarry(cell, window), self._normed(params, dropped(y, self.dropout, rng, step))
 

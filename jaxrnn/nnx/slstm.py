@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from jaxrnn.base.checks import check_size
 from jaxrnn.compose.slstm_block import slstm_block
 from jaxrnn.compose.slstm_layer import slstm_layer
+from jaxrnn.flax_common.arguments import SLSTMBlockArguments, SLSTMLayerArguments
 from jaxrnn.nnx.layers import SETTINGS
 from jaxrnn.nnx.parameters import Rngs
 from jaxrnn.nnx.rnn import RNN
@@ -55,6 +56,9 @@ class SLSTMLayer(_Composed):
     """
 
     _factory = staticmethod(slstm_layer)  # type: ignore[assignment]
+    if TYPE_CHECKING:
+
+        def __init__(self, features: int, *, rngs: Rngs, **options: Unpack[SLSTMLayerArguments]) -> None: ...
 
 
 class SLSTMBlock(_Composed):
@@ -81,3 +85,6 @@ class SLSTMBlock(_Composed):
     """
 
     _factory = staticmethod(slstm_block)  # type: ignore[assignment]
+    if TYPE_CHECKING:
+
+        def __init__(self, features: int, *, rngs: Rngs, **options: Unpack[SLSTMBlockArguments]) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import jax
@@ -12,7 +13,9 @@ from flax import nnx
 
 import jaxrnn
 import jaxrnn.linen
+from jaxrnn.flax_common import arguments
 from jaxrnn.nnx import RNN, Bidirectional, SLSTMBlock, SLSTMLayer
+from jaxrnn.nnx.layers import SETTINGS
 
 B, T, H = 2, 7, 6
 XS = np.random.default_rng(0).normal(size=(B, T, H))
@@ -105,6 +108,18 @@ def test_linen_has_the_same_numbers_and_names() -> None:
     drawn = jax.tree.map(jnp.shape, rnn.init(jax.random.key(0), XS)["params"])
     assert drawn == jax.tree.map(jnp.shape, module.params)
     close(rnn.apply({"params": module.params}, XS), module(XS, return_carry=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_signatures_show_every_option(kind: str) -> None:
+    module, factory = KINDS[kind]
+    own = {name: p.default for name, p in inspect.signature(factory).parameters.items() if name != "size"}
+    shown = {name: p.default for name, p in inspect.signature(module).parameters.items()}
+    assert own.items() <= shown.items()
+    assert shown.keys() == own.keys() | SETTINGS.keys() | {"features", "rngs"}
+    assert all(name in module.__doc__ for name in own)
+    listed = getattr(arguments, f"{module.__name__}Arguments").__annotations__
+    assert listed.keys() == own.keys() | SETTINGS.keys()
 
 
 def test_wrong_arguments() -> None:
