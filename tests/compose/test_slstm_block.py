@@ -229,6 +229,7 @@ def test_bfloat16_streams_as_the_whole() -> None:
     np.testing.assert_array_equal(jnp.concatenate([first, rest]), ys)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_sizes_of_the_feed_forward_layer() -> None:
     sizes = {4 / 3: 192, 1.3: 192, 1.0: 128, 5: 5, np.int64(7): 7}
     for given, size in sizes.items():
@@ -268,6 +269,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("options", "kind", "text"), WRONG, ids=lambda v: str(v)[:30])
 def test_wrong_options(options: dict[str, Any], kind: type[Exception], text: str) -> None:
     with pytest.raises(kind, match=text):
