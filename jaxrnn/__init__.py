@@ -62,6 +62,7 @@ from jaxrnn.cells import time_lstm as time_lstm
 from jaxrnn.cells import ugrnn as ugrnn
 from jaxrnn.cells import unicornn as unicornn
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
+from jaxrnn.compose import SLSTMLayerCarry as SLSTMLayerCarry
 from jaxrnn.compose import bidirectional as bidirectional
 from jaxrnn.compose import fit_readout as fit_readout
 from jaxrnn.compose import highway as highway
@@ -70,6 +71,8 @@ from jaxrnn.compose import readout_moments as readout_moments
 from jaxrnn.compose import recurrent_dropout as recurrent_dropout
 from jaxrnn.compose import residual as residual
 from jaxrnn.compose import reverse as reverse
+from jaxrnn.compose import slstm_block as slstm_block
+from jaxrnn.compose import slstm_layer as slstm_layer
 from jaxrnn.compose import solve_readout as solve_readout
 from jaxrnn.compose import stack as stack
 from jaxrnn.compose import weight_drop as weight_drop
@@ -121,6 +124,7 @@ __all__ = [
     "OscillatorCarry",
     "Parameter",
     "SLSTMCarry",
+    "SLSTMLayerCarry",
     "__version__",
     "activations",
     "antisymmetric_rnn",
@@ -195,6 +199,8 @@ __all__ = [
     "sgrn",
     "shared",
     "slstm",
+    "slstm_block",
+    "slstm_layer",
     "solve_readout",
     "stack",
     "star",

@@ -41,6 +41,10 @@ ONE_IN: dict[str, dict[str, int]] = {
         bidirectional=3,
         noise_is_the_same_whole_in_pieces_streamed_and_in_blocks=4,
     ),
+    "compose/test_slstm_block.py": dict(
+        gradients_of_all_that_is_given=2,
+        outputs=3,
+    ),
     "decode/test_attention.py": dict(
         attention_equals_numpy_and_padding_reaches_nothing=2,
         scan_equals_numpy_and_steps_and_padding_reaches_nothing=6,

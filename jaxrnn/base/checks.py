@@ -33,6 +33,16 @@ def check_size(value: Any, argument: str, most: int = MOST) -> int:
     return int(value)
 
 
+def check_least(value: Any, argument: str) -> int:
+    """An integer, zero or more, that is not absurd, or an error."""
+    expected = "an integer, zero or more"
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        fail(argument, expected, value, kind=TypeError)
+    if not 0 <= value <= MOST:
+        fail(argument, expected, value)
+    return int(value)
+
+
 def check_number(value: Any, argument: str, expected: str) -> float:
     """A finite number, or an error."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):

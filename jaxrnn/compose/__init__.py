@@ -4,6 +4,8 @@ from jaxrnn.compose.bidirectional import Bidirectional, BidirectionalCarry, bidi
 from jaxrnn.compose.noise import recurrent_dropout, zoneout
 from jaxrnn.compose.readout import Moments, Readout, fit_readout, readout_moments, solve_readout
 from jaxrnn.compose.reverse import Reverse, reverse
+from jaxrnn.compose.slstm_block import SLSTMBlock, slstm_block
+from jaxrnn.compose.slstm_layer import SLSTMLayer, SLSTMLayerCarry, slstm_layer
 from jaxrnn.compose.stack import Stack, stack
 from jaxrnn.compose.weights import weight_drop
 from jaxrnn.compose.wrappers import highway, input_dropout, residual
@@ -14,6 +16,9 @@ __all__ = [
     "Moments",
     "Readout",
     "Reverse",
+    "SLSTMBlock",
+    "SLSTMLayer",
+    "SLSTMLayerCarry",
     "Stack",
     "bidirectional",
     "fit_readout",
@@ -23,6 +28,8 @@ __all__ = [
     "recurrent_dropout",
     "residual",
     "reverse",
+    "slstm_block",
+    "slstm_layer",
     "solve_readout",
     "stack",
     "weight_drop",

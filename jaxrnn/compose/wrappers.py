@@ -84,18 +84,18 @@ class Residual(Wrapper):
     """Made by `residual`."""
 
     def declare(self, inputs: int) -> dict[str, Any]:
-        _same_size(self.layer, inputs)
+        check_same_size(self.layer, inputs)
         return super().declare(inputs)
 
     def after(self, params: Params, xs: Array, ys: Array) -> Array:
-        return ys + _floats(xs).astype(ys.dtype)
+        return ys + floats(xs).astype(ys.dtype)
 
 
 class Highway(Wrapper):
     """Made by `highway`. Parameters `{"layer": ..., "gate_kernel": [D, H], "gate_bias": [H]}`."""
 
     def declare(self, inputs: int) -> dict[str, Any]:
-        _same_size(self.layer, inputs)
+        check_same_size(self.layer, inputs)
         dtype = default_float()
         gate = {
             "gate_kernel": Parameter((inputs, inputs), glorot_uniform, dtype=dtype),
@@ -107,7 +107,7 @@ class Highway(Wrapper):
         return entry(params, "layer")
 
     def after(self, params: Params, xs: Array, ys: Array) -> Array:
-        x = _floats(xs).astype(ys.dtype)
+        x = floats(xs).astype(ys.dtype)
         net = dense.product((params["gate_kernel"].astype(ys.dtype),), x)
         gate = jax.nn.sigmoid(net + repeat_rows(params["gate_bias"].astype(ys.dtype), net.shape[:-1]))
         return gate * ys + (1 - gate) * x
@@ -128,7 +128,7 @@ class InputDropout(Wrapper):
             return xs
         keep = jax.random.bernoulli(jax.random.fold_in(rng, 2**32 - 2), 1 - self.rate, batch)
         keep = jnp.broadcast_to(keep[None], xs.shape) if keep.ndim < xs.ndim else keep
-        return jnp.where(keep, _floats(xs) / (1 - self.rate), jnp.zeros_like(xs))
+        return jnp.where(keep, floats(xs) / (1 - self.rate), jnp.zeros_like(xs))
 
 
 @remembered
@@ -205,12 +205,14 @@ def _layer(layer: Any) -> Layer:
     return layer
 
 
-def _same_size(layer: Layer, inputs: int) -> None:
+def check_same_size(layer: Layer, inputs: int) -> None:
+    """For a connection around a layer."""
     if layer.output_size != inputs:
         fail("inputs", f"{layer.output_size}, the layer's output size, for a connection around it", inputs)
 
 
-def _floats(xs: Array) -> Array:
+def floats(xs: Array) -> Array:
+    """Inputs whose features are numbers."""
     if not is_float(xs.dtype):
         fail(
             "xs",

@@ -71,7 +71,7 @@ def choices(*values: Any) -> Kind:
     """One of some values, of which strings and bools are told apart by their type."""
 
     def check(value: Any, argument: str, expected: str) -> Any:
-        if isinstance(value, str) or value is None:
+        if isinstance(value, str) or value is None or not any(isinstance(v, bool) for v in values):
             return check_choice(value, argument, values)
         return check_flag(value, argument)
 

@@ -59,13 +59,9 @@ class ElmanArguments(CellArguments, total=False):
     residual: bool | str
 
 
-class Layers(TypedDict, total=False):
-    """Of layers of cells, and of the NNX `RNN` around them."""
+class Settings(TypedDict, total=False):
+    """Of the NNX `RNN`, beside the layer."""
 
-    num_layers: int
-    bidirectional: bool
-    merge: Any
-    dropout: float
     time_major: bool
     return_carry: bool
     reverse: bool
@@ -80,6 +76,15 @@ class Layers(TypedDict, total=False):
     broadcast_rngs: Any
 
 
+class Layers(Settings, total=False):
+    """Of layers of cells, and of the NNX `RNN` around them."""
+
+    num_layers: int
+    bidirectional: bool
+    merge: Any
+    dropout: float
+
+
 class LSTMLayersArguments(LSTMArguments, Layers, total=False):
     """Of layers of `jaxrnn.lstm`."""
 
@@ -90,3 +95,24 @@ class GRULayersArguments(GRUArguments, Layers, total=False):
 
 class ElmanLayersArguments(ElmanArguments, Layers, total=False):
     """Of layers of `jaxrnn.elman`."""
+
+
+class SLSTMLayerArguments(Settings, total=False):
+    """Of `jaxrnn.slstm_layer`."""
+
+    heads: int
+    window: int
+    dropout: float
+    forget: str
+    depth: float
+    dtype: Any
+    param_dtype: Any
+    carry_dtype: Any
+
+
+class SLSTMBlockArguments(SLSTMLayerArguments, total=False):
+    """Of `jaxrnn.slstm_block`."""
+
+    feed_forward: int | float | None
+    feed_forward_dropout: float
+    blocks: int

@@ -75,6 +75,27 @@ class Uniform:
 
 
 @dataclass(frozen=True)
+class Normal:
+    """Entries drawn from a normal distribution of mean 0; equal by value, unlike `jax.nn.initializers.normal`.
+
+    >>> Normal(0.1) == Normal(0.1)
+    True
+    """
+
+    deviation: float
+
+    def __post_init__(self) -> None:
+        deviation = check_number(self.deviation, "deviation", "a number, zero or more")
+        if deviation < 0:
+            fail("deviation", "a number, zero or more", self.deviation)
+        object.__setattr__(self, "deviation", deviation)
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        return self.deviation * jax.random.normal(key, shape, dtype)
+
+
+@dataclass(frozen=True)
 class Between:
     """Entries drawn uniformly within [low, high).
 
@@ -245,6 +266,7 @@ __all__ = [
     "Chrono",
     "Constant",
     "GlorotDiagonal",
+    "Normal",
     "PerGate",
     "PowerLaw",
     "Uniform",

@@ -17,7 +17,7 @@ from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.compose import bidirectional, reverse
 from jaxrnn.core.layer import Layer
-from jaxrnn.interop import keras_layers, onnx_graph, torch_modules
+from jaxrnn.interop import keras_layers, onnx_graph, torch_modules, xlstm_modules
 from jaxrnn.interop.express import make_cell, options_of
 from jaxrnn.interop.places import cells_of
 from jaxrnn.interop.source import Entry, Source, entry_of, from_mapping, segments
@@ -27,7 +27,7 @@ from jaxrnn.interop.subclasses import base_of, is_a
 def read(source: Any, prefix: str) -> Source | None:
     """The entries of a live module, and the layer that its settings tell; None for anything else."""
     if is_a(source, "torch.nn", "Module") and not is_a(source, "keras", "Layer"):
-        return torch_modules.read(source, prefix)
+        return xlstm_modules.read(source, prefix) or torch_modules.read(source, prefix)
     if is_a(source, "keras", "Layer"):
         return keras_layers.read(source, prefix)
     if isinstance(source, nnx.Module):

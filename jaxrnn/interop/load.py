@@ -11,7 +11,7 @@ from jaxrnn.base.checks import check_number
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.compose import Stack, stack
 from jaxrnn.core.layer import Layer, check_params
-from jaxrnn.interop import cudnn, files, live
+from jaxrnn.interop import cudnn, files, live, xlstm
 from jaxrnn.interop.converted import Mapped, convert, table_of
 from jaxrnn.interop.match import Match, best_match
 from jaxrnn.interop.places import cells_of
@@ -43,9 +43,9 @@ def load(
     read as the class that it is made from, unless it overrides what runs. Weight norm is folded into the weights.
 
     Args:
-        source: a live module (torch, torchrecurrent, ncps, Keras, flax.nnx, equinox), a mapping of named arrays (a
-            state dict, a parameter tree of Flax or haiku, TensorFlow variables by name), an `onnx.ModelProto`, the flat
-            vector of `jax.experimental.rnn`, or a path: .safetensors, .npz, .pt, .ckpt, .h5, .weights.h5, .keras,
+        source: a live module (torch, torchrecurrent, ncps, xlstm, Keras, flax.nnx, equinox), a mapping of named arrays
+            (a state dict, a parameter tree of Flax or haiku, TensorFlow variables by name), an `onnx.ModelProto`, the
+            flat vector of `jax.experimental.rnn`, or a path: .safetensors, .npz, .pt, .ckpt, .h5, .weights.h5, .keras,
             .onnx, or the folder of an Orbax checkpoint. What is no array matters only below `prefix`.
         library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn"; by default whichever the names and shapes fit.
         layer: the jaxrnn layer that the weights are for. Needed where weights alone leave it open (activations, the
@@ -107,6 +107,11 @@ def _load_one(
         if opened.library is not None and library not in (None, opened.library):
             fail("library", f"left out, or {opened.library!r} for this source", library)
         library = opened.library or library
+        if library == "xlstm" or (library is None and xlstm.is_theirs(opened)):
+            if forget_bias is not None:
+                fail("forget_bias", "left out for xlstm, which adds none", forget_bias)
+            found, params, rows = xlstm.read(opened, layer)
+            return Loaded(found, params), rows
         whole = opened.layer if layer is None else layer
         if isinstance(whole, Stack) and len({cell.name for cell in cells_of(whole).values()}) > 1:
             if forget_bias is not None:

@@ -12,7 +12,7 @@ from jaxrnn.base.files import write_bytes
 from jaxrnn.base.typing import Params
 from jaxrnn.compose import Bidirectional, Reverse, Stack
 from jaxrnn.core.layer import Layer, check_params
-from jaxrnn.interop import cudnn
+from jaxrnn.interop import cudnn, xlstm
 from jaxrnn.interop.files import check_target, path_of, write
 from jaxrnn.interop.onnx_export import content, export
 from jaxrnn.interop.places import Place, cells_of
@@ -40,7 +40,8 @@ def save(
     layer has none, and what the library adds at run time is taken off.
 
     Args:
-        layer: a cell that the library has, alone, stacked, in one direction or both.
+        layer: a cell that the library has, alone, stacked, in one direction or both; for xlstm an `slstm_block` or
+            `slstm_layer`.
         params: its parameters.
         library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn".
         target: a path to write to: .safetensors, .npz, .pt, .weights.h5 (Keras), .onnx. The file appears whole, or what
@@ -50,7 +51,7 @@ def save(
             name that its module would have.
 
     Returns:
-        Without `target`: a state dict for torch, torchrecurrent and ncps (NumPy arrays by name), a tree for Flax and
+        Without `target`: a state dict for torch, torchrecurrent, ncps and xlstm (arrays by name), a tree for Flax and
         haiku, an `onnx.ModelProto`, the flat vector for "cudnn", arrays by name for the rest. With `target` None.
 
     Raises:
@@ -99,6 +100,8 @@ def _check(layer: Any, library: Any, cell: Any, prefix: Any) -> None:
 
 def named_arrays(layer: Layer, params: Params, library: str, cell: str | None, prefix: str | None) -> dict[str, Any]:
     """The library's arrays by flat names."""
+    if library == "xlstm":
+        return xlstm.named_arrays(layer, params, cell, prefix)
     cells = cells_of(layer)
     rows = {place: row_of(one, library, cell, single=len(cells) == 1) for place, one in cells.items()}
     check_params(layer, params)

@@ -14,7 +14,7 @@ from jaxrnn.cells.lstm import lstm
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
 from jaxrnn.core.layer import Layer
-from jaxrnn.interop import modules_of_cells
+from jaxrnn.interop import modules_of_cells, xlstm_modules
 from jaxrnn.interop.source import Source, segments
 from jaxrnn.interop.subclasses import base_of, is_a, scripted
 from jaxrnn.interop.torch_weights import entries_of, weights_of
@@ -47,13 +47,10 @@ def read(module: Any, prefix: str) -> Source:
 
 
 def _is_recurrent(module: Any) -> bool:
-    ours = (
-        ("torch.nn", KINDS),
-        *((library, modules_of_cells.kinds(library)) for library in modules_of_cells.LIBRARIES),
-    )
-    return (
-        any(is_a(module, package, kind) for package, kinds in ours for kind in kinds) or _scripted(module) is not None
-    )
+    others = {library: modules_of_cells.kinds(library) for library in modules_of_cells.LIBRARIES}
+    known = {"torch.nn": KINDS, "xlstm": xlstm_modules.KINDS, **others}
+    named = any(is_a(module, package, kind) for package, kinds in known.items() for kind in kinds)
+    return named or _scripted(module) is not None
 
 
 def _reader_of(module: Any) -> Reader | None:

@@ -11,6 +11,7 @@ from jaxrnn.nnx.bidirectional import Bidirectional
 from jaxrnn.nnx.cells import CellModule, ConvLSTMCell, ElmanCell, GRUCell, LSTMCell, OptimizedLSTMCell, SimpleCell
 from jaxrnn.nnx.layers import GRU, LSTM, Elman
 from jaxrnn.nnx.rnn import RNN, RecurrentState
+from jaxrnn.nnx.slstm import SLSTMBlock, SLSTMLayer
 
 __all__ = [
     "GRU",
@@ -25,6 +26,8 @@ __all__ = [
     "LSTMCell",
     "OptimizedLSTMCell",
     "RecurrentState",
+    "SLSTMBlock",
+    "SLSTMLayer",
     "SimpleCell",
 ]
 

@@ -143,6 +143,7 @@ COMPOSED = {
     "projected": (GRU, dict(run=with_projection, chunk="sqrt")),
     "carries": (LSTM, dict(run=jaxrnn.scan_carries)),
     "truncated": (GRU, dict(run=jaxrnn.scan_truncated, k1=2, k2=3)),
+    "sLSTM block": (jaxrnn.slstm_block(D, heads=1, dropout=0.5, feed_forward=5), dict(rng=KEY)),
     "integers": (jaxrnn.stack([GRU, jaxrnn.bidirectional(LSTM)]), dict(start_step=3)),
 }
 

@@ -32,6 +32,8 @@ SHAPE = jax.ShapeDtypeStruct
 LSTM, GRU = jaxrnn.lstm(H), jaxrnn.gru(H)
 LAYER = jaxrnn.stack([LSTM, jaxrnn.bidirectional(GRU), jaxrnn.residual(jaxrnn.elman(2 * H))])
 
+BLOCK = jaxrnn.slstm_block(D, heads=1, feed_forward=5)
+
 
 def single(tree: Any) -> Any:
     return jax.tree.map(lambda a: np.asarray(a, np.float32), tree)
@@ -81,7 +83,9 @@ def gradient(layer: Any, backend: str, params: Any, xs: Any, lengths: Any) -> An
     return jax.grad(loss, has_aux=True)(params)
 
 
-@pytest.mark.parametrize(("backend", "layer"), [("reference", LSTM), ("scheduled", LSTM), ("auto", LAYER)])
+@pytest.mark.parametrize(
+    ("backend", "layer"), [("reference", LSTM), ("scheduled", LSTM), ("auto", LAYER), ("auto", BLOCK)]
+)
 def test_any_number_of_steps_and_rows(backend: str, layer: jaxrnn.Layer) -> None:
     """One program, outputs and gradients, called with several."""
     params = drawn(layer)

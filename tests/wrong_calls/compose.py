@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import jaxrnn
 from tests.wrong_calls.calls import Call
-from tests.wrong_calls.core import BOTH, GRU, KEY, LSTM, STACK, D, methods, params_of
+from tests.wrong_calls.core import BOTH, COMMON, GRU, KEY, LSTM, STACK, D, methods, params_of
 
+HEADS = dict(size=("heads",))  # which divide it
+OF_SLSTM = COMMON | dict(forget="str")
 CALLS = {
     "stack": Call(jaxrnn.stack, lambda: dict(layers=[GRU, LSTM]), dict(layers="list | tuple")),
     "bidirectional": Call(jaxrnn.bidirectional, lambda: dict(forward=GRU), dict(merge="str | function | None")),
@@ -15,6 +17,8 @@ CALLS = {
     "zoneout": Call(jaxrnn.zoneout, lambda: dict(cell=GRU, h=0.5), more=dict(h="float")),
     "recurrent_dropout": Call(jaxrnn.recurrent_dropout, lambda: dict(cell=GRU, rate=0.5)),
     "input_dropout": Call(jaxrnn.input_dropout, lambda: dict(layer=GRU, rate=0.5)),
+    "slstm_layer": Call(jaxrnn.slstm_layer, lambda: dict(size=8), OF_SLSTM, known_as=HEADS),
+    "slstm_block": Call(jaxrnn.slstm_block, lambda: dict(size=8), OF_SLSTM, known_as=HEADS),
     "weight_drop": Call(
         jaxrnn.weight_drop, lambda: dict(params=params_of(STACK), rng=KEY, rate=0.5), dict(params="dict", rng="key")
     ),

@@ -27,6 +27,7 @@ CALLS = {
     ),
     "initializers.Constant": Call(initializers.Constant, lambda: dict(value=1.0)),
     "initializers.Uniform": Call(initializers.Uniform, lambda: dict(scale=1.0)),
+    "initializers.Normal": Call(initializers.Normal, lambda: dict(deviation=1.0)),
     "initializers.Chrono": Call(initializers.Chrono, lambda: dict(signs=(0, 1, 0), t_max=10.0), dict(signs="tuple")),
     "initializers.PerGate": Call(initializers.PerGate, lambda: dict(inits=(initializers.zeros,)), dict(inits="tuple")),
     "initializers.orthogonal": Call(initializers.orthogonal, lambda: dict(key=KEY, shape=(D, H)), DRAWN),
@@ -53,7 +54,13 @@ for rule in ("L1", "L2", "L1L2", "OrthogonalRegularizer"):
     CALLS[f"regularizers.{rule}.__call__"] = Call(getattr(regularizers, rule)().__call__, lambda: dict(w=W))
 for rule in ("NonNeg", "UnitNorm", "MinMaxNorm", "MaxNorm"):
     CALLS[f"constraints.{rule}.__call__"] = Call(getattr(constraints, rule)().__call__, lambda: dict(w=W))
-for init in (initializers.Constant(1.0), initializers.Uniform(1.0), initializers.Chrono((0, 1, 0), 9.0), PER_GATE):
+for init in (
+    initializers.Constant(1.0),
+    initializers.Normal(1.0),
+    initializers.Uniform(1.0),
+    initializers.Chrono((0, 1, 0), 9.0),
+    PER_GATE,
+):
     CALLS[f"initializers.{type(init).__name__}.__call__"] = Call(
         init.__call__, lambda: dict(key=KEY, shape=(D, 3, H)), DRAWN
     )

@@ -58,6 +58,10 @@ def nnx_calls() -> dict[str, Call]:
             SEQUENCE | dict(rngs="Rngs | None"),
             known_as=dict(carry_init=("rngs",)),  # which it draws from
         )
+    for name in ("SLSTMLayer", "SLSTMBlock"):
+        composed = lambda: dict(features=8, rngs=rngs())  # noqa: E731
+        of_these = SETTINGS | COMMON | dict(forget="str", rngs="Rngs")
+        calls[name] = Call(getattr(N, name), composed, of_these, known_as=dict(features=("heads",)), without=without)
     calls["RNN"] = Call(
         N.RNN, lambda: dict(cell=N.LSTMCell(D, H, rngs=rngs())), SETTINGS | dict(cell="Layer"), without=without
     )

@@ -3,10 +3,10 @@
 An `Array` says what one of their arrays holds, in our parameters' names, and in which axes: d inputs, r recurrent
 inputs, g gates, h units, p projected units, k peepholes, u units that are multiplied, 1 a single number, w and v all
 axes of the window of the input's and of the state's convolution. `gh` is one axis with all units of the first gate
-first. Two names stand for two of our parameters in one array: one above the other
-along the axis `+`, side by side on a new first axis where the axes begin with `2`. `{g}` in a name stands for a gate:
-one array each, without a gate axis. Arrays that hold the same gate of one parameter add up; of those that we write, the
-first has the numbers and the others are zero.
+first. Two names stand for two of our parameters in one array: one above the other along the axis `+`, side by side on a
+new first axis where the axes begin with `2`. `{g}` in a name stands for a gate: one array each, without a gate axis.
+Arrays that hold the same gate of one parameter add up; of those that we write, the first has the numbers and the others
+are zero.
 
 `inner` is a bias on the recurrent product. It adds to our `bias`, except for the candidate of a reset-after GRU, where
 it is our `recurrent_bias`.
@@ -33,7 +33,7 @@ ROWS: tuple[Row, ...] = (
     *own.ROWS,
 )
 
-LIBRARIES = tuple(dict.fromkeys(row.library for row in ROWS))
+LIBRARIES = (*dict.fromkeys(row.library for row in ROWS), "xlstm")  # whose table is `jaxrnn.interop.xlstm_arrays`
 OTHERS = {"torchrecurrent": torchrecurrent.OTHERS}  # classes that are none of ours: our cell, if any, and why
 
 
