@@ -37,7 +37,10 @@ def antisymmetric_rnn(
     """Antisymmetric recurrent network, one gate h.
 
     The equations are at the head of this file. Parameters: `kernel [D, 1, H]`, `recurrent_kernel [H, 1, H]`, the raw U,
-    `bias [1, H]`. The option `recurrent` is the form of U, dense or heads.
+    `bias [1, H]`. Both kernels are drawn from a normal distribution of variance 1 / R. `recurrent` is the form of U,
+    dense or heads.
+
+    rnn-jax subtracts gamma itself in place of gamma h.
 
     Args:
         size: H, the number of units.
@@ -76,7 +79,8 @@ def gated_antisymmetric_rnn(
     """Antisymmetric recurrent network with a gate, gates z, n.
 
     The equations are at the head of this file. Parameters: `kernel [D, 2, H]`, `recurrent_kernel [H, 1, H]`, the raw U
-    of both gates, `bias [2, H]`. The option `recurrent` is the form of U, dense or heads.
+    of both gates, `bias [2, H]`. Both kernels are drawn from a normal distribution of variance 1 / R. `recurrent` is
+    the form of U, dense or heads.
 
     Args:
         size: H, the number of units.

@@ -29,6 +29,8 @@ def cfn(size: int, **common: Unpack[Common]) -> Cell:
     The equations are at the head of this file. Parameters: `kernel [D, 3, H]`, `recurrent_kernel [H, 2, H]` and
     `bias [2, H]` of theta and eta.
 
+    TensorFlow 1 has 1 - eta in place of eta.
+
     Args:
         size: H, the number of units.
         **common: see `jaxrnn.core.factory.Common`.

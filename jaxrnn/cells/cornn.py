@@ -50,6 +50,7 @@ def cornn(
     `velocity_kernel [H, H]` of z, `bias [1, H]`.
 
     The paper finds all three numbers by a search for each task; the defaults are its authors' for sequential MNIST.
+    rnn-jax has no dt at gamma and epsilon.
 
     Args:
         size: H, the number of oscillators.

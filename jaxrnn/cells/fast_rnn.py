@@ -71,9 +71,8 @@ def fast_grnn(size: int, **common: Unpack[Common]) -> Cell:
     """Fast gated recurrent network, gates z, n.
 
     The equations are at the head of this file. Parameters: `kernel [D, 1, H]`, `recurrent_kernel [H, 1, H]`,
-    `bias [2, H]`, `zeta [1]`, which starts at 1, `nu [1]`, at -4. `input` and
-    `recurrent` are the forms of the kernels that the gates share: `jaxrnn.low_rank(r)` makes them products of two thin
-    ones, as the paper does.
+    `bias [2, H]`, `zeta [1]`, which starts at 1, `nu [1]`, at -4. `input` and `recurrent` are the forms of the kernels
+    that the gates share: `jaxrnn.low_rank(r)` makes them products of two thin ones, as the paper does.
 
     torchrecurrent's gate is a tanh by default.
 

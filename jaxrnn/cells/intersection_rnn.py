@@ -61,11 +61,10 @@ def ugrnn(size: int, **common: Unpack[Common]) -> Cell:
 def intersection_rnn(size: int, **common: Unpack[Common]) -> Cell:
     """Intersection recurrent network, gates y, n, d, g and the input itself, x.
 
-    The equations are at the head of this file. Parameters: `kernel [H, 4, H]`,
-    `recurrent_kernel [H, 4, H]`, `bias [4, H]`, of y, n, d, g.
+    The equations are at the head of this file. Parameters: `kernel [H, 4, H]`, `recurrent_kernel [H, 4, H]`,
+    `bias [4, H]`, of y, n, d, g. `input` is the form of these kernels, dense or heads.
 
-    The option `input` is the form of the kernels of y, n, d, g, dense or heads. TensorFlow 1 adds 1 to d and g at run
-    time, which is an initial bias.
+    TensorFlow 1 adds 1 to d and g at run time, which is an initial bias.
 
     Args:
         size: H, the number of units.

@@ -3,6 +3,8 @@ r"""Light recurrent unit.
     f = sigmoid(x_f + h_f)                    how much of the new is taken
     h' = (1 - f) * h + f * tanh(x_n)          the candidate sees the input alone
 
+The equations are torchrecurrent's.
+
 Papers:
     Ye, Zhang, Liu, Li, Chang & Zheng, Light recurrent unit: towards an interpretable recurrent neural network for
     modeling long-range dependency, Electronics 13(16):3204, 2024.

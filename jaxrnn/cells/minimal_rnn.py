@@ -29,6 +29,8 @@ def minimal_rnn(size: int, **common: Unpack[Common]) -> Cell:
     The equations are at the head of this file. Parameters: `kernel [D, 1, H]` of z, `recurrent_kernel [H, 1, H]` of
     u, `latent_kernel [H, H]` of z into u, `bias [2, H]`.
 
+    braintrace's z is linear by default.
+
     Args:
         size: H, the number of units.
         **common: see `jaxrnn.core.factory.Common`.

@@ -40,9 +40,9 @@ PAPER = "Jozefowicz et al. 2015"
 def mut1(size: int, *, project_input: Flag = False, **common: Unpack[Common]) -> Cell:
     """The first of three cells of a search, gates r, z, n.
 
-    The equations are at the head of this file. Parameters: `kernel [H, 2, H]` of r and z,
-    `recurrent_kernel [H, 2, H]` of r and n, `bias [3, H]`; with `project_input` `kernel [D, 3, H]`.
-    The option `input` is the form of these kernels, dense or heads where the input is bare.
+    The equations are at the head of this file. Parameters: `kernel [H, 2, H]` of r and z, `recurrent_kernel [H, 2, H]`
+    of r and n, `bias [3, H]`; with `project_input` `kernel [D, 3, H]`. `input` is the form of the kernel, dense or
+    heads where the input is bare.
 
     Args:
         size: H, the number of units.
@@ -77,9 +77,9 @@ def mut1(size: int, *, project_input: Flag = False, **common: Unpack[Common]) ->
 def mut2(size: int, *, project_input: Flag = False, **common: Unpack[Common]) -> Cell:
     """The second of three cells of a search, gates z, n, r.
 
-    The equations are at the head of this file. Parameters: `kernel [H, 2, H]` of z and n,
-    `recurrent_kernel [H, 3, H]`, `bias [3, H]`; with `project_input` `kernel [D, 3, H]`.
-    The option `input` is the form of these kernels, dense or heads where the input is bare.
+    The equations are at the head of this file. Parameters: `kernel [H, 2, H]` of z and n, `recurrent_kernel [H, 3, H]`,
+    `bias [3, H]`; with `project_input` `kernel [D, 3, H]`. `input` is the form of the kernel, dense or heads where the
+    input is bare.
 
     Args:
         size: H, the number of units.
@@ -112,8 +112,8 @@ def mut2(size: int, *, project_input: Flag = False, **common: Unpack[Common]) ->
 def mut3(size: int, **common: Unpack[Common]) -> Cell:
     """The third of three cells of a search, gates r, z, n.
 
-    The equations are at the head of this file. Parameters: `kernel [D, 3, H]`,
-    `recurrent_kernel [H, 3, H]`, `bias [3, H]`.
+    The equations are at the head of this file. Parameters: `kernel [D, 3, H]`, `recurrent_kernel [H, 3, H]`,
+    `bias [3, H]`.
 
     Args:
         size: H, the number of units.

@@ -9,8 +9,8 @@ r"""The cell that a search by reinforcement found.
     h' = tanh(c' * tanh(right + shift))
 
 Papers:
-    Zoph & Le, Neural architecture search with reinforcement learning, ICLR 2017 (arXiv:1611.01578), in the
-    reading of the authors' NASCell in TensorFlow.
+    Zoph & Le, Neural architecture search with reinforcement learning, ICLR 2017 (arXiv:1611.01578), in the reading of
+    the authors' NASCell in TensorFlow.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from jaxrnn.core.factory import Common, build, factory
 def nas(size: int, **common: Unpack[Common]) -> Cell:
     """The cell that a search by reinforcement found, gates a0 to a7.
 
-    The equations are at the head of this file. Parameters: `kernel [D, 8, H]`,
-    `recurrent_kernel [H, 8, H]`, `bias [8, H]`.
+    The equations are at the head of this file. Parameters: `kernel [D, 8, H]`, `recurrent_kernel [H, 8, H]`,
+    `bias [8, H]`.
 
-    torchrecurrent's branch 3 adds x and h.
+    Branch 3 multiplies x and h; torchrecurrent's adds them.
 
     Args:
         size: H, the number of units.

@@ -10,8 +10,7 @@ r"""Recurrent highway network.
 with s_n, s_t, s_c products of s with that micro-step's kernel.
 
 Papers:
-    Zilly, Srivastava, Koutnik & Schmidhuber, Recurrent highway networks, ICML 2017 (arXiv:1607.03474), equations 6 to
-    9.
+    Zilly, Srivastava, Koutnik & Schmidhuber, Recurrent highway networks, ICML 2017 (arXiv:1607.03474), eq. (6) to (9).
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@ r"""Simple gated recurrent network.
     f = sigmoid(x + h @ recurrent_kernel)
     h' = tanh((1 - f) * x + f * h)            one projection of the input, for the gate and for the candidate
 
+The equations are torchrecurrent's.
+
 Papers:
     Zu & Wei, A simple gated recurrent network for detection of power quality disturbances, IET Generation, Transmission
     & Distribution 15(4), 2021 (doi:10.1049/gtd2.12056).

@@ -1,4 +1,7 @@
-"""The memory law: at most 0.6 of plain autodiff's temporaries for every gated cell, and never more than it."""
+"""The memory law: at most 0.6 of plain autodiff's temporaries for every gated cell, and never more than it.
+
+Equations that read the inputs themselves have no projections that could be made again: for these the latter holds.
+"""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     batch = jax.tree.leaves(carry)[0].shape[:-1]
     T, N = steps.t.shape[0], int(np.prod(batch, dtype=int))
     xs = clean(steps.valid, steps.x)
-    projected = plan.projected or not (jnp.issubdtype(xs.dtype, jnp.floating) and cell.reads_densely)
+    projected = plan.projected or not (jnp.issubdtype(xs.dtype, jnp.floating) and arrays.is_dense(cell, params))
     if projected and not plan.projected:
         xs = cell.projection_of(params, xs)
     noise = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng)
