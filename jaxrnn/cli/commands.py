@@ -72,7 +72,7 @@ def bench(arguments: argparse.Namespace) -> int:
 
 def convert(arguments: argparse.Namespace) -> int:
     """`jaxrnn convert`."""
-    from jaxrnn.cli.cells import cell_of
+    from jaxrnn.cli.typed_cells import cell_of
     from jaxrnn.compose.stack import stack
     from jaxrnn.interop import convert
 

@@ -132,7 +132,7 @@ def _add(known: dict[str, Any], found: Mapping[str, Any]) -> None:
 
 
 def _known(row: Row, cell: Cell, inputs: int, name: str, holds: str, found: dict[str, Any]) -> dict[str, Any]:
-    """The gates without those on which our cell has no bias; there theirs is to be zero."""
+    """The gates without those on which our cell has no bias; there theirs is to be zero, where its numbers are seen."""
     if holds not in ("bias", "inner"):
         return found
     gates = gates_of(cell, inputs, holds)

@@ -61,7 +61,8 @@ def load(
 
     Raises:
         ValueError: an entry is missing, unknown or of the wrong shape, a file is damaged, or the source has an option
-            that jaxrnn lacks. TypeError: an entry is of the wrong type. FileNotFoundError: there is no such file.
+            that jaxrnn lacks, or a bias, not zero, that our cell lacks (traced, it is taken for zero). TypeError: an
+            entry is of the wrong type. FileNotFoundError: there is no such file.
 
     >>> import numpy as np, jaxrnn
     >>> weights = {"weight_ih_l0": np.ones((20, 3)), "weight_hh_l0": np.ones((20, 5))}

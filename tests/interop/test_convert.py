@@ -11,7 +11,7 @@ import pytest
 import jaxrnn
 from jaxrnn import interop
 from jaxrnn.cli import main
-from jaxrnn.cli.cells import cell_of
+from jaxrnn.cli.typed_cells import cell_of
 
 WEIGHTS = {
     "encoder.rnn.weight_ih_l0": np.ones((12, 3), np.float32),

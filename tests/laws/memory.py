@@ -56,7 +56,7 @@ def measure(name: str) -> dict[str, Any]:
     cell = COLLECTION[name](H)
     runs = {r: run for r, run in RUNS.items() if r == "plain" or not declines(cell, r)}
     sizes = {r: temporaries(runs[r], cell) if r in runs else None for r in RUNS}
-    return sizes | {"gated": len(cell.gates) > 1 and not cell.reads}
+    return sizes | {"gated": len(cell.gates) > 1}
 
 
 def declines(cell: Any, backend: str) -> str | None:
