@@ -80,29 +80,54 @@ FACTORIES = (
     jaxrnn.antisymmetric_rnn,
     jaxrnn.atr,
     jaxrnn.brc,
+    jaxrnn.cfc,
     jaxrnn.cfn,
     jaxrnn.cornn,
+    jaxrnn.esn,
     jaxrnn.fast_grnn,
     jaxrnn.fast_rnn,
     jaxrnn.gated_antisymmetric_rnn,
+    jaxrnn.gru_d,
+    jaxrnn.ind_rnn,
     jaxrnn.intersection_rnn,
+    jaxrnn.janet,
     jaxrnn.lem,
     jaxrnn.light_ru,
     jaxrnn.ligru,
+    jaxrnn.lmu,
+    jaxrnn.mgu,
     jaxrnn.minimal_rnn,
+    jaxrnn.mogrifier_lstm,
+    jaxrnn.multiplicative_lstm,
     jaxrnn.mut1,
     jaxrnn.mut2,
     jaxrnn.mut3,
     jaxrnn.nas,
     jaxrnn.nbrc,
+    jaxrnn.para_gru,
+    jaxrnn.para_lstm,
+    jaxrnn.phased_lstm,
     jaxrnn.ran,
     jaxrnn.rhn,
     jaxrnn.sgrn,
     jaxrnn.star,
+    jaxrnn.time_lstm,
     jaxrnn.ugrnn,
     jaxrnn.unicornn,
 )
+SIZES = "int | tuple | list"
+FORMS = {
+    "heads": Call(jaxrnn.heads, lambda: dict(count=2)),
+    "low_rank": Call(jaxrnn.low_rank, lambda: dict(rank=2)),
+    "convolution": Call(
+        jaxrnn.convolution, lambda: dict(window=(3, 3)), dict(window=SIZES, strides=SIZES, dilation=SIZES, padding="str | tuple | list")
+    ),
+}
 CELLS = {f.__name__: Call(f, lambda: dict(size=H), COMMON) for f in FACTORIES} | {
+    **{
+        f.__name__: Call(f, lambda: dict(size=16), COMMON, known_as=dict(size=("recurrent", "size")))
+        for f in (jaxrnn.slstm, jaxrnn.block_gru, jaxrnn.m2rnn)  # H is a multiple of the heads
+    },
     "elman": Call(jaxrnn.elman, lambda: dict(size=H), COMMON),
     "lstm": Call(jaxrnn.lstm, lambda: dict(size=H), COMMON),
     "lstm, learned carry": Call(jaxrnn.lstm, lambda: dict(size=H, learn_carry=True), COMMON),
@@ -141,4 +166,4 @@ ENGINE = {
 CELL = methods(GRU, "Cell")
 CELL["Cell.project"] = Call(GRU.project, lambda: dict(params=params_of(GRU), xs=XS), dict(params="dict", xs="array"))
 
-CALLS = CELLS | ENGINE | CELL
+CALLS = CELLS | FORMS | ENGINE | CELL
