@@ -6,16 +6,36 @@ from typing import Any as _Any
 
 from jaxrnn import forms as forms
 from jaxrnn.base.reports import checkify as checkify
+from jaxrnn.cells import ControlGateCarry as ControlGateCarry
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
 from jaxrnn.cells import GRUDCarry as GRUDCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
+from jaxrnn.cells import MassCarry as MassCarry
+from jaxrnn.cells import SCRNCarry as SCRNCarry
+from jaxrnn.cells import TauGRUCarry as TauGRUCarry
+from jaxrnn.cells import TGRUCarry as TGRUCarry
+from jaxrnn.cells import TLSTMCarry as TLSTMCarry
+from jaxrnn.cells import clockwork_rnn as clockwork_rnn
+from jaxrnn.cells import control_gate_lstm as control_gate_lstm
 from jaxrnn.cells import elman as elman
+from jaxrnn.cells import exp_rnn as exp_rnn
 from jaxrnn.cells import gru as gru
 from jaxrnn.cells import gru_d as gru_d
+from jaxrnn.cells import lipschitz_rnn as lipschitz_rnn
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
+from jaxrnn.cells import ltc as ltc
+from jaxrnn.cells import mass_conserving_lstm as mass_conserving_lstm
 from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
+from jaxrnn.cells import on_lstm as on_lstm
+from jaxrnn.cells import res_lstm as res_lstm
+from jaxrnn.cells import scrn as scrn
+from jaxrnn.cells import t_gru as t_gru
+from jaxrnn.cells import t_lstm as t_lstm
+from jaxrnn.cells import t_rnn as t_rnn
+from jaxrnn.cells import tau_gru as tau_gru
+from jaxrnn.cells import working_memory_lstm as working_memory_lstm
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
 from jaxrnn.compose import bidirectional as bidirectional
 from jaxrnn.compose import highway as highway
@@ -60,23 +80,32 @@ __version__ = "0.2.0"
 __all__ = [
     "BidirectionalCarry",
     "Cell",
+    "ControlGateCarry",
     "ElmanCarry",
     "GRUCarry",
     "GRUDCarry",
     "LSTMCarry",
     "Layer",
+    "MassCarry",
     "Parameter",
+    "SCRNCarry",
+    "TGRUCarry",
+    "TLSTMCarry",
+    "TauGRUCarry",
     "__version__",
     "activations",
     "backends",
     "bidirectional",
     "checkify",
+    "clockwork_rnn",
     "constraints",
+    "control_gate_lstm",
     "convolution",
     "decode",
     "dense",
     "diagonal",
     "elman",
+    "exp_rnn",
     "explain",
     "forms",
     "gate_cell",
@@ -90,22 +119,33 @@ __all__ = [
     "keras",
     "labels",
     "linen",
+    "lipschitz_rnn",
     "low_rank",
     "lstm",
     "lstm_1997",
+    "ltc",
+    "mass_conserving_lstm",
     "mogrifier_lstm",
     "nnx",
+    "on_lstm",
     "only",
     "recurrent_dropout",
     "regularizers",
+    "res_lstm",
     "residual",
     "reverse",
     "scan",
     "scan_carries",
     "scan_truncated",
+    "scrn",
     "shared",
     "stack",
+    "t_gru",
+    "t_lstm",
+    "t_rnn",
+    "tau_gru",
     "weight_drop",
+    "working_memory_lstm",
     "zoneout",
 ]
 

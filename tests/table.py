@@ -19,7 +19,8 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
-from tests.oracles import lstms, timed
+from tests.oracles import context, delayed, dynamics, lstms, orthogonal, timed
+from tests.oracles import mass as mass_oracle
 
 T, B, D, H = 6, 3, 3, 5
 
@@ -30,10 +31,11 @@ class Row:
 
     factory: Callable[..., Cell]
     equations: Callable[..., Any]
+    size: int = H
 
     @property
     def cell(self) -> Cell:
-        return self.factory(H)
+        return self.factory(self.size)
 
 
 class OwnCarry(NamedTuple):
@@ -75,6 +77,62 @@ def gru_d(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, observed: Any, e
     return timed.gru_d(p | {"mean": np.real(p["mean"])}, carry, x, observed=np.real(observed), elapsed=elapsed)
 
 
+def two_inputs(equations: Callable[..., Any]) -> Callable[..., Any]:
+    """The oracle has the last input in its carry; here it is what that gives to each gate."""
+
+    def step(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+        *seen, state = carry
+        gates = np.eye(3 * len(state)).reshape(-1, 3, len(state))
+        now = p | {"kernel": p["kernel"][:, :3], "previous_kernel": gates}
+        (_, state), y = equations(now, (np.concatenate(seen), state), x)
+        return (*np.einsum("d,dgh->gh", x, p["kernel"][:, 3:]), state), y
+
+    return step
+
+
+def tau_gru(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle has an axis of delays."""
+    past, h = carry
+    (past, h), y = delayed.tau_gru(p, (past.reshape(-1, len(h)), h), x)
+    return (past.reshape(-1), h), y
+
+
+def on_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle's kernel of the master gates has an axis of gates on both sides."""
+    master = {"kernel": p["kernel_master"], "bias": p["master_bias"]}
+    master["recurrent_kernel"] = p["master_recurrent_kernel"].reshape(len(carry[1]), 2, -1)
+    return lstms.on_lstm(p | {f"master_{name}": a for name, a in master.items()}, carry, x)
+
+
+def res_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle has the shortcut's kernel apart."""
+    shortcut = {"residual_kernel": p["kernel"][:, 4]} if p["kernel"].shape[1] > 4 else {}
+    return lstms.res_lstm(p | {"kernel": p["kernel"][:, :4]} | shortcut, carry, x)
+
+
+def scrn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    return context.scrn(p | {"context_kernel": p["kernel_context"][:, 0]}, carry, x)
+
+
+def exp_rnn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle reads what is above the diagonal: U, where all of U - U^T is read."""
+    u = p["recurrent_kernel"] - np.swapaxes(p["recurrent_kernel"], 0, 2)
+    return orthogonal.exp_rnn(p | {"recurrent_kernel": u, "threshold": p["bias"][0]}, carry, x)
+
+
+def mass_conserving_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, mass: Any) -> Any:
+    """The oracle has both inputs in one array, and kernels with an axis of their matrices' rows."""
+    units = len(carry[0])
+    apart = {n: a.reshape(*a.shape[:-1], -1, units) for n, a in p.items() if n.startswith(("input", "redistribution"))}
+    return mass_oracle.mass_conserving_lstm(p | apart, carry, np.concatenate([mass, x]))
+
+
+def ltc(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, dt: Any) -> Any:
+    """The oracle's synapses have no axis of gates."""
+    names = {"kernel": "input_weight", "recurrent_kernel": "weight"}
+    return timed.ltc({names.get(n, n): a[:, 0] if a.ndim == 3 else a for n, a in p.items()}, carry, x, dt=dt)
+
+
 IN_1997 = dict(gates="igo", squash_in=oracle.squash_g, squash_out=oracle.squash_h)
 ORACLES: dict[str, Callable[..., Any]] = {
     "elman": oracle.elman,
@@ -92,9 +150,29 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "gru, reset before": partial(oracle.gru, reset_after=False),
     "gru_d": gru_d,
     "mogrifier_lstm": mogrifier,
+    "clockwork_rnn": partial(delayed.clockwork_rnn, periods=(1, 2, 4)),
+    "control_gate_lstm": lstms.control_gate_lstm,
+    "exp_rnn": exp_rnn,
+    "lipschitz_rnn": partial(dynamics.lipschitz_rnn, epsilon=0.03, beta=(0.75, 0.75), gamma=(0.001, 0.001)),
+    "ltc": ltc,
+    "mass_conserving_lstm": mass_conserving_lstm,
+    "on_lstm": on_lstm,
+    "res_lstm": res_lstm,
+    "scrn": scrn,
+    "t_gru": two_inputs(delayed.t_gru),
+    "t_lstm": two_inputs(delayed.t_lstm),
+    "t_rnn": delayed.t_rnn,
+    "tau_gru": tau_gru,
+    "working_memory_lstm": lstms.working_memory_lstm,
 }
+SIZES = {"clockwork_rnn": 6, "on_lstm": 6}  # so that there are groups and chunks of two units
 
-ROWS: dict[str, Row] = {name: Row(factory, ORACLES[name]) for name, factory in COLLECTION.items()} | {
+ROWS: dict[str, Row] = {name: Row(f, ORACLES[name], SIZES.get(name, H)) for name, f in COLLECTION.items()} | {
+    "res_lstm, the input as it is": Row(partial(jaxrnn.res_lstm, identity_shortcut=True), res_lstm, D),
+    "lipschitz_rnn, numbers of its own": Row(
+        partial(jaxrnn.lipschitz_rnn, epsilon=0.4, beta_a=0.3, beta_w=0.6, gamma_a=0.2, gamma_w=0.1),
+        partial(dynamics.lipschitz_rnn, epsilon=0.4, beta=(0.3, 0.6), gamma=(0.2, 0.1)),
+    ),
     "elman, relu without bias": Row(
         partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)
     ),
@@ -119,7 +197,17 @@ def drawn(rng: Any, axes: tuple[int, ...]) -> Any:
 PER_STEP: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
     "observed": lambda rng, axes: (rng.random((*axes, D)) < 0.6).astype(float),
     "elapsed": lambda rng, axes: rng.random((*axes, D)) + 0.1,
+    "t": lambda rng, axes: rng.integers(0, 9, axes).astype(float),
+    "dt": lambda rng, axes: rng.random(axes) + 0.2,
+    "mass": lambda rng, axes: rng.random((*axes, 2)),
 }
+# What equations divide by is to be positive, and what they add up to it.
+POSITIVE = {"ltc": ("kernel", "recurrent_kernel", "capacitance", "leak")}
+
+
+def allowed(row: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Drawn parameters as the cell can take them."""
+    return {name: abs(a) + 0.1 if name in POSITIVE.get(row, ()) else a for name, a in params.items()}
 
 
 @cache
@@ -128,6 +216,7 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
     rng = np.random.default_rng([seed_of(row), seed])
     cell = ROWS[row].cell
     params = {name: 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in name) for name, p in cell.declare(D).items()}
+    params = allowed(row, params)
     shapes = cell.carry_shapes(batch)
     carry, reset_carry = (cell.carry_type(*(scale * rng.standard_normal(s) for s in shapes)) for scale in (2.0, 0.7))
     return {

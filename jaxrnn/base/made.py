@@ -44,7 +44,7 @@ def written(name: str, signature: inspect.Signature, *args: Any, **kwargs: Any) 
             shown += [f"{k}={_text(_named(k, _plain(v, parameter)))}" for k, v in value.items()]
             continue
         value = _plain(value, parameter)
-        if parameter.default is parameter.empty or not _same(value, parameter.default):
+        if parameter.default is parameter.empty or not same(value, parameter.default):
             named = parameter.kind is parameter.KEYWORD_ONLY or places.index(key) != len(shown)
             shown.append(f"{key}={_text(value)}" if named else _text(value))
     return f"{name}({', '.join(shown)})"
@@ -62,7 +62,8 @@ def _named(key: str, value: Any) -> Any:
     return value if value is None or not key.endswith("dtype") else check_dtype(value, key).name
 
 
-def _same(value: Any, default: Any) -> bool:
+def same(value: Any, default: Any) -> bool:
+    """Whether an option is left alone, or given as it is by default."""
     return value is default or (type(value) is type(default) and bool(value == default))
 
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from jaxrnn.cells.clockwork import clockwork_rnn
+from jaxrnn.cells.control_gate_lstm import ControlGateCarry, control_gate_lstm
 from jaxrnn.cells.elman import ElmanCarry, elman
+from jaxrnn.cells.exp_rnn import exp_rnn
 from jaxrnn.cells.gru import GRUCarry, gru
 from jaxrnn.cells.gru_d import GRUDCarry, gru_d
+from jaxrnn.cells.lipschitz import lipschitz_rnn
 from jaxrnn.cells.lstm import LSTMCarry, lstm, lstm_1997
+from jaxrnn.cells.ltc import ltc
+from jaxrnn.cells.mass_conserving import MassCarry, mass_conserving_lstm
 from jaxrnn.cells.mogrifier import mogrifier_lstm
+from jaxrnn.cells.on_lstm import on_lstm
+from jaxrnn.cells.res_lstm import res_lstm
+from jaxrnn.cells.scrn import SCRNCarry, scrn
+from jaxrnn.cells.strongly_typed import TGRUCarry, TLSTMCarry, t_gru, t_lstm, t_rnn
+from jaxrnn.cells.tau_gru import TauGRUCarry, tau_gru
+from jaxrnn.cells.working_memory import working_memory_lstm
 from jaxrnn.core.cell import Cell
 
 # What `jaxrnn cells` lists and the law suite runs: name -> factory(size).
@@ -29,20 +41,54 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "gru, reset before": partial(gru, reset_after=False),
     "gru_d": partial(gru_d, inputs=3),
     "mogrifier_lstm": mogrifier_lstm,
+    "clockwork_rnn": lambda size: clockwork_rnn(size, periods=(1, 2, 4) if size % 3 == 0 else (1,)),
+    "control_gate_lstm": control_gate_lstm,
+    "exp_rnn": exp_rnn,
+    "lipschitz_rnn": lipschitz_rnn,
+    "ltc": ltc,
+    "mass_conserving_lstm": partial(mass_conserving_lstm, masses=2),
+    "on_lstm": lambda size: on_lstm(size, chunk=2 if size % 2 == 0 else 1),
+    "res_lstm": res_lstm,
+    "scrn": lambda size: scrn(size, context=max(size // 2, 1)),
+    "t_gru": t_gru,
+    "t_lstm": t_lstm,
+    "t_rnn": t_rnn,
+    "tau_gru": partial(tau_gru, delay=2),
+    "working_memory_lstm": working_memory_lstm,
 }
 
 __all__ = [
     "COLLECTION",
+    "ControlGateCarry",
     "ElmanCarry",
     "GRUCarry",
     "GRUDCarry",
     "LSTMCarry",
+    "MassCarry",
+    "SCRNCarry",
+    "TGRUCarry",
+    "TLSTMCarry",
+    "TauGRUCarry",
+    "clockwork_rnn",
+    "control_gate_lstm",
     "elman",
+    "exp_rnn",
     "gru",
     "gru_d",
+    "lipschitz_rnn",
     "lstm",
     "lstm_1997",
+    "ltc",
+    "mass_conserving_lstm",
     "mogrifier_lstm",
+    "on_lstm",
+    "res_lstm",
+    "scrn",
+    "t_gru",
+    "t_lstm",
+    "t_rnn",
+    "tau_gru",
+    "working_memory_lstm",
 ]
 
 

@@ -14,7 +14,7 @@ from jaxrnn.base.checks import check_function, check_hashable, check_size
 from jaxrnn.base.dtypes import promote
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.hints import refuse_unknown, spelled
-from jaxrnn.base.made import P, complete, remembered
+from jaxrnn.base.made import P, complete, remembered, same
 from jaxrnn.base.typing import Initializer
 from jaxrnn.core.cell import Cell, Noise, Update
 from jaxrnn.core.elementwise import by_units
@@ -24,7 +24,7 @@ from jaxrnn.core.options import Conflict, DType, Flag, FormOf, check_conflicts, 
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.forms.dense import dense
 from jaxrnn.forms.form import Form
-from jaxrnn.forms.gates import names_gates, only
+from jaxrnn.forms.gates import only
 from jaxrnn.functions import initializers
 
 
@@ -73,9 +73,10 @@ CHRONO = Conflict(
 )
 
 
-def factory(*conflicts: Conflict) -> Callable[[Callable[P, Cell]], Callable[P, Cell]]:
+def factory(*conflicts: Conflict, **other: Any) -> Callable[[Callable[P, Cell]], Callable[P, Cell]]:
     """A factory of the collection: options are checked as they are declared, its cells know how they were made, and
-    `help` shows equations and all options."""
+    `help` shows equations and all options. `other` are defaults of common options that are another for this cell."""
+    standard = DEFAULTS | other
 
     def decorate(function: Callable[P, Cell]) -> Callable[P, Cell]:
         signature = inspect.signature(function)
@@ -83,13 +84,17 @@ def factory(*conflicts: Conflict) -> Callable[[Callable[P, Cell]], Callable[P, C
         kinds = kinds_of(function)
         text = complete(function, Common.__doc__)
         function.__doc__ = text and described(text, signature, kinds)
-        made = remembered(function)
+
+        @remembered
+        @wraps(function)
+        def made(*args: P.args, **chosen: P.kwargs) -> Cell:
+            return function(*args, **cast(Any, other | chosen))
 
         @wraps(function)
         def make(*args: P.args, **given: P.kwargs) -> Cell:
             options = checked(KINDS | kinds, given)
-            check_conflicts(conflicts, DEFAULTS | own, options, given)
-            chosen = {n: v for n, v in options.items() if n not in DEFAULTS or v is not DEFAULTS[n]}
+            check_conflicts(conflicts, standard | own, options, given)
+            chosen = {n: v for n, v in options.items() if n not in DEFAULTS or not same(v, standard[n])}
             return made(*args, **chosen)
 
         return spelled(*Common.__annotations__)(make)
@@ -113,6 +118,7 @@ def build(
     special_bias: Mapping[str, Initializer] | Initializer | None = None,
     projection: int | None = None,
     per_step: tuple[str, ...] = (),
+    depth: int = 1,
     reads: int | str | None = None,
     paper: str = "",
     common: Common,
@@ -120,8 +126,10 @@ def build(
     """Assemble a cell: the declarations that every gated cell has, and its own `units` beside them.
 
     `input_gates`, `recurrent_gates` and `bias_gates` have a kernel for the input, for the state, a bias; None for all.
-    The sizes of a carry's arrays are H, P, or numbers. Equations that read the inputs themselves say how many these are
-    (`reads`, a number or "D"), multiply them by `recur(x, kernel="kernel")` and add the bias.
+    The sizes of a carry's arrays are H, P, or numbers. A step of some `depth` has further recurrent kernels and biases,
+    `recurrent_kernel_2`, `bias_2` and so on; these biases are for the equations to add. Equations that read the inputs
+    themselves say how many these are (`reads`, a number or "D"), multiply them by `recur(x, kernel="kernel")` and add
+    the bias.
     """
     refuse_unknown(name, common, Common.__annotations__, "functions")
     common = cast(Common, checked(KINDS, common))
@@ -157,6 +165,10 @@ def build(
     if use_bias:
         some = None if bias_gates is None else only(*bias_gates)
         declared["bias"] = Parameter(("G", "H"), inits["bias_init"], bias_role if reads is None else "unit", form=some)
+    for micro in range(2, depth + 1):
+        declared[f"{RECURRENT}_{micro}"] = declared[RECURRENT]
+        if use_bias:
+            declared[f"bias_{micro}"] = Parameter(("G", "H"), inits["bias_init"])
     declared |= units or {}
     if common.get("multiplicative", False):
         if reads is not None:
@@ -205,6 +217,8 @@ def _integrating(
     update: Update, declared: dict[str, Parameter], gates: tuple[str, ...]
 ) -> tuple[Update, dict[str, Parameter]]:
     """Equations and declarations with multiplicative integration; it adds the bias that the projection would."""
+    for name in VECTORS.keys() & declared.keys():
+        fail("multiplicative", f"False for equations with a parameter {name!r} of their own", True)
     bias = declared.get("bias")
     own = bias is not None and bias.role == "input"
     columns = columns_of("bias", bias, gates) if own and bias is not None else None
@@ -213,9 +227,23 @@ def _integrating(
     return Update(integrated, (("inner", update), ("gates", gates), ("bias", columns))), declared | VECTORS
 
 
+def within(common: Common, side: str, make: Callable[[Form], Form], *, matrices: bool = False) -> Common:
+    """The options, with the form of one side inside another, which may ask for matrices."""
+    form = cast(Form, common.get(side, dense))
+    if matrices and not form.matrices:
+        fail(side, "a form of matrices, such as jaxrnn.dense or jaxrnn.heads(N)", form)
+    return cast(Common, {**common, side: make(form)})
+
+
+def diagonals(common: Common, init: Initializer) -> Common:
+    """The options, with an initialiser of the recurrent kernel where that is one number a unit, unless they have one."""
+    own = Common(recurrent_kernel_init=init) if common.get("recurrent", dense).elementwise else Common()
+    return Common(**{**own, **common})
+
+
 def _of_gates(form: Form, gates: tuple[str, ...] | None) -> Form:
     """A form for kernels of these gates, where it does not name gates itself."""
-    return form if gates is None or names_gates(form) else only(*gates, of=form)
+    return form if gates is None or form.names_gates else only(*gates, of=form)
 
 
 def add_noise(

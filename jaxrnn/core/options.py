@@ -86,6 +86,7 @@ Flag: TypeAlias = Annotated[bool, Kind("a bool", lambda v, argument, _: check_fl
 Size: TypeAlias = Annotated[int, Kind("a positive integer", lambda v, argument, _: check_size(v, argument))]
 Number: TypeAlias = Annotated[float, numbers("a number")]
 Positive: TypeAlias = Annotated[float, numbers("a positive number", lambda value: value > 0)]
+NonNegative: TypeAlias = Annotated[float, numbers("a number, zero or more", lambda value: value >= 0)]
 Share: TypeAlias = Annotated[float, numbers("a number in (0, 1]", lambda value: 0 < value <= 1)]
 Steps: TypeAlias = Annotated[
     float, Kind("a number of steps, more than 2", lambda v, argument, _: check_steps(v, argument))

@@ -1,8 +1,8 @@
 """Forms of kernels: options `input` and `recurrent` of every cell.
 
 `dense`, `heads(N)`, `diagonal`, `low_rank(r)` and `convolution(window)` say how a kernel's numbers are held; `only` and
-`shared` which gates have one; `antisymmetric`, `orthogonal`, `spectral_bound`, `weight_norm` and `non_negative` make it
-a function of what is held. `Form` is the base of one's own.
+`shared` which gates have one, and `identity` which read the input as it is; `antisymmetric`, `orthogonal`,
+`spectral_bound`, `weight_norm` and `non_negative` make it a function of what is held. `Form` is the base of one's own.
 """
 
 from jaxrnn.forms.convolution import convolution
@@ -11,6 +11,7 @@ from jaxrnn.forms.diagonal import diagonal
 from jaxrnn.forms.form import Form, Tile, Tiles, Weight
 from jaxrnn.forms.gates import only, shared
 from jaxrnn.forms.heads import heads
+from jaxrnn.forms.identity import identity
 from jaxrnn.forms.kernel import Kernel
 from jaxrnn.forms.low_rank import low_rank
 from jaxrnn.forms.maps import antisymmetric, non_negative, orthogonal, spectral_bound, weight_norm
@@ -26,6 +27,7 @@ __all__ = [
     "dense",
     "diagonal",
     "heads",
+    "identity",
     "low_rank",
     "non_negative",
     "only",

@@ -34,6 +34,10 @@ class Around(Form):
         return self.of.matrices
 
     @property
+    def names_gates(self) -> bool:  # type: ignore[override]
+        return self.of.names_gates
+
+    @property
     def elementwise(self) -> bool:  # type: ignore[override]
         return self.of.elementwise
 

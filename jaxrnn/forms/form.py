@@ -73,6 +73,7 @@ class Form(abc.ABC):
 
     is_map = False  # whether what is multiplied is a function of what is held
     matrices = False  # whether one array holds it all, `[..., R, G, H]`, a matrix a gate
+    names_gates = False  # whether it says which gates have a kernel
     elementwise = False  # whether a unit reads that unit alone: then the product is left to the equations
 
     @abc.abstractmethod

@@ -15,12 +15,13 @@ class Only(Around):
     """Kernels of some gates."""
 
     gates: tuple[str, ...]
+    names_gates = True
 
     def __repr__(self) -> str:
         return self.shown("only", *self.gates)
 
     def columns(self, gates: tuple[str, ...], argument: str) -> Columns:
-        _check_known(self.gates, gates, argument)
+        check_known(self.gates, gates, argument)
         inner = self.of.columns(tuple(g for g in gates if g in self.gates), argument)
         own = iter(inner)
         return tuple(next(own) if g in self.gates else None for g in gates)
@@ -31,13 +32,14 @@ class Shared(Around):
     """One kernel for each group of gates, and for each gate in none; without groups one for all."""
 
     groups: tuple[tuple[str, ...], ...]
+    names_gates = True
 
     def __repr__(self) -> str:
         return self.shown("shared", *self.groups)
 
     def columns(self, gates: tuple[str, ...], argument: str) -> Columns:
         groups = self.groups or (gates,)
-        _check_known(tuple(g for group in groups for g in group), gates, argument)
+        check_known(tuple(g for group in groups for g in group), gates, argument)
         first = {g: min(group, key=gates.index) for group in groups for g in group}
         stored = tuple(g for g in gates if first.get(g, g) == g)
         inner = dict(zip(stored, self.of.columns(stored, argument), strict=True))
@@ -62,8 +64,7 @@ def only(*gates: str, of: Form = dense) -> Form:
     >>> cell.init(jax.random.key(0), inputs=3)["recurrent_kernel"].shape
     (4, 2, 4)
     """
-    if not gates or len({*gates}) != len(gates) or not all(isinstance(g, str) for g in gates):
-        fail("gates", "distinct names of gates", gates, kind=TypeError)
+    check_names(gates)
     return Only(check_form(of), gates)
 
 
@@ -95,12 +96,14 @@ def shared(*groups: tuple[str, ...], of: Form = dense) -> Form:
     return Shared(check_form(of), groups)
 
 
-def names_gates(form: Form) -> bool:
-    """Whether a form says which gates have a kernel."""
-    return isinstance(form, Only | Shared) or (isinstance(form, Around) and names_gates(form.of))
+def check_names(gates: tuple[str, ...]) -> None:
+    """Distinct names, one at least."""
+    if not gates or len({*gates}) != len(gates) or not all(isinstance(g, str) for g in gates):
+        fail("gates", "distinct names of gates", gates, kind=TypeError)
 
 
-def _check_known(named: tuple[str, ...], gates: tuple[str, ...], argument: str) -> None:
+def check_known(named: tuple[str, ...], gates: tuple[str, ...], argument: str) -> None:
+    """Names of gates that are there."""
     for gate in named:
         if gate not in gates:
             fail(argument, f"a form that names gates out of {gates}", gate, nearest(gate, gates))

@@ -22,9 +22,15 @@ from jaxrnn.base.typing import Array, Initializer
 zeros = jax.nn.initializers.zeros
 ones = jax.nn.initializers.ones
 glorot_uniform = jax.nn.initializers.glorot_uniform()
-orthogonal = jax.nn.initializers.orthogonal()
+he_uniform = jax.nn.initializers.he_uniform()
 
 INITIALIZER = "an initialiser (key, shape, dtype) -> array"
+
+
+def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
+    """An orthogonal matrix; drawn in float32 at least and rounded once, since QR has no half-precision form."""
+    shape, dtype = _checked(key, shape, dtype)
+    return jax.nn.initializers.orthogonal()(key, shape, promote(dtype, jnp.float32)).astype(dtype)
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,68 @@ class Uniform:
     def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
         shape, dtype = _checked(key, shape, dtype)
         return jax.random.uniform(key, shape, dtype, -self.scale, self.scale)
+
+
+@dataclass(frozen=True)
+class Between:
+    """Entries drawn uniformly within [low, high).
+
+    >>> Between(0.0, 1.0) == Between(0.0, 1.0)
+    True
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "low", check_number(self.low, "low", "a number"))
+        object.__setattr__(self, "high", check_number(self.high, "high", "a number above `low`"))
+        if not self.low < self.high:
+            fail("high", f"a number above `low`, {self.low}", self.high)
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        return jax.random.uniform(key, shape, dtype, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class GlorotDiagonal:
+    """Entries drawn from a normal distribution of deviation 1 / sqrt(H): what Glorot's is for a matrix `[H, H]`, of
+    which these are the diagonal.
+
+    Paper: Danieli et al., ParaRNN, arXiv:2510.21450, appendix C.1.
+
+    >>> GlorotDiagonal() == GlorotDiagonal()
+    True
+    """
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        return jax.random.normal(key, shape, dtype) / np.sqrt(shape[-1]).astype(dtype)
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """Forget biases of an sLSTM: 5 - 12 (k / (E - 1))^(0.3 + 1.3 depth) at unit k of each head of E units.
+
+    `depth` is where the block stands in a stack, from 0, the first, to 1, the last. What is forgotten is spread over
+    the units, in early blocks towards short memories.
+
+    Paper: Beck et al., xLSTM, NeurIPS 2024; the numbers are those of the authors' code.
+
+    >>> PowerLaw(0.0, 1)(jax.random.key(0), (3,)).round(2).tolist()
+    [5.0, -4.75, -7.0]
+    """
+
+    depth: float
+    heads: int
+
+    def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
+        shape, dtype = _checked(key, shape, dtype)
+        units = shape[-1] // self.heads
+        along = np.arange(units) / max(units - 1, 1)
+        bias = 5 - 12 * along ** (0.3 + 1.3 * self.depth)
+        return jnp.broadcast_to(jnp.asarray(np.tile(bias, self.heads), dtype), shape)
 
 
 @dataclass(frozen=True)
@@ -170,7 +238,20 @@ def per_gate(
     return PerGate(tuple(inits[gate] for gate in gates))
 
 
-__all__ = ["Chrono", "Constant", "PerGate", "Uniform", "glorot_uniform", "ones", "orthogonal", "zeros"]
+__all__ = [
+    "Between",
+    "Chrono",
+    "Constant",
+    "GlorotDiagonal",
+    "PerGate",
+    "PowerLaw",
+    "Uniform",
+    "glorot_uniform",
+    "he_uniform",
+    "ones",
+    "orthogonal",
+    "zeros",
+]
 
 
 def __dir__() -> list[str]:

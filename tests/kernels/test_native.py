@@ -18,9 +18,18 @@ from jaxrnn.kernels.native import build, library
 from tests.laws.programs import assert_close, declines
 from tests.table import ROWS
 
+READS = "projects inputs before the loop, which these equations read themselves"
 DECLINED = {
     "lstm, layer norm": "`concatenate` moves or cuts the units of a vector",
     "lstm, all options": "`concatenate` moves or cuts the units of a vector",
+    "gru_d": READS,
+    "mogrifier_lstm": READS,
+    "clockwork_rnn": "`concatenate` moves or cuts the units of a vector",
+    "ltc": READS,
+    "mass_conserving_lstm": READS,
+    "on_lstm": "`slice` moves or cuts the units of a vector",
+    "scrn": "`slice` moves or cuts the units of a vector",
+    "tau_gru": "`slice` moves or cuts the units of a vector",
 }
 
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import jaxrnn
-from tests.table import ROWS, D, H
+from tests.table import PER_STEP, ROWS, D, allowed
 
 FILE = Path(__file__).with_name("golden.json")
 COMMAND = "python -m tests.laws.golden"
@@ -30,7 +30,9 @@ def numbers(row: str) -> dict[str, Any]:
     """What is frozen of a row: a step's outputs, final carries, sums of squares of gradients and initial parameters."""
     cell = ROWS[row].cell
     params = {name: 0.5 * wave(*p.shape) + ("norm" in name) for name, p in cell.declare(D).items()}
-    per_step = {name: wave(STEPS, BATCH, H) for name in cell.per_step} or None
+    params, axes = allowed(row, params), (STEPS, BATCH)
+    rng = np.random.default_rng(0)
+    per_step = {n: PER_STEP[n](rng, axes) if n in PER_STEP else wave(*axes, cell.size) for n in cell.per_step} or None
 
     def run(params: Any) -> Any:
         return jaxrnn.scan(cell, params, wave(STEPS, BATCH, D), lengths=np.array([STEPS, 4]), per_step=per_step)

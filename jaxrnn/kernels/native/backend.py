@@ -27,6 +27,7 @@ from jaxrnn.kernels.native.primitive import Form, spread
 from jaxrnn.kernels.native.row import Signature
 
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
+NOT_ON_A_ROW = "the equations do not run on one row without batch axes"
 BESIDE = 3.3  # outputs' worth of memory beside what is kept: outputs, cotangents, packed kernels, scratch memory
 
 
@@ -51,8 +52,6 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
 
 @lru_cache(maxsize=256)
 def _declines(cell: Cell, dtype: str) -> str | None:
-    if cell.per_step:
-        return None  # their shapes are known when they are given
     carry = tuple(tuple(s) for s in cell.carry_shapes(()))
     units = [(n, a.shape) for n, a in cell.theta_shapes(dtype).items()]
     masks = [(n.name, cell.mask_shape(n), "bool") for n in cell.noises]
@@ -60,7 +59,13 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     read = cell.update.read if isinstance(cell.update, Lifted) else ()
     theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed, *read)
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
-    return why_not(cell, Signature(carry, theta, given, True, True, False, dtype))
+    if not cell.per_step:
+        return why_not(cell, Signature(carry, theta, given, True, True, False, dtype))
+    # They are known when they are given; some equations are declined whatever these are.
+    usual = [[(n, shape, kind) for n in cell.per_step] for shape in ((), (cell.size,)) for kind in (dtype, "bool")]
+    reasons = [why_not(cell, Signature(carry, theta, (*given, *u), True, True, False, dtype)) for u in usual]
+    fitting = [r for r in reasons if r is None or not r.startswith(NOT_ON_A_ROW)]
+    return fitting[0] if fitting and None not in fitting else None
 
 
 @lru_cache(maxsize=256)
@@ -71,7 +76,7 @@ def why_not(cell: Cell, signature: Signature) -> str | None:
     except Declined as reason:
         return str(reason)
     except Exception as error:  # of a user's equations, whatever it is; they say it again where they run as they stand
-        return f"the equations do not run on one row without batch axes: {error}"
+        return f"{NOT_ON_A_ROW}: {error}"
     return None
 
 
