@@ -16,6 +16,7 @@ from tests import oracle
 from tests.table import ROWS
 
 KEY = jax.random.key(0)
+DENSE = [name for name in ROWS if name.startswith(("elman", "lstm", "gru"))]  # with kernels of all gates
 
 
 @pytest.mark.parametrize("name", COLLECTION)
@@ -36,6 +37,13 @@ def test_shapes_follow_the_declaration(row: str) -> None:
     carry = cell.initial_carry((2, 4), params)
     assert [a.shape for a in carry] == list(cell.carry_shapes((2, 4)))
     assert cell.input_size(params) == 3
+    assert {name: a.shape for name, a in params.items()} == {name: p.shape for name, p in cell.declare(3).items()}
+
+
+@pytest.mark.parametrize("row", DENSE)
+def test_shapes_of_dense_kernels(row: str) -> None:
+    cell = ROWS[row].cell
+    params = cell.init(KEY, 3)
     assert params["kernel"].shape == (3, len(cell.gates), cell.size)
     assert params["recurrent_kernel"].shape == (cell.projection or cell.size, len(cell.gates), cell.size)
 
