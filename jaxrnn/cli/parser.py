@@ -10,18 +10,18 @@ from jaxrnn.bench.cases import CELLS, SUITES, VARIANTS
 from jaxrnn.bench.contestants import OURS, PEERS
 
 EXAMPLES = """examples:
-  jaxrnn train char_lm                      train the small Shakespeare model (about three minutes)
+  jaxrnn train char_lm                      train the small Shakespeare model (about two minutes)
   jaxrnn train char_lm --resume             go on after an interruption
   jaxrnn train char_lm --run runs/wide --model.hidden 512
   jaxrnn train char_lm --help               every option of that configuration
   jaxrnn evaluate runs/char_lm              its validation loss
   jaxrnn sample runs/char_lm                write with the model you trained
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
-  jaxrnn translate runs/translation "this is a book ."
+  jaxrnn translate runs/translation "Open the settings to change your password."
   jaxrnn ask babi "mary went to the garden ." "where is mary ?"
   jaxrnn caption runs/captioning picture.png
   jaxrnn caption runs/lip_reading clip.gif
-  jaxrnn write runs/handwriting_synthesis "any sentence" --out sentence.svg
+  jaxrnn write runs/handwriting "recurrent" --out recurrent.svg
   jaxrnn draw runs/draw --out digits.gif
   jaxrnn results runs/*                     finished runs side by side
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn

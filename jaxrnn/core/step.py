@@ -69,9 +69,12 @@ class Recur:
     products: Products
     dtype: Any
     valid: Array | None
+    given: bool = False  # whether equations see per-step inputs, of which anything may stand at invalid steps
 
     def __call__(self, h: Array, gates: tuple[str, ...] | None = None, kernel: str = "recurrent_kernel") -> Any:
         w = self._check(h, gates, kernel)
+        if self.given and self.valid is not None:  # a kernel's gradient is what was multiplied times zero, or NaN
+            h = select(self.valid, h, jnp.zeros_like(h))
         if w.columns is None:
             return _cast(guard(self.valid, self.products.multiply(h, kernel, None)), self.dtype)
         names = gates or self.gates
@@ -147,7 +150,7 @@ def advance(cell: Equations, products: Products, rows: Rows, carry: Carry, step:
         carry = select(step.reset, rows.start, carry)
     dtype = state_dtype(carry)
     theta = {name: units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
-    recur = Recur(cell.gates, products, dtype, valid)
+    recur = Recur(cell.gates, products, dtype, valid, bool(step.per_step))
     x = by_gate(cell.gates, _cast(guard(valid, step.x), dtype))
     shapes = partial(product_shapes, cell.gates, products.kernels, dtype)
     result = apply(cell, recur, shapes, guard(valid, carry), x, theta, guard(valid, step.per_step))

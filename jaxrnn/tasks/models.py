@@ -19,7 +19,7 @@ from jaxrnn.tasks import TASKS
 from jaxrnn.tasks.shared.shipped import PRETRAINED
 from jaxrnn.train.config import Experiment, read_experiment
 from jaxrnn.train.run import best_params
-from jaxrnn.train.run_files import CONFIG, DataRecord, RunError, read_data, with_record
+from jaxrnn.train.run_files import CONFIG, DataRecord, RunError, config_overrides, read_data, with_record
 from jaxrnn.train.task import Params
 
 PARAMS = "params.npz"
@@ -47,7 +47,7 @@ def load_model(run: str) -> Model:
     folder = Path(run)
     if (folder / CONFIG).exists():
         record = read_data(folder)
-        experiment = with_record(read_experiment(folder / CONFIG, [], TASKS), record)
+        experiment = with_record(read_experiment(folder / CONFIG, config_overrides(folder), TASKS), record)
         return Model(experiment, best_params(experiment, folder), record)
     if run in shipped():
         record = read_data(shipped()[run])

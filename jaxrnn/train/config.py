@@ -1,7 +1,8 @@
 """Reading an experiment: a YAML file, command-line overrides, and errors that name the nearest valid key.
 
-The file names the task and the seed, and may say what others have published. It has the sections of the task's own
-options, such as `model` and `data`, and two of every run: `optimizer` holds OptimizerOptions, `loop` LoopOptions.
+The file names the task and the seed, and may say what others have published, and for which data. It has the sections of
+the task's own options, such as `model` and `data`, and two of every run: `optimizer` holds OptimizerOptions, `loop`
+LoopOptions.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import jaxrnn
 from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.train.config_numbers import NUMBER, in_our_words, whole_overrides, with_whole_numbers
 from jaxrnn.train.options import LoopOptions, OptimizerOptions, check, check_seed
-from jaxrnn.train.published import of_these_data
 from jaxrnn.train.task import Task
 
 
@@ -42,6 +42,7 @@ class Experiment:
     optimizer: OptimizerOptions
     loop: LoopOptions
     published: str = ""  # what others report for the same, as text; decides nothing
+    published_for: str = ""  # for these data, by `data_digest`; none where the data are drawn, not read
 
     def __post_init__(self) -> None:
         for name, kind in (("task", Task), ("optimizer", OptimizerOptions), ("loop", LoopOptions)):
@@ -97,7 +98,7 @@ def read_experiment(path: Path | str, overrides: Sequence[str], tasks: Mapping[s
         fail("path", "a path", path, kind=TypeError)
     path = Path(path)
     content = read_yaml(path)
-    published = str(content.pop("published", ""))
+    published, published_for = (str(content.pop(key, "")) for key in ("published", "published_for"))
     name = content.get("task")
     if not isinstance(name, str) or name not in tasks:
         raise ConfigError(f"{path}: task: got {name!r}. {_suggest(str(name), tasks)}")
@@ -131,10 +132,8 @@ def read_experiment(path: Path | str, overrides: Sequence[str], tasks: Mapping[s
             made([])
             where = "command line"  # the file alone is in order
         raise ConfigError(f"{where}: {in_our_words(error)}") from error
-    if "data" in parts and not of_these_data(parts["data"], content.get("data", {})):
-        published = ""
     optimizer, loop = parts.pop("optimizer"), parts.pop("loop")
-    return Experiment(name, seed, tasks[name](**parts), optimizer, loop, published)
+    return Experiment(name, seed, tasks[name](**parts), optimizer, loop, published, published_for)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -26,10 +26,10 @@ from jaxrnn.train.machine import Machine, changes, machine
 from jaxrnn.train.metrics import METRICS, MetricsFile, read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
 from jaxrnn.train.progress import Display
+from jaxrnn.train.run_files import CHECKPOINTS
 from jaxrnn.train.step import TrainState, init_state, make_mesh, make_step, place, state_shardings
 from jaxrnn.train.stop import StopRequest
 
-CHECKPOINTS = "checkpoints"
 MAX_SKIPPED_IN_A_ROW = 10
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -81,11 +82,11 @@ def position(state: Any, *keys: str) -> list[int]:
     return [check_whole(state[key], f"state[{key!r}]", 0) for key in keys]
 
 
-def check_set(chosen: str, path: str, ships: str, full: str, *more: str) -> None:
+def check_set(chosen: str, path: str, ships: Sequence[str], full: Sequence[str]) -> None:
     """Check the options data.set, which of some sets, and data.path, which goes with those that don't ship."""
-    others = " or ".join(map(repr, (full, *more)))
-    check(chosen in (ships, full, *more), "data.set", f"{ships!r} or {others}", chosen)
-    check(chosen in (full, *more) or not path, "data.path", f"empty unless `data.set` is {others}", path)
+    check(chosen in (*ships, *full), "data.set", " or ".join(map(repr, (*ships, *full))), chosen)
+    others = " or ".join(map(repr, full))
+    check(chosen in full or not path, "data.path", f"empty unless `data.set` is {others}", path)
 
 
 @dataclass(frozen=True)

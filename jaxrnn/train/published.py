@@ -1,28 +1,21 @@
-"""What others report belongs to the data that they report it for."""
+"""What others report belongs to the data that they report it for: told by what these hold, not by what they are called.
+
+A configuration that says `published` says for which data (`published_for`), by the digest of all their parts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-# Options of a section `data` that say what the data are; the others say how they are read.
-CHOOSE = ("set", "path", "tasks", "source", "target", "training", "validation", "test")
-
-
-def of_these_data(data: Any, stated: Mapping[str, Any]) -> bool:
-    """Whether options `data` choose the data that a configuration states.
-
-    Data that ship are known; where a configuration asks for a folder with a set of its own, any folder is taken at its
-    word. A folder in place of what ships, or another set, is other data.
-    """
-    default = type(data)()
-    names = [name for name in CHOOSE if hasattr(default, name)]
-    own = {name: _plain(stated.get(name, getattr(default, name))) for name in names}
-    ships = all(own[name] == _plain(getattr(default, name)) for name in names)
-    kept = all(_plain(getattr(data, name)) == own[name] for name in names if name != "path")
-    elsewhere = bool(getattr(data, "path", ""))
-    return kept and not (ships and elsewhere)
+from jaxrnn.train.config import Experiment
+from jaxrnn.train.run_files import digest
 
 
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, (list, tuple)) else value
+def data_digest(digests: Mapping[str, str]) -> str:
+    """SHA-256 of the digests of all parts of some data; none of data that are drawn and not read."""
+    return digest(dict(sorted(digests.items()))) if digests else ""
+
+
+def of_these_data(experiment: Experiment, digests: Mapping[str, str]) -> bool:
+    """Whether what an experiment's configuration says of others is for the data with these digests."""
+    return data_digest(digests) == experiment.published_for

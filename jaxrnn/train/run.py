@@ -29,6 +29,7 @@ from jaxrnn.train.loop import CHECKPOINTS, Progress, abstract_state, fit, record
 from jaxrnn.train.machine import cores
 from jaxrnn.train.metrics import METRICS, read_metrics
 from jaxrnn.train.plots import learning_curve
+from jaxrnn.train.published import data_digest, of_these_data
 from jaxrnn.train.run_files import (
     CONFIG,
     DataRecord,
@@ -37,6 +38,7 @@ from jaxrnn.train.run_files import (
     other_data,
     read_data,
     record_data,
+    since_0_1_0,
     with_record,
     write_data,
 )
@@ -69,6 +71,8 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         return
     Checkpoints(folder / CHECKPOINTS, 1).check_beside()
     stored, wanted = read_yaml(path), _plain(experiment)
+    if since_0_1_0(folder):
+        stored["data"] |= since_0_1_0(folder)
     # Where the data lies may change; what it is may not.
     where = wanted["data"]["path"] if "path" in wanted.get("data", {}) else None
     if where is not None and isinstance(stored.get("data"), dict):
@@ -98,7 +102,7 @@ def begin(folder: Path, experiment: Experiment, record: DataRecord | None) -> Ex
         RunError: If the run began with other data.
         ValueError: If the data cannot be read.
     """
-    if not (folder / CONFIG).exists():
+    if not (folder / CONFIG).exists() or since_0_1_0(folder):
         write_text(folder / CONFIG, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
     stored = read_data(folder)
     if stored is None:  # a new run, or one of version 0.1.0
@@ -193,6 +197,12 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
         found = experiment.task.evaluate(params, jax.device_put, split)
         console.print(f"{split}: " + "  ".join(f"{name} {value:.4f}" for name, value in found.items()))
         figures |= {f"{split} {name}": value for name, value in recorded(found).items()}
+    digests = record.digests if (record := read_data(folder)) else {}
+    published = experiment.published
+    if published and not of_these_data(experiment, digests):
+        these = f"these data are others (published_for: {data_digest(digests)})"
+        console.print(f"left out is what others report ({published}): {these}")
+        published = ""
     result = {
         "command": shlex.join(["jaxrnn", *sys.argv[1:]]),
         "commit": _commit(),
@@ -203,12 +213,12 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
         "headline": experiment.task.headline,
         "figures": figures,
         "curve": [line for line in lines if "validation_loss" in line],
-        "published": experiment.published,
+        "published": published,
         "seconds": round(progress.seconds, 1),
         "cpu_seconds": round(progress.cpu_seconds, 1),
         "seed": experiment.seed,
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {cores()} CPU cores",
-        "data": record.digests if (record := read_data(folder)) else {},
+        "data": digests,
         "versions": {"python": platform.python_version()} | {package: version(package) for package in ("jax", "optax")},
     }
     sealed = result | {"checksum": checksum(result)}

@@ -20,6 +20,7 @@ from jaxrnn.train.task import DataTask, Task
 
 CONFIG = "config.yaml"
 DATA = "data.json"
+CHECKPOINTS = "checkpoints"
 
 
 class RunError(ValueError):
@@ -68,6 +69,19 @@ def read_data(folder: Path) -> DataRecord | None:
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path} cannot be read ({error}): put it back from a copy") from error
     return record
+
+
+def since_0_1_0(folder: Path) -> dict[str, str]:
+    """Options below `data` of a run of version 0.1.0 that have other names today: another text ships by that one."""
+    if (folder / DATA).exists() or not (folder / CHECKPOINTS).is_dir():
+        return {}
+    data = read_yaml(folder / CONFIG).get("data")
+    return {"set": "tinyshakespeare"} if isinstance(data, dict) and data.get("set") == "shakespeare" else {}
+
+
+def config_overrides(folder: Path) -> list[str]:
+    """Overrides with which a run's configuration is read."""
+    return [f"--data.{name}={value}" for name, value in since_0_1_0(folder).items()]
 
 
 def with_record(experiment: Experiment, record: DataRecord | None) -> Experiment:

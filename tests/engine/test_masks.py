@@ -215,3 +215,32 @@ def test_lengths_of_every_integer_dtype(params: Any, traced: bool, dtype: Any) -
         return jaxrnn.scan(CELL, params, xs, lengths=lengths)
 
     assert_close((jax.jit(run) if traced else run)(lengths.astype(dtype)), run(lengths))
+
+
+@jaxrnn.gate_cell(gates=("a",), carry=jaxrnn.ElmanCarry)
+def scaled(carry: Any, x: Any, recur: Any, theta: Any, *, gain: Any) -> Any:
+    """Multiplies what comes of a per-step input."""
+    h = jnp.tanh(x.a + recur(carry.h * gain).a)
+    return jaxrnn.ElmanCarry(h), h
+
+
+@pytest.mark.parametrize("backend", BACKEND_NAMES)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_per_step_inputs_in_padding_reach_no_kernel(backend: str, value: float) -> None:
+    """The gradient of a kernel is what was multiplied times a cotangent of zero."""
+    rng, cell, lengths = np.random.default_rng(5), scaled(H), jnp.array([5, 2])
+    params = jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape)), cell.init(jax.random.key(0), D))
+    xs, gain = rng.normal(size=(T, 2, D)), rng.normal(size=(T, 2, H))
+
+    @jax.jit
+    def gradient(gain: Any) -> Any:
+        def loss(params: Any) -> Any:
+            options = dict(lengths=lengths, per_step={"gain": gain}, backend=backend)
+            return (jaxrnn.scan(cell, params, xs, **options)[1] ** 2).sum()
+
+        return jax.grad(loss)(params)
+
+    spoilt = gain.copy()
+    spoilt[2:, 1] = value
+    for a, b in zip(jax.tree.leaves(gradient(spoilt)), jax.tree.leaves(gradient(gain)), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -20,6 +20,8 @@ from tests.table import ROWS
 
 READS = "projects inputs before the loop, which these equations read themselves"
 DECLINED = {
+    "gru_d": READS,
+    "mogrifier_lstm": READS,
     "lstm, layer norm": "`concatenate` moves or cuts the units of a vector",
     "lstm, all options": "`concatenate` moves or cuts the units of a vector",
     "gru_d": READS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from itertools import islice
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,6 +16,7 @@ from jaxrnn.tasks.language.char_lm import DataOptions, ModelOptions
 from jaxrnn.train import Streams
 from tests import oracle
 
+TINY = Path(__file__).parents[2].parent / "shared/data/language_model/tinyshakespeare.txt"
 TASK = CharLM(ModelOptions(layers=2, hidden=12, dropout=0.3), DataOptions(streams=64, length=50))
 
 
@@ -36,7 +38,7 @@ class Reader:
         self.carry = [(np.zeros((rows, 12)), np.zeros((rows, 12))) for _ in range(2)]
 
     def read(self, symbols):
-        y = np.eye(65)[symbols]
+        y = np.eye(64)[symbols]
         for n in range(2):
             self.carry[n], y = oracle.lstm(self.params["rnn"][f"layer_{n}"], self.carry[n], y)
         return log_softmax(y @ self.params["readout"]["kernel"] + self.params["readout"]["bias"])
@@ -44,9 +46,32 @@ class Reader:
 
 def test_text_and_vocabulary():
     training, validation = TASK.symbols
-    assert (len(training), len(validation), len(TASK.vocabulary)) == (1_003_854, 111_540, 65)
+    assert (len(training), len(validation), len(TASK.vocabulary)) == (1_018_726, 113_192, 64)
     assert "".join(TASK.vocabulary[s] for s in training[:14]) == "First Citizen:"
     assert TASK.encode("First Citizen:") == training[:14].tolist()
+
+
+def test_another_text_is_read_by_its_path(tmp_path):
+    """A file of that name, or a folder or archive that holds one, first nine tenths for training."""
+    (tmp_path / "tinyshakespeare.txt").write_text("ROMEO:\n" * 10)
+    for path in (tmp_path, tmp_path / "tinyshakespeare.txt"):
+        task = CharLM(ModelOptions(), DataOptions("tinyshakespeare", str(path)))
+        assert [task.contents(split) for split in ("training", "validation")] == ["ROMEO:\n" * 9, "ROMEO:\n"]
+        assert (task.headline, task.splits) == ("validation loss", ("validation",))
+    with pytest.raises(ValueError, match=r"tinyshakespeare\.txt, got none\. .*karpathy/char-rnn"):
+        CharLM(ModelOptions(), DataOptions("tinyshakespeare")).batches()
+
+
+@pytest.mark.skipif(not TINY.exists(), reason="tinyshakespeare comes from no published package, and does not ship")
+def test_the_text_that_others_report_on_is_nearly_the_one_that_ships():
+    task = CharLM(ModelOptions(), DataOptions("tinyshakespeare", str(TINY)))
+    assert [len(part) for part in task.symbols] == [1_003_854, 111_540]
+    assert {*task.vocabulary} == {*TASK.vocabulary, "3"}
+    theirs, ours = (
+        [" ".join(line.split()) for part in ("training", "validation") for line in text.contents(part).splitlines()]
+        for text in (task, TASK)
+    )
+    assert len({*theirs} - {*ours}) < 0.001 * len(theirs)
 
 
 def test_evaluate_equals_numpy_on_every_stream_from_end_to_end():
@@ -171,7 +196,7 @@ def test_a_gru_reads_as_in_numpy():
     chunk = next(task.batches())
     weights, carry, losses = jax.tree.map(np.asarray, params), (np.zeros((8, 7)),), []
     for time in range(5):
-        carry, y = oracle.gru(weights["rnn"]["layer_0"], carry, np.eye(65)[chunk.inputs[:, time]])
+        carry, y = oracle.gru(weights["rnn"]["layer_0"], carry, np.eye(64)[chunk.inputs[:, time]])
         logs = log_softmax(y @ weights["readout"]["kernel"] + weights["readout"]["bias"])
         losses.append(-logs[np.arange(8), chunk.targets[:, time]])
     np.testing.assert_allclose(

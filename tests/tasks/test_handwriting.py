@@ -18,7 +18,7 @@ from jaxrnn.train import EMPTY
 from tests import oracle
 
 H, K, W = 5, 3, 2
-FREE = Handwriting(ModelOptions(hidden=H, layers=2, components=K), DataOptions(rows=3, multiple=4))
+FREE = Handwriting(ModelOptions(hidden=H, layers=2, components=K), DataOptions("kanji", rows=3, multiple=4))
 REAL = Path(__file__).parents[2].parent / "shared/data/handwriting"
 
 
@@ -88,7 +88,7 @@ def expected_losses(task: Handwriting, split: str, rows: Any) -> list[float]:
 
 def test_embedded_drawings_are_normalised_by_the_training_points() -> None:
     lines = FREE.drawings.lines
-    assert [len(lines[split].points) for split in ("training", "validation")] == [8000, 1000]
+    assert [len(lines[split].points) for split in ("training", *FREE.splits)] == [5898, 400, 400]
     points = np.concatenate(lines["training"].points).astype(np.float64)
     np.testing.assert_allclose(points[:, :2].mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(points[:, :2].std(0), 1, rtol=1e-5)
@@ -97,6 +97,35 @@ def test_embedded_drawings_are_normalised_by_the_training_points() -> None:
     np.testing.assert_allclose(raw, np.round(raw), atol=1e-4)
     assert (np.abs(raw[0]) < 1e-4).all()
     assert raw[-1, 2] == 1
+
+
+def test_words_that_ship_are_written_twice_and_in_one_split() -> None:
+    task = Handwriting(ModelOptions(text=True), DataOptions())
+    words = {split: lines.texts for split, lines in task.drawings.lines.items()}
+    assert {split: len(texts) for split, texts in words.items()} == {"training": 3400, "validation": 300, "test": 300}
+    assert len({*words["training"], *words["validation"], *words["test"]}) == 2000
+    assert all(texts.count(text) == 2 for texts in words.values() for text in texts[:50])
+    assert "".join(sorted(task.drawings.vocabulary.tokens)) == "abcdefghijklmnopqrstuvwxyz"
+    assert task.headline == "test nats_per_sequence"
+    assert task.drawings.batch("training", np.arange(3)).text.shape == (3, 16)  # a word is padded to less than a line
+
+
+def test_drawings_of_omniglot_as_sketch_rnn_has_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays, parts = {}, {}
+    for name, lengths in (("train", [3, 1, 4]), ("valid", [2]), ("test", [5])):
+        points = rng.integers(-9, 10, (sum(lengths), 3)).astype(np.int16)
+        points[:, 2] = rng.random(len(points)) < 0.3
+        arrays |= {name: points, f"{name}_offset": np.cumsum([0, *lengths]).astype(np.int32)}
+        parts[name] = [p for p in np.split(points, np.cumsum(lengths)[:-1]) if len(p) > 1]
+    np.savez(tmp_path / "omniglot_stroke3_flat.npz", **arrays)
+    task = Handwriting(ModelOptions(), DataOptions("omniglot", str(tmp_path)))
+    assert task.splits == ("validation", "test")
+    for split, name in zip(("training", *task.splits), parts, strict=True):
+        found = task.contents(split)
+        assert found.texts == [""] * len(parts[name])
+        for drawing, expected in zip(found.points, parts[name], strict=True):
+            np.testing.assert_array_equal(drawing, expected)
 
 
 def test_lines_of_a_file_go_to_the_splits_of_the_paper(reader: Handwriting) -> None:
@@ -131,7 +160,7 @@ def test_garbage_in_padding_reaches_nothing(reader: Handwriting) -> None:
     beyond = np.arange(batch.points.shape[1]) >= batch.lengths[:, None]
     dirty = batch._replace(
         points=np.where(beyond[..., None], np.float32(np.nan), batch.points),
-        text=np.where(np.arange(64) >= batch.text_lengths[:, None], 2, batch.text).astype(np.int32),
+        text=np.where(np.arange(16) >= batch.text_lengths[:, None], 2, batch.text).astype(np.int32),
     )
     step = jax.jit(jax.value_and_grad(lambda p, b: reader.loss(p, (), b, None)[0]))
     jax.tree.map(np.testing.assert_array_equal, step(params(reader), batch), step(params(reader), dirty))
@@ -186,8 +215,10 @@ def test_pictures(tmp_path: Path) -> None:
 
 
 def test_wrong_calls(reader: Handwriting, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"`data\.set` must be 'iam'.*drawings have no text, got 'omniglot'"):
-        Handwriting(ModelOptions(text=True), DataOptions()).init(jax.random.key(0))
+    with pytest.raises(
+        ValueError, match=r"`data\.set` must be 'hershey' or 'iam' .*drawings have no text, got 'kanji'"
+    ):
+        Handwriting(ModelOptions(text=True), DataOptions("kanji")).init(jax.random.key(0))
     for options in ({"hidden": 0}, {"layers": 0}, {"window": 0}, {"components": 0}):
         with pytest.raises(ValueError, match="must be 1 or more"):
             ModelOptions(**options)
@@ -225,3 +256,10 @@ def test_training_drawings_are_cut_and_others_are_not(tmp_path: Path) -> None:
 def test_the_database_has_the_counts_of_the_paper() -> None:
     lines = Handwriting(ModelOptions(), DataOptions("iam", str(REAL))).drawings.lines
     assert [len(lines[split].points) for split in ("training", "validation")] == [10_741, 1_438]
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="Omniglot comes from no published package, and does not ship")
+@pytest.mark.slow
+def test_the_drawings_of_omniglot() -> None:
+    lines = Handwriting(ModelOptions(), DataOptions("omniglot", str(REAL))).drawings.lines
+    assert [len(found.points) for found in lines.values()] == [30_000, 1_000, 1_000]

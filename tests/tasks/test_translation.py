@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 import re
 from collections import Counter
@@ -18,6 +20,7 @@ from jaxrnn.decode import Attend
 from jaxrnn.tasks import Translation
 from jaxrnn.tasks.shared.writing import LENGTH_PENALTY
 from jaxrnn.tasks.translation.alignment import alignment_svg
+from jaxrnn.tasks.translation.byte_pairs import BytePairs
 from jaxrnn.tasks.translation.parallel_text import DataOptions, ParallelText, to_batch
 from jaxrnn.tasks.translation.translation import ModelOptions, bleu
 from jaxrnn.train import END, OptimizerOptions
@@ -26,6 +29,7 @@ from jaxrnn.train.step import init_state, make_mesh, make_step, state_shardings
 from tests import oracle
 
 E, H = 4, 5
+ENJA = Path(__file__).parents[2].parent / "shared/data/translation/small_parallel_enja"
 MULTI30K = Path(__file__).parents[2].parent / "shared/data/translation/multi30k_task1_tok"
 KINDS = [("none", "lstm"), ("bahdanau", "gru"), ("luong", "lstm")]
 
@@ -46,7 +50,7 @@ def make(corpus: Path, attention: str = "bahdanau", cell: str = "gru", **options
     model = {"embedding": E, "hidden": H, "dropout": 0.0, "label_smoothing": 0.0} | options
     return Translation(
         ModelOptions(attention=attention, cell=cell, **model),
-        DataOptions(path=str(corpus), source="xx", target="fr", at_least=1, batch=4, longest=9),
+        DataOptions(path=str(corpus), source="xx", target="fr", validation="dev", at_least=1, batch=4, longest=9),
     )
 
 
@@ -268,14 +272,93 @@ def embedded() -> Translation:
 
 def test_the_pairs_of_the_package() -> None:
     text = embedded().text
+    assert [len(text.sentences(split)[0]) for split in ("training", "validation", "test")] == [21_138, 1_019, 1_008]
+    english, german = text.sentences("test")
+    assert " ".join(english[3]) == "make sure that there is enough space on your device"
+    assert " ".join(german[3]) == "achte darauf , dass auf deinem gerät ausreichend speicherplatz vorhanden ist"
+    source, target = text.encoded("test")
+    assert text.vocabularies[0].decode(source[3]) == english[3]
+    known = [word if word in text.vocabularies[1] else "<unk>" for word in german[3]]
+    assert text.vocabularies[1].decode(target[3]) == [*known, END]
+    backwards = ParallelText(DataOptions(source="de", target="en")).sentences("test")
+    assert backwards == (german, english)
+
+
+@pytest.mark.parametrize("options", [{"target": "fr"}, {"training": "train.tok"}])
+def test_other_pairs_than_those_that_ship_need_a_path(options: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"`data\.path` must be a folder .*, got none\. Multi30k is at"):
+        ParallelText(DataOptions(**options)).sentences("training")
+
+
+@pytest.mark.skipif(not ENJA.exists(), reason="small_parallel_enja comes from no published package, and does not ship")
+def test_english_and_japanese() -> None:
+    text = ParallelText(DataOptions(path=str(ENJA), target="ja", validation="dev"))
     assert [len(text.sentences(split)[0]) for split in ("training", "validation", "test")] == [50_000, 500, 500]
     english, japanese = text.sentences("test")
     assert " ".join(english[0]) == "they finally acknowledged it as true ."
     assert " ".join(japanese[0]) == "彼 ら は つい に それ が 真実 だ と 認め た 。"
-    source, target = text.encoded("test")
-    assert text.vocabularies[0].decode(source[0]) == english[0]
-    assert text.vocabularies[1].decode(target[0]) == [*japanese[0], END]
     assert list(map(len, text.vocabularies)) == [1 + 4105, 3 + 4902]
+
+
+# ---------------------------------------------------------------- words as pieces
+
+
+def pairs_by_hand(counts: dict[str, int], most: int) -> list[tuple[str, str]]:
+    """As the paper's program does: count all pairs anew, join the most frequent everywhere, and again."""
+    words = {word: [f"{c}@@" for c in word[:-1]] + [word[-1]] for word in counts}
+    found: list[tuple[str, str]] = []
+    for _ in range(most):
+        seen: Counter[tuple[str, str]] = Counter()
+        for word, pieces in words.items():
+            for pair in itertools.pairwise(pieces):
+                seen[pair] += counts[word]
+        if not seen or max(seen.values()) < 2:
+            break
+        best = min(seen, key=lambda pair: (-seen[pair], pair))
+        found.append(best)
+        for word, pieces in words.items():
+            text = "".join(f"{piece} " for piece in pieces)
+            text = re.sub(rf"(?<!\S){re.escape(' '.join(best))} ", best[0][:-2] + best[1] + " ", text)
+            words[word] = text.split()
+    return found
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_byte_pairs_are_those_of_the_papers_program(seed: int) -> None:
+    """Of words over few letters, so that pairs overlap ("aaa") and counts are equal; then any word is split by them."""
+    draw = np.random.default_rng(seed)
+    words = ["".join(draw.choice(list("abc"), draw.integers(1, 9))) for _ in range(60)]
+    counts = {word: int(draw.integers(1, 5)) for word in words}
+    pairs = BytePairs.learned(counts, 25)
+    assert list(pairs.merges) == pairs_by_hand(counts, 25)
+    for word in [*words, *("".join(draw.choice(list("abcd"), draw.integers(1, 12))) for _ in range(40))]:
+        pieces = [f"{c}@@" for c in word[:-1]] + [word[-1]]
+        for first, second in pairs.merges:  # one after the other, which is what splitting means
+            text = "".join(f"{piece} " for piece in pieces)
+            pieces = re.sub(rf"(?<!\S){re.escape(f'{first} {second}')} ", f"{first[:-2]}{second} ", text).split()
+        assert pairs.split(word) == pieces
+        assert pairs.joined(pieces) == [word]
+
+
+def test_a_model_of_pieces_reads_and_writes_words(corpus: Path) -> None:
+    data = DataOptions(
+        path=str(corpus), source="xx", target="fr", validation="dev", at_least=1, batch=4, longest=20, merges=6
+    )
+    task = Translation(ModelOptions(embedding=E, hidden=H, dropout=0.0, label_smoothing=0.0), data)
+    _, target = task.text.sentences("training")
+    pieces = [task.text.pieces(words) for words in target]
+    assert [task.text.joined(some) for some in pieces] == target
+    assert max(len(some) for some in pieces) > max(map(len, target))
+    assert {piece for some in pieces for piece in some} == {*task.words.tokens[3:]}
+    p = weights(task)
+    assert not any("@@" in word for words in task.translations(p, task.text.encoded("test")[0]) for word in words)
+    source, written, looked = task.align(p, "3 1 4")
+    assert looked.shape == (len(written), len(source))
+    again = Translation(task.model, data, learned=json.dumps(task.learn()))
+    assert again.text.pairs == task.text.pairs
+    assert again.translate(p, "3 1 4") == task.translate(p, "3 1 4")
+    with pytest.raises(ValueError, match=r"`data\.merges` must be 0 or more"):
+        DataOptions(merges=-1)
 
 
 def test_every_training_pair_once_an_epoch_beside_pairs_of_its_length(corpus: Path) -> None:
@@ -299,6 +382,7 @@ def test_words_of_a_sentence_as_it_is_typed() -> None:
     words = ParallelText(DataOptions()).words
     assert words("I can 't swim, 3.5 km is far!") == ["i", "can", "'t", "swim", ",", "3.5", "km", "is", "far", "!"]
     assert words("what?!") == ["what", "?", "!"]
+    assert words("Don't set 'Auto' (IP-Adresse)") == ["don't", "set", "'", "auto", "'", "(", "ip-adresse", ")"]
 
 
 @pytest.mark.skipif(not MULTI30K.exists(), reason="Multi30k is not here")
@@ -317,7 +401,7 @@ def test_multi30k() -> None:
         (lambda: ModelOptions(hidden=0), "`model.hidden` must be"),
         (lambda: ModelOptions(dropout=1.0), "`model.dropout` must be"),
         (lambda: ModelOptions(label_smoothing=-0.1), "`model.label_smoothing` must be"),
-        (lambda: DataOptions(source="ja"), "`data.target` must be another language"),
+        (lambda: DataOptions(source="de"), "`data.target` must be another language"),
         (lambda: DataOptions(training=""), "`data.training` must be"),
         (lambda: DataOptions(batch=0), "`data.batch` must be"),
     ],

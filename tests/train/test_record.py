@@ -21,6 +21,7 @@ from jaxrnn.cli import main
 from jaxrnn.tasks import TASKS, Translation, VideoCaptioning
 from jaxrnn.tasks.captioning import captioning
 from jaxrnn.tasks.handwriting import handwriting, strokes
+from jaxrnn.tasks.handwriting.stroke_files import Lines
 from jaxrnn.tasks.language import word_lm
 from jaxrnn.tasks.lip_reading import lip_reading
 from jaxrnn.tasks.models import load_model
@@ -37,11 +38,12 @@ from jaxrnn.train.manifest import damage
 from jaxrnn.train.metrics import MetricsError, read_metrics
 from jaxrnn.train.plots import learning_curve
 from jaxrnn.train.run import open_folder
-from jaxrnn.train.run_files import digest
+from jaxrnn.train.run_files import config_overrides, digest
 from tests.promotion import default_promotion
 from tests.tasks.resuming import StopAfter
 from tests.train.toy import experiment
 
+TINY = Path(__file__).parents[2].parent / "shared/data/language_model/tinyshakespeare.txt"
 OLD = Path(__file__).parent / "data/run_0_1_0.tar.xz"
 TEXTS = {"train": "the cat sat on the mat\n" * 40, "valid": "the mat sat\n" * 20, "test": "a cat sat\n" * 20}
 
@@ -260,8 +262,8 @@ def small_word_lm(**more):
     return word_lm.WordLM(*options, **more), "_kept"
 
 
-def small_translation(**more):
-    task = Translation(translation.ModelOptions(), parallel_text.DataOptions(at_least=1), **more)
+def small_translation(merges=0, **more):
+    task = Translation(translation.ModelOptions(), parallel_text.DataOptions(at_least=1, merges=merges), **more)
     if not more:
         task.text.__dict__["_kept"] = dict.fromkeys(("training", "test"), ([["a", "cat"]], [["eine", "Katze"]]))
     return task, "text"
@@ -298,7 +300,7 @@ def small_handwriting(**more):
     task = handwriting.Handwriting(*options, **more)
     if not more:
         points = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-        task.drawings.__dict__["_raw"] = dict.fromkeys(("training", "validation"), strokes.Lines([points], ["abc"]))
+        task.drawings.__dict__["_raw"] = dict.fromkeys(("training", "validation"), Lines([points], ["abc"]))
     return task, "_raw"
 
 
@@ -307,6 +309,7 @@ def small_handwriting(**more):
     [
         small_word_lm,
         small_translation,
+        partial(small_translation, merges=2),
         small_babi,
         partial(small_describer, captioning, np.zeros((64, 64, 3), np.uint8)),
         partial(small_describer, video_captioning, np.zeros((4, 6), np.float32)),
@@ -343,17 +346,33 @@ def test_metrics_without_a_checkpoint_are_not_started_over(tmp_path, console, st
     assert fit(exp, tmp_path, console, stop)[0] == 30
 
 
-def test_a_run_of_version_0_1_0_loads_and_resumes(tmp_path):
+def test_a_run_of_version_0_1_0_loads_and_writes_without_its_text(tmp_path):
+    """Its text no longer ships; another one does by the name that it has in the run."""
     with tarfile.open(OLD) as archive:
         archive.extractall(tmp_path, filter="data")
     folder = tmp_path / "run_0_1_0"
     model = load_model(str(folder))
     assert model.data is None
+    assert (model.experiment.task.data.set, len(model.experiment.task.vocabulary)) == ("tinyshakespeare", 65)
     text = "".join(model.experiment.task.sample(model.params, "", 30, 0.8, 0))
     assert len(text) == 30
+    with pytest.raises(ValueError, match=r"tinyshakespeare\.txt, got none"):
+        run(model.experiment, folder, True, StopAfter(99))
+
+
+@pytest.mark.skipif(not TINY.exists(), reason="tinyshakespeare does not ship")
+def test_a_run_of_version_0_1_0_resumes_with_its_text(tmp_path):
+    with tarfile.open(OLD) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / "run_0_1_0"
+    with pytest.raises(RunError, match=r"data\.set was 'tinyshakespeare', now 'shakespeare'"):
+        run(read_experiment(folder / "config.yaml", [], TASKS), folder, True, StopAfter(99))
+    overrides = [*config_overrides(folder), f"--data.path={TINY}"]
+    experiment = read_experiment(folder / "config.yaml", overrides, TASKS)
+    model = load_model(str(folder))
     # What that version's `jaxrnn evaluate` said of it.
-    assert model.experiment.task.evaluate(model.params, jax.device_put)["loss"] == pytest.approx(4.1646, abs=2e-4)
-    assert run(model.experiment, folder, True, StopAfter(99)) == 0
+    assert experiment.task.evaluate(model.params, jax.device_put)["loss"] == pytest.approx(4.1646, abs=2e-4)
+    assert run(experiment, folder, True, StopAfter(99)) == 0
     lines = read_metrics(folder / "metrics.jsonl")
     assert [line["step"] for line in lines] == [5, 10, 15, 20, 25, 30, 30]
     assert lines[-1]["validation_loss"] == pytest.approx(4.1454, abs=2e-3)

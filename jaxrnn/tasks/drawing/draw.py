@@ -52,7 +52,7 @@ class DataOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships="sample", full="mnist")
+        check_set(self.set, self.path, ships=("sample",), full=("mnist",))
         check(self.rows >= 1, "data.rows", "1 or more", self.rows)
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
 

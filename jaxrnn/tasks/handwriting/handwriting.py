@@ -18,11 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.errors import fail
 from jaxrnn.base.files import write_text
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.tasks.handwriting.network import PenNetwork
 from jaxrnn.tasks.handwriting.pen import save_drawing, sheet_figure, to_svg, window_figure
+from jaxrnn.tasks.handwriting.stroke_files import WITH_TEXT
 from jaxrnn.tasks.handwriting.strokes import DataOptions, Drawings, Strokes
 from jaxrnn.train import ByLength, in_order
 from jaxrnn.train.options import check
@@ -30,7 +31,7 @@ from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Batch, Carry, Params
 
 BIAS = 1.0
-SAMPLES = 12
+SAMPLES, COLUMNS = 12, 4
 POINTS_A_CHARACTER = 60  # a pen makes about 25; a window that is not through by then never will be
 SENTENCES = (
     "the quick brown fox jumps",
@@ -87,14 +88,23 @@ class Handwriting:
     data: DataOptions
     learned: str = ""
     unit = "points"
-    headline = "validation nats_per_sequence"
-    splits = ("validation",)
+
+    @property
+    def headline(self) -> str:
+        """Graves reports on the lines that validate."""
+        return f"{self.splits[-1]} nats_per_sequence"
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The set's."""
+        return self.drawings.splits
 
     @cached_property
     def drawings(self) -> Drawings:
         """The data."""
-        if self.model.text and self.data.set == "omniglot":
-            fail("data.set", "'iam', with `model.text`: Omniglot's drawings have no text", Said("'omniglot'"))
+        if self.model.text and self.data.set not in WITH_TEXT:
+            known = " or ".join(map(repr, WITH_TEXT))
+            fail("data.set", f"{known} with `model.text`: other drawings have no text", self.data.set)
         return Drawings(self.data, self.learned)
 
     def contents(self, split: str) -> Any:
@@ -201,7 +211,8 @@ class Handwriting:
         before, xs = "", self.drawings.normalised(np.zeros((1, 3)))
         if like is not None:
             training = self.drawings.lines["training"]
-            before, xs = f"{training.texts[like]} " if self.model.text else "", training.points[like]
+            gap = " " if " " in self.drawings.vocabulary else ""  # words of their own have none
+            before, xs = f"{training.texts[like]}{gap}" if self.model.text else "", training.points[like]
         if self.model.text:
             encoded = [self.encode(before + text) for text in texts]
             limits = np.array([POINTS_A_CHARACTER * len(text) + 100 for text in texts], np.int32)
@@ -242,8 +253,11 @@ class Handwriting:
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """Drawings in samples.svg and samples.png; of a model that reads, where its window stood, in window.png."""
-        texts = list(SENTENCES) if self.model.text else [""] * SAMPLES
-        columns = 1 if self.data.set == "iam" else 4
+        texts, columns = [""] * SAMPLES, COLUMNS
+        if self.model.text and self.data.set == "iam":
+            texts, columns = list(SENTENCES), 1
+        elif self.model.text:
+            texts = [*dict.fromkeys(self.contents("test").texts)][: len(SENTENCES)]
         found, weights, reached = self.draw(params, texts, BIAS if self.model.text else 0.0, seed)
         write_text(folder / "samples.svg", to_svg(found[:SAMPLES], columns))
         save_figure(sheet_figure(found[:SAMPLES], columns), folder / "samples.png")
@@ -254,6 +268,6 @@ class Handwriting:
         primed, _, _ = self.draw(params, texts[:4], BIAS, seed, like=seed)
         write_text(folder / "primed.svg", to_svg(primed))
         missed = [text for text, end in zip(texts, reached, strict=True) if not end]
-        return f"{said}\nthe window reached the last character in {sum(reached)} of {len(texts)} sentences" + "".join(
+        return f"{said}\nthe window reached the last character in {sum(reached)} of {len(texts)} texts" + "".join(
             f"\nnot in: {text}" for text in missed
         )

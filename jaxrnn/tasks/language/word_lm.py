@@ -118,7 +118,7 @@ class WordLM(LanguageModel):
         if self.data.set == "ptb":
             lines = penn_treebank(self.data.path, part)
         else:
-            every = shakespeare().splitlines()
+            every = shakespeare(self.data).splitlines()
             cuts = 0, len(every) * 9 // 10, len(every) * 19 // 20, len(every)
             lines = every[cuts[part] : cuts[part + 1]]
         return [word for line in lines for word in (*self.split(line), END)]

@@ -67,7 +67,7 @@ class DataOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships="digits", full="grid")
+        check_set(self.set, self.path, ships=("digits",), full=("grid",))
         check(self.batch >= 1, "data.batch", "1 or more", self.batch)
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
 

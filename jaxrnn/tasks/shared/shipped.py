@@ -7,3 +7,4 @@ from pathlib import Path
 TASKS = Path(__file__).parents[1]
 DATA = TASKS / "data"
 PRETRAINED = TASKS / "pretrained"
+INSTALL = "Install the package again."  # where its data are from, should one be missing

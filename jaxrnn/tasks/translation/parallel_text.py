@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.shipped import DATA
+from jaxrnn.tasks.shared.shipped import DATA, INSTALL
+from jaxrnn.tasks.translation.byte_pairs import BytePairs
 from jaxrnn.train import END, START, UNKNOWN, Vocabulary, pad, read_text
 from jaxrnn.train.options import check
 from jaxrnn.train.task import recalled
@@ -20,6 +22,10 @@ WHERE = (
     "Multi30k is at https://github.com/multi30k/dataset, folder data/task1/tok; any folder will do that has two files "
     "of equally many lines for each part, named PART.LANGUAGE."
 )
+COLUMNS = ("en", "de")  # of the pairs that ship
+SHIPPED = ("train", "valid", "test")
+# Hyphens, apostrophes, points and commas between letters belong to a word; of a quotation mark only what it shortens.
+WORD = re.compile(r"'(?:[stmd]|re|ll|ve)\b|\w+(?:[-'.,]\w+)*|[^\w\s]")
 
 
 class Pairs(NamedTuple):
@@ -36,24 +42,26 @@ class DataOptions:
     """The sentence pairs.
 
     Args:
-        path: Folder or archive with the files; none for the English-Japanese pairs that ship with the package.
+        path: Folder or archive with the files; none for the English-German pairs that ship with the package.
         source: Language to translate from, the end of its files' names.
         target: Language to translate into.
         training: Beginning of the names of the training files; so the next two.
         validation: Of the validation files.
         test: Of the test files.
         at_least: Words seen less often in training are <unk>.
+        merges: Words are pieces made by so many byte pairs, learned from both languages; 0: words are whole.
         batch: B, the pairs of a batch.
-        longest: Words that a translation has at most; training pairs with a longer sentence are left out.
+        longest: Words (or pieces) that a translation has at most; training pairs with a longer sentence are left out.
     """
 
     path: str = ""
     source: str = "en"
-    target: str = "ja"
+    target: str = "de"
     training: str = "train"
-    validation: str = "dev"
+    validation: str = "valid"
     test: str = "test"
     at_least: int = 2
+    merges: int = 0
     batch: int = 64
     longest: int = 50
 
@@ -63,6 +71,7 @@ class DataOptions:
         check(
             self.source != self.target, "data.target", f"another language than data.source {self.source!r}", self.target
         )
+        check(self.merges >= 0, "data.merges", "0 or more", self.merges)
         for name in ("at_least", "batch", "longest"):
             check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
 
@@ -81,35 +90,54 @@ class ParallelText:
             ValueError: If a file is missing or damaged, or two files do not have equally many lines.
         """
         if split not in self._kept:
-            languages = (self.options.source, self.options.target)
-            names = [f"{getattr(self.options, split)}.{language}" for language in languages]
-            source, target = (self._lines(name) for name in names)
-            if len(source) != len(target):
-                fail(
-                    "data.path",
-                    f"{names[0]} and {names[1]} with equally many lines",
-                    Said(f"{len(source)} and {len(target)}"),
-                )
-            self._kept[split] = source, target
+            self._kept[split] = self._read(getattr(self.options, split))
         return self._kept[split]
 
     @cached_property
     def _kept(self) -> dict[str, tuple[list[list[str]], list[list[str]]]]:
         return {}
 
-    def _lines(self, name: str) -> list[list[str]]:
-        path = self.options.path or str(DATA / "small_parallel_enja")
-        text = read_text(path, name, WHERE)
-        return [line.split() for line in text.removesuffix("\n").split("\n")]
+    def _read(self, part: str) -> tuple[list[list[str]], list[list[str]]]:
+        options = self.options
+        languages = (options.source, options.target)
+        if not options.path and {*languages} == {*COLUMNS} and part in SHIPPED:
+            text = read_text(DATA / "english_german", f"{part}.tsv", INSTALL)
+            columns = dict(zip(COLUMNS, zip(*(line.split("\t") for line in _lines(text)), strict=True), strict=False))
+            source, target = (list(map(self.words, columns[language])) for language in languages)
+            return source, target
+        names = [f"{part}.{language}" for language in languages]
+        source, target = ([line.split() for line in _lines(read_text(options.path, n, WHERE))] for n in names)
+        if len(source) != len(target):
+            said = Said(f"{len(source)} and {len(target)}")
+            fail("data.path", f"{names[0]} and {names[1]} with equally many lines", said)
+        return source, target
+
+    @cached_property
+    def pairs(self) -> BytePairs:
+        """How words are made of pieces, in both languages alike."""
+        known = recalled(self.learned, "merges")
+        if known is not None:
+            return BytePairs(tuple((first, second) for first, second in known))
+        source, target = self.sentences("training")
+        counts = Counter(word for sentence in (*source, *target) for word in sentence)
+        return BytePairs.learned(counts, self.options.merges)
+
+    def pieces(self, words: Sequence[str]) -> list[str]:
+        """A sentence as the model reads it: its words, or what they are made of."""
+        return self.pairs.pieces(words) if self.options.merges else [*words]
+
+    def joined(self, pieces: Sequence[str]) -> list[str]:
+        """The reverse of `pieces`."""
+        return self.pairs.joined(pieces) if self.options.merges else [*pieces]
 
     @cached_property
     def vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
-        """The words of both languages, as the training sentences have them."""
+        """The words (or pieces) of both languages, as the training sentences have them."""
         known = recalled(self.learned, "vocabularies")
         if known is not None:
             of_source, of_target = (Vocabulary(tuple(tokens)) for tokens in known)
             return of_source, of_target
-        source, target = self.sentences("training")
+        source, target = (list(map(self.pieces, side)) for side in self.sentences("training"))
         least = self.options.at_least
         return (
             Vocabulary.of(source, special=(UNKNOWN,), at_least=least),
@@ -122,7 +150,7 @@ class ParallelText:
         longest = self.options.longest if split == "training" else None
         pairs = [
             (source.encode(s), target.encode([*t, END]))
-            for s, t in zip(*self.sentences(split), strict=True)
+            for s, t in zip(*(map(self.pieces, side) for side in self.sentences(split)), strict=True)
             if longest is None or max(len(s), len(t)) <= longest
         ]
         check(bool(pairs), "data.longest", "a length that some training sentences keep to", longest)
@@ -134,7 +162,11 @@ class ParallelText:
         >>> ParallelText(DataOptions()).words("Hello, World.")
         ['hello', ',', 'world', '.']
         """
-        return re.sub(r"([.,!?;:])(?=\s|[.,!?;:]|$)", r" \1 ", text.lower()).split()
+        return WORD.findall(text.lower())
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n")
 
 
 def to_batch(source: Sequence[np.ndarray], target: Sequence[np.ndarray], rows: np.ndarray) -> Pairs:

@@ -3,7 +3,7 @@
     loss = -log p(target | source) a word, END counted;    BLEU (Papineni et al. 2002) as sacrebleu counts it
 
 Sequence to sequence: Sutskever et al. 2014 (arXiv:1409.3215). The model is in `encoder_decoder`. Text:
-small_parallel_enja, English and Japanese, which ships with the package, or a folder of files such as Multi30k.
+what programs say in English and German, which ships with the package, or a folder of files such as Multi30k.
 """
 
 from __future__ import annotations
@@ -80,12 +80,13 @@ class Translation:
         return self.text.sentences(split)
 
     def learn(self) -> dict[str, Any]:
-        """The vocabularies of both languages."""
-        return {"vocabularies": [vocabulary.tokens for vocabulary in self.text.vocabularies]}
+        """The vocabularies of both languages, and how words are made of pieces."""
+        found: dict[str, Any] = {"vocabularies": [vocabulary.tokens for vocabulary in self.text.vocabularies]}
+        return found | ({"merges": self.text.pairs.merges} if self.data.merges else {})
 
     @property
     def words(self) -> Vocabulary:
-        """The words that a translation may use."""
+        """The words, or pieces, that a translation may use."""
         return self.text.vocabularies[1]
 
     @cached_property
@@ -157,12 +158,12 @@ class Translation:
         beam: int = 1,
         place: Callable[[Batch], Batch] = jax.device_put,
     ) -> list[list[str]]:
-        """Translations of encoded sentences, by beam search of a width (1: greedy)."""
+        """Translations of encoded sentences as words, by beam search of a width (1: greedy)."""
         found: list[list[str]] = [[]] * len(source)
         for rows in in_order(np.array([len(s) for s in source]), self.data.batch):
             said = sentences(self.words, *self._translate(params, *place(pad(source, rows)), beam))
-            for row, words in zip(rows[rows >= 0], said, strict=False):
-                found[row] = words
+            for row, pieces in zip(rows[rows >= 0], said, strict=False):
+                found[row] = self.text.joined(pieces)
         return found
 
     @partial(jax.jit, static_argnums=(0, 4))
@@ -182,13 +183,13 @@ class Translation:
         """
         check(bool(text.split()), "text", "a sentence", text)
         check_beam(beam)
-        source = self.text.vocabularies[0].encode(self.text.words(text))
+        source = self.text.vocabularies[0].encode(self.text.pieces(self.text.words(text)))
         return " ".join(self.translations(params, [source], beam)[0])
 
     def align(self, params: Params, text: str) -> tuple[list[str], list[str], np.ndarray]:
-        """A sentence, its greedy translation with END, and the attention's weights [T, S]."""
-        source = self.text.words(text)
-        target = [*self.translate(params, text, 1).split(), END]
+        """A sentence, its greedy translation with END (in pieces, where words have them), and the weights [T, S]."""
+        source = self.text.pieces(self.text.words(text))
+        target = [*self.text.pieces(self.translate(params, text, 1).split()), END]
         pair = to_batch([self.text.vocabularies[0].encode(source)], [self.words.encode(target)], np.array([0]))
         _, weights = jax.jit(self._logits)(params, pair)
         return source, target, np.asarray(weights)[: len(target), 0, : len(source)]

@@ -43,7 +43,7 @@ class DataOptions:
     longest: int = 20
 
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships="digits", full="msrvtt")
+        check_set(self.set, self.path, ships=("digits",), full=("msrvtt",))
         for name in ("at_least", "batch", "longest"):
             check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
 

@@ -33,7 +33,7 @@ class DataOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, "simulated", "babi", "reasoning")
+        check_set(self.set, self.path, ships=("simulated",), full=("babi", "reasoning"))
         known = len({*self.tasks}) == len(self.tasks) and {*self.tasks} <= {*range(1, len(self.names) + 1)}
         check(known, "data.tasks", f"different numbers from 1 to {len(self.names)}", self.tasks)
         told = self.questions >= EACH and self.questions % EACH == 0
