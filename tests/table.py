@@ -190,24 +190,37 @@ def seed_of(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
-def drawn(rng: Any, axes: tuple[int, ...]) -> Any:
-    return rng.standard_normal((*axes, H))
+class PerStep(NamedTuple):
+    """What a per-step input is drawn as: one number for each of `D` inputs, `H` units, or for a row."""
+
+    axes: tuple[int, ...]
+    made: Callable[[Any], Any] = lambda a: a  # of normal numbers
 
 
-PER_STEP: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
-    "observed": lambda rng, axes: (rng.random((*axes, D)) < 0.6).astype(float),
-    "elapsed": lambda rng, axes: rng.random((*axes, D)) + 0.1,
-    "t": lambda rng, axes: rng.integers(0, 9, axes).astype(float),
-    "dt": lambda rng, axes: rng.random(axes) + 0.2,
-    "mass": lambda rng, axes: rng.random((*axes, 2)),
+PER_STEP = {
+    "gain": PerStep((H,)),
+    "observed": PerStep((D,), lambda a: (a > -0.3).astype(float)),
+    "elapsed": PerStep((D,), lambda a: np.abs(a) + 0.1),
+    "dt": PerStep((), lambda a: np.abs(a) + 0.1),
+    "t": PerStep((), lambda a: np.round(4 * a)),
+    "mass": PerStep((2,), np.abs),
 }
-# What equations divide by is to be positive, and what they add up to it.
-POSITIVE = {"ltc": ("kernel", "recurrent_kernel", "capacitance", "leak")}
+POSITIVE = {
+    "clock": 0.7,
+    "ratio": 0.3,
+    "capacitance": 0.7,
+    "leak": 0.1,
+}  # parameters that are not to be zero or less: at least this
 
 
-def allowed(row: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Drawn parameters as the cell can take them."""
-    return {name: abs(a) + 0.1 if name in POSITIVE.get(row, ()) else a for name, a in params.items()}
+def allowed(name: str, array: Any) -> Any:
+    """A parameter that was drawn, as the cell can take it."""
+    return np.abs(array) + POSITIVE[name] if name in POSITIVE else array
+
+
+def per_step(name: str, draw: Callable[[tuple[int, ...]], Any], axes: tuple[int, ...]) -> Any:
+    """A per-step input of numbers that are drawn for a shape."""
+    return PER_STEP[name].made(draw((*axes, *PER_STEP[name].axes)))
 
 
 @cache
@@ -215,8 +228,8 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
     """Everything that is differentiated, as NumPy float64: params, xs, carry, reset_carry, per_step."""
     rng = np.random.default_rng([seed_of(row), seed])
     cell = ROWS[row].cell
-    params = {name: 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in name) for name, p in cell.declare(D).items()}
-    params = allowed(row, params)
+    declared = cell.declare(D).items()
+    params = {n: allowed(n, 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in n)) for n, p in declared}
     shapes = cell.carry_shapes(batch)
     carry, reset_carry = (cell.carry_type(*(scale * rng.standard_normal(s) for s in shapes)) for scale in (2.0, 0.7))
     return {
@@ -224,7 +237,7 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
         "xs": 1.5 * rng.standard_normal((steps, *batch, D)),
         "carry": carry,
         "reset_carry": reset_carry,
-        "per_step": {name: PER_STEP.get(name, drawn)(rng, (steps, *batch)) for name in cell.per_step},
+        "per_step": {n: per_step(n, rng.standard_normal, (steps, *batch)) for n in cell.per_step},
     }
 
 

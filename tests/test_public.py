@@ -39,7 +39,26 @@ def test_all_dir_and_help_agree(name: str) -> None:
             assert not described.startswith(f"{public}("), f"{name}.{public} has the docstring of its fields"
 
 
-FACTORIES = (jaxrnn.lstm, jaxrnn.lstm_1997, jaxrnn.gru, jaxrnn.elman)
+FACTORIES = (
+    jaxrnn.clockwork_rnn,
+    jaxrnn.control_gate_lstm,
+    jaxrnn.elman,
+    jaxrnn.exp_rnn,
+    jaxrnn.gru,
+    jaxrnn.lipschitz_rnn,
+    jaxrnn.lstm,
+    jaxrnn.lstm_1997,
+    jaxrnn.ltc,
+    jaxrnn.mass_conserving_lstm,
+    jaxrnn.on_lstm,
+    jaxrnn.res_lstm,
+    jaxrnn.scrn,
+    jaxrnn.t_gru,
+    jaxrnn.t_lstm,
+    jaxrnn.t_rnn,
+    jaxrnn.tau_gru,
+    jaxrnn.working_memory_lstm,
+)
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda f: f.__name__)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import gcd
+from typing import Any
 
 from jaxrnn.cells.clockwork import clockwork_rnn
 from jaxrnn.cells.control_gate_lstm import ControlGateCarry, control_gate_lstm
@@ -24,6 +26,22 @@ from jaxrnn.cells.tau_gru import TauGRUCarry, tau_gru
 from jaxrnn.cells.working_memory import working_memory_lstm
 from jaxrnn.core.cell import Cell
 
+
+def in_three_groups(size: int, **options: Any) -> Cell:
+    """A clockwork network of three groups, where these divide the size."""
+    return clockwork_rnn(size, periods=(1, 2, 4) if size % 3 == 0 else (1,), **options)
+
+
+def in_chunks(size: int, **options: Any) -> Cell:
+    """An ordered-neurons LSTM with chunks of two units, where these divide the size."""
+    return on_lstm(size, chunk=gcd(size, 2), **options)
+
+
+def with_context(size: int, **options: Any) -> Cell:
+    """A structurally constrained network with a context half its size."""
+    return scrn(size, context=max(size // 2, 1), **options)
+
+
 # What `jaxrnn cells` lists and the law suite runs: name -> factory(size).
 COLLECTION: dict[str, Callable[[int], Cell]] = {
     "elman": elman,
@@ -41,15 +59,15 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "gru, reset before": partial(gru, reset_after=False),
     "gru_d": partial(gru_d, inputs=3),
     "mogrifier_lstm": mogrifier_lstm,
-    "clockwork_rnn": lambda size: clockwork_rnn(size, periods=(1, 2, 4) if size % 3 == 0 else (1,)),
+    "clockwork_rnn": in_three_groups,
     "control_gate_lstm": control_gate_lstm,
     "exp_rnn": exp_rnn,
     "lipschitz_rnn": lipschitz_rnn,
     "ltc": ltc,
     "mass_conserving_lstm": partial(mass_conserving_lstm, masses=2),
-    "on_lstm": lambda size: on_lstm(size, chunk=2 if size % 2 == 0 else 1),
+    "on_lstm": in_chunks,
     "res_lstm": res_lstm,
-    "scrn": lambda size: scrn(size, context=max(size // 2, 1)),
+    "scrn": with_context,
     "t_gru": t_gru,
     "t_lstm": t_lstm,
     "t_rnn": t_rnn,

@@ -24,8 +24,6 @@ DECLINED = {
     "mogrifier_lstm": READS,
     "lstm, layer norm": "`concatenate` moves or cuts the units of a vector",
     "lstm, all options": "`concatenate` moves or cuts the units of a vector",
-    "gru_d": READS,
-    "mogrifier_lstm": READS,
     "clockwork_rnn": "`concatenate` moves or cuts the units of a vector",
     "ltc": READS,
     "mass_conserving_lstm": READS,

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import jaxrnn
-from tests.table import PER_STEP, ROWS, D, allowed
+from tests.table import ROWS, D, allowed, per_step
 
 FILE = Path(__file__).with_name("golden.json")
 COMMAND = "python -m tests.laws.golden"
@@ -29,13 +29,11 @@ def wave(*shape: int) -> Any:
 def numbers(row: str) -> dict[str, Any]:
     """What is frozen of a row: a step's outputs, final carries, sums of squares of gradients and initial parameters."""
     cell = ROWS[row].cell
-    params = {name: 0.5 * wave(*p.shape) + ("norm" in name) for name, p in cell.declare(D).items()}
-    params, axes = allowed(row, params), (STEPS, BATCH)
-    rng = np.random.default_rng(0)
-    per_step = {n: PER_STEP[n](rng, axes) if n in PER_STEP else wave(*axes, cell.size) for n in cell.per_step} or None
+    params = {name: allowed(name, 0.5 * wave(*p.shape) + ("norm" in name)) for name, p in cell.declare(D).items()}
+    given = {name: per_step(name, lambda shape: wave(*shape), (STEPS, BATCH)) for name in cell.per_step} or None
 
     def run(params: Any) -> Any:
-        return jaxrnn.scan(cell, params, wave(STEPS, BATCH, D), lengths=np.array([STEPS, 4]), per_step=per_step)
+        return jaxrnn.scan(cell, params, wave(STEPS, BATCH, D), lengths=np.array([STEPS, 4]), per_step=given)
 
     @jax.jit
     def with_gradient(params: Any) -> Any:
