@@ -205,16 +205,15 @@ PER_STEP = {
     "t": PerStep((), lambda a: np.round(4 * a)),
     "mass": PerStep((2,), np.abs),
 }
-POSITIVE = {
-    "clock": 0.7,
-    "ratio": 0.3,
-    "capacitance": 0.7,
-    "leak": 0.1,
-}  # parameters that are not to be zero or less: at least this
+# Parameters that are not to be zero or less: at least this. And those of a row that add up to what is divided by.
+POSITIVE = {"clock": 0.7, "ratio": 0.3, "capacitance": 0.7, "leak": 0.1}
+CONDUCTING = {"ltc": ("kernel", "recurrent_kernel")}
 
 
-def allowed(name: str, array: Any) -> Any:
+def allowed(row: str, name: str, array: Any) -> Any:
     """A parameter that was drawn, as the cell can take it."""
+    if name in CONDUCTING.get(row, ()):
+        return np.abs(array)
     return np.abs(array) + POSITIVE[name] if name in POSITIVE else array
 
 
@@ -229,7 +228,7 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
     rng = np.random.default_rng([seed_of(row), seed])
     cell = ROWS[row].cell
     declared = cell.declare(D).items()
-    params = {n: allowed(n, 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in n)) for n, p in declared}
+    params = {n: allowed(row, n, 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in n)) for n, p in declared}
     shapes = cell.carry_shapes(batch)
     carry, reset_carry = (cell.carry_type(*(scale * rng.standard_normal(s) for s in shapes)) for scale in (2.0, 0.7))
     return {

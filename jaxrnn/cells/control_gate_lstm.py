@@ -12,7 +12,7 @@ r"""LSTM with a control gate: what the gates see of the cell is gated apart from
 torchrecurrent calls it MCLSTM, for memory-controller; `mass_conserving_lstm` is another cell.
 
 Papers:
-    A workshop paper of Intel's at NIPS 2017, of which we have had no copy: the equations are torchrecurrent's.
+    A workshop paper of Intel's at NIPS 2017, of which no copy was to be had: the equations are torchrecurrent's.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def wave(*shape: int) -> Any:
 def numbers(row: str) -> dict[str, Any]:
     """What is frozen of a row: a step's outputs, final carries, sums of squares of gradients and initial parameters."""
     cell = ROWS[row].cell
-    params = {name: allowed(name, 0.5 * wave(*p.shape) + ("norm" in name)) for name, p in cell.declare(D).items()}
+    params = {name: allowed(row, name, 0.5 * wave(*p.shape) + ("norm" in name)) for name, p in cell.declare(D).items()}
     given = {name: per_step(name, lambda shape: wave(*shape), (STEPS, BATCH)) for name in cell.per_step} or None
 
     def run(params: Any) -> Any:
