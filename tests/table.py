@@ -105,13 +105,18 @@ def on_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
 
 
 def res_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
-    """The oracle has the shortcut's kernel apart."""
+    """The oracle has the shortcut's kernel apart, and a projection without an axis of gates."""
     shortcut = {"residual_kernel": p["kernel"][:, 4]} if p["kernel"].shape[1] > 4 else {}
-    return lstms.res_lstm(p | {"kernel": p["kernel"][:, :4]} | shortcut, carry, x)
+    return lstms.res_lstm(
+        p | {"kernel": p["kernel"][:, :4], "projection": p["projection_kernel"][:, 0]} | shortcut, carry, x
+    )
 
 
 def scrn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
-    return context.scrn(p | {"context_kernel": p["kernel_context"][:, 0]}, carry, x)
+    """The oracle has a kernel of the state and one of the context."""
+    of_state, of_context = np.split(p["recurrent_kernel"], [len(carry[1])])
+    apart = {"recurrent_kernel": of_state, "context_to_hidden_kernel": of_context[:, 0]}
+    return context.scrn(p | apart | {"context_kernel": p["kernel_context"][:, 0]}, carry, x)
 
 
 def exp_rnn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
@@ -121,9 +126,13 @@ def exp_rnn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
 
 
 def mass_conserving_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, mass: Any) -> Any:
-    """The oracle has both inputs in one array, and kernels with an axis of their matrices' rows."""
-    units = len(carry[0])
-    apart = {n: a.reshape(*a.shape[:-1], -1, units) for n, a in p.items() if n.startswith(("input", "redistribution"))}
+    """The oracle has both inputs in one array, and of i and R a kernel a side, with an axis of their rows."""
+    names, units = ("input", "redistribution"), len(carry[0])
+    apart = {f"{name}_bias": p[f"{name}_bias"].reshape(-1, units) for name in names}
+    for name in names:
+        both = np.split(p[f"{name}_kernel"], [len(x)])
+        sides = zip(("kernel", "recurrent_kernel"), both, strict=True)
+        apart |= {f"{name}_{side}": a.reshape(len(a), -1, units) for side, a in sides}
     return mass_oracle.mass_conserving_lstm(p | apart, carry, np.concatenate([mass, x]))
 
 
@@ -170,8 +179,8 @@ SIZES = {"clockwork_rnn": 6, "on_lstm": 6}  # so that there are groups and chunk
 ROWS: dict[str, Row] = {name: Row(f, ORACLES[name], SIZES.get(name, H)) for name, f in COLLECTION.items()} | {
     "res_lstm, the input as it is": Row(partial(jaxrnn.res_lstm, identity_shortcut=True), res_lstm, D),
     "lipschitz_rnn, numbers of its own": Row(
-        partial(jaxrnn.lipschitz_rnn, epsilon=0.4, beta_a=0.3, beta_w=0.6, gamma_a=0.2, gamma_w=0.1),
-        partial(dynamics.lipschitz_rnn, epsilon=0.4, beta=(0.3, 0.6), gamma=(0.2, 0.1)),
+        partial(jaxrnn.lipschitz_rnn, epsilon=0.1, beta_a=0.8, beta_w=0.6, gamma_a=0.5, gamma_w=0.1),
+        partial(dynamics.lipschitz_rnn, epsilon=0.1, beta=(0.8, 0.6), gamma=(0.5, 0.1)),
     ),
     "elman, relu without bias": Row(
         partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)

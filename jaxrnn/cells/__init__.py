@@ -27,9 +27,10 @@ from jaxrnn.cells.working_memory import working_memory_lstm
 from jaxrnn.core.cell import Cell
 
 
-def in_three_groups(size: int, **options: Any) -> Cell:
-    """A clockwork network of three groups, where these divide the size."""
-    return clockwork_rnn(size, periods=(1, 2, 4) if size % 3 == 0 else (1,), **options)
+def in_groups(size: int, **options: Any) -> Cell:
+    """A clockwork network of up to three groups, as many as divide the size."""
+    groups = next(count for count in (3, 2, 1) if size % count == 0)
+    return clockwork_rnn(size, periods=(1, 2, 4)[:groups], **options)
 
 
 def in_chunks(size: int, **options: Any) -> Cell:
@@ -59,7 +60,7 @@ COLLECTION: dict[str, Callable[[int], Cell]] = {
     "gru, reset before": partial(gru, reset_after=False),
     "gru_d": partial(gru_d, inputs=3),
     "mogrifier_lstm": mogrifier_lstm,
-    "clockwork_rnn": in_three_groups,
+    "clockwork_rnn": in_groups,
     "control_gate_lstm": control_gate_lstm,
     "exp_rnn": exp_rnn,
     "lipschitz_rnn": lipschitz_rnn,

@@ -50,9 +50,9 @@ def mass_conserving_lstm(size: int, *, masses: Size = 1, **common: Unpack[Common
 
     The equations are at the head of this file. The input x, of which the gates are made, brings no mass; the per-step
     input `mass [T, *B, M]` does. Parameters of gate o: `kernel [D, 1, H]`, `recurrent_kernel [H, 1, H]`, `bias [1, H]`,
-    which starts at -3. Of i, a matrix a row: `input_kernel [D, M H]`, `input_recurrent_kernel [H, M H]`,
-    `input_bias [M H]`. Of R likewise: `redistribution_kernel [D, H H]`, `redistribution_recurrent_kernel [H, H H]`,
-    `redistribution_bias [H H]`, which starts at the identity.
+    which starts at -3. Of i, with rows of x and then of s, and a matrix in each: `input_kernel [D + H, M H]`,
+    `input_bias [M H]`. Of R likewise: `redistribution_kernel [D + H, H H]`, `redistribution_bias [H H]`, which starts
+    at the identity.
 
     Each step has matrices of its own, which the native backend declines.
 
@@ -78,9 +78,8 @@ def mass_conserving_lstm(size: int, *, masses: Size = 1, **common: Unpack[Common
     """
     H = check_size(size, "size")
     kernels = {
-        f"{name}_{side}": Parameter((rows, columns * H), glorot_uniform, "recurrent")
-        for name, columns in (("input", masses), ("redistribution", H))
-        for side, rows in (("kernel", "D"), ("recurrent_kernel", "H"))
+        f"{name}_kernel": Parameter(("D+H", rows * H), glorot_uniform, "recurrent")
+        for name, rows in (("input", masses), ("redistribution", H))
     }
     biases = {"input_bias": Parameter((masses * H,), zeros), "redistribution_bias": Parameter((H * H,), stay)}
     return build(
@@ -105,13 +104,12 @@ def _mass_conserving(
     total = jnp.sum(c, -1, keepdims=True)
     share = c / jnp.where(total == 0, jnp.ones_like(total), total)
 
-    def net(name: str) -> Array:
-        seen = recur(x.o, kernel=f"{name}_kernel") + recur(share, kernel=f"{name}_recurrent_kernel")
-        return seen + theta.get(f"{name}_bias", 0.0)
+    seen = jnp.concatenate([x.o, share], -1)
 
     def sent(amounts: Array, name: str) -> Array:
         """To each cell, of what is in `amounts`."""
-        weights = softmax(net(name).reshape(*amounts.shape, c.shape[-1]), -1)
+        net = recur(seen, kernel=f"{name}_kernel") + theta.get(f"{name}_bias", 0.0)
+        weights = softmax(net.reshape(*amounts.shape, c.shape[-1]), -1)
         return jnp.sum(amounts[..., None] * weights, -2)
 
     m = sent(c, "redistribution") + sent(mass, "input")

@@ -5,7 +5,9 @@ r"""Residual LSTM: the output gate is over a projection of the cell and the inpu
     g = tanh(x_g + h_g)                       candidate
     c' = f * c + i * g
     o = sigmoid(x_o + h_o + p_o * c')         output gate; its peephole sees the new cell
-    h' = o * (tanh(c') @ projection + x_r)    x_r: the input times a kernel, or as it is
+    h' = o * (tanh(c') @ projection_kernel + x_r)
+
+with x_r the input times a kernel, or as it is.
 
 Papers:
     Kim, El-Khamy & Lee, Residual LSTM: design of a deep recurrent architecture for distant speech recognition,
@@ -24,8 +26,9 @@ from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory, within
 from jaxrnn.core.options import Flag, Number
 from jaxrnn.core.parameter import Parameter
+from jaxrnn.forms.gates import only
 from jaxrnn.forms.identity import identity
-from jaxrnn.functions.initializers import Constant, glorot_uniform, zeros
+from jaxrnn.functions.initializers import Constant, PerGate, glorot_uniform, zeros
 
 GATES = ("i", "f", "g", "o")
 
@@ -37,8 +40,8 @@ def res_lstm(
     """Residual LSTM, gates i, f, g, o and the shortcut r of the input.
 
     The equations are at the head of this file. Parameters: `kernel [D, 5, H]` of i, f, g, o, r,
-    `recurrent_kernel [H, 4, H]`, `peepholes [3, H]` of i, f, o, `projection [H, H]`, `bias [4, H]`. The shortcut has no
-    bias, and with `identity_shortcut` no kernel: then `kernel` is `[H, 4, H]`.
+    `recurrent_kernel [H, 4, H]`, `peepholes [3, H]` of i, f, o, `projection_kernel [H, 1, H]`, `bias [4, H]`. The
+    shortcut has no bias, and with `identity_shortcut` no kernel: then `kernel` is `[H, 4, H]`.
 
     Args:
         size: H, the number of cells.
@@ -58,6 +61,7 @@ def res_lstm(
     >>> jaxrnn.res_lstm(4, identity_shortcut=True).init(jax.random.key(0), inputs=4)["kernel"].shape
     (4, 4, 4)
     """
+    projection = Parameter(("H", "G", "H"), PerGate((glorot_uniform,) * 5), "recurrent", form=only("r"))
     if identity_shortcut:
         common = within(common, "input", lambda form: identity("r", of=form), matrices=True)
     return build(
@@ -68,10 +72,7 @@ def res_lstm(
         Update(_res_lstm),
         recurrent_gates=GATES,
         bias_gates=GATES,
-        units={
-            "peepholes": Parameter((3, "H"), zeros),
-            "projection": Parameter(("H", "H"), glorot_uniform, "recurrent"),
-        },
+        units={"peepholes": Parameter((3, "H"), zeros), "projection_kernel": projection},
         special_bias={"f": Constant(forget_bias)},
         paper="Kim et al. 2017",
         common=common,
@@ -85,5 +86,5 @@ def _res_lstm(carry: LSTMCarry, x: Any, recur: Any, theta: dict[str, Any]) -> tu
     f = sigmoid(x.f + h.f + p_f * carry.c)
     c = f * carry.c + i * tanh(x.g + h.g)
     o = sigmoid(x.o + h.o + p_o * c)
-    out = o * (recur(tanh(c), kernel="projection") + x.r)
+    out = o * (x.r + recur(tanh(c), gates=("r",), kernel="projection_kernel").r)
     return LSTMCarry(c, out), out

@@ -1,7 +1,7 @@
 r"""Structurally constrained recurrent network: a slow context beside the state.
 
     s' = (1 - alpha) * x_s + alpha * s        context, a leaky sum of inputs
-    h' = sigmoid(s' @ context_to_hidden_kernel + x_h + h_h)
+    h' = sigmoid(x_h + (h, s') @ recurrent_kernel)
     y = (h', s')                              what a readout sees
 
 Papers:
@@ -11,7 +11,6 @@ Papers:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, NamedTuple, Unpack
 
 import jax.numpy as jnp
@@ -22,11 +21,8 @@ from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory, within
-from jaxrnn.core.kernels import RECURRENT
 from jaxrnn.core.options import Size, numbers
-from jaxrnn.core.parameter import Parameter
 from jaxrnn.forms.narrow import Narrow
-from jaxrnn.functions.initializers import glorot_uniform
 from jaxrnn.programs.serialized import serialized
 
 
@@ -49,8 +45,8 @@ def scrn(
     """Structurally constrained recurrent network, gates h, s.
 
     The equations are at the head of this file. Parameters: `kernel [D, 1, H]` and `kernel_context [D, 1, S]`,
-    `recurrent_kernel [H, 1, H]`, `context_to_hidden_kernel [S, H]`, `bias [1, H]`. The option `input` is the form of
-    both kernels of the input.
+    `recurrent_kernel [H + S, 1, H]`, the paper's R above its P, `bias [1, H]`. The option `input` is the form of both
+    kernels of the input.
 
     The output is h' and s' side by side, `[*B, H + S]`: the paper's readout has a matrix for each. The paper has no
     bias, which is `use_bias=False`.
@@ -78,7 +74,7 @@ def scrn(
     S = size if context is None else context
     if size < S:
         fail("context", f"{size}, the number of units, or less", context)
-    cell = build(
+    return build(
         "scrn",
         size,
         ("h", "s"),
@@ -87,16 +83,14 @@ def scrn(
         carry_sizes=(S, "H"),
         recurrent_gates=("h",),
         bias_gates=("h",),
-        units={"context_to_hidden_kernel": Parameter((S, "H"), glorot_uniform, "recurrent")},
+        projection=size + S,
         paper="Mikolov et al. 2014",
         common=within(common, "input", lambda form: Narrow(form, ("s",), S, "_context")),
     )
-    # The output is wider than the state, which is what the recurrent kernel reads.
-    read = {n: replace(p, shape=("H", *p.shape[1:])) if n == RECURRENT else p for n, p in cell.parameters}
-    return replace(cell, projection=size + S, parameters=tuple(read.items()))
 
 
 def _scrn(carry: SCRNCarry, x: Any, recur: Any, theta: dict[str, Any], *, alpha: float) -> tuple[SCRNCarry, Array]:
     s = (1 - alpha) * x.s[..., : carry.s.shape[-1]] + alpha * carry.s
-    h = sigmoid(recur(s, kernel="context_to_hidden_kernel") + x.h + recur(carry.h, gates=("h",)).h)
+    seen = recur(jnp.concatenate([carry.h, s], -1), gates=("h",))
+    h = sigmoid(x.h + seen.h)
     return SCRNCarry(s, h), jnp.concatenate([h, s], -1)

@@ -155,8 +155,9 @@ def _keeping_loop(
         return new, (y, sums, values)
 
     final, (ys, sums, values) = lax.scan(body, carry, steps, reverse=program.reverse)
-    x = [sums.get(g, a) for g, a in enumerate(steps.x)]
-    return final, ys, jax.tree.map(lambda a: checkpoint_name(a, KEPT), Kept(x, values))
+    kept = Kept([sums.get(g, a) for g, a in enumerate(steps.x)], values)
+    # Without products in the loop it is the projection alone, which one product makes again.
+    return final, ys, jax.tree.map(lambda a: checkpoint_name(a, KEPT), kept) if values else kept
 
 
 def _without_twins(uses: Uses, carry: Carry, x: Any, values: list[Any]) -> tuple[dict[int, Array], list[Any]]:

@@ -20,14 +20,15 @@ import jax.numpy as jnp
 import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.engine.registry import BACKENDS
+from tests.table import PER_STEP
 
 FILE = Path(__file__).with_name("memory.json")
 COMMAND = "python -m tests.laws.memory"
 T, B, D, H = 128, 32, 256, 256
 
 
-def plain(cell: Any, params: Any, xs: Any, carry: Any) -> Any:
-    return jax.lax.scan(partial(cell.step, params), carry, xs)
+def plain(cell: Any, params: Any, xs: Any, carry: Any, *, per_step: Any) -> Any:
+    return jax.lax.scan(lambda carry, at: cell.step(params, carry, at[0], per_step=at[1]), carry, (xs, per_step))
 
 
 RUNS = {"plain": plain} | {name: partial(jaxrnn.scan, backend=name) for name in ("scheduled", "native")}
@@ -36,14 +37,17 @@ RUNS = {"plain": plain} | {name: partial(jaxrnn.scan, backend=name) for name in 
 def temporaries(run: Any, cell: Any) -> int:
     """Bytes of temporary buffers of the compiled gradient."""
 
-    def loss(params: Any, xs: Any, carry: Any) -> Any:
-        carry, ys = run(cell, params, xs, carry)
+    def loss(params: Any, xs: Any, carry: Any, given: Any) -> Any:
+        carry, ys = run(cell, params, xs, carry, per_step=given)
         return (ys**2).sum() + sum((a**2).sum() for a in carry)
 
-    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), D))
+    array = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)  # noqa: E731
+    wanted = dict(cell.parameters)["kernel"].shape[0]
+    inputs = wanted if isinstance(wanted, int) else D
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs))
     carry = jax.eval_shape(lambda: cell.initial_carry((B,)))
-    xs = jax.ShapeDtypeStruct((T, B, D), jnp.float32)
-    compiled = jax.jit(jax.grad(loss, (0, 1, 2))).lower(params, xs, carry).compile()
+    given = {name: array(T, B, *(n if n == 2 else inputs for n in PER_STEP[name].axes)) for name in cell.per_step}
+    compiled = jax.jit(jax.grad(loss, (0, 1, 2))).lower(params, array(T, B, inputs), carry, given).compile()
     return compiled.memory_analysis().temp_size_in_bytes
 
 
@@ -52,7 +56,8 @@ def measure(name: str) -> dict[str, Any]:
     cell = COLLECTION[name](H)
     runs = {r: run for r, run in RUNS.items() if r == "plain" or not declines(cell, r)}
     sizes = {r: temporaries(runs[r], cell) if r in runs else None for r in RUNS}
-    return sizes | {"gated": len(cell.gates) > 1}
+    multiplied = bool(cell.kernel_shapes(jnp.float32)) and not cell.reads
+    return sizes | {"gated": len(cell.gates) > 1 and multiplied}
 
 
 def declines(cell: Any, backend: str) -> str | None:
