@@ -8,19 +8,15 @@ Papers:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from jax import lax
 
 from jaxrnn.base.checks import check_choice, check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, Axis, Initializer
 from jaxrnn.forms.form import Arrays, Form, Weight
-
-LETTERS = "XYZ"
+from jaxrnn.forms.windows import LETTERS, Windows, convolve
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,19 +48,9 @@ class Convolution(Form):
 
     def product(self, arrays: Arrays, h: Array) -> Array:
         (kernel,) = arrays
-        n = self.axes
-        letters = LETTERS[:n]
-        batch, grid = h.shape[: h.ndim - n - 1], h.shape[h.ndim - n - 1 :]
-        flat = kernel.reshape(*kernel.shape[: n + 1], -1)  # of all gates
-        result = lax.conv_general_dilated(
-            h.reshape(math.prod(batch), *grid),
-            flat,
-            self.strides,
-            self.padding.upper(),
-            rhs_dilation=self.dilation,
-            dimension_numbers=(f"N{letters}C", f"{letters}IO", f"N{letters}C"),
-        )
-        return result.reshape(*batch, *result.shape[1:-1], *kernel.shape[n + 1 :])
+        flat = kernel.reshape(*kernel.shape[: self.axes + 1], -1)  # of all gates
+        result = convolve(Windows(self.strides, self.dilation, self.padding.upper()), h, flat)
+        return result.reshape(*result.shape[:-1], *kernel.shape[self.axes + 1 :])
 
     @property
     def keeps_positions(self) -> bool:  # type: ignore[override]

@@ -59,6 +59,31 @@ class Form(abc.ABC):
 
     Arrays that belong to gates have their axis last but one, `[..., G, H]`. In what follows G is the number of gates
     that are stored, R the number of inputs and H that of units.
+
+    A kernel whose units are each their neighbour moved by one, for every cell:
+
+    >>> from dataclasses import dataclass
+    >>> import jax, jax.numpy as jnp, jaxrnn
+    >>> from jaxrnn.forms import Form, Weight
+    >>> @dataclass(frozen=True)
+    ... class Circulant(Form):
+    ...     def weights(self, inputs, gates, units, init, argument):
+    ...         if inputs != units:
+    ...             raise ValueError(f"`{argument}` must be a form for {inputs} inputs of {units} units, got {self}.")
+    ...         return [Weight((units,) if gates is None else (gates, units), jax.nn.initializers.normal(units**-0.5))]
+    ...
+    ...     def inputs_of(self, shapes):
+    ...         return shapes[0][-1]
+    ...
+    ...     def product(self, arrays, h):
+    ...         moved = jnp.stack([jnp.roll(h, k, -1) for k in range(h.shape[-1])], -1)  # [*B, H, R]
+    ...         y = jnp.tensordot(moved, arrays[0], ((-1,), (-1,)))  # [*B, H, G], or [*B, H]
+    ...         return y if arrays[0].ndim == 1 else y.swapaxes(-1, -2)
+    >>> cell = jaxrnn.lstm(4, recurrent=Circulant())
+    >>> params = cell.init(jax.random.key(0), inputs=3)
+    >>> params["recurrent_kernel"].shape
+    (4, 4)
+    >>> carry, ys = jaxrnn.scan(cell, params, jnp.ones((7, 2, 3)), lengths=jnp.array([7, 3]))
     """
 
     @property

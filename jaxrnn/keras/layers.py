@@ -1,4 +1,7 @@
-"""Keras's LSTM, GRU and SimpleRNN: the cell of that name over a sequence."""
+"""Keras's LSTM, GRU and SimpleRNN: the cell of that name over a sequence.
+
+A layer's signature is its cell's once more, as in Keras: editors complete arguments from the text of a signature alone.
+"""
 
 from __future__ import annotations
 

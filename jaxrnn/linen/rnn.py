@@ -1,4 +1,4 @@
-"""Sequence modules, with the protocol of `flax.linen.RNN`."""
+"""Sequence modules, with the protocol of `flax.linen.RNN`. `nnx/rnn.py` is its twin, and says why there are two."""
 
 from __future__ import annotations
 

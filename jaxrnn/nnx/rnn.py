@@ -1,4 +1,8 @@
-"""Sequence modules, with the protocol of `flax.nnx.RNN`."""
+"""Sequence modules, with the protocol of `flax.nnx.RNN`.
+
+`linen/rnn.py` is its twin. They stand apart because an NNX module holds its variables and a linen module asks its scope
+for them while it runs; what does not depend on that is in `flax_common`.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from jaxrnn.tasks.captioning.captioning import Captioning as Captioning
 from jaxrnn.tasks.drawing.draw import Draw as Draw
+from jaxrnn.tasks.frame_prediction.frame_prediction import FramePrediction as FramePrediction
 from jaxrnn.tasks.handwriting.handwriting import Handwriting as Handwriting
 from jaxrnn.tasks.language.char_lm import CharLM as CharLM
 from jaxrnn.tasks.language.word_lm import WordLM as WordLM
@@ -27,6 +28,7 @@ TASKS = {
     "timing": Timing,
     "memory_policy": MemoryPolicy,
     "draw": Draw,
+    "frame_prediction": FramePrediction,
     "handwriting": Handwriting,
 }
 
@@ -37,6 +39,7 @@ __all__ = [
     "Captioning",
     "CharLM",
     "Draw",
+    "FramePrediction",
     "Handwriting",
     "LipReading",
     "MemoryPolicy",

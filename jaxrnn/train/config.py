@@ -62,8 +62,15 @@ class Experiment:
 def find_config(name: str | None) -> Path:
     """A configuration file by its path, or by the name of one that ships with the package.
 
+    Returns:
+        Its path.
+
     Raises:
         ConfigError: If there is none, naming those that ship.
+
+    >>> from jaxrnn.train import find_config
+    >>> find_config("char_lm").name
+    'char_lm.yaml'
     """
     package = Path(jaxrnn.__file__).parent
     folder = package / "configs" if (package / "configs").exists() else package.parent / "configs"  # wheel, or checkout
@@ -81,7 +88,20 @@ def find_config(name: str | None) -> Path:
 
 
 def option_help(path: Path, tasks: Mapping[str, type]) -> str:
-    """Every option of a configuration file's task, with the values in the file as defaults."""
+    """Every option of a configuration file's task, with the values in the file as defaults.
+
+    Args:
+        path: Of the file.
+        tasks: The classes of tasks, by the name that a file has for each.
+
+    Returns:
+        The text that `jaxrnn train CONFIG --help` prints.
+
+    >>> from jaxrnn.tasks import TASKS
+    >>> from jaxrnn.train import find_config, option_help
+    >>> "--model.hidden" in option_help(find_config("char_lm"), TASKS)
+    True
+    """
     experiment = read_experiment(path, [], tasks)
     parser = _parser(type(experiment.task), experiment.name)
     parser.set_defaults(experiment.as_dict())
@@ -91,8 +111,21 @@ def option_help(path: Path, tasks: Mapping[str, type]) -> str:
 def read_experiment(path: Path | str, overrides: Sequence[str], tasks: Mapping[str, type]) -> Experiment:
     """The experiment of a YAML file with overrides such as `--model.hidden 128` applied.
 
+    Args:
+        path: Of the file.
+        overrides: Arguments as on a command line, `["--model.hidden", "128"]` or `["--model.hidden=128"]`.
+        tasks: The classes of tasks, by the name that a file has for each.
+
+    Returns:
+        The experiment, for `run`.
+
     Raises:
         ConfigError: For an unknown task, an unknown or mistyped key, a value of the wrong type or out of range.
+
+    >>> from jaxrnn.tasks import TASKS
+    >>> from jaxrnn.train import find_config, read_experiment
+    >>> read_experiment(find_config("char_lm"), ["--model.hidden", "64"], TASKS).task.model.hidden
+    64
     """
     if not isinstance(path, (str, Path)):
         fail("path", "a path", path, kind=TypeError)

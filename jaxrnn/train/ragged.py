@@ -31,6 +31,14 @@ class Padded(NamedTuple):
 def pad(sequences: Sequence[np.ndarray], rows: np.ndarray, multiple: int = 8) -> Padded:
     """The sequences with the indices `rows`, padded to their greatest length, rounded up to a multiple.
 
+    Args:
+        sequences: Arrays `[T, ...]`, each of its own length.
+        rows: Which of them; EMPTY stands for one of length zero.
+        multiple: Of steps, so that few shapes are compiled.
+
+    Returns:
+        `Padded(values [rows, T, ...], lengths [rows])`.
+
     >>> pad([np.array([5, 6, 7]), np.array([8])], np.array([1, 0, EMPTY]), multiple=2)._asdict()["values"].tolist()
     [[8, 0, 0, 0], [5, 6, 7, 0], [0, 0, 0, 0]]
     """
@@ -71,7 +79,20 @@ def _with_time(sequence: Any, name: str) -> Any:
 
 
 def in_order(lengths: np.ndarray, rows: int) -> Iterator[np.ndarray]:
-    """Every sequence once, the shortest first, `rows` indices at a time; the last batch is filled up with EMPTY."""
+    """Every sequence once, the shortest first, `rows` indices at a time; the last batch is filled up with EMPTY.
+
+    Args:
+        lengths: Of the sequences.
+        rows: How many a batch has.
+
+    Returns:
+        An iterator over batches of indices, `[rows]` each.
+
+    >>> import numpy as np
+    >>> from jaxrnn.train import in_order
+    >>> [batch.tolist() for batch in in_order(np.array([3, 1, 2]), 2)]
+    [[1, 2], [0, -1]]
+    """
     rows = check_whole(rows, "rows")
     order = np.argsort(as_numbers(lengths, "lengths"), kind="stable")
     return (_filled(order[start : start + rows], rows) for start in range(0, len(order), rows))

@@ -16,6 +16,9 @@ NEEDED = ("command", "headline", "figures", "seconds", "cpu_seconds", "seed", "d
 def read_results(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
     """The records of finished runs: files, or folders of runs with a result.json.
 
+    Returns:
+        A dict a run: command, task, seed, figures, headline (which of them counts), seconds, cpu_seconds and more.
+
     Raises:
         ValueError: If there is none, or it isn't one.
     """
@@ -40,7 +43,21 @@ def read_results(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
 
 
 def to_table(records: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table, one run a row."""
+    """A Markdown table, one run a row.
+
+    Args:
+        records: As `read_results` gives them.
+
+    Returns:
+        The table.
+
+    >>> from jaxrnn.train import to_table
+    >>> record = dict(command="jaxrnn train reber", headline="accuracy", figures={"accuracy": 0.5}, seed=1)
+    >>> print(to_table([record | dict(seconds=60.0, cpu_seconds=90.0, device="CPU")]))
+    | command | figure |  | published | seconds (of CPU) | seed |
+    | --- | --- | --- | --- | --- | --- |
+    | `jaxrnn train reber` | accuracy | 0.5000 |  | 60 (90) | 1 |
+    """
     rows = [("command", "figure", "", "published", "seconds (of CPU)", "seed"), ("---",) * 6]
     if not isinstance(records, (list, tuple)):
         fail("records", "a list of records, as `read_results` gives them", records, kind=TypeError)

@@ -132,7 +132,16 @@ def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "
 
 
 def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequest) -> int:
-    """Train an experiment in a folder, then draw and sample; the exit code of the command.
+    """Train an experiment in a folder, then draw and sample.
+
+    Args:
+        experiment: As `read_experiment` gives it.
+        folder: Where all of the run lies; made if it isn't there.
+        resume: Go on where an earlier run in that folder stopped.
+        stop: Asked for, the run stops after the step that it is in, with a checkpoint.
+
+    Returns:
+        The exit code of the command: 0, or 128 plus the signal that stopped it.
 
     Raises:
         LockError: If another process works in that folder.

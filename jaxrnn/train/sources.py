@@ -35,7 +35,18 @@ MOST = 2**30  # bytes of one file of a data set, unpacked: a small archive may a
 
 
 def read_source(path: str | Path, name: str, where: str) -> bytes:
-    """The content of one file of a data set; see `read_sources`."""
+    """The content of one file of a data set; see `read_sources`.
+
+    Returns:
+        Its bytes.
+
+    >>> import pathlib, tempfile
+    >>> from jaxrnn.train import read_source
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = pathlib.Path(folder, "train.txt").write_text("to be")
+    ...     read_source(folder, "train.txt", "Write some.")
+    b'to be'
+    """
     _check_names([name], "name", "the name of a file")
     return read_sources(path, [name], where)[name]
 
@@ -48,8 +59,18 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
         names: The files' names, such as "ptb.train.txt"; a file of such a name with .gz behind is unpacked.
         where: Where a user gets the data, for the error.
 
+    Returns:
+        Bytes by name.
+
     Raises:
         ValueError: If one is missing, or the archive is damaged; the message says where to get it.
+
+    >>> import pathlib, tempfile
+    >>> from jaxrnn.train import read_sources
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = pathlib.Path(folder, "train.txt").write_text("to be")
+    ...     read_sources(folder, ["train.txt"], "Write some.")
+    {'train.txt': b'to be'}
     """
     if not isinstance(path, (str, Path)):
         fail("path", "a path", path, kind=TypeError)
@@ -73,7 +94,18 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
 
 
 def read_text(path: str | Path, name: str, where: str) -> str:
-    """The text of one file of a data set; see `read_sources`."""
+    """The text of one file of a data set, which is UTF-8; see `read_sources`.
+
+    Returns:
+        The text.
+
+    >>> import pathlib, tempfile
+    >>> from jaxrnn.train import read_text
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = pathlib.Path(folder, "train.txt").write_text("to be")
+    ...     read_text(folder, "train.txt", "Write some.")
+    'to be'
+    """
     return as_text(read_source(path, name, where), name, where)
 
 
@@ -93,8 +125,18 @@ def as_text(content: bytes, name: str, where: str) -> str:
 def read_arrays(path: str | Path, name: str, arrays: Sequence[str], where: str) -> dict[str, np.ndarray]:
     """The named arrays of an .npz file of a data set; see `read_sources`.
 
+    Returns:
+        The arrays by name.
+
     Raises:
         ValueError: If the file or one of them is missing, or it is damaged; the message says where to get it.
+
+    >>> import tempfile, numpy as np
+    >>> from jaxrnn.train import read_arrays
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/pens.npz", offset=[0, 2])
+    ...     read_arrays(folder, "pens.npz", ["offset"], "Draw some.")["offset"].tolist()
+    [0, 2]
     """
     _check_names(arrays, "arrays", "names of arrays")
     content = read_source(path, name, where)

@@ -110,6 +110,27 @@ def positive(kernel: Any) -> Any:
     return np.where(np.real(kernel) < 0, -kernel, kernel)
 
 
+@dataclass(frozen=True)
+class Circulant(forms.Form):
+    """A user's own form: a unit's kernel is its neighbour's, moved by one."""
+
+    def weights(self, inputs: int, gates: int | None, units: int, init: Any, argument: str) -> list[Any]:
+        return [forms.Weight((units,) if gates is None else (gates, units), jax.nn.initializers.normal())]
+
+    def inputs_of(self, shapes: Any) -> int:
+        return shapes[0][-1]
+
+    def product(self, arrays: Any, h: Any) -> Any:
+        moved = jax.numpy.stack([jax.numpy.roll(h, k, -1) for k in range(h.shape[-1])], -1)
+        y = jax.numpy.tensordot(moved, arrays[0], ((-1,), (-1,)))
+        return y if arrays[0].ndim == 1 else y.swapaxes(-1, -2)
+
+
+def circulant(held: Any) -> Any:
+    """`[G, H]` as `[R, G, H]`: entry h of gate g reads input r by held[g, h - r]."""
+    return np.stack([np.roll(held, r, -1) for r in range(held.shape[-1])])
+
+
 class Tried(NamedTuple):
     """A form for cells with these gates; and for these gates the dense kernel, from the arrays that hold it."""
 
@@ -155,6 +176,7 @@ FORMS = {
     ),
     "shared": Tried(shared_two, spread_shared),
     "shared by all": Tried(lambda gates: jaxrnn.shared(), lambda gates, k: spread((0,) * len(gates), k)),
+    "a user's own": plain(Circulant(), circulant),
     "antisymmetric": plain(forms.antisymmetric(0.1), by_gate(partial(dense_of.skew, gamma=0.1)), square=True),
     "antisymmetric, heads": plain(
         forms.antisymmetric(of=jaxrnn.heads(2)),

@@ -18,8 +18,9 @@ from PIL import Image
 from jaxrnn.decode.glimpse import place
 from jaxrnn.tasks import Draw
 from jaxrnn.tasks.drawing.draw import DataOptions, ModelOptions, Pictures
-from jaxrnn.tasks.drawing.pictures import GAP, RED, ZOOM, panel
+from jaxrnn.tasks.drawing.pictures import RED, ZOOM, panel
 from jaxrnn.tasks.shared.mnist import binarise, digits, parse, sample
+from jaxrnn.tasks.shared.tiles import GAP
 from jaxrnn.train import Experiment, LoopOptions, OptimizerOptions
 from tests import oracle
 from tests.decode.test_glimpse import reference as filters

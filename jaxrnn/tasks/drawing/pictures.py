@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,13 @@ from PIL import Image, ImageDraw
 
 from jaxrnn.base.typing import ArrayLike
 from jaxrnn.decode.glimpse import Place, place
+from jaxrnn.tasks.shared.tiles import save_film, square, tile
 from jaxrnn.train.plots import save_image
 
 ZOOM = 3  # pixels of a picture for one of the canvas
-GAP = 4  # between pictures
 COLUMNS = 16  # glimpses that a strip shows at most
 FAR = 999  # pixels: a box out there is not seen
-FRAME, LAST = 150, 2000  # milliseconds
-RED, BACKGROUND = (235, 60, 40), (96, 96, 96)
+RED = (235, 60, 40)
 
 
 def panel(canvas: np.ndarray, at: Place | None = None, size: int = 1) -> Image.Image:
@@ -41,19 +39,9 @@ def _box(at: Place, size: int) -> tuple[float, ...]:
     return ZOOM * (x - half), ZOOM * (y - half), ZOOM * (x + half) - 1, ZOOM * (y + half) - 1
 
 
-def tile(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
-    """Pictures of one size side by side and below each other."""
-    width, height = rows[0][0].width + GAP, rows[0][0].height + GAP
-    whole = Image.new("RGB", (GAP + width * max(map(len, rows)), GAP + height * len(rows)), BACKGROUND)
-    for y, row in enumerate(rows):
-        for x, image in enumerate(row):
-            whole.paste(image, (GAP + width * x, GAP + height * y))
-    return whole
-
-
 def sheet(canvases: ArrayLike, path: Path) -> None:
     """A PNG of canvases [N, height, width], about as many across as down."""
-    save_image(tile(_square([panel(canvas) for canvas in np.asarray(canvases)])), path)
+    save_image(tile(square([panel(canvas) for canvas in np.asarray(canvases)])), path)
 
 
 def film_strip(canvases: ArrayLike, places: ArrayLike | None, size: int, path: Path) -> None:
@@ -66,9 +54,9 @@ def film_strip(canvases: ArrayLike, places: ArrayLike | None, size: int, path: P
 def animate(canvases: ArrayLike, places: ArrayLike | None, size: int, path: Path) -> None:
     """A GIF of canvases [T, N, height, width] with their places [T, N, 5]; at the end, the canvases without."""
     steps = len(canvases)
-    frames = [tile(_square(_frame(canvases, places, size, t))) for t in range(steps)]
-    frames.append(tile(_square(_frame(canvases, None, size, steps - 1))))
-    save_image(frames[0], path, save_all=True, append_images=frames[1:], duration=[FRAME] * steps + [LAST], loop=0)
+    frames = [tile(square(_frame(canvases, places, size, t))) for t in range(steps)]
+    frames.append(tile(square(_frame(canvases, None, size, steps - 1))))
+    save_film(frames, path)
 
 
 def _frame(canvases: ArrayLike, places: ArrayLike | None, size: int, t: int) -> list[Image.Image]:
@@ -78,8 +66,3 @@ def _frame(canvases: ArrayLike, places: ArrayLike | None, size: int, t: int) -> 
         return [panel(canvas) for canvas in now]
     at = place(np.asarray(places[t]), size, (now.shape[1], now.shape[2]))
     return [panel(canvas, Place(*(v[n] for v in map(np.asarray, at))), size) for n, canvas in enumerate(now)]
-
-
-def _square(images: Sequence[Image.Image]) -> list[Sequence[Image.Image]]:
-    across = int(np.ceil(np.sqrt(len(images))))
-    return [images[start : start + across] for start in range(0, len(images), across)]

@@ -1,0 +1,1 @@
+"""Frames that follow on a film."""
