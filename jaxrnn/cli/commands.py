@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -92,7 +93,9 @@ def cells(arguments: argparse.Namespace) -> int:
     rows = [("name", "parameters", "gates", "paper")]
     for name, factory in COLLECTION.items():
         cell = factory(128)
-        params = jax.eval_shape(lambda key, cell=cell: cell.init(key, inputs=128), jax.random.key(0))
+        own = dict(cell.parameters)["kernel"].shape[0]  # a number where the cell was made for so many
+        inputs = own if isinstance(own, int) else 128
+        params = jax.eval_shape(partial(cell.init, inputs=inputs), jax.random.key(0))
         size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
         rows.append((name, f"{size:,}", " ".join(cell.gates), cell.paper))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

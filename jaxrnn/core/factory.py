@@ -236,7 +236,7 @@ def within(common: Common, side: str, make: Callable[[Form], Form], *, matrices:
 
 
 def diagonals(common: Common, init: Initializer) -> Common:
-    """The options, with an initialiser of the recurrent kernel where that is one number a unit, unless they have one."""
+    """The options, with an initialiser of a recurrent kernel of one number a unit, unless they have one."""
     own = Common(recurrent_kernel_init=init) if common.get("recurrent", dense).elementwise else Common()
     return Common(**{**own, **common})
 
