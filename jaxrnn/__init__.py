@@ -10,31 +10,57 @@ from jaxrnn.cells import ControlGateCarry as ControlGateCarry
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
 from jaxrnn.cells import GRUDCarry as GRUDCarry
+from jaxrnn.cells import LEMCarry as LEMCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
 from jaxrnn.cells import MassCarry as MassCarry
+from jaxrnn.cells import OscillatorCarry as OscillatorCarry
 from jaxrnn.cells import SCRNCarry as SCRNCarry
 from jaxrnn.cells import TauGRUCarry as TauGRUCarry
 from jaxrnn.cells import TGRUCarry as TGRUCarry
 from jaxrnn.cells import TLSTMCarry as TLSTMCarry
+from jaxrnn.cells import antisymmetric_rnn as antisymmetric_rnn
+from jaxrnn.cells import atr as atr
+from jaxrnn.cells import brc as brc
+from jaxrnn.cells import cfn as cfn
 from jaxrnn.cells import clockwork_rnn as clockwork_rnn
 from jaxrnn.cells import control_gate_lstm as control_gate_lstm
+from jaxrnn.cells import cornn as cornn
 from jaxrnn.cells import elman as elman
 from jaxrnn.cells import exp_rnn as exp_rnn
+from jaxrnn.cells import fast_grnn as fast_grnn
+from jaxrnn.cells import fast_rnn as fast_rnn
+from jaxrnn.cells import gated_antisymmetric_rnn as gated_antisymmetric_rnn
 from jaxrnn.cells import gru as gru
 from jaxrnn.cells import gru_d as gru_d
+from jaxrnn.cells import intersection_rnn as intersection_rnn
+from jaxrnn.cells import lem as lem
+from jaxrnn.cells import light_ru as light_ru
+from jaxrnn.cells import ligru as ligru
 from jaxrnn.cells import lipschitz_rnn as lipschitz_rnn
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
 from jaxrnn.cells import ltc as ltc
 from jaxrnn.cells import mass_conserving_lstm as mass_conserving_lstm
+from jaxrnn.cells import minimal_rnn as minimal_rnn
 from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
+from jaxrnn.cells import mut1 as mut1
+from jaxrnn.cells import mut2 as mut2
+from jaxrnn.cells import mut3 as mut3
+from jaxrnn.cells import nas as nas
+from jaxrnn.cells import nbrc as nbrc
 from jaxrnn.cells import on_lstm as on_lstm
+from jaxrnn.cells import ran as ran
 from jaxrnn.cells import res_lstm as res_lstm
+from jaxrnn.cells import rhn as rhn
 from jaxrnn.cells import scrn as scrn
+from jaxrnn.cells import sgrn as sgrn
+from jaxrnn.cells import star as star
 from jaxrnn.cells import t_gru as t_gru
 from jaxrnn.cells import t_lstm as t_lstm
 from jaxrnn.cells import t_rnn as t_rnn
 from jaxrnn.cells import tau_gru as tau_gru
+from jaxrnn.cells import ugrnn as ugrnn
+from jaxrnn.cells import unicornn as unicornn
 from jaxrnn.cells import working_memory_lstm as working_memory_lstm
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
 from jaxrnn.compose import bidirectional as bidirectional
@@ -84,9 +110,11 @@ __all__ = [
     "ElmanCarry",
     "GRUCarry",
     "GRUDCarry",
+    "LEMCarry",
     "LSTMCarry",
     "Layer",
     "MassCarry",
+    "OscillatorCarry",
     "Parameter",
     "SCRNCarry",
     "TGRUCarry",
@@ -94,21 +122,29 @@ __all__ = [
     "TauGRUCarry",
     "__version__",
     "activations",
+    "antisymmetric_rnn",
+    "atr",
     "backends",
     "bidirectional",
+    "brc",
+    "cfn",
     "checkify",
     "clockwork_rnn",
     "constraints",
     "control_gate_lstm",
     "convolution",
+    "cornn",
     "decode",
     "dense",
     "diagonal",
     "elman",
     "exp_rnn",
     "explain",
+    "fast_grnn",
+    "fast_rnn",
     "forms",
     "gate_cell",
+    "gated_antisymmetric_rnn",
     "gru",
     "gru_d",
     "heads",
@@ -116,8 +152,12 @@ __all__ = [
     "initializers",
     "input_dropout",
     "interop",
+    "intersection_rnn",
     "keras",
     "labels",
+    "lem",
+    "light_ru",
+    "ligru",
     "linen",
     "lipschitz_rnn",
     "low_rank",
@@ -125,25 +165,37 @@ __all__ = [
     "lstm_1997",
     "ltc",
     "mass_conserving_lstm",
+    "minimal_rnn",
     "mogrifier_lstm",
+    "mut1",
+    "mut2",
+    "mut3",
+    "nas",
+    "nbrc",
     "nnx",
     "on_lstm",
     "only",
+    "ran",
     "recurrent_dropout",
     "regularizers",
     "res_lstm",
     "residual",
     "reverse",
+    "rhn",
     "scan",
     "scan_carries",
     "scan_truncated",
     "scrn",
+    "sgrn",
     "shared",
     "stack",
+    "star",
     "t_gru",
     "t_lstm",
     "t_rnn",
     "tau_gru",
+    "ugrnn",
+    "unicornn",
     "weight_drop",
     "working_memory_lstm",
     "zoneout",

@@ -101,6 +101,10 @@ ONE_IN: dict[str, dict[str, int]] = {
         any_subset_of_arguments=3,
         trap_16_packed_segments_are_runs_of_their_own=2,
     ),
+    "engine/test_own_layers.py": dict(
+        what_changed_has_effect=3,
+        what_methods_read_is_differentiated_and_not_kept=6,
+    ),
     "engine/test_states.py": dict(
         derivatives=2,
     ),

@@ -19,7 +19,7 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
-from tests.oracles import context, delayed, dynamics, lstms, orthogonal, timed
+from tests.oracles import context, delayed, dynamics, gating, highway, lstms, minimal, orthogonal, searched, timed
 from tests.oracles import mass as mass_oracle
 
 T, B, D, H = 6, 3, 3, 5
@@ -31,6 +31,7 @@ class Row:
 
     factory: Callable[..., Cell]
     equations: Callable[..., Any]
+    inputs: int = D
     size: int = H
 
     @property
@@ -157,8 +158,36 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "lstm, layer norm": partial(oracle.lstm, layer_norms=True),
     "gru": oracle.gru,
     "gru, reset before": partial(oracle.gru, reset_after=False),
+    "antisymmetric_rnn": partial(dynamics.antisymmetric, epsilon=0.01, gamma=0.01),
+    "gated_antisymmetric_rnn": partial(dynamics.gated_antisymmetric, epsilon=0.01, gamma=0.01),
+    "atr": gating.atr,
+    "brc": gating.brc,
+    "nbrc": gating.nbrc,
+    "cfn": gating.cfn,
+    "cornn": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7),
+    "cornn, implicit": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7, implicit=True),
+    "fast_rnn": gating.fast_rnn,
+    "fast_grnn": gating.fast_grnn,
     "gru_d": gru_d,
+    "ugrnn": minimal.ugrnn,
+    "intersection_rnn": gating.intersection_rnn,
+    "lem": dynamics.lem,
+    "light_ru": minimal.light_ru,
+    "ligru": minimal.ligru,
+    "minimal_rnn": minimal.minimal_rnn,
     "mogrifier_lstm": mogrifier,
+    "mut1": searched.mut1,
+    "mut1, projected input": searched.mut1,
+    "mut2": searched.mut2,
+    "mut2, projected input": searched.mut2,
+    "mut3": searched.mut3,
+    "nas": searched.nas,
+    "ran": gating.ran,
+    "rhn, depth 3": highway.rhn_by_name,
+    "rhn, carry gate": highway.rhn_by_name,
+    "sgrn": minimal.sgrn,
+    "star": minimal.star,
+    "unicornn": partial(dynamics.unicornn, dt=0.19, alpha=30.65),
     "clockwork_rnn": partial(delayed.clockwork_rnn, periods=(1, 2, 4)),
     "control_gate_lstm": lstms.control_gate_lstm,
     "exp_rnn": exp_rnn,
@@ -174,10 +203,13 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "tau_gru": tau_gru,
     "working_memory_lstm": lstms.working_memory_lstm,
 }
+BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, which has H features
 SIZES = {"clockwork_rnn": 6, "on_lstm": 6}  # so that there are groups and chunks of two units
 
-ROWS: dict[str, Row] = {name: Row(f, ORACLES[name], SIZES.get(name, H)) for name, f in COLLECTION.items()} | {
-    "res_lstm, the input as it is": Row(partial(jaxrnn.res_lstm, identity_shortcut=True), res_lstm, D),
+ROWS: dict[str, Row] = {
+    name: Row(f, ORACLES[name], H if name in BARE else D, SIZES.get(name, H)) for name, f in COLLECTION.items()
+} | {
+    "res_lstm, the input as it is": Row(partial(jaxrnn.res_lstm, identity_shortcut=True), res_lstm, H),
     "lipschitz_rnn, numbers of its own": Row(
         partial(jaxrnn.lipschitz_rnn, epsilon=0.1, beta_a=0.8, beta_w=0.6, gamma_a=0.5, gamma_w=0.1),
         partial(dynamics.lipschitz_rnn, epsilon=0.1, beta=(0.8, 0.6), gamma=(0.5, 0.1)),
@@ -235,14 +267,14 @@ def per_step(name: str, draw: Callable[[tuple[int, ...]], Any], axes: tuple[int,
 def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 0) -> dict[str, Any]:
     """Everything that is differentiated, as NumPy float64: params, xs, carry, reset_carry, per_step."""
     rng = np.random.default_rng([seed_of(row), seed])
-    cell = ROWS[row].cell
-    declared = cell.declare(D).items()
+    cell, inputs = ROWS[row].cell, ROWS[row].inputs
+    declared = cell.declare(inputs).items()
     params = {n: allowed(row, n, 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in n)) for n, p in declared}
     shapes = cell.carry_shapes(batch)
     carry, reset_carry = (cell.carry_type(*(scale * rng.standard_normal(s) for s in shapes)) for scale in (2.0, 0.7))
     return {
         "params": params,
-        "xs": 1.5 * rng.standard_normal((steps, *batch, D)),
+        "xs": 1.5 * rng.standard_normal((steps, *batch, inputs)),
         "carry": carry,
         "reset_carry": reset_carry,
         "per_step": {n: per_step(n, rng.standard_normal, (steps, *batch)) for n in cell.per_step},

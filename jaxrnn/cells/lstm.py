@@ -16,6 +16,7 @@ Papers:
     Greff et al., LSTM: a search space odyssey, IEEE TNNLS 28(10), 2017 (coupled gates).
     Sak, Senior & Beaufays, Long short-term memory recurrent neural network architectures, Interspeech 2014
     (projection). Ba, Kiros & Hinton, Layer normalization, arXiv:1607.06450, equations 20 to 22.
+    Shi et al., Convolutional LSTM network, NIPS 2015 (peepholes at each position).
     Tallec & Ollivier, Can recurrent neural networks warp time?, ICLR 2018 (chrono initialisation).
 """
 
@@ -31,7 +32,7 @@ from jaxrnn.base.dtypes import promote
 from jaxrnn.base.typing import Activation, Array, Initializer
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import CHRONO, Common, build, factory
-from jaxrnn.core.options import Conflict, Flag, Function, Number, Positive, Size, Steps
+from jaxrnn.core.options import Conflict, Flag, Function, Grid, Number, Positive, Size, Steps
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.functions.initializers import Chrono, Constant, glorot_uniform, ones, zeros
 from jaxrnn.programs.serialized import serialized
@@ -56,6 +57,12 @@ class LSTMCarry(NamedTuple):
     Conflict("coupled", "False without a forget gate (it couples f to i)", lambda o: not o.forget_gate),
     Conflict("chrono", "None without a forget gate, whose bias it sets", lambda o: not o.forget_gate),
     CHRONO,
+    Conflict("spatial", "None without peepholes, which it is for", lambda o: not o.peepholes),
+    Conflict(
+        "spatial",
+        "a size for each axis of the convolutions",
+        lambda o: len(o.spatial) != max(o.input.axes, o.recurrent.axes),
+    ),
 )
 def lstm(
     size: int,
@@ -63,6 +70,7 @@ def lstm(
     forget_gate: Flag = True,
     forget_bias: Number = 1.0,
     peepholes: Flag = False,
+    spatial: Grid | None = None,
     coupled: Flag = False,
     projection: Size | None = None,
     cell_clip: Positive | None = None,
@@ -78,7 +86,7 @@ def lstm(
 
     The equations are at the head of this file. Parameters: `kernel [D, G, H]`, `recurrent_kernel [R, G, H]` (R = P when
     projected, else H), `bias [G, H]`; with peepholes `peepholes [3, H]` in the order i, f, o ([2, H], i and o, without
-    a forget gate of its own); with projection `projection [H, P]`.
+    a forget gate of its own; `[3, *S, H]` with `spatial`); with projection `projection [H, P]`.
 
     Args:
         size: H, the number of cells.
@@ -86,6 +94,8 @@ def lstm(
         forget_bias: initial bias of the forget gate (with `coupled`, minus this for the input gate). Only an initial
             value: nothing is added at run time.
         peepholes: gates see the cell state: i and f the old one, o the new one.
+        spatial: *S, the positions of states on a grid, each of which then has peepholes of its own, as in Shi 2015;
+            None for peepholes that all share.
         coupled: f = 1 - i, no forget gate of its own.
         projection: P, the size of the projected output and recurrent state.
         cell_clip: keep c' within [-cell_clip, cell_clip].
@@ -121,7 +131,7 @@ def lstm(
 
     units: dict[str, Parameter] = {}
     if peepholes:
-        units["peepholes"] = Parameter((3 if "f" in gates else 2, "H"), zeros)
+        units["peepholes"] = Parameter((3 if "f" in gates else 2, *(spatial or ()), "H"), zeros)
     if projection is not None:
         units["projection"] = Parameter(("H", "P"), glorot_uniform, "recurrent")
     if layer_norm:
@@ -133,6 +143,7 @@ def lstm(
         "Gers et al. 2003": peepholes,
         "Greff et al. 2017": coupled,
         "Sak et al. 2014": projection is not None,
+        "Shi et al. 2015": spatial is not None,
         "Ba et al. 2016": layer_norm,
         "Tallec & Ollivier 2018": chrono is not None,
     }

@@ -38,7 +38,7 @@ from jaxrnn.core.closures import still
 from jaxrnn.core.kernels import KERNEL, columns_of, held, inputs_of, is_elementwise, is_multiplied, kernel_of
 from jaxrnn.core.layer import Layer, check_initial, check_params, entry, refuse_own
 from jaxrnn.core.parameter import Parameter
-from jaxrnn.core.step import Rows, Step, check_result, repeat_rows, run_step
+from jaxrnn.core.step import Rows, Step, check_result, repeat_rows, repeat_vectors, run_step
 from jaxrnn.forms.kernel import Kernel, by_columns
 
 
@@ -121,6 +121,11 @@ class Cell(Layer):
     @property
     def axes(self) -> int:
         return max((p.form.axes for _, p in self.parameters if p.form is not None), default=0)
+
+    @property
+    def grids(self) -> frozenset[tuple[Any, ...]]:
+        vectors = (p for _, p in self.parameters if p.role == "unit" and not self.reads)
+        return frozenset(p.shape[1:-1] for p in vectors if len(p.shape) > 2)
 
     def state_axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         form = dict(self.parameters)[KERNEL].form
@@ -319,11 +324,16 @@ class Cell(Layer):
 
     def theta(self, params: Params, batch: tuple[Axis, ...], dtype: Any, rng: PRNGKeyArray | None) -> dict[str, Array]:
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
-        vectors = {n: params[n] for n, p in self.parameters if p.role == "unit"}
+        vectors = {n: self._of_units(params[n], p) for n, p in self.parameters if p.role == "unit"}
         vectors |= {n: self._kernel(n, params).arrays[0] for n, p in self.parameters if is_elementwise(p)}
-        units = {n: repeat_rows(a.astype(dtype), batch) for n, a in vectors.items()}
+        units = {n: repeat_vectors(a.astype(dtype), batch) for n, a in vectors.items()}
         fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
         return units | self._masks(fixed, batch, fixed=True)
+
+    def _of_units(self, array: Array, parameter: Parameter) -> Array:
+        """A vector, also where one number is for all units, unless vectors may be of inputs."""
+        one = parameter.shape[-1] == 1 and not self.reads
+        return jnp.broadcast_to(array, (*array.shape[:-1], self.size)) if one else array
 
     def draw(self, rng: PRNGKeyArray | None, t: Any, batch: tuple[Axis, ...]) -> dict[str, Array]:
         """The masks of step `t`: a function of rng and the absolute time alone."""

@@ -4,25 +4,29 @@ A layer is static: programs, tables and findings are cached by its value. A func
 equations, a merge) is equal to itself alone, whatever it reads: a number in a closure, a global, an attribute of an
 object. `still` puts a snapshot of all that beside the function, so that a layer is equal to another only while both
 would compute the same. What belongs to an open trace has no value yet: such a layer is `open`, and nothing keeps it.
+
+A layer or a form of a user's own is such a function too, by its methods. It has to stay what it is, so that snapshots
+of these, `methods`, go beside the whole layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from jaxrnn.core.layer import Layer
 from jaxrnn.core.parameter import Parameter
-from jaxrnn.core.reads import Walk, library_of
+from jaxrnn.core.reads import Walk, is_own, library_of
+from jaxrnn.forms.form import Form
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A function beside what it reads; equal to another while both read the same."""
+    """A function, or what has methods, beside what it reads; equal to another while both read the same."""
 
-    function: Callable[..., Any] = field(compare=False)
+    function: Any = field(compare=False)
     reads: Hashable
     arrays: bool = field(compare=False)  # whether there are arrays among it
     open: bool = field(compare=False)  # whether it belongs to a trace, or cannot be told: equal to nothing else then
@@ -36,6 +40,13 @@ def still(layer: Any) -> Any:
     return layer if _is_unchanging(layer) else _rebuilt(layer)
 
 
+def methods(layer: Any) -> tuple[Snapshot, ...]:
+    """Snapshots of what a user wrote in the layer, where it may change; a program is kept for these and the layer."""
+    if _is_unchanging(layer):
+        return ()
+    return tuple(s for part in _written(layer) if isinstance(s := _snapshot(part), Snapshot))
+
+
 def snapshots(layer: Any) -> Iterator[Snapshot]:
     """All snapshots in a layer."""
     if isinstance(layer, Snapshot):
@@ -46,12 +57,12 @@ def snapshots(layer: Any) -> Iterator[Snapshot]:
 
 def is_open(layer: Any) -> bool:
     """Whether a function in the layer reads what belongs to an open trace."""
-    return not _is_unchanging(layer) and any(s.open for s in snapshots(layer))
+    return not _is_unchanging(layer) and any(s.open for s in (*snapshots(layer), *methods(layer)))
 
 
 def holds_arrays(layer: Any) -> bool:
     """Whether a function in the layer reads arrays, of an open trace or not."""
-    return not _is_unchanging(layer) and any(s.arrays or s.open for s in snapshots(layer))
+    return not _is_unchanging(layer) and any(s.arrays or s.open for s in (*snapshots(layer), *methods(layer)))
 
 
 class _Changes(Exception):
@@ -70,7 +81,8 @@ def _is_unchanging(layer: Any) -> bool:
 @lru_cache(maxsize=4096)
 def _unchanging(layer: Any) -> None:
     """Nothing, or `_Changes`."""
-    if any(True for _ in snapshots(layer)) or any(Walk().of(f).changes for f in _functions(layer)):
+    read = (*_functions(layer), *_written(layer))
+    if any(True for _ in snapshots(layer)) or any(Walk().of(f).changes for f in read):
         raise _Changes
 
 
@@ -87,6 +99,22 @@ def _functions(value: Any) -> Iterator[Any]:
         yield value
     for part in _inside(value):
         yield from _functions(part)
+
+
+def _written(value: Any) -> Iterator[Any]:
+    """The layers and forms of a user's own. A walk through one goes through all that it holds."""
+    if isinstance(value, Parameter):
+        yield from _written(value.form)
+    elif is_own(type(value)) and (isinstance(value, Form) or _runs_itself(value)):
+        yield value
+    else:
+        for part in _inside(value):
+            yield from _written(part)
+
+
+def _runs_itself(value: Any) -> bool:
+    """Whether a layer says what it does; a cell is its fields, whatever class it is of."""
+    return isinstance(value, Layer) and hasattr(value, "apply")
 
 
 def _is_function(value: Any) -> bool:
@@ -113,8 +141,8 @@ def _rebuilt(value: Any) -> Any:
     return replace(value, **changed) if changed else value
 
 
-def _snapshot(function: Any) -> Any:
-    walk = Walk().of(function)
+def _snapshot(read: Any) -> Any:
+    walk = Walk().of(read)
     if not walk.changes:
-        return function
-    return Snapshot(function, object() if walk.open else tuple(walk.found), walk.arrays, walk.open)
+        return read
+    return Snapshot(read, object() if walk.open else tuple(walk.found), walk.arrays, walk.open)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 from weakref import WeakSet
 
@@ -97,12 +98,31 @@ def trace(
     per_step: Mapping[str, Any],
 ) -> Traced:
     """The equations for arguments of these shapes."""
-
-    def equations(carry: Carry, x: Any, theta: Any, per_step: Any) -> Any:
-        return update(carry, x, Ask(shapes), theta, **per_step)
-
+    equations = partial(_asking, update, shapes)
     closed, shape = jax.make_jaxpr(equations, return_shape=True)(carry, x, dict(theta), dict(per_step))
     return Traced(closed.jaxpr, closed.consts, jax.tree.structure(shape))
+
+
+def _asking(
+    update: Callable[..., Any], shapes: Callable[..., Any], carry: Carry, x: Any, theta: Any, per_step: Any
+) -> Any:
+    return update(carry, x, Ask(shapes), theta, **per_step)
+
+
+class Once:
+    """Equations that are traced once for arguments of the same shapes, however often they are called.
+
+    JAX keeps the traces, apart for each setting that one depends on (float64, a mesh), as long as this is kept. So it
+    is for equations that read nothing but their arguments.
+    """
+
+    def __init__(self, update: Callable[..., Any], shapes: Callable[..., Any]) -> None:
+        self._asking = jax.jit(partial(_asking, update, shapes))
+
+    def __call__(self, carry: Carry, x: Any, recur: Recurrent, theta: Mapping[str, Any], **per_step: Any) -> Any:
+        arguments = carry, x, dict(theta), per_step
+        kept = self._asking.trace(*arguments)
+        return Traced(kept.jaxpr.jaxpr, kept.jaxpr.consts, jax.tree.structure(kept.out_info))(recur, *arguments)
 
 
 def run(jaxpr: Jaxpr, read: Sequence[Any], leaves: Sequence[Any], recur: Recurrent | None) -> list[Any]:
@@ -150,7 +170,8 @@ def apply(
     per_step: dict[str, Any],
 ) -> Any:
     """What a cell's equations make of their arguments; functions that have a derivative of their own keep it."""
-    if rules.DROPPED and cell not in WITHOUT_RULES:
+    traced_already = isinstance(cell.update, Once)  # and so with rules kept
+    if rules.DROPPED and not traced_already and cell not in WITHOUT_RULES:
         try:
             traced = trace(cell.update, shapes, carry, x, theta, per_step)
         except Exception:  # of a user's equations, whatever it is; they say it again as they stand

@@ -20,7 +20,7 @@ from jaxrnn.base.typing import Array, Carry, Initializer
 from jaxrnn.core.cell import Cell, Update, name_of
 from jaxrnn.core.equations import asked_for, trace, without_dead
 from jaxrnn.core.factory import Common, build
-from jaxrnn.core.kernels import RECURRENT
+from jaxrnn.core.kernels import RECURRENT, is_multiplied
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.core.step import one_row, product_shapes
 from jaxrnn.forms.dense import dense
@@ -61,8 +61,9 @@ def gate_cell(
         gates: names of the gates, in the order of the parameters' gate axis.
         carry: a NamedTuple class; its field `h` is the state that the recurrent kernel multiplies.
         parameters: more arrays by name, `jaxrnn.Parameter(shape, init)` with shapes in D, G, H: a vector `("H",)` for
-            `theta`, or K of them, `(K, "H")`, which arrive as a tuple of K vectors; or, with role "recurrent", a kernel
-            for `recur`: `("H", "G", "H")`, whose product is one array a gate, or `("H", "H")`, whose product is one.
+            `theta`, or K of them, `(K, "H")`, which arrive as a tuple of K vectors; `(1,)`, one number for all units,
+            which arrives as a vector; or, with role "recurrent", a kernel for `recur`: `("H", "G", "H")`, whose product
+            is one array a gate, or `("H", "H")`, whose product is one.
         bias_init: initial biases of some gates, such as a forget gate's ones; zeros elsewhere.
         paper: where the equations come from.
 
@@ -218,9 +219,9 @@ def _no_product(
 
 def _multiplied(cell: Cell, *, needed: bool) -> set[str]:
     """The recurrent kernels that a cell's equations multiply (and need); all of them, where only a call can tell."""
-    kernels, theta = cell.kernel_shapes(jnp.float32), cell.theta_shapes(jnp.float32)
     if cell.per_step:
-        return set(kernels)
+        return {name for name, p in cell.parameters if is_multiplied(p)}
+    kernels, theta = cell.kernel_shapes(jnp.float32), cell.theta_shapes(jnp.float32)
     shapes = partial(product_shapes, cell.gates, kernels, jnp.float32)
     try:
         traced = trace(cell.update, shapes, *one_row(cell, jnp.float32, theta), {})

@@ -92,6 +92,11 @@ class Layer(abc.ABC):
         """The number of axes *S of inputs, states and outputs, `[*B, *S, ...]`, over which products mix."""
         return max((part.axes for part in self.parts), default=0)
 
+    @property
+    def grids(self) -> frozenset[tuple[Any, ...]]:
+        """The sizes *S of positions for which cells inside have vectors that differ from one to the other."""
+        return frozenset().union(*(part.grids for part in self.parts))
+
     def state_axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         """The axes of the state before its units, for inputs `[*axes, D]`: (*B, *S)."""
         return self.parts[0].state_axes(axes) if self.parts else axes
@@ -256,6 +261,14 @@ def check_axes(layer: Layer, axes: tuple[Axis, ...], given: Any, argument: str) 
     size = layer.state_axes(axes)
     if any(isinstance(n, int) and n < 1 for n in size[len(size) - layer.axes :]):
         fail(argument, "of positions that hold the window of the convolution", given)
+    check_grid(layer, size, given, argument)
+
+
+def check_grid(layer: Layer, size: tuple[Axis, ...], given: Any, argument: str) -> None:
+    """The state's axes `size` end in the positions that the layer has vectors for."""
+    for grid in layer.grids:
+        if size[len(size) - layer.axes :] != grid:
+            fail(argument, f"such that states have positions {grid}, for which {layer!r} has vectors", given)
 
 
 def check_declared(declarations: dict[str, Any], params: Any, argument: str = "params") -> None:

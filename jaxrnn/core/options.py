@@ -21,6 +21,7 @@ from jaxrnn.base.dtypes import check_dtype
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Activation
 from jaxrnn.forms.around import check_form
+from jaxrnn.forms.convolution import check_sizes
 from jaxrnn.forms.form import Form
 from jaxrnn.functions.initializers import check_steps
 
@@ -84,6 +85,9 @@ def _function(value: Any, argument: str, expected: str) -> Any:
 
 Flag: TypeAlias = Annotated[bool, Kind("a bool", lambda v, argument, _: check_flag(v, argument))]
 Size: TypeAlias = Annotated[int, Kind("a positive integer", lambda v, argument, _: check_size(v, argument))]
+Grid: TypeAlias = Annotated[
+    tuple[int, ...], Kind("a size for each axis of a grid", lambda v, argument, _: check_sizes(v, argument))
+]
 Number: TypeAlias = Annotated[float, numbers("a number")]
 Positive: TypeAlias = Annotated[float, numbers("a positive number", lambda value: value > 0)]
 NonNegative: TypeAlias = Annotated[float, numbers("a number, zero or more", lambda value: value >= 0)]

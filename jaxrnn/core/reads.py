@@ -16,7 +16,7 @@ import numpy as np
 MOST = 2000  # things that are looked at; a function that reads more counts as open
 SMALL = 2**20  # bytes of a NumPy array, which can change: a larger one counts as open
 KNOWN = frozenset(
-    {"builtins", "functools", "inspect", "itertools", "jax", "jaxlib", "math", "numpy", "operator", "typing"}
+    {"abc", "builtins", "functools", "inspect", "itertools", "jax", "jaxlib", "math", "numpy", "operator", "typing"}
 )
 LIBRARIES = KNOWN | {"chex", "collections", "dataclasses", "flax", "jaxrnn", "jaxtyping", "optax"}  # keep their globals
 ATOMS = (
@@ -94,6 +94,10 @@ class Walk:
                 return self._function(value)
             case types.MethodType():
                 return [value.__func__, value.__self__]
+            case property():
+                return [value.fget]
+            case staticmethod() | classmethod():
+                return [value.__func__]
             case partial():
                 return [value.func, *value.args, *value.keywords, *value.keywords.values()]
             case tuple():
@@ -147,6 +151,7 @@ class Walk:
         own = [c for c in type(value).__mro__ if library_of(c.__module__) not in LIBRARIES]
         for name, inner in (item for c in own for item in vars(c).items()):
             state += [name, inner] if not name.startswith("__") or name == "__call__" else []
+            frozen &= name.startswith("__") or not _may_be_set(value, name, inner)
         if not state:
             self.found.append(_Same(value))
         self.changes |= (bool(own) and not frozen) or library_of(type(value).__module__) == "flax"
@@ -164,8 +169,18 @@ def _is_named_in_a_library(value: Any) -> bool:
     return found is value
 
 
+def _may_be_set(value: Any, name: str, inner: Any) -> bool:
+    """Whether a frozen object reads this of its class: no method, no default of a field, nothing that `abc` keeps."""
+    return not hasattr(type(inner), "__get__") and name not in getattr(value, "__dict__", ()) and name != "_abc_impl"
+
+
 def _from_library(value: Any) -> bool:
     return callable(value) and library_of(getattr(value, "__module__", None)) in LIBRARIES
+
+
+def is_own(kind: type) -> bool:
+    """Whether a user wrote a class, or one that it derives from."""
+    return any(library_of(c.__module__) not in LIBRARIES for c in kind.__mro__)
 
 
 def library_of(module: str | None) -> str:

@@ -132,7 +132,10 @@ def one_row(cell: Equations, dtype: Any, theta: Mapping[str, Any]) -> tuple[Carr
 
 def split(value: Any) -> tuple[Any, ...]:
     """`[*B, G, H]`, or its G arrays `[*B, H]`, as a tuple of the latter."""
-    return value if isinstance(value, tuple) else tuple(value[..., g, :] for g in range(value.shape[-2]))
+    if isinstance(value, tuple):
+        return value
+    # What indexing comes to, and takes ten times as long to trace.
+    return tuple(lax.index_in_dim(value, g, value.ndim - 2, keepdims=False) for g in range(value.shape[-2]))
 
 
 def by_gate(gates: tuple[str, ...], value: Any) -> Any:
@@ -210,9 +213,19 @@ def repeat_rows(array: Array, batch: tuple[Axis, ...]) -> Array:
     return jnp.broadcast_to(array, (*batch, *array.shape))
 
 
+def repeat_vectors(array: Array, batch: tuple[Axis, ...]) -> Array:
+    """A vector `[H]`, or K of them, for every row; K at each position, `[K, *S, H]`, for batch axes (*B, *S)."""
+    if array.ndim < 3:
+        return repeat_rows(array, batch)
+    placed = jnp.moveaxis(array, 0, -2)
+    if not batch:  # of one row, which is at one position
+        return placed[(0,) * (array.ndim - 2)]
+    return jnp.broadcast_to(placed, (*batch, *placed.shape[-2:]))
+
+
 def units(array: Array, extra: int) -> Any:
     """`[*B, K, H]` as K arrays, so that equations read `a, b = theta["name"]`."""
-    return tuple(array[..., k, :] for k in range(array.shape[-2])) if extra == 1 else array
+    return split(array) if extra == 1 else array
 
 
 def check_result(equations: str, result: Any, carry: Carry) -> tuple[Carry, Any]:

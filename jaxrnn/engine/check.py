@@ -24,7 +24,7 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.hints import hint
 from jaxrnn.base.reports import report
 from jaxrnn.base.typing import ArrayLike, Axis
-from jaxrnn.core.layer import Layer, check_axes, check_carry, check_params, check_per_step
+from jaxrnn.core.layer import Layer, check_axes, check_carry, check_grid, check_params, check_per_step
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.sequence import Call, Given
@@ -91,7 +91,9 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
 def _check_xs(layer: Layer, params: Any, xs: ArrayLike, projected: bool) -> tuple[Axis, ...]:
     """The axes of xs between time and features, once its rank, dtype and features fit."""
     axes = _axes_of(layer, params, xs, projected)
-    if not projected:
+    if projected:
+        check_grid(layer, axes, xs, "xs")
+    else:
         check_axes(layer, axes, xs, "xs")
     return axes
 

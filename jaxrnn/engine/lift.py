@@ -20,7 +20,7 @@ from jaxrnn.base.dtypes import is_numeric, state_dtype
 from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Array, Carry
 from jaxrnn.core.cell import Cell
-from jaxrnn.core.closures import holds_arrays
+from jaxrnn.core.closures import holds_arrays, methods
 from jaxrnn.core.equations import Recurrent, run, trace
 from jaxrnn.core.step import one_row, product_shapes, repeat_rows
 from jaxrnn.engine.noise import over_time
@@ -102,6 +102,8 @@ def _lifted(
 ) -> tuple[Lifted, list[Array]]:
     """The equations, given the shapes of one row, and what they read."""
     kernels = cell.kernel_shapes(dtype)
+    if any(s.arrays or s.open for s in methods(cell)):
+        raise NotLifted("a form of their kernels reads arrays")
     arguments = *one_row(cell, carry_dtype, theta), dict(per_step)
     try:
         traced = trace(cell.update, partial(product_shapes, cell.gates, kernels, carry_dtype), *arguments)

@@ -11,7 +11,7 @@ from jaxrnn.base.dtypes import check_carry_dtype, check_reset_dtype, state_dtype
 from jaxrnn.base.placement import automatic, joined, of_results, place, spread_over_devices
 from jaxrnn.base.typing import Carry
 from jaxrnn.core.cell import Cell
-from jaxrnn.core.closures import holds_arrays
+from jaxrnn.core.closures import holds_arrays, still
 from jaxrnn.core.layer import Layer
 from jaxrnn.core.prepared import prepared
 from jaxrnn.core.step import Rows
@@ -44,7 +44,7 @@ def run(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
         return _run_cell(layer, call, plan)
 
     def part(layer: Layer, call: Call, reverse: bool) -> tuple[Carry, Any]:
-        return run(layer, call, plan._replace(reverse=reverse))
+        return run(still(layer), call, plan._replace(reverse=reverse))  # a user's layer hands on cells as they are
 
     return layer.apply(part, call, plan.reverse)  # type: ignore[attr-defined]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ from jaxrnn.base.errors import fail
 from jaxrnn.base.hints import spelled
 from jaxrnn.base.typing import ArrayLike, Bool, Carry, Integer, Params, PRNGKeyArray, Shaped
 from jaxrnn.core.cell import Cell
-from jaxrnn.core.closures import is_open, still
+from jaxrnn.core.closures import is_open, methods, still
 from jaxrnn.core.layer import Layer
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.plan import Plan
@@ -119,12 +119,12 @@ def _scan(
     call = check_scan(cell, params, xs, carry, given)
     layer, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected, carries)
     # What belongs to an open trace must not outlive it in a compiled program.
-    return (_run if is_open(layer) else _run_jitted)(layer, call, plan)
+    return (_run if is_open(layer) else _run_jitted)(layer, call, plan, methods(layer))
 
 
-def _run(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
+def _run(layer: Layer, call: Call, plan: Plan, read: Hashable) -> tuple[Carry, Any]:
     return placed(lambda call: run(layer, call, plan), call, plan.projected)
 
 
-# Compiled once a layer and plan, so that a call outside `jit` does not compile again either.
-_run_jitted = jax.jit(_run, static_argnums=(0, 2))
+# Compiled once a layer, plan and what methods read, so that a call outside `jit` does not compile again either.
+_run_jitted = jax.jit(_run, static_argnums=(0, 2, 3))

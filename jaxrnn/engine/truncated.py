@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ from jax import lax
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import Array, Axis, Carry, Params
-from jaxrnn.core.closures import is_open, still
+from jaxrnn.core.closures import is_open, methods, still
 from jaxrnn.core.layer import Layer
 from jaxrnn.core.step import select
 from jaxrnn.engine.check import Arguments, check_scan
@@ -71,18 +72,18 @@ def scan_truncated(
         got = "a bidirectional one, whose first output depends on the last input"
         fail("cell", "a layer of one direction", Said(got), kind=TypeError)
     cell, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected)
-    return (_run if is_open(cell) else _run_jitted)(cell, call, plan, k1, k2)
+    return (_run if is_open(cell) else _run_jitted)(cell, call, plan, k1, k2, methods(cell))
 
 
 def _has_both_directions(layer: Layer) -> bool:
     return hasattr(layer, "backward") or any(map(_has_both_directions, layer.parts))
 
 
-def _run(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Carry, Any]:
+def _run(layer: Layer, call: Call, plan: Plan, k1: int, k2: int, read: Hashable) -> tuple[Carry, Any]:
     return placed(lambda call: _windows(layer, call, plan, k1, k2), call, plan.projected)
 
 
-_run_jitted = jax.jit(_run, static_argnums=(0, 2, 3, 4))
+_run_jitted = jax.jit(_run, static_argnums=(0, 2, 3, 4, 5))
 
 
 def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Carry, Any]:

@@ -5,8 +5,8 @@ What each means, takes and is by default is said once, by the factories; the tes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Required, TypedDict
 
 from jaxrnn.base.typing import Activation
 from jaxrnn.core.factory import Common
@@ -27,12 +27,21 @@ class LSTMArguments(CellArguments, total=False):
     forget_gate: bool
     forget_bias: float
     peepholes: bool
+    spatial: tuple[int, ...] | None
     coupled: bool
     projection: int | None
     cell_clip: float | None
     layer_norm: bool
     chrono: float | None
     truncated_gradient: bool
+
+
+class ConvLSTMArguments(LSTMArguments, total=False):
+    """Of `jaxrnn.lstm` on a grid."""
+
+    kernel_size: Required[int | Sequence[int]]
+    strides: int | Sequence[int] | None
+    padding: str | Sequence[tuple[int, int]]
 
 
 class GRUArguments(CellArguments, total=False):

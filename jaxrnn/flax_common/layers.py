@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 
 from jaxrnn.base.checks import (
     check_batch,
+    check_choice,
     check_features,
     check_flag,
     check_function,
@@ -22,12 +24,14 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.hints import hint
 from jaxrnn.base.typing import Activation, Array, Carry, Initializer, Params, PRNGKeyArray
 from jaxrnn.cells.elman import elman
+from jaxrnn.cells.lstm import lstm
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
 from jaxrnn.core.carries import like, plain
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.layer import Layer
 from jaxrnn.flax_common.signatures import FLAX_NAMES, options_of
+from jaxrnn.forms.convolution import check_sizes, convolution
 
 DRAWS = "an initialiser (key, shape, dtype) -> array"
 
@@ -38,6 +42,8 @@ def make_cell(factory: Callable[..., Cell], features: int, argument: str, option
     ours = {theirs: name for name, theirs in FLAX_NAMES.items()}
     core = {p.name: ours.get(p.name, p.name) for p in options_of(factory)}
     for name, value in options.items():
+        if name in getattr(factory, "settles", ()):
+            fail(name, f"left out, since other arguments of {factory.__name__} say it", value)
         if name not in core:
             raise TypeError(f"unexpected argument {name!r}. {hint(name, 'nnx', core)}".strip())
         if name in FLAX_NAMES.values() and not callable(value):
@@ -52,6 +58,31 @@ def simple(size: int, *, activation: Activation = jax.nn.tanh, residual: bool = 
     """Flax's SimpleCell, whose `residual` adds the state inside the activation."""
     check_flag(residual, "residual")
     return elman(size, activation=activation, residual="inside" if residual else False, **common)
+
+
+def conv_lstm(
+    size: int,
+    *,
+    kernel_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str | Sequence[tuple[int, int]] = "SAME",
+    **options: Any,
+) -> Cell:
+    """Flax's ConvLSTMCell: an LSTM on a grid of as many axes as the window has."""
+    window = check_sizes(kernel_size, "kernel_size")
+    steps = check_sizes(1 if strides is None else strides, "strides", len(window))
+    if isinstance(padding, str):
+        padding = check_choice(padding.lower(), "padding", ("same", "valid"))
+    alike = convolution(window, padding=padding)
+    state = alike if alike.keeps_positions else convolution(window)
+    return lstm(size, input=convolution(window, strides=steps, padding=padding), recurrent=state, **options)
+
+
+conv_lstm.settles = ("input", "recurrent")  # type: ignore[attr-defined]
+conv_lstm.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [p for p in inspect.signature(conv_lstm).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    + [p for p in inspect.signature(lstm).parameters.values() if p.name != "size"]
+)
 
 
 def make_layers(cell: Cell, num_layers: int, both_ways: bool, merge: Any, dropout: float) -> Layer:

@@ -28,6 +28,12 @@ AXES = (
 )
 TWICE = "must be another module than forward_rnn; Flax shares the parameters, and warns in its log"
 UNUSED = "True is refused; Flax ignores it"
+ADDED = "the 1 that Flax adds to the forget gate is in our bias at first, and is gone without one"
+START = (
+    "glorot's and orthogonal kernels where Flax has lecun_normal, which `kernel_init` and `recurrent_kernel_init` take"
+)
+BOTH = "strides and dilation go together, which Keras refuses"
+PLACES = "of whole steps, `[B, T]`; on these Keras's JAX loop raises, or masks places where B is as long as the grid"
 MASKS = "masks are drawn from other keys, at the same rates"
 
 
@@ -86,6 +92,19 @@ TABLE: tuple[Row, ...] = (
     Row("flax.linen cells", "initial biases", FORGET),
     Row("flax.linen cells", "names of parameters", NAMES),
     *_rows(
+        "flax.linen ConvLSTMCell",
+        "features kernel_size param_dtype parent name",
+        strides="of the input alone; Flax strides over the state too, and then no carry fits",
+        padding="'VALID' is the input's alone, as with strides; names but these two, and single numbers, are refused",
+        use_bias=ADDED,
+        dtype=PRECISION,
+        carry_init=CARRY_INIT,
+    ),
+    Row("flax.linen ConvLSTMCell", "the order of positions"),
+    Row("flax.linen ConvLSTMCell", "the carry, `(c, h)`"),
+    Row("flax.linen ConvLSTMCell", "initial parameters", START),
+    Row("flax.linen ConvLSTMCell", "names of parameters", NAMES.replace("[D, G, H]", "[*W, D, G, H]")),
+    *_rows(
         "flax.linen.RNN",
         "cell time_major return_carry reverse keep_order variable_axes variable_broadcast variable_carry split_rngs "
         "parent name inputs initial_carry init_key seq_lengths",
@@ -119,6 +138,14 @@ TABLE: tuple[Row, ...] = (
         "in_features and rngs",
         "needed: weights are drawn at once, Keras's at the first call",
     ),
+    *_rows(  # beside the arguments of Keras's other layers
+        "keras ConvLSTM layers",
+        "filters kernel_size padding",
+        strides=BOTH,
+        dilation_rate=BOTH,
+        data_format="None is channels_last, in Keras what its configuration says",
+    ),
+    Row("keras ConvLSTM layers", "masks", PLACES),
 )
 
 

@@ -14,11 +14,12 @@ OPTIONS = "options"  # the name of `**` that stands for them
 
 
 def options_of(factory: Callable[..., Any]) -> list[inspect.Parameter]:
-    """What a factory takes beside the size, by Flax's names."""
+    """What a factory takes beside the size, by Flax's names; but for what it `settles` itself."""
     own = [p for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
     common = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=_text(hint))
         for name, hint in Common.__annotations__.items()
+        if name not in getattr(factory, "settles", ())
     ]
     return [p.replace(name=FLAX_NAMES.get(p.name, p.name)) for p in (*own, *common)]
 

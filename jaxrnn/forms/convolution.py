@@ -16,7 +16,7 @@ from jaxrnn.base.checks import check_choice, check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, Axis, Initializer
 from jaxrnn.forms.form import Arrays, Form, Weight
-from jaxrnn.forms.windows import LETTERS, Windows, convolve
+from jaxrnn.forms.windows import LETTERS, Pads, Windows, convolve
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +26,7 @@ class Convolution(Form):
     window: tuple[int, ...]
     strides: tuple[int, ...]
     dilation: tuple[int, ...]
-    padding: str
+    padding: str | Pads
 
     def __repr__(self) -> str:
         ones = (1,) * self.axes
@@ -40,7 +40,8 @@ class Convolution(Form):
 
     def weights(self, inputs: int, gates: int | None, units: int, init: Initializer, argument: str) -> list[Weight]:
         if argument == "recurrent" and not self.keeps_positions:
-            fail(argument, "a convolution of stride 1 with padding 'same', which keeps the state's positions", self)
+            expected = "a convolution of stride 1 whose padding keeps the state's positions, as 'same' does"
+            fail(argument, expected, self)
         return [Weight((*self.window, inputs, *(() if gates is None else (gates,)), units), init)]
 
     def inputs_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
@@ -49,21 +50,33 @@ class Convolution(Form):
     def product(self, arrays: Arrays, h: Array) -> Array:
         (kernel,) = arrays
         flat = kernel.reshape(*kernel.shape[: self.axes + 1], -1)  # of all gates
-        result = convolve(Windows(self.strides, self.dilation, self.padding.upper()), h, flat)
+        padding = self.padding.upper() if isinstance(self.padding, str) else self.padding
+        result = convolve(Windows(self.strides, self.dilation, padding), h, flat)
         return result.reshape(*result.shape[:-1], *kernel.shape[self.axes + 1 :])
 
     @property
     def keeps_positions(self) -> bool:  # type: ignore[override]
-        return self.padding == "same" and self.strides == (1,) * self.axes
+        if self.strides != (1,) * self.axes or self.padding == "same":
+            return self.strides == (1,) * self.axes
+        return all(before + after == reach for (before, after), reach in zip(self._pads, self._reach, strict=True))
 
     def positions(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         n = len(axes) - self.axes
-        return (*axes[:n], *map(self._length, axes[n:], self.window, self.strides, self.dilation))
+        return (*axes[:n], *map(self._length, axes[n:], self._reach, self.strides, self._pads))
 
-    def _length(self, size: Any, window: int, stride: int, dilation: int) -> Any:
+    @property
+    def _reach(self) -> tuple[int, ...]:
+        """How far apart the first and the last number lie that a window reads."""
+        return tuple(d * (w - 1) for w, d in zip(self.window, self.dilation, strict=True))
+
+    @property
+    def _pads(self) -> Pads:
+        return ((0, 0),) * self.axes if isinstance(self.padding, str) else self.padding
+
+    def _length(self, size: Any, reach: int, stride: int, pads: tuple[int, int]) -> Any:
         if self.padding == "same":
             return -(-size // stride)
-        return (size - dilation * (window - 1) - 1) // stride + 1
+        return (size + sum(pads) - reach - 1) // stride + 1
 
 
 def convolution(
@@ -71,7 +84,7 @@ def convolution(
     *,
     strides: int | tuple[int, ...] = 1,
     dilation: int | tuple[int, ...] = 1,
-    padding: str = "same",
+    padding: str | Sequence[tuple[int, int]] = "same",
 ) -> Form:
     """Units on a grid of one to three axes *S, each of which reads what is within a window around it.
 
@@ -82,9 +95,10 @@ def convolution(
 
     Args:
         window: *W, the sizes of the window; a number for one axis.
-        strides: between the places of the result; for the input alone, as `padding` "valid" is.
+        strides: between the places of the result; for the input alone.
         dilation: between the numbers that a window reads.
-        padding: "same" (zeros around, the grid stays as large) or "valid".
+        padding: "same" (zeros around, the grid stays as large), "valid" (none, for the input alone), or how many zeros
+            go before and after each axis: `((2, 0),)` sees what comes before along one axis.
 
     Returns:
         A form for the options `input` and `recurrent` of every cell.
@@ -102,19 +116,32 @@ def convolution(
     >>> ys.shape, params["recurrent_kernel"].shape
     ((5, 2, 10, 12, 8), (3, 3, 8, 4, 8))
     """
-    sizes = _sizes(window, "window", None)
-    if not 1 <= len(sizes) <= len(LETTERS):
-        fail("window", f"sizes of one to {len(LETTERS)} axes", window)
-    given = _sizes(strides, "strides", len(sizes)), _sizes(dilation, "dilation", len(sizes))
-    return Convolution(sizes, *given, check_choice(padding, "padding", ("same", "valid")))
+    sizes = check_sizes(window, "window")
+    given = check_sizes(strides, "strides", len(sizes)), check_sizes(dilation, "dilation", len(sizes))
+    return Convolution(sizes, *given, _padding(padding, len(sizes)))
 
 
-def _sizes(value: Any, argument: str, axes: int | None) -> tuple[int, ...]:
-    """One size an axis."""
+def check_sizes(value: Any, argument: str, axes: int | None = None) -> tuple[int, ...]:
+    """One size an axis, from a number for all or from one for each; where `axes` is None they say how many."""
     if isinstance(value, tuple | list):
         sizes = tuple(check_size(v, f"{argument}[{i}]") for i, v in enumerate(value))
     else:
         sizes = (check_size(value, argument),) * (axes or 1)
+    if axes is None and not 1 <= len(sizes) <= len(LETTERS):
+        fail(argument, f"sizes of one to {len(LETTERS)} axes", value)
     if axes is not None and len(sizes) != axes:
         fail(argument, f"a number, or one for each of {axes} axes", value)
     return sizes
+
+
+def _padding(value: Any, axes: int) -> str | Pads:
+    """A name, or a pair an axis."""
+    if not isinstance(value, tuple | list):
+        return check_choice(value, "padding", ("same", "valid"))
+    if len(value) != axes or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in value):
+        fail("padding", f"'same', 'valid' or a pair (before, after) for each of {axes} axes", value)
+    return tuple((_zeros(before, i), _zeros(after, i)) for i, (before, after) in enumerate(value))
+
+
+def _zeros(value: Any, axis: int) -> int:
+    return check_size(value, f"padding[{axis}]") if value != 0 or isinstance(value, bool) else 0

@@ -139,6 +139,8 @@ class NonNegative(Map):
 class WeightNorm(Map):
     """scale * U / |U|, with the norm of what one unit reads."""
 
+    matrices = False
+
     def __repr__(self) -> str:
         return self.shown("weight_norm")
 

@@ -21,6 +21,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxrnn.base.typing import Array
 
 LETTERS = "XYZ"
+Pads = tuple[tuple[int, int], ...]  # zeros before and after each axis
 
 
 class Windows(NamedTuple):
@@ -28,7 +29,7 @@ class Windows(NamedTuple):
 
     strides: tuple[int, ...]
     dilation: tuple[int, ...]
-    padding: str | tuple[tuple[int, int], ...]
+    padding: str | Pads
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -30,6 +30,8 @@ INITIALIZER = "an initialiser (key, shape, dtype) -> array"
 def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
     """An orthogonal matrix; drawn in float32 at least and rounded once, since QR has no half-precision form."""
     shape, dtype = _checked(key, shape, dtype)
+    if len(shape) < 2:
+        fail("shape", "[..., R, H]", shape)
     return jax.nn.initializers.orthogonal()(key, shape, promote(dtype, jnp.float32)).astype(dtype)
 
 

@@ -6,8 +6,9 @@ ones too, so a gradient with respect to foreign arrays passes through `to_ours`.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -18,14 +19,16 @@ from jaxrnn.core.cell import Cell
 from jaxrnn.interop.rows import Array, Row
 
 CANONICAL = {
-    "kernel": "dgh",
-    "recurrent_kernel": "rgh",
+    "kernel": "wdgh",
+    "recurrent_kernel": "vrgh",
     "bias": "gh",
     "inner": "gh",
     "recurrent_bias": "h",
     "peepholes": "kh",
     "projection": "hp",
 }
+WINDOWS = {"w": "kernel", "v": "recurrent_kernel"}  # letters for several axes, and whose they are
+Sizes = Mapping[str, Any]  # an integer each, a tuple of them for a window
 
 
 def names(row: Row, array: Array) -> dict[str, str]:
@@ -56,15 +59,32 @@ def gates_in(row: Row, letter: str) -> str:
     return row.gates if letter == "g" else row.gates.replace("g", "")
 
 
-def shape(row: Row, array: Array, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape of one foreign array, for sizes of d, r, h, p."""
-    full = {**sizes, "g": len(row.gates), "k": len(gates_in(row, "k")), "+": sizes["d"] + sizes["r"], "2": 2}
-    return tuple(math.prod(full[letter] for letter in axis) for axis in array.axes.split())
+def shape(row: Row, array: Array, sizes: Sizes) -> tuple[int, ...]:
+    """The shape of one foreign array, for sizes of d, r, h, p and windows."""
+    return _shape(array.axes.split(), sizes, {**_counts(row, sizes), "+": sizes["d"] + sizes["r"], "2": 2})
 
 
-def sizes_of(cell: Cell, inputs: int) -> dict[str, int]:
+def _shape(axes: Iterable[str], sizes: Sizes, counts: Mapping[str, int]) -> tuple[int, ...]:
+    """A window is as many axes as it has."""
+    parts = (sizes[axis] if axis in WINDOWS else (math.prod(counts[letter] for letter in axis),) for axis in axes)
+    return tuple(itertools.chain.from_iterable(parts))
+
+
+def _counts(row: Row, sizes: Sizes) -> dict[str, int]:
+    """How many there are of each letter; the places of a window count together."""
+    counts = {letter: math.prod(size) if letter in WINDOWS else size for letter, size in sizes.items()}
+    return counts | {"g": len(row.gates), "k": len(gates_in(row, "k"))}
+
+
+def sizes_of(cell: Cell, inputs: int) -> dict[str, Any]:
     """The sizes behind the letters of `Array.axes`."""
-    return {"d": inputs, "h": cell.size, "r": cell.output_size, "p": cell.output_size}
+    return {"d": inputs, "h": cell.size, "r": cell.output_size, "p": cell.output_size} | windows_of(cell)
+
+
+def windows_of(cell: Cell) -> dict[str, tuple[int, ...]]:
+    """The windows of a cell's convolutions; without axes where there is none."""
+    declared = dict(cell.parameters)
+    return {letter: getattr(declared[name].form, "window", ()) for letter, name in WINDOWS.items()}
 
 
 # ---------------------------------------------------------------- theirs to ours
@@ -80,6 +100,8 @@ def to_ours(row: Row, cell: Cell, inputs: int, given: Mapping[str, Any]) -> dict
                 parts.setdefault(holds, {}).update(_gates_of(row, array, holds, gate, piece, sizes))
     declared = cell.declare(inputs)
     example = given[next(iter(given))]
+    if "bias" in declared and "bias" not in parts:  # theirs is what is added at run time
+        parts["bias"] = dict.fromkeys(row.gates, np.zeros(cell.size, example.dtype))
     ours = {}
     for name, parameter in declared.items():
         if name == "recurrent_bias" and "inner" in parts:
@@ -90,7 +112,7 @@ def to_ours(row: Row, cell: Cell, inputs: int, given: Mapping[str, Any]) -> dict
             ours[name] = parts[name][""]
         else:
             gates = cell.gates if name != "peepholes" else tuple(g for g in cell.gates if g != "g")
-            ours[name] = _stack([_ours(row, cell, name, gate, parts) for gate in gates])
+            ours[name] = _stack([_ours(row, cell, name, gate, parts) for gate in gates]).reshape(parameter.shape)
     return {name: jnp.asarray(value) for name, value in ours.items()}
 
 
@@ -105,7 +127,7 @@ def _ours(row: Row, cell: Cell, name: str, gate: str, parts: dict[str, dict[str,
     return -value if gate in row.negated and name != "peepholes" else value
 
 
-def _split(array: Array, value: Any, sizes: Mapping[str, int]) -> list[tuple[str, Any]]:
+def _split(array: Array, value: Any, sizes: Sizes) -> list[tuple[str, Any]]:
     """The parameters in one foreign array: usually one, two where it holds two."""
     if isinstance(array.holds, str):
         return [(array.holds, value)]
@@ -118,14 +140,14 @@ def _piece_axes(array: Array, holds: str) -> list[str]:
     """The axes of one parameter's part of a foreign array."""
     axes = array.axes.split()
     if axes[0] == "+":
-        axes[0] = CANONICAL[holds][0]
+        axes[0] = next(letter for letter in CANONICAL[holds] if letter not in WINDOWS)
     return axes[1:] if axes[0] == "2" else axes
 
 
-def _gates_of(row: Row, array: Array, holds: str, gate: str, piece: Any, sizes: Mapping[str, int]) -> dict[str, Any]:
+def _gates_of(row: Row, array: Array, holds: str, gate: str, piece: Any, sizes: Sizes) -> dict[str, Any]:
     """One parameter's part of a foreign array, gate by gate, axes in our order."""
     letters = "".join(_piece_axes(array, holds))
-    full = {**sizes, "g": len(row.gates), "k": len(gates_in(row, "k"))}
+    full = _counts(row, sizes)
     ours = [c for c in CANONICAL[holds] if c in letters]
     turned = piece.reshape([full[c] for c in letters]).transpose([letters.index(c) for c in ours])
     for letter in "gk":
@@ -151,6 +173,13 @@ def to_theirs(row: Row, cell: Cell, inputs: int, params: Mapping[str, Any], has:
     if "recurrent_bias" in params and not known & {"recurrent_bias", "inner"} and np.any(params["recurrent_bias"]):
         theirs = f"{row.library} {row.name}"
         fail("recurrent_bias", f"zero for {theirs}, which has no bias inside the reset", params["recurrent_bias"])
+    fixed = dict(row.added)
+    if (
+        "bias" in params
+        and "bias" not in known
+        and any(np.any(np.asarray(params["bias"])[i] != fixed.get(gate, 0.0)) for i, gate in enumerate(cell.gates))
+    ):
+        fail("bias", f"{fixed} and else zero for {row.library} {row.name}, which has no bias", params["bias"])
     arrays = {}
     for array in present(row, has):
         for gate, name in names(row, array).items():
@@ -163,9 +192,7 @@ def to_theirs(row: Row, cell: Cell, inputs: int, params: Mapping[str, Any], has:
     return arrays
 
 
-def _theirs(
-    row: Row, cell: Cell, array: Array, holds: str, gate: str, params: Mapping[str, Any], sizes: Mapping[str, int]
-) -> Any:
+def _theirs(row: Row, cell: Cell, array: Array, holds: str, gate: str, params: Mapping[str, Any], sizes: Sizes) -> Any:
     """One parameter's part of a foreign array, in its axes and gates."""
     axes = _piece_axes(array, holds)
     letters = "".join(axes)
@@ -173,34 +200,32 @@ def _theirs(
     if along or gate:
         wanted = gates_in(row, along) if along else gate
         value = np.stack([_gate(row, cell, holds, g, params, sizes) for g in wanted], axis=-2)
-        canonical = CANONICAL[holds]
-        if gate:
-            value = value.squeeze(-2)
-            canonical = canonical.replace("g", "").replace("k", "")
     else:
-        value, canonical = _whole(holds, params, sizes, cell), CANONICAL[holds]
-    turned = value.transpose([canonical.index(c) for c in letters])
-    full = {**sizes, "g": len(row.gates), "k": len(gates_in(row, "k"))}
-    return turned.reshape([math.prod(full[c] for c in axis) for axis in axes])
+        value = _whole(holds, params, sizes, cell)
+    full = _counts(row, sizes)
+    canonical = [c for c in CANONICAL[holds] if c in letters]
+    turned = value.reshape([full[c] for c in canonical]).transpose([canonical.index(c) for c in letters])
+    return turned.reshape(_shape(axes, sizes, full))
 
 
-def _whole(holds: str, params: Mapping[str, Any], sizes: Mapping[str, int], cell: Cell) -> Any:
+def _whole(holds: str, params: Mapping[str, Any], sizes: Sizes, cell: Cell) -> Any:
     """A parameter without gates; zeros where the cell has none."""
     if holds in params:
         return np.asarray(params[holds])
     return np.zeros([sizes[c] for c in CANONICAL[holds]], params["kernel"].dtype)
 
 
-def _gate(row: Row, cell: Cell, holds: str, gate: str, params: Mapping[str, Any], sizes: Mapping[str, int]) -> Any:
+def _gate(row: Row, cell: Cell, holds: str, gate: str, params: Mapping[str, Any], sizes: Sizes) -> Any:
     """One gate of one parameter, with sign and constants as the library has them."""
     dtype = params["kernel"].dtype
-    lead = [sizes[c] for c in CANONICAL[holds] if c not in "gk"]
+    counts = _counts(row, sizes)
+    lead = [counts[c] for c in CANONICAL[holds] if c not in "gk"]
     if holds == "inner":
         inside = "recurrent_bias" in params and gate == "n"
         return np.asarray(params["recurrent_bias"]) if inside else np.zeros(lead, dtype)
     ours = [g for g in cell.gates if g != "g" or holds != "peepholes"]
     if holds in params and gate in ours:
-        value = np.asarray(params[holds])[..., ours.index(gate), :]
+        value = np.asarray(params[holds])[..., ours.index(gate), :].reshape(lead)
     else:
         value = np.zeros(lead, dtype)  # no bias, or a gate that is coupled to another and ignored
     if gate in row.negated and holds != "peepholes":

@@ -13,15 +13,19 @@ from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.kernels import OPTIONS
+from jaxrnn.forms.convolution import Convolution, convolution
+from jaxrnn.forms.dense import dense
+from jaxrnn.forms.form import Form
 from jaxrnn.interop.rows import Row
 
 FACTORIES: dict[str, Callable[..., Cell]] = {"lstm": lstm, "gru": gru, "elman": elman}
+SHARED: dict[str, Any] = dict(use_bias=True, learn_carry=False, input=dense, recurrent=dense)
 DEFAULTS: dict[str, dict[str, Any]] = {
     "lstm": dict(
-        use_bias=True,
-        learn_carry=False,
+        **SHARED,
         forget_gate=True,
         peepholes=False,
+        spatial=None,
         coupled=False,
         projection=None,
         cell_clip=None,
@@ -31,10 +35,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         gate_activation=jax.nn.sigmoid,
         output_activation=jax.nn.tanh,
     ),
-    "gru": dict(
-        use_bias=True, learn_carry=False, reset_after=True, activation=jax.nn.tanh, gate_activation=jax.nn.sigmoid
-    ),
-    "elman": dict(use_bias=True, learn_carry=False, activation=jax.nn.tanh, leak=1.0, residual=False),
+    "gru": dict(**SHARED, reset_after=True, activation=jax.nn.tanh, gate_activation=jax.nn.sigmoid),
+    "elman": dict(**SHARED, activation=jax.nn.tanh, leak=1.0, residual=False),
 }
 
 
@@ -44,16 +46,19 @@ def options_of(cell: Any) -> dict[str, Any]:
         expected = f"layers of {', '.join(FACTORIES)}, stacked, in one direction or both"
         fail("layer", expected, Said(getattr(cell, "name", None) or repr(cell)), "Convert other layers part by part.")
     declared = dict(cell.parameters)
-    for name, side in OPTIONS.items():
-        if declared[name].form is not None:
-            fail(side, "dense, the form that other libraries have", Said(f"{declared[name].form!r} in layer {cell!r}"))
+    forms = {side: declared[name].form or dense for name, side in OPTIONS.items()}
+    for side, form in forms.items():
+        if form != dense and not isinstance(form, Convolution):
+            expected = "dense or a convolution, the forms that other libraries have"
+            fail(side, expected, Said(f"{form!r} in layer {cell!r}"))
     own = dict(cell.update.options)
-    options: dict[str, Any] = {"use_bias": "bias" in declared, "learn_carry": cell.learns_carry}
+    options: dict[str, Any] = {"use_bias": "bias" in declared, "learn_carry": cell.learns_carry} | forms
     if cell.name == "lstm":
         options |= {
             "forget_gate": own["forget"] or own["coupled"],
             "coupled": own["coupled"],
             "peepholes": "peepholes" in declared,
+            "spatial": next(iter(cell.grids), None),
             "projection": cell.projection,
             "cell_clip": own["cell_clip"],
             "layer_norm": "cell_norm" in declared,
@@ -73,6 +78,8 @@ def check_expressible(cell: Cell, row: Row) -> None:
     """The library's cell has every option of ours that is not at its default; an error names the one it lacks."""
     options = options_of(cell)
     theirs = f"{row.library} {row.name}"
+    if row.windows is not None:
+        _check_windows(options["input"], options["recurrent"], row.windows.state, theirs)
     defaults = DEFAULTS[row.kind] | dict(row.fixed)
     if "output_activation" in options and "activation" in row.can and "output_activation" not in row.can:
         defaults["output_activation"] = options["activation"]  # theirs has one function for both
@@ -85,6 +92,19 @@ def check_expressible(cell: Cell, row: Row) -> None:
             fail(name, f"one of {known} for {theirs}", Said(f"{value!r} in layer {cell.name}({cell.size})"))
         if name == "activation" and row.functions and value not in row.functions:
             fail(name, f"one of {', '.join(map(_text, row.functions))} for {theirs}", Said(_text(value)))
+
+
+def _check_windows(given: Form, state: Form, shared: str, theirs: str) -> None:
+    """Both products are convolutions, and that of the state has of the input's what the library's has."""
+    for name, form in (("input", given), ("recurrent", state)):
+        if not isinstance(form, Convolution):
+            fail(name, f"a convolution for {theirs}", form)
+    window, padding = given.window, given.padding  # type: ignore[attr-defined]
+    plain = convolution(window, padding="same" if shared == "window" else padding)
+    if shared == "padding" and given != plain:
+        fail("input", f"without strides and dilation for {theirs}, {plain!r}", given)
+    if shared and state != plain:
+        fail("recurrent", f"{plain!r} for {theirs} beside an input of {given!r}", state)
 
 
 def _text(value: Any) -> str:

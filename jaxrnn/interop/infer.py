@@ -9,10 +9,11 @@ from typing import Any
 from jaxrnn.compose import bidirectional, stack
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.layer import Layer
+from jaxrnn.forms.convolution import LETTERS, convolution
 from jaxrnn.interop import arithmetic
 from jaxrnn.interop.express import make_cell, options_of
 from jaxrnn.interop.places import Place
-from jaxrnn.interop.rows import Row
+from jaxrnn.interop.rows import Array, Row
 from jaxrnn.interop.source import Entry
 
 Cells = Mapping[Place, Mapping[str, Entry]]  # the entries of each cell, by the names that its row has
@@ -34,44 +35,63 @@ def optional_arrays(row: Row, cells: Cells, cell: Cell | None) -> dict[str, Any]
     return found
 
 
+def _by_axis(array: Array, shape: tuple[int, ...]) -> list[tuple[str, Any]] | None:
+    """Each axis of a foreign array with its size, a window with a tuple of them; None where there are more or less."""
+    axes, sizes = array.axes.split(), list[Any](shape)
+    if axes[0] in arithmetic.WINDOWS:
+        window = len(shape) - len(axes) + 1
+        sizes = [shape[:window], *shape[window:]] if 1 <= window <= len(LETTERS) else []
+    return list(zip(axes, sizes, strict=True)) if len(axes) == len(sizes) else None
+
+
 def sizes_by_vote(
     row: Row, arrays: Mapping[str, Entry], has: Mapping[str, Any], cell: Cell | None
-) -> dict[str, int] | None:
+) -> dict[str, Any] | None:
     """The sizes behind the axes, as most arrays of the cell have them."""
-    votes: dict[str, Counter[int]] = {letter: Counter() for letter in "dhrp"}
+    votes: dict[str, Counter[Any]] = {letter: Counter() for letter in ("d", "h", "r", "p", *arithmetic.WINDOWS)}
     pairs = [
-        (array, arrays[name].shape)
+        (array, found)
         for array in arithmetic.present(row, has)
         for name in arithmetic.names(row, array).values()
-        if name in arrays and len(arrays[name].shape) == len(array.axes.split())
+        if name in arrays and (found := _by_axis(array, arrays[name].shape)) is not None
     ]
     projected = bool(has.get("projection"))
-    for array, shape in pairs:
-        for axis, n in zip(array.axes.split(), shape, strict=True):
+    for _, found in pairs:
+        for axis, n in found:
+            if axis in arithmetic.WINDOWS:
+                votes["w" if row.windows is not None and row.windows.state else axis][n] += 1
+                continue
             units = {"gh": len(row.gates), "kh": len(row.gates) - 1, "h": 1}.get(axis)
             if units and n and n % units == 0:
                 votes["h"][n // units] += 1
             elif axis in "drp" and n:
                 votes[{"r": "p" if projected else "h"}.get(axis, axis)][n] += 1
     sizes = {letter: counts.most_common(1)[0][0] for letter, counts in votes.items() if counts}
+    if "w" in sizes:
+        sizes.setdefault("v", sizes["w"])
     if cell is not None:
-        sizes |= {"h": cell.size, "p": cell.output_size}
+        sizes |= {"h": cell.size, "p": cell.output_size} | arithmetic.windows_of(cell)
+    if row.windows is not None and not {"w", "v"} <= sizes.keys():
+        return None
     if "h" not in sizes or (projected and "p" not in sizes):
         return None
     sizes["r"] = sizes["p"] = sizes["p"] if projected else sizes["h"]
-    for array, shape in pairs:
-        if array.axes[0] == "+" and shape[0] > sizes["r"]:
-            sizes.setdefault("d", shape[0] - sizes["r"])
+    for array, found in pairs:
+        if array.axes[0] == "+" and found[0][1] > sizes["r"]:
+            sizes.setdefault("d", found[0][1] - sizes["r"])
     return sizes
 
 
-def build(row: Row, sizes: Mapping[Place, dict[str, int]], has: Mapping[Place, Mapping[str, Any]]) -> Layer:
+def build(row: Row, sizes: Mapping[Place, dict[str, Any]], has: Mapping[Place, Mapping[str, Any]]) -> Layer:
     """The layer that names and shapes tell."""
 
     def cell(place: Place) -> Cell:
         options = dict(has[place]) | dict(row.fixed)
         if "projection" in options:
             options["projection"] = sizes[place]["p"] if options["projection"] else None
+        if row.windows is not None:
+            window, state = (sizes[place][letter] for letter in arithmetic.WINDOWS)
+            options |= {"input": convolution(window, padding=row.windows.padding), "recurrent": convolution(state)}
         return make_cell(row.kind, sizes[place]["h"], options)
 
     both = any(p.backward for p in sizes)

@@ -9,14 +9,19 @@ from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.compose import Reverse, bidirectional, reverse, stack
 from jaxrnn.core.layer import Layer
+from jaxrnn.forms.convolution import convolution
 from jaxrnn.functions.activations import get_activation
 from jaxrnn.interop.express import make_cell
 from jaxrnn.interop.source import Entry, Source, entry_of, segments
 from jaxrnn.interop.subclasses import base_of, is_a
 
 KINDS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "elman"}
-RECURRENT = {*KINDS, "RNN", "Bidirectional"}
-LIVE = {*RECURRENT, "StackedRNNCells", *(f"{kind}Cell" for kind in KINDS)}
+CONVOLUTIONS = {f"ConvLSTM{n}D": "lstm" for n in (1, 2, 3)} | {"ConvLSTMCell": "lstm"}
+RECURRENT = {*KINDS, *CONVOLUTIONS, "RNN", "Bidirectional"} - {"ConvLSTMCell"}
+LIVE = {*RECURRENT, *CONVOLUTIONS, "StackedRNNCells", *(f"{kind}Cell" for kind in KINDS)}
+CONVOLUTION = (("strides", "strides", 1), ("dilation", "dilation_rate", 1), ("padding", "padding", "valid"))
+ASKED = ("units", "filters", "kernel_size", *(k for _, k, _ in CONVOLUTION))  # of a live cell, where it has them
+ASKED += ("use_bias", "activation", "recurrent_activation", "reset_after")
 VARIABLES = ("kernel", "recurrent_kernel", "bias")  # vars/0, vars/1, vars/2 of a cell
 
 
@@ -70,11 +75,12 @@ def _list(value: Any, argument: str) -> list[Any]:
 
 
 def _cell(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
-    kind = KINDS.get(class_name.removesuffix("Cell") if class_name != "SimpleRNNCell" else "SimpleRNN")
+    kind = (KINDS | CONVOLUTIONS).get(class_name) or KINDS.get(class_name.removesuffix("Cell"))
     if kind is None:
         fail("class_name", f"one of {sorted(RECURRENT)} or their cells", class_name)
-    units = config.get("units")
-    check_size(units, "units")
+    size = "filters" if class_name in CONVOLUTIONS else "units"
+    units = config.get(size)
+    check_size(units, size)
     options: dict[str, Any] = {"use_bias": config.get("use_bias", True)}
     options["activation"] = _function(config.get("activation", "tanh"), "activation", keras)
     if kind != "elman":
@@ -82,6 +88,9 @@ def _cell(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
         options["gate_activation"] = _function(gates, "recurrent_activation", keras)
     if kind == "lstm":
         options["output_activation"] = options["activation"]
+    if class_name in CONVOLUTIONS:  # channels last, in whatever order Keras's inputs come
+        window, more = config.get("kernel_size"), {o: config.get(k, d) for o, k, d in CONVOLUTION}
+        options |= {"input": convolution(window, **more), "recurrent": convolution(window)}  # type: ignore[arg-type]
     if kind == "gru":
         options["reset_after"] = config.get("reset_after", True)
     return make_cell(kind, units, options)  # type: ignore[arg-type]
@@ -164,5 +173,4 @@ def _live_config(layer: Any) -> dict[str, Any]:
         return config | {"cells": [node(cell) for cell in layer.cells]}
     cell = getattr(layer, "cell", layer)
     _class_of(cell)  # an override in the cell alone is one, too
-    asked = ("units", "use_bias", "activation", "recurrent_activation", "reset_after")
-    return config | {name: getattr(cell, name) for name in asked if hasattr(cell, name)}
+    return config | {name: getattr(cell, name) for name in ASKED if hasattr(cell, name)}

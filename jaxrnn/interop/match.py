@@ -163,7 +163,7 @@ def _no_cell(match: Match, place: Place) -> Problem:
 
 
 def _check_entries(
-    match: Match, sizes: Mapping[Place, dict[str, int] | None], has: Mapping[Place, Mapping[str, Any]]
+    match: Match, sizes: Mapping[Place, dict[str, Any] | None], has: Mapping[Place, Mapping[str, Any]]
 ) -> None:
     """Every array of every cell is there, with its shape and one floating dtype."""
     cells = cells_of(match.layer)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 """The conventions of other libraries as data: one `Row` for each of their cells, read in both directions.
 
 An `Array` says what one of their arrays holds, in our parameters' names, and in which axes: d inputs, r recurrent
-inputs, g gates, h units, p projected units, k peepholes. `gh` is one axis with all units of the first gate first. Two
+inputs, g gates, h units, p projected units, k peepholes, w and v all axes of the window of the input's and of the
+state's convolution. `gh` is one axis with all units of the first gate first. Two
 names stand for two of our parameters in one array: one above the other where the axes begin with `+`, side by side on a
 new first axis where they begin with `2`. `{g}` in a name stands for a gate: one array each, without a gate axis.
 
@@ -12,7 +13,7 @@ it is our `recurrent_bias`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -30,6 +31,17 @@ class Array:
     when: str = ""
 
 
+class Windows(NamedTuple):
+    """Of a cell whose products are convolutions.
+
+    state: what the state's convolution has of the input's, its "window" alone or its "padding" too (then the input's
+    neither strides nor dilates); "" where each has its own. padding: the input's, where the library leaves it unsaid.
+    """
+
+    state: str
+    padding: str = "same"
+
+
 @dataclass(frozen=True)
 class Row:
     """One cell class of one library.
@@ -39,7 +51,7 @@ class Row:
     whose pre-activation has the other sign. added: constants that the library adds to a gate's bias at run time.
     spelled: parts of array names that are spelled otherwise. named_by_layer: arrays end in the layer's number and
     direction, as torch's do; else a cell's arrays share a path. functions: the only activations that the library knows;
-    empty where it takes any. values: the only values that it knows of an option.
+    empty where it takes any. values: the only values that it knows of an option. windows: of a convolutional cell.
     """
 
     library: str
@@ -55,8 +67,10 @@ class Row:
     named_by_layer: bool = False
     functions: tuple[Any, ...] = ()
     values: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    windows: Windows | None = None
 
 
+FORMS = ("input", "recurrent")
 ACTIVATIONS = ("activation", "gate_activation")  # an LSTM's output has the candidate's
 TANH_RELU = (jax.nn.tanh, jax.nn.relu)
 INSIDE = (("residual", (False, "inside")),)  # Flax adds the state inside the activation
@@ -74,6 +88,12 @@ KERAS = (
     Array("recurrent_kernel", "recurrent_kernel", "r gh"),
     Array("bias", "bias", "gh", when="use_bias"),
 )
+WINDOWS = (
+    Array("kernel", "kernel", "w d gh"),
+    Array("recurrent_kernel", "recurrent_kernel", "v r gh"),
+    KERAS[2],
+)
+FLAX_WINDOWS = (Array("ih/kernel", "kernel", "w d gh"), Array("hh/kernel", "recurrent_kernel", "v r gh"))
 FLAX_LSTM = (
     Array("i{g}/kernel", "kernel", "d h"),
     Array("h{g}/kernel", "recurrent_kernel", "r h"),
@@ -137,6 +157,15 @@ ROWS = (
     ),
     Row("keras", "GRU(reset_after=False)", "gru", "zrn", KERAS, ("use_bias", *ACTIVATIONS), RESET_BEFORE),
     Row("keras", "SimpleRNN", "elman", "h", KERAS, ("use_bias", *ACTIVATIONS)),
+    Row(
+        "keras",
+        "ConvLSTM",
+        "lstm",
+        "ifgo",
+        WINDOWS,
+        ("use_bias", *FORMS, *ACTIVATIONS),
+        windows=Windows("window", "valid"),
+    ),
     Row("flax.linen", "LSTMCell", "lstm", "ifgo", FLAX_LSTM, ACTIVATIONS),
     Row(
         "flax.linen",
@@ -163,6 +192,26 @@ ROWS = (
         ),
         ("residual", *ACTIVATIONS),
         values=INSIDE,
+    ),
+    Row(
+        "flax.linen",
+        "ConvLSTMCell",
+        "lstm",
+        "igfo",
+        (*FLAX_WINDOWS, Array("ih/bias", "bias", "gh"), Array("hh/bias", "inner", "gh")),
+        ("use_bias", *FORMS),
+        added=(("f", 1.0),),
+        windows=Windows("padding"),
+    ),
+    Row(
+        "flax.linen",
+        "ConvLSTMCell(use_bias=False)",
+        "lstm",
+        "igfo",
+        FLAX_WINDOWS,
+        FORMS,
+        added=(("f", 1.0),),
+        windows=Windows("padding"),
     ),
     Row("flax.nnx", "LSTMCell", "lstm", "ifgo", FLAX_LSTM, ACTIVATIONS, spelled=(("if", "if_"),)),
     Row(
@@ -242,6 +291,20 @@ ROWS = (
     Row("onnx", "GRU", "gru", "zrn", ONNX, ("use_bias", "reset_after", *ACTIVATIONS)),
     Row("onnx", "RNN", "elman", "h", ONNX, ("use_bias", *ACTIVATIONS)),
     Row("jaxrnn", "lstm", "lstm", "ifgo", (*OURS, *OURS_LSTM), ("use_bias", "peepholes", "projection", *OURS_CAN)),
+    Row(
+        "jaxrnn",
+        "lstm(input=convolution)",
+        "lstm",
+        "ifgo",
+        (
+            Array("kernel", "kernel", "w d g h"),
+            Array("recurrent_kernel", "recurrent_kernel", "v r g h"),
+            OURS[2],
+            OURS_LSTM[0],
+        ),
+        ("use_bias", "peepholes", *FORMS, *OURS_CAN),
+        windows=Windows(""),
+    ),
     Row("jaxrnn", "gru", "gru", "rzn", (*OURS, INNER), ("use_bias", *ALL_ACTIVATIONS), RESET_AFTER),
     Row("jaxrnn", "gru(reset_after=False)", "gru", "rzn", OURS, ("use_bias", *ALL_ACTIVATIONS), RESET_BEFORE),
     Row("jaxrnn", "elman", "elman", "h", OURS, ("use_bias", "leak", "residual", *ALL_ACTIVATIONS)),

@@ -123,7 +123,8 @@ def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place,
     for i, part in enumerate(layers):
         both = isinstance(part, Bidirectional)
         if library == "keras":
-            head = _numbered("bidirectional" if both else KERAS_NAMES[rows[Place(i)].kind], used)
+            one = _keras_name(rows[Place(i)], part)
+            head = _numbered("bidirectional" if both else one, used)
         for backward in (False, True)[: 1 + both]:
             place = Place(i, backward)
             if rows[place].named_by_layer:
@@ -145,6 +146,10 @@ def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place,
 
 KERAS_NAMES = {"lstm": "lstm", "gru": "gru", "elman": "simple_rnn"}
 HAIKU_NAMES = {"lstm": "lstm", "gru": "gru", "elman": "vanilla_rnn"}
+
+
+def _keras_name(row: Row, layer: Layer) -> str:
+    return KERAS_NAMES[row.kind] if row.windows is None else f"conv_lstm{layer.axes}d"
 
 
 def _numbered(name: str, used: Counter[str]) -> str:

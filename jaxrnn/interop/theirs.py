@@ -39,7 +39,7 @@ def row_of(cell: Cell, library: str, name: str | None, *, single: bool) -> Row:
         kinds = sorted({r.kind for r in ROWS if r.library == library})
         fail("layer", f"of cells that {library} has, {kinds}", Said(cell.name))
     refusals = []
-    for row in rows:
+    for row in sorted(rows, key=lambda r: (r.windows is None) == (cell.axes > 0)):  # the nearest one says what it lacks
         try:
             check_expressible(cell, row)
             return row

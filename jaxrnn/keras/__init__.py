@@ -11,6 +11,7 @@ of an optax chain. Keras itself is not needed.
 
 from jaxrnn.keras.bidirectional import Bidirectional
 from jaxrnn.keras.cells import GRUCell, LSTMCell, SimpleRNNCell
+from jaxrnn.keras.convolutional import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from jaxrnn.keras.layers import GRU, LSTM, SimpleRNN
 from jaxrnn.keras.rnn import RNN
 from jaxrnn.keras.stacked import StackedRNNCells
@@ -21,6 +22,9 @@ __all__ = [
     "LSTM",
     "RNN",
     "Bidirectional",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "GRUCell",
     "LSTMCell",
     "SimpleRNN",

@@ -26,7 +26,8 @@ class Bidirectional(Weights):
     With `return_sequences` the outputs at masked steps are zero, as Keras has it here.
 
     Args:
-        layer: a `LSTM`, `GRU`, `SimpleRNN` or `RNN`. It becomes `forward_layer` (Keras makes a copy of it).
+        layer: an `RNN`, or one of the layers that are made of it, such as `LSTM`. It becomes `forward_layer` (Keras
+            makes a copy of it).
         merge_mode: "concat", "sum", "mul", "ave", or None for both outputs.
         weights: what `get_weights` returns, in place of the drawn weights.
         backward_layer: the module for the other direction; None for one like `layer`, with weights of its own.
@@ -113,7 +114,7 @@ class Bidirectional(Weights):
             return (*merged, *states, *more)
         return merged if self.merge_mode is None else merged[0]
 
-    def reset_state(self, batch: int | None = None) -> None:
+    def reset_state(self, batch: int | tuple[int, ...] | None = None) -> None:
         """Forget the states of both directions; see `RNN.reset_state`."""
         self.forward_layer.reset_state(batch)
         self.backward_layer.reset_state(batch)

@@ -35,15 +35,14 @@ from jaxrnn.nnx.parameters import Rngs
 DEFAULTS = {"kernel": "glorot_uniform", "recurrent": "orthogonal", "bias": "zeros"}  # of the initialisers
 
 
-class CellOptions(TypedDict, total=False):
+class WeightOptions(TypedDict, total=False):
     """What every cell takes by name, with Keras's defaults.
 
     kernel_initializer ("glorot_uniform"), recurrent_initializer ("orthogonal"), bias_initializer ("zeros"): Keras's
     name or configuration, a function of (key, shape, dtype) or of (shape, dtype), or an array. kernel_regularizer,
     recurrent_regularizer, bias_regularizer: see `jaxrnn.regularizers`. kernel_constraint, recurrent_constraint,
     bias_constraint: see `jaxrnn.constraints`. dropout, recurrent_dropout: rates of the inputs and of the recurrent
-    state. seed: an integer from which masks are drawn, in place of `rngs`. implementation: with 1 each gate has a mask
-    of its own on the inputs; else it changes nothing. dtype: None, a dtype, or "mixed_bfloat16".
+    state. seed: an integer from which masks are drawn, in place of `rngs`. dtype: None, a dtype, or "mixed_bfloat16".
     """
 
     kernel_initializer: Any
@@ -58,12 +57,17 @@ class CellOptions(TypedDict, total=False):
     dropout: float
     recurrent_dropout: float
     seed: int | None
-    implementation: int
     dtype: Any
 
 
+class CellOptions(WeightOptions, total=False):
+    """`WeightOptions`, and implementation: with 1 each gate has a mask of its own on the inputs; else no effect."""
+
+    implementation: int
+
+
 class KerasCell(Weights):
-    """What the three cells share. A subclass says which cell of jaxrnn it is, and which row of conventions it has."""
+    """What Keras's cells share. A subclass says which cell of jaxrnn it is, and which row of conventions it has."""
 
     row: rows.Row  # Keras's order of gates and layout of weights
     kernel: nnx.Param
@@ -190,8 +194,8 @@ class KerasCell(Weights):
         """One step.
 
         Args:
-            inputs: `[B, D]`.
-            states: a list of arrays `[B, H]`: h and c for an LSTM, h otherwise.
+            inputs: `[B, D]`; of a convolutional cell `[B, *S, D]`.
+            states: a list of arrays `[B, H]`, or `[B, *S, H]`: h and c for an LSTM, h otherwise.
             training: a single step draws no masks, so with dropout it must be False.
 
         Returns:

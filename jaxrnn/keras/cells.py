@@ -58,17 +58,11 @@ class LSTMCell(KerasCell):
         self.activation = get_activation(activation, "activation")
         self.recurrent_activation = get_activation(recurrent_activation, "recurrent_activation")
 
-        def make(units: int, **common: Any) -> Cell:
-            squash = self.activation
-            return lstm(
-                units,
-                activation=squash,
-                output_activation=squash,
-                gate_activation=self.recurrent_activation,
-                **common,
-            )
+        self._build("LSTM", self._make, units, use_bias, in_features, rngs, options)
 
-        self._build("LSTM", make, units, use_bias, in_features, rngs, options)
+    def _make(self, units: int, **common: Any) -> Cell:
+        squash, gates = self.activation, self.recurrent_activation
+        return lstm(units, activation=squash, output_activation=squash, gate_activation=gates, **common)
 
     def _draw_bias(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         if not self.unit_forget_bias:

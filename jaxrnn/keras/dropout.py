@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.base.typing import Array, Carry, Params, PRNGKeyArray
+from jaxrnn.base.typing import Array, Axis, Carry, Params, PRNGKeyArray
 from jaxrnn.core.cell import Cell, Noise
 from jaxrnn.core.factory import add_noise
 from jaxrnn.core.step import gate_tuple, repeat_rows
@@ -67,18 +67,19 @@ class _Dropped:
         return jnp.where(self.masks[gate], h / self.keep, jnp.zeros_like(h)) if gate in self.masks else h
 
 
-def input_masks(key: PRNGKeyArray, rate: float, masks: int, batch: int, features: int) -> Array:
-    """`[masks, B, D]`, true where an input is kept."""
-    return jax.random.bernoulli(key, 1 - rate, (masks, batch, features))
+def input_masks(key: PRNGKeyArray, rate: float, masks: int, *shape: Axis) -> Array:
+    """`[masks, *shape]`, true where an input is kept; the shape is that of one step's inputs."""
+    return jax.random.bernoulli(key, 1 - rate, (masks, *shape))
 
 
 def drop_inputs(xs: Array, kept: Array, rate: float) -> Array:
-    """x * m / (1 - rate) for every time and mask: `[T, B, D]` and `[M, B, D]` give `[M, T, B, D]`."""
+    """x * m / (1 - rate) for every time and mask: `[T, *B, D]` and `[M, *B, D]` give `[M, T, *B, D]`."""
     return jnp.where(kept[:, None], xs[None] / (1 - rate), jnp.zeros_like(xs[None]))
 
 
 def project_each(cell: Cell, params: Params, xs: Array) -> Array:
-    """The projection of inputs `[G, T, B, D]` that differ between the gates, bias included: `[T, B, G, H]`."""
+    """The projection of inputs `[G, T, *B, D]` that differ between the gates, bias included: `[T, *B, G, H]`."""
     dtype = cell.compute_dtype(params, xs)
-    z = jnp.einsum("gtbd,dgh->tbgh", xs.astype(dtype), params["kernel"].astype(dtype))
-    return z + repeat_rows(params["bias"].astype(dtype), z.shape[:2]) if "bias" in params else z
+    kernel = cell.input_kernel(params, dtype)
+    z = jnp.concatenate([kernel.product(x, (g,)) for g, x in enumerate(xs.astype(dtype))], axis=-2)
+    return z + repeat_rows(params["bias"].astype(dtype), z.shape[:-2]) if "bias" in params else z

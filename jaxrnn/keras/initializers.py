@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import jax
@@ -87,6 +87,15 @@ class RandomUniform(Seeded):
         return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
 
 
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """How many numbers each result of a product reads, and how many each number takes part in.
+
+    Of `[*W, D, H]` the window counts; a bias counts as both.
+    """
+    window = prod(shape[:-2])
+    return window * shape[-2 if len(shape) > 1 else 0], window * shape[-1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class VarianceScaling(Seeded):
     """Variance scale / fan: uniform within sqrt(3 scale / fan), or a normal, truncated or not.
@@ -110,7 +119,7 @@ class VarianceScaling(Seeded):
         check_choice(self.distribution, "distribution", known)
 
     def draw(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-        fan_in, fan_out = shape[0], shape[-1]
+        fan_in, fan_out = fans(shape)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         std = sqrt(self.scale / max(1.0, fan))
         if self.distribution == "uniform":

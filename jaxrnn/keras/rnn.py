@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any, TypedDict
 
 import jax
@@ -12,7 +13,8 @@ from jax import lax
 from jaxrnn.base.checks import check_features, check_flag, check_numbers
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.placement import automatic, place
-from jaxrnn.base.typing import Array, Carry
+from jaxrnn.base.typing import Array, Axis, Carry
+from jaxrnn.core.layer import check_axes
 from jaxrnn.flax_common.call import check_flags, check_kept
 from jaxrnn.flax_common.layers import check_deterministic
 from jaxrnn.functions.regularizers import REGULARIZERS
@@ -118,7 +120,8 @@ class RNN(Weights):
         """Run over a sequence.
 
         Args:
-            inputs: `[B, T, D]`; time-major `[T, B, D]`.
+            inputs: `[B, T, D]`; time-major `[T, B, D]`. Of cells with convolutions there are positions before the
+                features, `[B, T, *S, D]`, and so there are in states and outputs.
             initial_state: a list of arrays `[B, H]`, h first; for a stack a list with one such list a cell. None for
                 zeros, or where `stateful` for the states that the last call ended with.
             mask: bool `[B, T]` (time-major `[T, B]`), true where a step counts.
@@ -155,20 +158,27 @@ class RNN(Weights):
             self.activity_loss.set_value(self.activity_loss[...] + loss.astype(self.activity_loss.dtype))
         return results if self.return_state else output
 
-    def reset_state(self, batch: int | None = None) -> None:
+    def reset_state(self, batch: int | tuple[int, ...] | None = None) -> None:
         """Forget the states that a stateful module keeps; the next call may have another batch size.
 
         Args:
-            batch: keep zeros for this batch size at once. Then the next call finds variables of the shapes that it
-                leaves, and compiled code is not traced twice.
+            batch: keep zeros for this batch size at once; for a cell with convolutions `(B, *S)`, as its inputs have
+                them. Then the next call finds variables of the shapes that it leaves, and compiled code is not traced
+                twice.
 
         Raises:
-            ValueError: the module is not stateful.
+            TypeError, ValueError: the module is not stateful, or `batch` does not fit its cells.
         """
         if self.state is None:
             fail("reset_state", "called on a module with stateful=True", Said("stateful=False"))
-        kept = None if batch is None else tuple(c.functional.initial_carry((batch,), c.params) for c in self._cells)
-        self.state.set_value(kept)
+        if batch is None:
+            self.state.set_value(None)
+            return
+        axes = batch if isinstance(batch, tuple) else (batch,)
+        if len(axes) != 1 + self._axes:
+            fail("batch", f"a batch size and {self._axes} sizes *S of positions" if self._axes else "a size", batch)
+        pairs = zip(self._cells, self._state_axes(axes), strict=True)
+        self.state.set_value(tuple(cell.functional.initial_carry(at, cell.params) for cell, at in pairs))
 
     reset_states = reset_state  # Keras's older name
 
@@ -179,6 +189,15 @@ class RNN(Weights):
     @property
     def _cells(self) -> list[Any]:
         return cells_of(self.cell)
+
+    @property
+    def _axes(self) -> int:
+        """The number of axes *S of positions."""
+        return max(cell.functional.axes for cell in self._cells)
+
+    def _state_axes(self, axes: tuple[Axis, ...]) -> list[tuple[Axis, ...]]:
+        """(B, *S) of each cell's states, for those of the inputs."""
+        return list(accumulate(self._cells, lambda at, cell: cell.functional.state_axes(at), initial=axes))[1:]
 
     def set_view(self, deterministic: bool | None = None) -> None:
         """What `nnx.view` calls.
@@ -193,47 +212,51 @@ class RNN(Weights):
     def _sequence(self, inputs: Any, mask: Any) -> tuple[Array, Array | None]:
         """Inputs and mask, checked and time-major."""
         inputs = check_numbers(inputs, "inputs")
-        layout = "[T, B, D]" if self.time_major else "[B, T, D]"
-        if inputs.ndim != 3:
-            fail("inputs", f"of shape {layout}", inputs)
+        layout = "[T, B" if self.time_major else "[B, T"
+        if inputs.ndim != 3 + self._axes:
+            fail("inputs", f"of shape {layout}{self._axes * ', S'}, D]", inputs)
         first = self._cells[0]
         if jnp.issubdtype(inputs.dtype, jnp.integer):  # numbers, as Keras takes them, not symbols
             inputs = jnp.asarray(inputs, first.params["kernel"].dtype)
         check_features(inputs, first.in_features, "inputs")
+        check_axes(first.functional, inputs.shape[1:-1], inputs, "inputs")
         if mask is not None:
             mask = check_numbers(mask, "mask")
             if mask.dtype != jnp.bool_:
                 fail("mask", "an array of bools, true where a step counts", mask, kind=TypeError)
             if mask.shape != inputs.shape[:2]:
-                fail("mask", f"of shape {layout[:5]}] = {inputs.shape[:2]}, as the inputs have it", mask)
+                fail("mask", f"of shape {layout}] = {inputs.shape[:2]}, as the inputs have it", mask)
             mask = jnp.asarray(mask) if self.time_major else jnp.swapaxes(mask, 0, 1)
         return jnp.asarray(inputs) if self.time_major else jnp.swapaxes(inputs, 0, 1), mask
 
     def _start(self, xs: Array, initial_state: Any) -> list[Carry]:
         """The carries before the first step."""
-        cells, batch = self._cells, xs.shape[1:2]
+        cells = self._cells
+        given = xs.shape[1:-1]
+        states = self._state_axes(given)
         if initial_state is None and self.state is not None and self.state.get_value() is not None:
             kept = self.state.get_value()
-            check_kept(kept, batch, 1)
+            check_kept(kept, states[0], 1)
             return list(kept)
         dtypes = [carry_dtype(cell.functional, cell.params, xs) for cell in cells]
         if initial_state is None:
-            pairs = zip(cells, dtypes, strict=True)
-            return [cell.functional.initial_carry(batch, cell.params, dtype) for cell, dtype in pairs]
+            triples = zip(cells, states, dtypes, strict=True)
+            return [cell.functional.initial_carry(at, cell.params, dtype) for cell, at, dtype in triples]
+        inputs = [given, *states[:-1]]
         if not isinstance(self.cell, StackedRNNCells):
-            return [from_states(cells[0].functional, initial_state, batch, dtypes[0], "initial_state")]
+            return [from_states(cells[0].functional, initial_state, given, dtypes[0], "initial_state")]
         if not isinstance(initial_state, (list, tuple)) or len(initial_state) != len(cells):
             fail("initial_state", f"a list of {len(cells)} lists of states, one a cell", initial_state)
         return [
-            from_states(cell.functional, given, batch, dtype, f"initial_state[{i}]")
-            for i, (cell, given, dtype) in enumerate(zip(cells, initial_state, dtypes, strict=True))
+            from_states(cell.functional, one, at, dtype, f"initial_state[{i}]")
+            for i, (cell, one, at, dtype) in enumerate(zip(cells, initial_state, inputs, dtypes, strict=True))
         ]
 
     def _output(self, ys: Array, valid: Array | None, before: Array, zero_output_for_mask: bool) -> Array:
         """All outputs or the last, from those that are zero at masked steps and in the order of the inputs."""
-        steps, rows, units = place(ys)
-        at = (steps, rows, units) if self.time_major else (rows, steps, units)
-        there = at if self.return_sequences else (rows, units)
+        steps, rows, *units = place(ys)
+        at = (steps, rows, *units) if self.time_major else (rows, steps, *units)
+        there = at if self.return_sequences else (rows, *units)
         valid = None if zero_output_for_mask else valid
         return automatic(self._arranged, (ys, valid, before), lambda *_: there)
 
@@ -249,16 +272,20 @@ class RNN(Weights):
 
 def repeat_outputs(ys: Array, valid: Array, before: Array) -> Array:
     """`[T, B, H]`: at a masked step the output of the last step that counts, or `before` where there is none yet."""
-    last = lax.cummax(_numbered(valid), axis=0)
-    return jnp.take_along_axis(jnp.concatenate([before[None], ys]), last[..., None], axis=0)
+    return _picked(ys, lax.cummax(_numbered(valid), axis=0), before)
 
 
 def last_output(ys: Array, valid: Array | None, before: Array) -> Array:
     """`[B, H]`: the output of the last step that counts, or `before` where there is none."""
     if valid is None:
         return ys[-1] if len(ys) else before
-    last = jnp.max(_numbered(valid), axis=0, initial=0)
-    return jnp.take_along_axis(jnp.concatenate([before[None], ys]), last[None, :, None], axis=0)[0]
+    return _picked(ys, jnp.max(_numbered(valid), axis=0, initial=0)[None], before)[0]
+
+
+def _picked(ys: Array, last: Array, before: Array) -> Array:
+    """Of `before` and then the outputs those with the numbers `last [T, B]`."""
+    last = jnp.expand_dims(last, tuple(range(2, ys.ndim)))
+    return jnp.take_along_axis(jnp.concatenate([before[None], ys]), last, axis=0)
 
 
 def _numbered(valid: Array) -> Array:

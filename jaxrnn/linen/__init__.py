@@ -6,7 +6,7 @@ shapes and nesting of the functional parameters: `LSTM(128).apply({"params": par
 """
 
 from jaxrnn.linen.bidirectional import Bidirectional
-from jaxrnn.linen.cells import CellModule, ElmanCell, GRUCell, LSTMCell, OptimizedLSTMCell, SimpleCell
+from jaxrnn.linen.cells import CellModule, ConvLSTMCell, ElmanCell, GRUCell, LSTMCell, OptimizedLSTMCell, SimpleCell
 from jaxrnn.linen.layers import GRU, LSTM, Elman
 from jaxrnn.linen.rnn import RNN
 
@@ -16,6 +16,7 @@ __all__ = [
     "RNN",
     "Bidirectional",
     "CellModule",
+    "ConvLSTMCell",
     "Elman",
     "ElmanCell",
     "GRUCell",

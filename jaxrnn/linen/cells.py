@@ -19,7 +19,7 @@ from jaxrnn.base.typing import Array, Axis, Initializer, Params, PRNGKeyArray
 from jaxrnn.core.layer import Layer
 from jaxrnn.flax_common.layers import check_carry_init, check_deterministic, initial_carry, step_layer
 from jaxrnn.flax_common.variables import Sharding, check_sharding
-from jaxrnn.linen.options import ElmanOptions, GRUOptions, LSTMOptions, SimpleOptions
+from jaxrnn.linen.options import ConvLSTMOptions, ElmanOptions, GRUOptions, LSTMOptions, SimpleOptions
 
 
 def declare(module: nn.Module, layer: Layer, inputs: Any, in_features: int | None, sharding: Sharding | None) -> Params:
@@ -221,6 +221,25 @@ class LSTMCell(_NamedCell, LSTMOptions):
 
 
 OptimizedLSTMCell = LSTMCell  # Flax's other name for the same equations
+
+
+class ConvLSTMCell(_NamedCell, ConvLSTMOptions):
+    """One step of an LSTM whose products are convolutions; takes the place of `flax.linen.ConvLSTMCell`.
+
+    Inputs are `[*B, *S, D]`, with as many axes *S as the window has; states and outputs `[*B, *S, features]`. Takes
+    Flax's arguments in Flax's order, `(features, kernel_size, strides, padding, use_bias, dtype, param_dtype,
+    carry_init)`; by name every other option of `LSTMCell`.
+
+    `strides` and a `padding` that makes the grid smaller are those of the input alone. It starts otherwise than Flax's;
+    as that with `lecun_normal` for `kernel_init` and for `recurrent_kernel_init`, both of `jax.nn.initializers`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxrnn.linen import RNN, ConvLSTMCell
+    >>> rnn, films = RNN(ConvLSTMCell(4, (3, 3))), jnp.ones((2, 7, 16, 16, 1))
+    >>> variables = rnn.init(jax.random.key(0), films)
+    >>> rnn.apply(variables, films).shape, variables["params"]["cell"]["kernel"].shape
+    ((2, 7, 16, 16, 4), (3, 3, 1, 4, 4))
+    """
 
 
 class GRUCell(_NamedCell, GRUOptions):

@@ -6,7 +6,7 @@ the functional factory, so that no default stands twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from inspect import signature
@@ -17,7 +17,7 @@ from jaxrnn.cells.elman import elman
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.core.cell import Cell
-from jaxrnn.flax_common.layers import make_cell, simple
+from jaxrnn.flax_common.layers import conv_lstm, make_cell, simple
 from jaxrnn.flax_common.signatures import documented
 from jaxrnn.forms.form import Form
 
@@ -82,12 +82,39 @@ class LSTMOptions(GatedOptions):
     forget_gate: bool | None = None
     forget_bias: float | None = None
     peepholes: bool | None = None
+    spatial: int | Sequence[int] | None = None
     coupled: bool | None = None
     projection: int | None = None
     cell_clip: float | None = None
     layer_norm: bool | None = None
     chrono: float | None = None
     truncated_gradient: bool | None = None
+
+
+@options()
+class Window:
+    """What stands before all else in a convolutional cell."""
+
+    features: int = field(kw_only=False)
+    kernel_size: int | Sequence[int] = field(kw_only=False)
+    strides: int | Sequence[int] | None = default_of(conv_lstm, "strides")
+    padding: str | Sequence[tuple[int, int]] = default_of(conv_lstm, "padding")
+
+
+@options()
+class ConvLSTMOptions(LSTMOptions, Window):
+    """The options of `jaxrnn.lstm`; by position those that Flax's ConvLSTMCell has, functions and initialisers by name.
+
+    Fields of the last base stand in front.
+    """
+
+    factory = staticmethod(conv_lstm)  # type: ignore[assignment]
+    use_bias: bool | None = by_position()
+    gate_fn: Activation = signature(lstm).parameters["gate_activation"].default
+    activation_fn: Activation = signature(lstm).parameters["activation"].default
+    kernel_init: Initializer | Mapping[str, Initializer] | None = None
+    recurrent_kernel_init: Initializer | Mapping[str, Initializer] | None = None
+    bias_init: Initializer | Mapping[str, Initializer] | None = None
 
 
 @options()

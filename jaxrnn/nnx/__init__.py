@@ -8,7 +8,7 @@ Flax, argument by argument, and what is not.
 """
 
 from jaxrnn.nnx.bidirectional import Bidirectional
-from jaxrnn.nnx.cells import CellModule, ElmanCell, GRUCell, LSTMCell, OptimizedLSTMCell, SimpleCell
+from jaxrnn.nnx.cells import CellModule, ConvLSTMCell, ElmanCell, GRUCell, LSTMCell, OptimizedLSTMCell, SimpleCell
 from jaxrnn.nnx.layers import GRU, LSTM, Elman
 from jaxrnn.nnx.rnn import RNN, RecurrentState
 
@@ -18,6 +18,7 @@ __all__ = [
     "RNN",
     "Bidirectional",
     "CellModule",
+    "ConvLSTMCell",
     "Elman",
     "ElmanCell",
     "GRUCell",

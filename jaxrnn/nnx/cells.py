@@ -17,10 +17,11 @@ from jaxrnn.cells.gru import gru
 from jaxrnn.cells.lstm import lstm
 from jaxrnn.core.cell import Update
 from jaxrnn.core.layer import Layer
-from jaxrnn.flax_common.arguments import ElmanArguments, GRUArguments, LSTMArguments
+from jaxrnn.flax_common.arguments import ConvLSTMArguments, ElmanArguments, GRUArguments, LSTMArguments
 from jaxrnn.flax_common.layers import (
     check_carry_init,
     check_deterministic,
+    conv_lstm,
     initial_carry,
     make_cell,
     overridden,
@@ -284,6 +285,29 @@ class LSTMCell(_GatedCell):
 
 
 OptimizedLSTMCell = LSTMCell  # Flax's other name for the same equations
+
+
+class ConvLSTMCell(_GatedCell):
+    """One step of an LSTM whose products are convolutions; `jaxrnn.linen.ConvLSTMCell` in NNX, where Flax has none.
+
+    Inputs are `[*B, *S, D]`, with as many axes *S as the window has; states and outputs `[*B, *S, hidden_features]`.
+    Takes `kernel_size`, `strides` and `padding` (of `flax.linen.ConvLSTMCell`) by name, and the arguments of
+    `LSTMCell`.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx
+    >>> from jaxrnn.nnx import RNN, ConvLSTMCell
+    >>> cell = ConvLSTMCell(1, 4, kernel_size=(3, 3), rngs=nnx.Rngs(0))
+    >>> RNN(cell)(jnp.ones((2, 7, 16, 16, 1))).shape, cell.kernel.shape
+    ((2, 7, 16, 16, 4), (3, 3, 1, 4, 4))
+    """
+
+    _factory = staticmethod(conv_lstm)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, in_features: int, hidden_features: int, *, rngs: Rngs, **options: Unpack[ConvLSTMArguments]
+        ) -> None: ...
 
 
 class GRUCell(_GatedCell):

@@ -6,6 +6,7 @@ The reference is a loop of the equations in plain JAX, written here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -212,6 +213,14 @@ class ByAttribute:
         return jnp.tanh(self.scale * v)
 
 
+@dataclass(frozen=True)
+class Frozen:
+    scale = 1.0  # no field
+
+    def __call__(self, v: Any) -> Any:
+        return jnp.tanh(self.scale * v)
+
+
 class Held:
     scale = 1.0
 
@@ -243,6 +252,7 @@ def changeable() -> dict[str, tuple[Callable[[Any], Any], Callable[[float], None
         "global": (by_a_global, rebind),
         "attribute": (by_attribute, lambda a: setattr(by_attribute, "scale", a)),
         "attribute of a class": (ByAttribute(), lambda a: setattr(ByAttribute, "scale", a)),
+        "attribute of a frozen class": (Frozen(), lambda a: setattr(Frozen, "scale", a)),
         "class": (by_a_class, lambda a: setattr(Held, "scale", a)),
         "bound method": (by_attribute.__call__, lambda a: setattr(by_attribute, "scale", a)),
         "list": (lambda v: jnp.tanh(cell[0] * v), lambda a: cell.__setitem__(0, a)),

@@ -138,6 +138,7 @@ class Tried(NamedTuple):
     dense: Callable[..., Any]
     suffixes: tuple[str, ...] = ("",)
     square: bool = False  # for the recurrent side
+    several: bool = False  # for cells of several gates
 
 
 def plain(form: Any, dense: Callable[..., Any], *suffixes: str, square: bool = False) -> Tried:
@@ -164,6 +165,11 @@ def spread_shared(gates: tuple[str, ...], stored: Any) -> Any:
     return spread((*range(len(gates) - 1), 0), stored)
 
 
+def as_it_is(gates: tuple[str, ...], stored: Any) -> Any:
+    """The first gate reads the input itself."""
+    return np.concatenate([np.eye(len(stored))[:, None], stored], 1)
+
+
 FORMS = {
     "heads": plain(jaxrnn.heads(2), dense_of.heads),
     "as many heads as units": plain(jaxrnn.heads(H), dense_of.heads),
@@ -176,6 +182,12 @@ FORMS = {
     ),
     "shared": Tried(shared_two, spread_shared),
     "shared by all": Tried(lambda gates: jaxrnn.shared(), lambda gates, k: spread((0,) * len(gates), k)),
+    "identity": Tried(lambda gates: forms.identity(gates[0]), as_it_is, several=True),
+    "identity, heads": Tried(
+        lambda gates: forms.identity(gates[0], of=jaxrnn.heads(2)),
+        lambda gates, k: as_it_is(gates, dense_of.heads(k)),
+        several=True,
+    ),
     "a user's own": plain(Circulant(), circulant),
     "antisymmetric": plain(forms.antisymmetric(0.1), by_gate(partial(dense_of.skew, gamma=0.1)), square=True),
     "antisymmetric, heads": plain(
@@ -225,6 +237,9 @@ class Grid:
 WINDOW = jaxrnn.convolution((3, 2))
 GRIDS = {
     "lstm, convolutions": Grid(jaxrnn.lstm(H, input=WINDOW, recurrent=WINDOW, peepholes=True), convolutional.conv_lstm),
+    "lstm, peepholes at each position": Grid(
+        jaxrnn.lstm(H, input=WINDOW, recurrent=WINDOW, peepholes=True, spatial=GRID), convolutional.conv_lstm
+    ),
     "lstm, strides": Grid(
         jaxrnn.lstm(H, input=jaxrnn.convolution((3, 2), strides=(2, 1)), recurrent=WINDOW),
         partial(convolutional.conv_lstm, stride=(2, 1)),
@@ -246,7 +261,7 @@ PAIRS: dict[str, Any] = {
     for carrier in CARRIERS
     for side in NAMES
     for form, tried in FORMS.items()
-    if not (tried.square and side == "input")
+    if not (tried.square and side == "input") and not (tried.several and len(CARRIERS[carrier].gates) == 1)
 } | GRIDS
 
 

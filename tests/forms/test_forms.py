@@ -98,6 +98,11 @@ def test_laws(row: str, backend: str) -> None:
     assert all((a[2] == b[2]).all() for a, b in zip(slope["carry"], weights[0], strict=True))
 
 
+def test_peepholes_at_each_position_equal_the_oracle() -> None:
+    """Of what the laws draw this row is always run: no other cell has vectors that differ between positions."""
+    test_laws("lstm, peepholes at each position", "scheduled")
+
+
 STEPPED = [
     "lstm, recurrent heads",
     "gru, input low rank",
@@ -106,7 +111,7 @@ STEPPED = [
 ]
 
 
-@pytest.mark.parametrize("row", [*STEPPED, "lstm, strides"])
+@pytest.mark.parametrize("row", [*STEPPED, "lstm, strides", "lstm, peepholes at each position"])
 def test_steps_and_pieces_make_the_sequence(row: str) -> None:
     """Law 2: step by step, on parameters as they are and as they are prepared, and in two halves."""
     args, cell = arrays(row), PAIRS[row].cell
@@ -196,6 +201,15 @@ WRONG = [
         lambda: jaxrnn.gru(4, recurrent=jaxrnn.convolution(3, strides=2)),
         "`recurrent` must be a convolution of stride 1",
     ),
+    (lambda: jaxrnn.lstm(4, peepholes=True, spatial=(2, 2)), "`spatial` must be a size for each axis of the conv"),
+    (lambda: jaxrnn.lstm(4, spatial=2, recurrent=jaxrnn.convolution(3)), "`spatial` must be None without peepholes"),
+    (lambda: jaxrnn.lstm(4, peepholes=True, spatial=(2, 0)), "`spatial[1]` must be a positive integer"),
+    (lambda: jaxrnn.convolution(3, padding=((1, 1), (1, 1))), "`padding` must be 'same', 'valid' or a pair"),
+    (lambda: jaxrnn.convolution(3, padding=((1, -1),)), "`padding[0]` must be a positive integer"),
+    (
+        lambda: jaxrnn.gru(4, recurrent=jaxrnn.convolution(3, padding=((1, 0),))),
+        "`recurrent` must be a convolution of stride 1 whose padding keeps",
+    ),
     (lambda: jaxrnn.heads(0), "`count` must be a positive integer"),
     (lambda: jaxrnn.low_rank(2.5), "`rank` must be a positive integer"),
     (lambda: jaxrnn.only("a", "a"), "`gates` must be distinct names"),
@@ -229,6 +243,36 @@ def test_inputs_off_the_grid_are_refused() -> None:
     valid = jaxrnn.gru(4, input=jaxrnn.convolution((3, 3), padding="valid"), recurrent=window)
     with pytest.raises(ValueError, match="hold the window"):
         jaxrnn.scan(valid, valid.init(jax.random.key(0), inputs=2), np.ones((5, 3, 2, 2, 2)))
+
+
+def test_peepholes_for_another_grid_are_refused() -> None:
+    window = jaxrnn.convolution((3, 3))
+    options = dict(input=jaxrnn.convolution((3, 3), padding="valid"), recurrent=window, peepholes=True)
+    cell = jaxrnn.lstm(4, spatial=(2, 3), **options)
+    params = cell.init(jax.random.key(0), inputs=2)
+    assert params["peepholes"].shape == (3, 2, 3, 4)
+    assert jaxrnn.scan(cell, params, np.ones((5, 3, 4, 5, 2)))[1].shape == (5, 3, 2, 3, 4)
+    xs = np.ones((5, 3, 6, 5, 2))
+    for layer in (cell, jaxrnn.bidirectional(cell)):
+        with pytest.raises(ValueError, match=r"`xs` must be such that states have positions \(2, 3\)"):
+            jaxrnn.scan(layer, layer.init(jax.random.key(0), inputs=2), xs)
+    with pytest.raises(ValueError, match=r"`x` must be such that states have positions \(2, 3\)"):
+        cell.step(params, cell.initial_carry((3, 4, 3)), xs[0])
+    projected = cell.project(params, xs)
+    with pytest.raises(ValueError, match=r"`xs` must be such that states have positions \(2, 3\)"):
+        jaxrnn.scan(cell, params, projected, projected=True)
+
+
+@pytest.mark.parametrize("padding", ["valid", ((2, 0), (0, 1)), ((1, 3), (2, 2))])
+def test_zeros_before_and_after_each_axis(padding: Any) -> None:
+    """As the input by itself, put between as many zeros."""
+    h = np.random.default_rng(0).standard_normal((B, 4, 5, D))
+    form, bare = (jaxrnn.convolution((3, 2), padding=p, strides=(2, 1)) for p in (padding, "valid"))
+    kernel = np.random.default_rng(1).standard_normal((3, 2, D, 2, H))
+    pads = ((0, 0),) * 2 if padding == "valid" else padding
+    wanted = bare.product((kernel,), np.pad(h, ((0, 0), *pads, (0, 0))))
+    assert_close(form.product((kernel,), h), wanted)
+    assert (B, *wanted.shape[1:3]) == form.positions((B, 4, 5))
 
 
 def test_prepared_kernels_of_another_cell_are_refused() -> None:

@@ -116,7 +116,58 @@ CHECKS = {
 }
 
 
+def same_films(*options: dict[str, Any]) -> None:
+    for given in options:
+        first = given.get("data_format") == "channels_first"
+        xs = numbers(2, *((B, T, D, 5, 6) if first else (B, T, 5, 6, D)))
+        mine, theirs = pair(lambda build, given=given: build.layer("ConvLSTM2D", H, D, **given), xs.shape)
+        with default_promotion():
+            wanted = theirs(xs)
+        assert_same(mine(xs), wanted)
+
+
+def together(**more: Any) -> None:
+    """Deviation: both, of which each alone is Keras's."""
+    same_films(dict(kernel_size=2, **more))
+    both = dict(kernel_size=2, strides=2, dilation_rate=2)
+    with pytest.raises(ValueError, match="not compatible"):
+        keras.layers.ConvLSTM2D(H, **both)
+    assert K.ConvLSTM2D(H, in_features=D, rngs=nnx.Rngs(0), **both)(numbers(2, B, T, 5, 6, D)).shape == (B, 2, 2, H)
+
+
+def whole_steps() -> None:
+    """Deviation, for the row without a gap."""
+    mine, theirs = pair(lambda build: build.layer("ConvLSTM1D", H, D, kernel_size=1), (B, T, B, D))
+    xs, mask = numbers(2, B, T, B, D), np.arange(T)[None] < np.array([T, T, 1])[:, None]
+    with default_promotion():
+        wanted, masked = theirs(xs), theirs(xs, mask=jnp.asarray(mask))
+    assert (np.asarray(wanted[0]) != np.asarray(masked[0])).any()
+    assert_same(mine(xs, mask=mask)[0], wanted[0])
+
+
+CONVOLUTIONS = {row.what: row for row in TABLE if row.where == "keras ConvLSTM layers"}
+FIRST, LAST = ({"data_format": f"channels_{which}", "kernel_size": 2} for which in ("first", "last"))
+ON_GRIDS = {
+    "filters": lambda: same_films({"kernel_size": 2}),
+    "kernel_size": lambda: same_films({"kernel_size": 3}, {"kernel_size": (1, 2)}),
+    "padding": lambda: same_films(*({"kernel_size": 2, "padding": padding} for padding in ("same", "valid", "SAME"))),
+    "strides": lambda: together(strides=(2, 1)),
+    "dilation_rate": lambda: together(dilation_rate=(1, 2)),
+    "data_format": lambda: same_films(FIRST, LAST, {"kernel_size": 2}),
+    "masks": whole_steps,
+}
+
+
+@pytest.mark.parametrize("what", CONVOLUTIONS)
+def test_row_of_convolutions(what: str) -> None:
+    ON_GRIDS[what]()
+
+
 def test_every_argument_of_kerass_has_a_row() -> None:
+    for kind in ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"):
+        given = set(inspect.signature(getattr(keras.layers, kind).__init__).parameters) - {"self", "kwargs"}
+        assert given <= {*KERAS, *CONVOLUTIONS}, f"{kind}: no row for {given - {*KERAS, *CONVOLUTIONS}}"
+    assert set(CONVOLUTIONS) == set(ON_GRIDS)
     for kind in LAYERS:
         given = set(inspect.signature(getattr(keras.layers, kind).__init__).parameters) - {"self", "kwargs"}
         assert given <= set(KERAS), f"{kind}: no row for {given - set(KERAS)}"

@@ -90,6 +90,29 @@ def test_it_runs_where_it_says_so() -> None:
     assert calls(jaxrnn.lstm(4, layer_norm=True)) == 0
 
 
+def test_equations_are_traced_on_one_row_and_on_many_and_then_no_more() -> None:
+    """A user's may be slow to trace: whatever is asked of a cell, and however the rows are cut and masked."""
+    traces: list[Any] = []
+    note = traces.append  # told from what equations read: it stays the same
+
+    @jaxrnn.gate_cell(gates=("r", "n"), carry=State)
+    def noted(carry: State, x: Any, recur: Any, theta: Any) -> Any:
+        note(x.r.ndim)
+        r = jax.nn.sigmoid(x.r + recur(carry.h, gates=("r",)).r)
+        y = jnp.tanh(x.n + recur(r * carry.h, gates=("n",)).n)
+        return State(y), y
+
+    cell, xs = noted(3), np.ones((5, 4, 2))
+    params = cell.init(jax.random.key(0), 2)
+    traces.clear()  # the factory looks at the products once
+    assert jaxrnn.explain(cell).cells[0][2] == "native"
+    cell.step(params, cell.initial_carry((4,)), xs[0])
+    for given in ({}, {"lengths": np.array([5, 0, 2, 3])}, {"resets": np.ones((5, 4), bool)}, {"reverse": True}):
+        jax.grad(lambda p, given=given: jaxrnn.scan(cell, p, xs, **given)[1].sum())(params)
+        jaxrnn.scan_carries(cell, params, xs, **given)
+    assert sorted(traces) == [1, 2]
+
+
 FUNCTIONS = {
     "exp": (jnp.exp, math.exp),
     "logistic": (jax.nn.sigmoid, lambda a: 1 / (1 + math.exp(-a)) if a > -700 else 0.0),

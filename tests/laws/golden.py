@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import jaxrnn
-from tests.table import ROWS, D, allowed, per_step
+from tests.table import ROWS, allowed, per_step
 
 FILE = Path(__file__).with_name("golden.json")
 COMMAND = "python -m tests.laws.golden"
@@ -28,12 +28,13 @@ def wave(*shape: int) -> Any:
 
 def numbers(row: str) -> dict[str, Any]:
     """What is frozen of a row: a step's outputs, final carries, sums of squares of gradients and initial parameters."""
-    cell = ROWS[row].cell
-    params = {name: allowed(row, name, 0.5 * wave(*p.shape) + ("norm" in name)) for name, p in cell.declare(D).items()}
+    cell, inputs = ROWS[row].cell, ROWS[row].inputs
+    declared = cell.declare(inputs).items()
+    params = {name: allowed(row, name, 0.5 * wave(*p.shape) + ("norm" in name)) for name, p in declared}
     given = {name: per_step(name, lambda shape: wave(*shape), (STEPS, BATCH)) for name in cell.per_step} or None
 
     def run(params: Any) -> Any:
-        return jaxrnn.scan(cell, params, wave(STEPS, BATCH, D), lengths=np.array([STEPS, 4]), per_step=given)
+        return jaxrnn.scan(cell, params, wave(STEPS, BATCH, inputs), lengths=np.array([STEPS, 4]), per_step=given)
 
     @jax.jit
     def with_gradient(params: Any) -> Any:
@@ -41,7 +42,7 @@ def numbers(row: str) -> dict[str, Any]:
         return outputs, pull(outputs)[0]
 
     (carry, ys), gradient = with_gradient(params)
-    initial = cell.init(jax.random.key(7), D) if row in INITIAL else {}
+    initial = cell.init(jax.random.key(7), inputs) if row in INITIAL else {}
     return {
         "initial": {name: float((a**2).sum() + a.ravel()[0]) for name, a in sorted(initial.items())},
         "gradients": {name: float((a**2).sum()) for name, a in sorted(gradient.items())},

@@ -16,7 +16,16 @@ from flax import nnx as fx
 import jaxrnn.linen as L
 import jaxrnn.nnx as N
 from jaxrnn.flax_common.promise import TABLE
-from tests.modules.weights import LINEN, NNX, assert_close, assert_same_bits, params_of, randomised, set_params
+from tests.modules.weights import (
+    LINEN,
+    NNX,
+    assert_close,
+    assert_same_bits,
+    conv_convert,
+    params_of,
+    randomised,
+    set_params,
+)
 from tests.promotion import default_promotion
 
 T, B, D, H = 4, 3, 2, 3
@@ -35,6 +44,7 @@ CLASSES = {
     "flax.nnx.RNN": [fx.RNN, fx.RNN.__call__],
     "flax.nnx.Bidirectional": [fx.Bidirectional, fx.Bidirectional.__call__],
     "flax.linen cells": [fl.LSTMCell, fl.OptimizedLSTMCell, fl.GRUCell, fl.SimpleCell],
+    "flax.linen ConvLSTMCell": [fl.ConvLSTMCell],
     "flax.linen.RNN": [fl.RNN, fl.RNN.__call__],
     "flax.linen.Bidirectional": [fl.Bidirectional, fl.Bidirectional.__call__],
 }
@@ -266,6 +276,127 @@ def sizes() -> None:
     for name in (*KINDS, "OptimizedLSTMCell"):
         theirs, mine = (getattr(lib, name)(D, H, rngs=fx.Rngs(0)) for lib in (fx, N))
         assert (mine.in_features, mine.hidden_features) == (theirs.in_features, theirs.hidden_features) == (D, H)
+
+
+# ---------------------------------------------------------------- on grids
+
+FILM = jnp.asarray(rng.normal(size=(B, 4, 5, D)))
+GRID = (jnp.asarray(rng.normal(size=(B, 4, 5, H))), jnp.asarray(rng.normal(size=(B, 4, 5, H))))
+
+
+def conv_step(*args: Any, **options: Any) -> tuple[Any, Any]:
+    theirs, mine = (lib.ConvLSTMCell(H, *args, **(F64 | options)) for lib in (fl, L))
+    params = randomised(theirs.init(jax.random.key(0), GRID, FILM)["params"])
+    wanted = theirs.apply({"params": params}, GRID, FILM)
+    got = mine.apply({"params": conv_convert(params)}, GRID, FILM)
+    assert jax.tree.structure(got) == jax.tree.structure(wanted)
+    assert_close(got, wanted)
+    return theirs, mine
+
+
+def conv_sizes() -> None:
+    for window in ((3, 3), (2, 3), (1, 1)):
+        theirs, mine = conv_step(window)
+        assert (mine.features, mine.kernel_size) == (theirs.features, theirs.kernel_size)
+        assert mine.num_feature_axes == theirs.num_feature_axes
+
+
+def conv_padding() -> None:
+    for padding in ("SAME", ((2, 0), (1, 1)), ((0, 2), (2, 0))):
+        conv_step((3, 3), padding=padding)
+    smaller(padding="VALID")
+    for padding in ("CIRCULAR", 1):
+        fl.ConvLSTMCell(H, (3, 3), padding=padding).init(jax.random.key(0), GRID, FILM)
+        with pytest.raises((TypeError, ValueError), match="padding"):
+            L.ConvLSTMCell(H, (3, 3), padding=padding).init(jax.random.key(0), GRID, FILM)
+
+
+def smaller(**options: Any) -> None:
+    """Where Flax fails with whatever carry, ours is the input's convolution beside the state's."""
+    theirs, mine = (lib.ConvLSTMCell(H, (3, 3), **(F64 | options)) for lib in (fl, L))
+    carry = mine.initialize_carry(jax.random.key(0), FILM.shape)
+    for start in (theirs.initialize_carry(jax.random.key(0), FILM.shape), carry):
+        with pytest.raises(TypeError, match="incompatible shapes"):
+            theirs.init(jax.random.key(0), start, FILM)
+    assert mine.init_with_output(jax.random.key(0), carry, FILM)[0][1].shape == carry[0].shape
+
+
+def conv_biases() -> None:
+    for use_bias in (True, False):
+        theirs, mine = (lib.ConvLSTMCell(H, (3, 3), use_bias=use_bias, **F64) for lib in (fl, L))
+        params = randomised(theirs.init(jax.random.key(0), GRID, FILM)["params"])
+        bias = conv_convert(params)["bias"]
+        assert ("bias" in mine.init(jax.random.key(0), GRID, FILM)["params"]) == use_bias
+        full = L.ConvLSTMCell(H, (3, 3), **F64).apply({"params": conv_convert(params)}, GRID, FILM)
+        assert_close(full, theirs.apply({"params": params}, GRID, FILM))
+        if not use_bias:
+            assert_close(bias, jnp.zeros((4, H)).at[1].set(1.0))
+
+
+def conv_precision() -> None:
+    low = jnp.bfloat16
+    options = {"dtype": low, "param_dtype": low, "carry_init": jax.nn.initializers.zeros}
+    outputs = []
+    for lib in (fl, L):
+        cell = lib.ConvLSTMCell(H, (3, 3), **options)
+        carry = cell.initialize_carry(jax.random.key(0), FILM.shape)
+        new, y = cell.init_with_output(jax.random.key(0), carry, FILM.astype(low))[0]
+        outputs.append((y.dtype, carry[0].dtype, new[0].dtype))
+    assert outputs == [(low,) * 3, (low, jnp.float32, jnp.float32)]
+    assert L.ConvLSTMCell(H, (3, 3), param_dtype=low).init(jax.random.key(0), GRID, FILM)["params"]["bias"].dtype == low
+
+
+def conv_initial() -> None:
+    normal = jax.nn.initializers.normal()
+    cells = [lib.ConvLSTMCell(H, (3, 3), carry_init=normal, **F64) for lib in (fl, L)]
+    assert_same_bits(*(cell.initialize_carry(jax.random.key(5), FILM.shape) for cell in cells))
+
+
+def conv_positions() -> None:
+    theirs, ours = (list(inspect.signature(lib.ConvLSTMCell).parameters) for lib in (fl, L))
+    assert ours[: len(theirs)] == theirs
+    draws = jax.nn.initializers.normal()
+    theirs, mine = conv_step((3, 3), None, "SAME", True, jnp.float64, jnp.float64, draws)
+    assert mine.carry_init is theirs.carry_init is draws
+
+
+def conv_start() -> None:
+    """4 x 9 x 64 x 64 numbers a kernel: what they vary by is known to a percent."""
+    size, lecun = 64, jax.nn.initializers.lecun_normal()
+    given = ((1, 4, 4, size),) * 2
+    made = []
+    for lib, options in ((fl, {}), (L, dict(kernel_init=lecun, recurrent_kernel_init=lecun)), (L, {})):
+        cell = lib.ConvLSTMCell(size, (3, 3), **options)
+        params = cell.init(jax.random.key(0), tuple(map(jnp.zeros, given)), jnp.zeros(given[0]))["params"]
+        made.append(params if lib is L else conv_convert(params))
+    flax, same, ours = made
+    for name in ("kernel", "recurrent_kernel"):
+        assert abs(float(same[name].std() / flax[name].std()) - 1) < 0.02
+        assert abs(float(abs(ours[name]).max() / abs(flax[name]).max()) - 1) > 0.05
+    assert_close(same["bias"], flax["bias"])
+    assert_close(ours["bias"], flax["bias"])
+
+
+def conv_names() -> None:
+    params = L.ConvLSTMCell(H, (3, 2)).init(jax.random.key(0), GRID, FILM)["params"]
+    assert {name: a.shape for name, a in params.items()} == {
+        "kernel": (3, 2, D, 4, H),
+        "recurrent_kernel": (3, 2, H, 4, H),
+        "bias": (4, H),
+    }
+    assert set(fl.ConvLSTMCell(H, (3, 2)).init(jax.random.key(0), GRID, FILM)["params"]) == {"ih", "hh"}
+
+
+def conv_in_parent() -> None:
+    class Model(fl.Module):
+        library: Any
+
+        @fl.compact
+        def __call__(self, carry: Any, x: Any) -> Any:
+            return self.library.ConvLSTMCell(H, (3, 3), name="mine")(carry, x)
+
+    for lib in (fl, L):
+        assert set(Model(lib).init(jax.random.key(0), GRID, FILM)["params"]) == {"mine"}
 
 
 def parameter_dtype() -> None:
@@ -530,6 +661,20 @@ CHECKS: dict[tuple[str, str], Callable[[], Any]] = {
     ("flax.linen cells", "a carry of another width than `features`"): other_width,
     ("flax.linen cells", "initial biases"): lambda: as_flax_starts(L, fl),
     ("flax.linen cells", "names of parameters"): names_of_parameters,
+    ("flax.linen ConvLSTMCell", "features"): conv_sizes,
+    ("flax.linen ConvLSTMCell", "kernel_size"): conv_sizes,
+    ("flax.linen ConvLSTMCell", "param_dtype"): conv_precision,
+    ("flax.linen ConvLSTMCell", "parent"): conv_in_parent,
+    ("flax.linen ConvLSTMCell", "name"): conv_in_parent,
+    ("flax.linen ConvLSTMCell", "strides"): lambda: smaller(strides=(2, 1)),
+    ("flax.linen ConvLSTMCell", "padding"): conv_padding,
+    ("flax.linen ConvLSTMCell", "use_bias"): conv_biases,
+    ("flax.linen ConvLSTMCell", "dtype"): conv_precision,
+    ("flax.linen ConvLSTMCell", "carry_init"): conv_initial,
+    ("flax.linen ConvLSTMCell", "the order of positions"): conv_positions,
+    ("flax.linen ConvLSTMCell", "the carry, `(c, h)`"): lambda: conv_step((3, 3)),
+    ("flax.linen ConvLSTMCell", "initial parameters"): conv_start,
+    ("flax.linen ConvLSTMCell", "names of parameters"): conv_names,
     ("flax.linen.RNN", "cell"): linen_same,
     ("flax.linen.RNN", "inputs"): linen_same,
     ("flax.linen.RNN", "time_major"): lambda: linen_same(time_major=True),

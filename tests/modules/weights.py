@@ -62,6 +62,19 @@ def _linen_simple(p: Tree) -> Tree:
     return _nnx_simple({"dense_i": p["i"], "dense_h": p["h"]})
 
 
+def conv_convert(p: Tree) -> Tree:
+    """Flax's ConvLSTMCell has gates i, g, f, o side by side, two biases that add up, and adds 1 to f at run time."""
+
+    def by_gate(a: Any) -> Any:
+        i, g, f, o = jnp.split(a, 4, axis=-1)
+        return jnp.stack([i, f, g, o], axis=-2)
+
+    kernels = {ours: by_gate(p[theirs]["kernel"]) for ours, theirs in (("kernel", "ih"), ("recurrent_kernel", "hh"))}
+    none = jnp.zeros(p["ih"]["kernel"].shape[-1])
+    bias = by_gate(p["ih"].get("bias", none) + p["hh"].get("bias", none))
+    return kernels | {"bias": bias.at[1].add(1.0)}
+
+
 NNX = {
     "lstm": Pair(fx.LSTMCell, jaxrnn.nnx.LSTMCell, _nnx_lstm),
     "gru": Pair(fx.GRUCell, jaxrnn.nnx.GRUCell, _nnx_gru),

@@ -24,3 +24,10 @@ def rhn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
         t = sigmoid(net[1])
         s = np.tanh(net[0]) * t + s * (sigmoid(net[2]) if len(net) == 3 else 1 - t)
     return (s,), s
+
+
+def rhn_by_name(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The same of `recurrent_kernel`, `recurrent_kernel_2` and so on, `bias`, `bias_2` and so on."""
+    names = ["", *(f"_{k}" for k in range(2, sum("recurrent" in name for name in p) + 1))]
+    stacked = {name: np.stack([p[name + k] for k in names]) for name in ("recurrent_kernel", "bias")}
+    return rhn({"kernel": p["kernel"], **stacked}, carry, x)

@@ -128,6 +128,7 @@ PEERS = {
         gated(1, 1),
         usual(),
         options={"epsilon": 0.3, "gamma": 0.2},
+        cell=jaxrnn.antisymmetric_rnn(H, epsilon=0.3, gamma=0.2),
     ),
     "gated antisymmetric": Peer(
         "GatedAntisymmetricRNNCell",
@@ -135,8 +136,9 @@ PEERS = {
         gated(2, 1),
         usual(seen=(0,)),
         options={"epsilon": 0.3, "gamma": 0.2},
+        cell=jaxrnn.gated_antisymmetric_rnn(H, epsilon=0.3, gamma=0.2),
     ),
-    "atr": Peer("ATRCell", gating.atr, gated(1, 1), usual()),
+    "atr": Peer("ATRCell", gating.atr, gated(1, 1), usual(), cell=jaxrnn.atr(H)),
     "brc": Peer(
         "BRCell",
         gating.brc,
@@ -146,9 +148,10 @@ PEERS = {
             "weight_hh": flat(p["recurrent_kernel"]),
             "bias_ih": flat(padded(p["bias"], 3)),
         },
+        cell=jaxrnn.brc(H),
     ),
-    "nbrc": Peer("NBRCell", gating.nbrc, gated(3, 2, 2), usual(seen=(0, 1))),
-    "cfn": Peer("CFNCell", gating.cfn, gated(3, 2, 2), usual(seen=(0, 1))),
+    "nbrc": Peer("NBRCell", gating.nbrc, gated(3, 2, 2), usual(seen=(0, 1)), cell=jaxrnn.nbrc(H)),
+    "cfn": Peer("CFNCell", gating.cfn, gated(3, 2, 2), usual(seen=(0, 1)), cell=jaxrnn.cfn(H)),
     "cornn": Peer(
         "coRNNCell",
         partial(dynamics.cornn, dt=0.1, gamma=0.7, epsilon=0.4),
@@ -157,6 +160,7 @@ PEERS = {
         CELL_AND_OUTPUT,
         TWO,
         {"dt": 0.1, "gamma": 0.7, "epsilon": 0.4},
+        cell=jaxrnn.cornn(H, dt=0.1, gamma=0.7, epsilon=0.4),
     ),
     "unicornn": Peer(
         "UnICORNNCell",
@@ -171,12 +175,14 @@ PEERS = {
         CELL_AND_OUTPUT,
         TWO,
         {"dt": 0.3, "alpha": 0.6},
+        cell=jaxrnn.unicornn(H, dt=0.3, alpha=0.6),
     ),
     "fast_rnn": Peer(
         "FastRNNCell",
         gating.fast_rnn,
         gated(1, 1) | {"alpha": (1,), "beta": (1,)},
         lambda p: usual()(p) | {"alpha": p["alpha"], "beta": p["beta"]},
+        cell=jaxrnn.fast_rnn(H),
     ),
     "fast_grnn": Peer(
         "FastGRNNCell",
@@ -190,6 +196,7 @@ PEERS = {
             "nu": p["nu"],
         },
         options={"nonlinearity": "sigmoid"},  # of the gate, which is a tanh there by default
+        cell=jaxrnn.fast_grnn(H),
     ),
     "ind_rnn": Peer(
         "IndRNNCell",
@@ -209,6 +216,7 @@ PEERS = {
         usual(),
         (lambda h: h, lambda out: ((out[1],), out[0])),
         inputs=H,
+        cell=jaxrnn.intersection_rnn(H),
     ),
     "janet": Peer(
         "JANETCell",
@@ -217,8 +225,8 @@ PEERS = {
         lambda p: usual()(p) | {"beta": one()},
         (lambda h: (h, h), lambda out: ((out[0],), out[0])),
     ),
-    "ligru": Peer("LiGRUCell", minimal.ligru, gated(2, 2), usual()),
-    "light_ru": Peer("LightRUCell", minimal.light_ru, gated(2, 1), usual((1, 0), (0,))),
+    "ligru": Peer("LiGRUCell", minimal.ligru, gated(2, 2), usual(), cell=jaxrnn.ligru(H)),
+    "light_ru": Peer("LightRUCell", minimal.light_ru, gated(2, 1), usual((1, 0), (0,)), cell=jaxrnn.light_ru(H)),
     "control_gate_lstm": Peer(
         "MCLSTMCell",
         lstms.control_gate_lstm,
@@ -240,6 +248,7 @@ PEERS = {
             "bias_ih": p["bias"][0],
             "bias_hh": p["bias"][1],
         },
+        cell=jaxrnn.minimal_rnn(H),
     ),
     "multiplicative_lstm": Peer(
         "MultiplicativeLSTMCell",
@@ -254,15 +263,21 @@ PEERS = {
         CELL_AND_OUTPUT,
         TWO,
     ),
-    "mut1": Peer("MUT1Cell", searched.mut1, gated(3, 2, 3), mutant_weights),
+    "mut1": Peer("MUT1Cell", searched.mut1, gated(3, 2, 3), mutant_weights, cell=jaxrnn.mut1(H, project_input=True)),
     "mut2": Peer(
         "MUT2Cell",
         searched.mut2,
         gated(3, 3),
         usual((0, 2, 1)),
+        cell=jaxrnn.mut2(H, project_input=True),
     ),
     "mut1, bare input": Peer(
-        "MUT1Cell", searched.mut1, gated(2, 2, 3, H), lambda p: mutant_weights(p, bare=True), inputs=H
+        "MUT1Cell",
+        searched.mut1,
+        gated(2, 2, 3, H),
+        lambda p: mutant_weights(p, bare=True),
+        inputs=H,
+        cell=jaxrnn.mut1(H),
     ),
     "mut2, bare input": Peer(
         "MUT2Cell",
@@ -270,8 +285,9 @@ PEERS = {
         gated(2, 3, 3, H),
         lambda p: usual((0, 2, 1))(p | {"kernel": with_identity(p["kernel"])}),
         inputs=H,
+        cell=jaxrnn.mut2(H),
     ),
-    "mut3": Peer("MUT3Cell", searched.mut3, gated(3, 3), usual((1, 0, 2))),
+    "mut3": Peer("MUT3Cell", searched.mut3, gated(3, 3), usual((1, 0, 2)), cell=jaxrnn.mut3(H)),
     "ran": Peer(
         "RANCell",
         gating.ran,
@@ -283,6 +299,7 @@ PEERS = {
         },
         CELL_AND_OUTPUT,
         TWO,
+        cell=jaxrnn.ran(H),
     ),
     "res_lstm": Peer(
         "ResLSTMCell",
@@ -324,9 +341,9 @@ PEERS = {
         TWO,
         cell=jaxrnn.working_memory_lstm(H),
     ),
-    "sgrn": Peer("SGRNCell", minimal.sgrn, gated(1, 1), usual()),
-    "star": Peer("STARCell", minimal.star, gated(2, 1), usual((1, 0), (0,))),
-    "ugrnn": Peer("UGRNNCell", minimal.ugrnn, gated(2, 2), usual()),
+    "sgrn": Peer("SGRNCell", minimal.sgrn, gated(1, 1), usual(), cell=jaxrnn.sgrn(H)),
+    "star": Peer("STARCell", minimal.star, gated(2, 1), usual((1, 0), (0,)), cell=jaxrnn.star(H)),
+    "ugrnn": Peer("UGRNNCell", minimal.ugrnn, gated(2, 2), usual(), cell=jaxrnn.ugrnn(H)),
     "t_rnn": Peer(
         "TRNNCell",
         delayed.t_rnn,
@@ -400,9 +417,11 @@ def test_lem_whose_output_reads_the_old_cell_there():
         y, _ = step(p, (z, carry[1]), x)
         return (z, y), y
 
-    agree(by_torch(corrected, drawn), by_oracle(partial(dynamics.lem, dt=0.7), drawn))
+    expected = by_oracle(partial(dynamics.lem, dt=0.7), drawn)
+    agree(by_torch(corrected, drawn), expected)
+    agree(expected, by_cell(jaxrnn.lem(H, dt=0.7), drawn))
     as_it_is = by_torch(lambda p, c, x: (step(p, c, x)[::-1], step(p, c, x)[0]), drawn)
-    assert abs(as_it_is["outputs"] - by_oracle(partial(dynamics.lem, dt=0.7), drawn)["outputs"]).max() > 0.01
+    assert abs(as_it_is["outputs"] - expected["outputs"]).max() > 0.01
 
 
 def test_nas_without_its_third_branch_which_adds_there():
@@ -416,7 +435,9 @@ def test_nas_without_its_third_branch_which_adds_there():
     drawn = case(gated(8, 8), list(TWO), changed=dict.fromkeys(("kernel", "recurrent_kernel", "bias"), off))
     cell = torchrecurrent.NASCell(D, H, dtype=torch.float64)
     step = step_of(cell, usual(), *CELL_AND_OUTPUT)
-    agree(by_torch(step, drawn), by_oracle(searched.nas, drawn))
+    expected = by_torch(step, drawn)
+    agree(expected, by_oracle(searched.nas, drawn))
+    agree(expected, by_cell(jaxrnn.nas(H), drawn))
 
 
 @pytest.mark.parametrize("delay", [1, 3])

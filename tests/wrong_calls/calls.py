@@ -67,13 +67,13 @@ def _typed_dict(function: Any, name: str) -> dict[str, Any]:
 
 
 KINDS = dict(Flag="bool", Size="int", Function="Activation", DType="Any")
-KINDS |= dict.fromkeys(("Number", "Positive", "Share", "Steps"), "float")
+KINDS |= dict.fromkeys(("Number", "Positive", "NonNegative", "Share", "Steps"), "float")
 
 
 def _types(text: str) -> frozenset[str]:
     """The types of an annotation; "any" where it tells none. An option's kind is a type and a range."""
     text = re.sub(r"Annotated\[([^,]*),.*\]", r"\1", text)
-    text = re.sub(r"\b(Flag|Size|Number|Positive|Share|Steps|Function|DType)\b", lambda kind: KINDS[kind[0]], text)
+    text = re.sub(rf"\b({'|'.join(KINDS)})\b", lambda kind: KINDS[kind[0]], text)
     while "[" in text:
         text = re.sub(r"\[[^\[\]]*\]", "", text)
     return frozenset(_type(part.strip()) for part in text.split("|"))

@@ -76,7 +76,33 @@ def methods(layer: Any, name: str) -> dict[str, Call]:
     return {f"{name}.{method}": call for method, call in calls.items()}
 
 
-CELLS = {
+FACTORIES = (
+    jaxrnn.antisymmetric_rnn,
+    jaxrnn.atr,
+    jaxrnn.brc,
+    jaxrnn.cfn,
+    jaxrnn.cornn,
+    jaxrnn.fast_grnn,
+    jaxrnn.fast_rnn,
+    jaxrnn.gated_antisymmetric_rnn,
+    jaxrnn.intersection_rnn,
+    jaxrnn.lem,
+    jaxrnn.light_ru,
+    jaxrnn.ligru,
+    jaxrnn.minimal_rnn,
+    jaxrnn.mut1,
+    jaxrnn.mut2,
+    jaxrnn.mut3,
+    jaxrnn.nas,
+    jaxrnn.nbrc,
+    jaxrnn.ran,
+    jaxrnn.rhn,
+    jaxrnn.sgrn,
+    jaxrnn.star,
+    jaxrnn.ugrnn,
+    jaxrnn.unicornn,
+)
+CELLS = {f.__name__: Call(f, lambda: dict(size=H), COMMON) for f in FACTORIES} | {
     "elman": Call(jaxrnn.elman, lambda: dict(size=H), COMMON),
     "lstm": Call(jaxrnn.lstm, lambda: dict(size=H), COMMON),
     "lstm, learned carry": Call(jaxrnn.lstm, lambda: dict(size=H, learn_carry=True), COMMON),

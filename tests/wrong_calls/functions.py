@@ -29,6 +29,7 @@ CALLS = {
     "initializers.Uniform": Call(initializers.Uniform, lambda: dict(scale=1.0)),
     "initializers.Chrono": Call(initializers.Chrono, lambda: dict(signs=(0, 1, 0), t_max=10.0), dict(signs="tuple")),
     "initializers.PerGate": Call(initializers.PerGate, lambda: dict(inits=(initializers.zeros,)), dict(inits="tuple")),
+    "initializers.orthogonal": Call(initializers.orthogonal, lambda: dict(key=KEY, shape=(D, H)), DRAWN),
     "regularizers.L1": Call(regularizers.L1),
     "regularizers.L2": Call(regularizers.L2),
     "regularizers.L1L2": Call(regularizers.L1L2),

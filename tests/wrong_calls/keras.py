@@ -26,6 +26,9 @@ OF_KERAS = IDENTIFIERS | dict(
 )
 
 
+ON_GRIDS = dict.fromkeys(("kernel_size", "strides", "dilation_rate"), "int | tuple | list")
+
+
 def keras_calls() -> dict[str, Call]:
     calls = {}
     for name in ("LSTM", "GRU", "SimpleRNN"):
@@ -47,6 +50,10 @@ def keras_calls() -> dict[str, Call]:
             lambda states=states: dict(inputs=X[:, 0], states=states),
             SEQUENCE,
             known_as=dict(inputs=("states",)),
+        )
+    for name in ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"):
+        calls[name] = Call(
+            getattr(K, name), lambda: dict(filters=H, kernel_size=2, in_features=D, rngs=rngs()), OF_KERAS | ON_GRIDS
         )
     stacked = lambda: [K.GRUCell(H, in_features=D, rngs=rngs()), K.GRUCell(H, in_features=H, rngs=rngs())]  # noqa: E731
     calls["StackedRNNCells"] = Call(K.StackedRNNCells, lambda: dict(cells=stacked()), OF_KERAS)

@@ -8,14 +8,14 @@ from typing import Any
 import jaxrnn.linen as L
 from tests.wrong_calls.calls import Call
 from tests.wrong_calls.core import COMMON, GRU, KEY, B, D, H
-from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, X
+from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, WINDOW, X
 
 
 def linen_call(module: Callable[..., Any], right: Callable[[], Any], types: dict[str, str], inputs: Any = X) -> Call:
     def run(**given: Any) -> Any:
         made = module(**given)
         if hasattr(made, "initialize_carry"):
-            return made.init(KEY, made.initialize_carry(KEY, (B, D)), inputs)
+            return made.init(KEY, made.initialize_carry(KEY, inputs.shape), inputs)
         return made.init(KEY, inputs)
 
     types = SETTINGS | COMMON | dict(carry_init="function | None") | types
@@ -68,6 +68,8 @@ def linen_calls() -> dict[str, Call]:
             cell(H).initialize_carry, lambda: dict(rng=KEY, input_shape=(B, D)), SEQUENCE | dict(rng="any")
         )
     calls["SimpleCell"] = linen_call(L.SimpleCell, lambda: dict(features=H), {}, X[:, 0])
+    sizes = lambda: dict(features=H, kernel_size=2)  # noqa: E731
+    calls["ConvLSTMCell"] = linen_call(L.ConvLSTMCell, sizes, WINDOW, X)
     calls["RNN"] = linen_call(L.RNN, lambda: dict(cell=L.LSTMCell(H)), dict(cell="Layer"))
     calls["RNN, of a layer"] = linen_call(L.RNN, lambda: dict(cell=GRU), dict(cell="Layer"))
     calls["CellModule"] = linen_call(L.CellModule, lambda: dict(cell=GRU), {}, X[:, 0])

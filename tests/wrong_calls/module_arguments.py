@@ -36,6 +36,7 @@ SEQUENCE = dict(
     initial_state="array | tuple | list | None",
     states="array | tuple | list",
 )
+WINDOW = dict(kernel_size="int | tuple | list", strides="int | tuple | list | None", padding="str | tuple | list")
 FACTORIES: dict[str, Callable[..., Any]] = {"LSTM": jaxrnn.lstm, "GRU": jaxrnn.gru, "Elman": jaxrnn.elman}
 
 

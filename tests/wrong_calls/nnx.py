@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jaxrnn.nnx as N
-from jaxrnn.cells import elman
+from jaxrnn.cells import elman, lstm
 from jaxrnn.flax_common.layers import simple
 from tests.wrong_calls.calls import Call, annotations
 from tests.wrong_calls.core import COMMON, GRU, B, D, H
-from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, X, options_of, rngs
+from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, WINDOW, X, options_of, rngs
 
 METADATA = dict.fromkeys(("kernel_metadata", "recurrent_kernel_metadata", "bias_metadata"), "dict")  # of any names
 OF_CELLS = METADATA | dict(carry_init="function | None", rngs="Rngs")
@@ -27,6 +27,10 @@ def nnx_calls() -> dict[str, Call]:
     calls = {}
     simples = {name: text for name, text in (options_of(elman) | options_of(simple)).items() if name != "leak"}
     calls["SimpleCell"] = Call(N.SimpleCell, right, SETTINGS | COMMON | OF_CELLS, simples)
+    grids = {n: text for n, text in (options_of(lstm) | WINDOW).items() if n not in ("input", "recurrent")}
+    calls["ConvLSTMCell"] = Call(
+        N.ConvLSTMCell, lambda: right() | dict(kernel_size=2), SETTINGS | COMMON | OF_CELLS | WINDOW, grids
+    )
     for name, factory in FACTORIES.items():
         more = options_of(factory)
         types = SETTINGS | COMMON | OF_CELLS | dict(merge="str | function | None")

@@ -12,7 +12,8 @@ import numpy as np
 from jaxrnn.base.typing import Carry, Params
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Rows, Step
-from jaxrnn.forms.kernel import Kernel
+from jaxrnn.forms.dense import dense
+from jaxrnn.forms.kernel import Kernel, by_columns
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Graph
@@ -50,7 +51,7 @@ def gather(cell: Cell, params: Params, dtype: Any, projected: bool, steps: Step,
     floats = {n: a.astype(dtype) for n, a in steps.per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
     return Operands(
         xs=step_form(steps.x.astype(dtype)),
-        kernel=None if projected else params["kernel"].astype(dtype),
+        kernel=None if projected else _input_kernel(cell, params, dtype),
         bias=cell.input_bias(params, dtype) if cell.has_input_bias and not projected else None,
         kernels=dict(sorted(cell.kernels(params, dtype).items())),
         carry=jax.tree.map(row_form, carry),
@@ -61,6 +62,17 @@ def gather(cell: Cell, params: Params, dtype: Any, projected: bool, steps: Step,
         valid=None if steps.valid is None else step_form(steps.valid),
         reset=None if steps.reset is None else step_form(steps.reset),
     )
+
+
+def is_dense(cell: Cell, params: Params) -> bool:
+    """Whether inputs are multiplied by matrices, a gate each, once maps have been applied."""
+    return cell.input_kernel(params, jnp.float32).form == dense
+
+
+def _input_kernel(cell: Cell, params: Params, dtype: Any) -> Any:
+    """`[D, G, H]`, zero at gates without one."""
+    kernel = cell.input_kernel(params, dtype)
+    return by_columns(kernel.arrays[0], kernel.columns)  # type: ignore[arg-type]
 
 
 def describe(operands: Operands, carries: bool, dtype: Any) -> Signature:

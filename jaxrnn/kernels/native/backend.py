@@ -59,11 +59,15 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     read = cell.update.read if isinstance(cell.update, Lifted) else ()
     theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed, *read)
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
+    # As a call without lengths has it, which need not be looked at again: masks and resets change nothing here.
+    reason = lambda given: why_not(  # noqa: E731
+        cell, Signature(carry, tuple(sorted(theta)), tuple(sorted(given)), False, False, False, dtype)
+    )
     if not cell.per_step:
-        return why_not(cell, Signature(carry, theta, given, True, True, False, dtype))
+        return reason(given)
     # They are known when they are given; some equations are declined whatever these are.
     usual = [[(n, shape, kind) for n in cell.per_step] for shape in ((), (cell.size,)) for kind in (dtype, "bool")]
-    reasons = [why_not(cell, Signature(carry, theta, (*given, *u), True, True, False, dtype)) for u in usual]
+    reasons = [reason((*given, *u)) for u in usual]
     fitting = [r for r in reasons if r is None or not r.startswith(NOT_ON_A_ROW)]
     return fitting[0] if fitting and None not in fitting else None
 
@@ -100,7 +104,7 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     batch = jax.tree.leaves(carry)[0].shape[:-1]
     T, N = steps.t.shape[0], int(np.prod(batch, dtype=int))
     xs = clean(steps.valid, steps.x)
-    projected = plan.projected or not (jnp.issubdtype(xs.dtype, jnp.floating) and cell.reads_densely)
+    projected = plan.projected or not (jnp.issubdtype(xs.dtype, jnp.floating) and arrays.is_dense(cell, params))
     if projected and not plan.projected:
         xs = cell.projection_of(params, xs)
     noise = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng)

@@ -7,22 +7,27 @@ multiplied states comes in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import AbstractMesh, use_abstract_mesh
 
+from jaxrnn.base.dtypes import state_dtype
 from jaxrnn.base.typing import Array
 from jaxrnn.core.cell import Cell
-from jaxrnn.core.step import Products, Rows, Step, advance
+from jaxrnn.core.equations import Once
+from jaxrnn.core.step import Products, Rows, Step, advance, product_shapes
 from jaxrnn.engine.products import Given, Recorder
 from jaxrnn.forms.form import Tile
 from jaxrnn.kernels.native.graph import Declined, Value
 from jaxrnn.kernels.native.vectors import Graph
+
+NOWHERE = AbstractMesh((), ())  # a row lies on no mesh, whatever the mesh of the sequence
 
 
 class Product(NamedTuple):
@@ -114,45 +119,41 @@ def inputs(cell: Cell, signature: Signature) -> Inputs:
 def products(cell: Cell, signature: Signature) -> tuple[Product, ...]:
     """The products of a step, in their order."""
     recorder = Shapes(cell.kernel_shapes(signature.dtype))
-    jax.eval_shape(lambda given: _advance(cell, recorder, given), inputs(cell, signature))
+    _shapes(lambda given: _advance(cell, recorder, given), inputs(cell, signature))
     return tuple(recorder.calls)
 
 
 def trace_forward(cell: Cell, signature: Signature) -> Any:
-    """(inputs, values) -> (multiplied states, carry, output) as a jaxpr, and the names of its arguments and results."""
-    given = inputs(cell, signature)
-    return _trace(lambda i, v: _step(cell, signature, i, v), given, _values(cell, signature))
+    """(inputs, values) -> (multiplied states, carry, output) as a jaxpr, and the shapes of its results."""
+    return _trace(_step, cell, signature, inputs(cell, signature), _values(cell, signature))
 
 
 def trace_backward(cell: Cell, signature: Signature) -> Any:
     """(inputs, values, cotangents of the above) -> cotangents of carry, x, theta, start, per-step floats, values."""
-    given, values = inputs(cell, signature), _values(cell, signature)
-    results = jax.eval_shape(lambda i, v: _step(cell, signature, i, v), given, values)
-
-    def backward(given: Inputs, values: list[Array], cotangents: Any) -> Any:
-        theta = {n: a for n, a in given.theta.items() if jnp.issubdtype(a.dtype, jnp.floating)}
-
-        def step(carry: Any, x: Any, theta: Any, start: Any, floats: Any, values: Any) -> Any:
-            moved = given._replace(carry=carry, x=x, theta=given.theta | theta, start=start, floats=floats)
-            return _step(cell, signature, moved, values)
-
-        results, pull = jax.vjp(step, given.carry, given.x, theta, given.start, given.floats, values)
-        return dict(
-            zip(("carry", "x", "theta", "start", "floats", "values"), pull(cotangents), strict=True),
-            multiplied=results["multiplied"],
-        )
-
-    return _trace(backward, given, values, results)
+    results = trace_forward(cell, signature)[1]
+    return _trace(_step_back, cell, signature, inputs(cell, signature), _values(cell, signature), results)
 
 
-def _trace(function: Any, *arguments: Any) -> Any:
-    closed, results = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    return closed, arguments, results
+def _trace(function: Callable[..., Any], cell: Cell, signature: Signature, *arguments: Any) -> Any:
+    with use_abstract_mesh(NOWHERE):
+        traced = _jitted(function, cell, signature).trace(*arguments)
+    return traced.jaxpr, traced.out_info
+
+
+def _shapes(function: Callable[..., Any], *arguments: Any) -> Any:
+    with use_abstract_mesh(NOWHERE):
+        return jax.eval_shape(function, *arguments)
+
+
+@lru_cache(maxsize=512)
+def _jitted(function: Callable[..., Any], cell: Cell, signature: Signature) -> Any:
+    """A function of arrays, whose traces JAX keeps."""
+    return jax.jit(partial(function, cell, signature))
 
 
 def evaluate(graph: Graph, traced: Any, *arguments: Any) -> Any:
     """A traced function on values of the graph; trees of `Value` in and out."""
-    closed, _, results = traced
+    closed, results = traced
     flat = jax.tree.leaves(arguments, is_leaf=is_value)
     return jax.tree.unflatten(jax.tree.structure(results), graph.interpret(closed.jaxpr, closed.consts, flat))
 
@@ -231,9 +232,31 @@ def _step(cell: Cell, signature: Signature, given: Inputs, values: list[Array]) 
     return result | {"carries": carry} if signature.carries else result
 
 
+def _step_back(cell: Cell, signature: Signature, given: Inputs, values: list[Array], cotangents: Any) -> Any:
+    theta = {n: a for n, a in given.theta.items() if jnp.issubdtype(a.dtype, jnp.floating)}
+
+    def step(carry: Any, x: Any, theta: Any, start: Any, floats: Any, values: Any) -> Any:
+        moved = given._replace(carry=carry, x=x, theta=given.theta | theta, start=start, floats=floats)
+        return _step(cell, signature, moved, values)
+
+    results, pull = jax.vjp(step, given.carry, given.x, theta, given.start, given.floats, values)
+    return dict(
+        zip(("carry", "x", "theta", "start", "floats", "values"), pull(cotangents), strict=True),
+        multiplied=results["multiplied"],
+    )
+
+
 def _advance(cell: Cell, recorder: Products, given: Inputs) -> Any:
     step = Step(given.x, given.valid, given.reset, given.floats | given.flags)
+    cell = _traced_once(cell, state_dtype(given.carry).name)
     return advance(cell, recorder, Rows(given.theta, given.start), given.carry, step)
+
+
+@lru_cache(maxsize=256)
+def _traced_once(cell: Cell, dtype: str) -> Cell:
+    """The cell, whose equations nothing here traces twice for the same shapes: a user's may be slow to trace."""
+    shapes = partial(product_shapes, cell.gates, cell.kernel_shapes(dtype), jnp.dtype(dtype))
+    return replace(cell, update=Once(cell.update, shapes))
 
 
 def _values(cell: Cell, signature: Signature) -> list[Any]:
@@ -246,29 +269,28 @@ def is_value(node: Any) -> bool:
 
 def check_rows(cell: Cell, signature: Signature) -> None:
     """Raise where the equations do not run on rows of a batch: without that axis some things broadcast by mistake."""
-    kernels = cell.kernel_shapes(signature.dtype)
-    sizes = [n for a in jax.tree.leaves((kernels, inputs(cell, signature))) for n in a.shape]
-    many = _rows(cell, signature, 1 + max(sizes))  # a number that no other axis has
-    jax.eval_shape(lambda kernels, given: _advance(cell, Products(kernels), given), kernels, many)
+    _shapes(*_on_rows(cell, signature))
 
 
 @lru_cache(maxsize=256)
 def residuals(cell: Cell, signature: Signature) -> int:
     """The numbers that autodiff keeps of a step as it stands, for one row of the batch."""
+    step, kernels, given = _on_rows(cell, signature)
 
-    def kept(rows: int) -> int:
-        def pull(kernels: Any, given: Inputs) -> Any:
-            def step(kernels: Any, carry: Any, x: Any, floats: Any) -> Any:
-                return _advance(cell, Products(kernels), given._replace(carry=carry, x=x, floats=floats))
+    def pull(kernels: Any, given: Inputs) -> Any:
+        def moved(kernels: Any, carry: Any, x: Any, floats: Any) -> Any:
+            return step(kernels, given._replace(carry=carry, x=x, floats=floats))
 
-            return jax.vjp(step, kernels, given.carry, given.x, given.floats)[1]
+        return jax.vjp(moved, kernels, given.carry, given.x, given.floats)[1]
 
-        shapes = cell.kernel_shapes(signature.dtype), _rows(cell, signature, rows)
-        return sum(a.size for a in jax.tree.leaves(jax.eval_shape(pull, *shapes)))
-
-    return kept(2) - kept(1)
+    rows = jax.tree.leaves(given)[0].shape[0]
+    kept = jax.tree.leaves(_shapes(pull, kernels, given))
+    return sum(a.size // rows for a in kept if rows in a.shape)
 
 
-def _rows(cell: Cell, signature: Signature, count: int) -> Inputs:
-    """The inputs of a step for so many rows."""
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((count, *a.shape), a.dtype), inputs(cell, signature))
+def _on_rows(cell: Cell, signature: Signature) -> tuple[Callable[..., Any], dict[str, Any], Inputs]:
+    """A step, and the shapes of its arguments on as many rows as no other axis is long."""
+    kernels, row = cell.kernel_shapes(signature.dtype), inputs(cell, signature)
+    count = 1 + max(n for a in jax.tree.leaves((kernels, row)) for n in a.shape)
+    rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct((count, *a.shape), a.dtype), row)
+    return lambda kernels, given: _advance(cell, Products(kernels), given), kernels, rows

@@ -19,6 +19,7 @@ import numpy as np
 import optax
 
 from jaxrnn.base.checks import check_size
+from jaxrnn.base.typing import ArrayLike
 from jaxrnn.tasks.frame_prediction import films
 from jaxrnn.tasks.frame_prediction.films import HELD_OUT, SEEN, DataOptions, Films
 from jaxrnn.tasks.frame_prediction.network import FrameNetwork, ModelOptions
@@ -69,7 +70,7 @@ class FramePrediction:
         """The mean cross-entropy of a batch, in nats a frame."""
         return jnp.mean(self._costs(params, batch.frames), where=batch.valid[:, None]), (carry, {})
 
-    def _costs(self, params: Params, frames: jax.Array) -> jax.Array:
+    def _costs(self, params: Params, frames: ArrayLike) -> jax.Array:
         """Nats of each frame that is told, [B, 10]."""
         frames = jnp.asarray(frames, jax.tree.leaves(params)[0].dtype)
         logits = self.network.tell(params, frames[:, :SEEN])
@@ -90,7 +91,7 @@ class FramePrediction:
             yield films.batch(split, rows, self.data.digits)
 
     @partial(jax.jit, static_argnums=0)
-    def _jitted(self, params: Params, frames: jax.Array) -> jax.Array:
+    def _jitted(self, params: Params, frames: ArrayLike) -> jax.Array:
         return self._costs(params, frames)
 
     @cached_property
@@ -100,8 +101,8 @@ class FramePrediction:
         return turned(shown)
 
     @partial(jax.jit, static_argnums=0)
-    def _told(self, params: Params, frames: jax.Array) -> jax.Array:
-        return jax.nn.sigmoid(self.network.tell(params, frames[:, :SEEN]))
+    def _told(self, params: Params, frames: ArrayLike) -> jax.Array:
+        return jax.nn.sigmoid(self.network.tell(params, jnp.asarray(frames[:, :SEEN])))
 
     def draw(self, params: Params, path: Path, count: int, seed: int) -> None:
         """Films of the test set and how the network says that they go on: a GIF that moves, or a PNG, frame by frame.

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -71,7 +71,7 @@ class FrameNetwork:
         """Reader and teller, alike, each with parameters of its own."""
         m = self.options
         window = jaxrnn.convolution((m.window, m.window))
-        forms = {"input": window, "recurrent": window} if m.cell == "convolution" else {}
+        forms: dict[str, Any] = {"input": window, "recurrent": window} if m.cell == "convolution" else {}
         return jaxrnn.stack([jaxrnn.lstm(m.hidden, peepholes=True, **forms) for _ in range(m.layers)])
 
     def init(self, key: jax.Array) -> Params:
