@@ -145,6 +145,11 @@ ONE_IN: dict[str, dict[str, int]] = {
     "interop/test_torch.py": dict(
         gradients_of_every_weight_under_its_own_name=0,
     ),
+    "interop/test_torchrecurrent.py": dict(
+        modules_without_biases_are_cells_without=3,
+        outputs_and_the_gradient_of_every_weight_under_its_own_name=13,
+        saved_weights_give_their_module_our_outputs_and_come_back_bit_for_bit=7,
+    ),
     "keras_layers/test_activations.py": dict(
         the_same_function=3,
     ),

@@ -19,8 +19,24 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
-from tests.oracles import context, delayed, dynamics, gating, highway, lstms, minimal, orthogonal, searched, timed
+from tests.oracles import (
+    blocks,
+    context,
+    delayed,
+    diagonal,
+    dynamics,
+    gating,
+    highway,
+    lstms,
+    memories,
+    minimal,
+    orthogonal,
+    searched,
+    timed,
+)
 from tests.oracles import mass as mass_oracle
+from tests.oracles.multiplicative import multiplicative_lstm
+from tests.oracles.slstm import slstm
 
 T, B, D, H = 6, 3, 3, 5
 
@@ -143,6 +159,43 @@ def ltc(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, dt: Any) -> Any:
     return timed.ltc({names.get(n, n): a[:, 0] if a.ndim == 3 else a for n, a in p.items()}, carry, x, dt=dt)
 
 
+def phased_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, t: Any) -> Any:
+    """The oracle has period and shift apart."""
+    return timed.phased_lstm(p | dict(zip(("period", "shift"), p["clock"], strict=True)), carry, x, t=t)
+
+
+def cfc_with_backbone(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, dt: Any) -> Any:
+    """The oracle has the gates' kernels in one array, and the backbone's as of a network of their own."""
+    own = {
+        "kernel": np.stack([p[f"{g}_kernel"] for g in "fgab"], 1),
+        "bias": np.stack([p[f"{g}_bias"] for g in "fgab"]),
+    }
+    names = {"backbone_kernel": "kernel", "backbone_recurrent_kernel": "recurrent_kernel"}
+    own |= {theirs: p[ours][:, 0] for theirs, ours in names.items()} | {"backbone_bias": p["bias"][0]}
+    own |= {f"backbone_deep_{n}": p[f"backbone_2_{n}"][None] for n in ("kernel", "bias")}
+    return timed.cfc(own, carry, x, dt=dt)
+
+
+def m2rnn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle's state is `[N, K, V]`; its heads have an axis of their own."""
+    N, V = p["recurrent_kernel"].shape[0], p["recurrent_kernel"].shape[-1]
+    own = {n: a for n, a in p.items() if n.startswith("forget")}
+    own |= {n: p[n].reshape(len(x), N, -1) for n in ("query_kernel", "key_kernel")}
+    own |= {"value_kernel": p["kernel"].reshape(-1, N, V), "recurrent_kernel": p["recurrent_kernel"][:, :, 0]}
+    (h,), y = blocks.m2rnn(own, (carry[0].reshape(-1, N, V).swapaxes(0, 1),), x)
+    return (h.swapaxes(0, 1).reshape(-1),), y
+
+
+def lmu(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle's encoders are vectors."""
+    return memories.lmu({n: a[:, 0] if "encoder" in n else a for n, a in p.items()}, carry, x, theta=7.0)
+
+
+def esn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """No parameter has a gradient."""
+    return memories.esn({n: np.real(a) for n, a in p.items()}, carry, x, leak=0.3)
+
+
 IN_1997 = dict(gates="igo", squash_in=oracle.squash_g, squash_out=oracle.squash_h)
 ORACLES: dict[str, Callable[..., Any]] = {
     "elman": oracle.elman,
@@ -168,6 +221,24 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "cornn, implicit": partial(dynamics.cornn, dt=0.042, gamma=2.7, epsilon=4.7, implicit=True),
     "fast_rnn": gating.fast_rnn,
     "fast_grnn": gating.fast_grnn,
+    "slstm": slstm,
+    "slstm, exponential forget gate": partial(slstm, forget="exp"),
+    "block_gru": blocks.block_gru,
+    "ind_rnn": diagonal.ind_rnn,
+    "multiplicative_lstm": multiplicative_lstm,
+    "mgu": minimal.mgu,
+    "mgu, without reset": partial(minimal.mgu, reset=False),
+    "janet": minimal.janet,
+    "para_gru": diagonal.para_gru,
+    "para_lstm": diagonal.para_lstm,
+    "m2rnn": m2rnn,
+    "m2rnn, exponential decay": m2rnn,
+    "cfc": timed.cfc,
+    "cfc, no gate": partial(timed.cfc, mode="no_gate"),
+    "cfc, pure": partial(timed.cfc, mode="pure"),
+    "cfc, backbone": cfc_with_backbone,
+    "phased_lstm": phased_lstm,
+    "time_lstm": timed.time_lstm,
     "gru_d": gru_d,
     "ugrnn": minimal.ugrnn,
     "intersection_rnn": gating.intersection_rnn,
@@ -188,6 +259,8 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "sgrn": minimal.sgrn,
     "star": minimal.star,
     "unicornn": partial(dynamics.unicornn, dt=0.19, alpha=30.65),
+    "lmu": lmu,
+    "esn": esn,
     "clockwork_rnn": partial(delayed.clockwork_rnn, periods=(1, 2, 4)),
     "control_gate_lstm": lstms.control_gate_lstm,
     "exp_rnn": exp_rnn,
@@ -204,10 +277,15 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "working_memory_lstm": lstms.working_memory_lstm,
 }
 BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, which has H features
-SIZES = {"clockwork_rnn": 6, "on_lstm": 6}  # so that there are groups and chunks of two units
+SIZES = {"slstm": 8, "slstm, exponential forget gate": 4, "block_gru": 16}  # so that there are heads, of two units too
+SIZES |= {"m2rnn": 4, "m2rnn, exponential decay": 6}
+SIZES |= {"clockwork_rnn": 6, "on_lstm": 6}  # and groups and chunks of two units
+
+FITTED = {"gru_d": partial(jaxrnn.gru_d, inputs=D)}  # made for some number of inputs
 
 ROWS: dict[str, Row] = {
-    name: Row(f, ORACLES[name], H if name in BARE else D, SIZES.get(name, H)) for name, f in COLLECTION.items()
+    name: Row(FITTED.get(name, f), ORACLES[name], H if name in BARE else D, SIZES.get(name, H))
+    for name, f in COLLECTION.items()
 } | {
     "res_lstm, the input as it is": Row(partial(jaxrnn.res_lstm, identity_shortcut=True), res_lstm, H),
     "lipschitz_rnn, numbers of its own": Row(

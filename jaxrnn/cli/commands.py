@@ -72,12 +72,16 @@ def bench(arguments: argparse.Namespace) -> int:
 
 def convert(arguments: argparse.Namespace) -> int:
     """`jaxrnn convert`."""
+    from jaxrnn.cli.cells import cell_of
+    from jaxrnn.compose.stack import stack
     from jaxrnn.interop import convert
 
     try:
+        cells = [cell_of(text) for text in arguments.cell or ()]
+        layer = None if not cells else cells[0] if len(cells) == 1 else stack(cells)
         prefixes = arguments.prefix or [""]
         prefix = prefixes[0] if len(prefixes) == 1 else prefixes
-        library, table = convert(arguments.source, arguments.target, arguments.of, arguments.to, prefix)
+        library, table = convert(arguments.source, arguments.target, arguments.of, arguments.to, prefix, layer)
     except TypeError as error:  # an array of the wrong type is the file's fault, not ours
         raise ValueError(str(error)) from error
     rows = [("array", "shape", "parameter"), *((row.theirs, str(list(row.shape)), row.ours) for row in table)]

@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   jaxrnn draw runs/draw --out digits.gif
   jaxrnn results runs/*                     finished runs side by side
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
+  jaxrnn convert trained.pt mgu.safetensors --from torchrecurrent --cell "mgu(64)"
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
 """
 BENCH_EXAMPLES = """examples:
@@ -35,6 +36,8 @@ BENCH_EXAMPLES = """examples:
   jaxrnn bench long --cells lstm                            up to 65,536 steps
   jaxrnn bench --report bench.json more.json                records as Markdown
 """
+OF_OTHERS = "torch, keras, flax.linen, flax.nnx, haiku, equinox, tf1, onnx, torchrecurrent, ncps, unirep"
+LIBRARIES = f"{OF_OTHERS}; jaxrnn, whose parameters are ours"  # without cudnn, whose vectors no option here describes
 MODEL = "a run's folder, or the name of a model that ships with the package"
 PICTURE = "a picture, .svg or .png, or a film of the pen, .gif (default: writing.svg)"
 FILM = "a film, .gif, or every glimpse in one picture, .png (default: drawing.gif)"
@@ -157,10 +160,12 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     convert.add_argument("target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5 or .onnx")
     convert.add_argument(
-        "--from", dest="of", metavar="LIBRARY", help="whose weights (default: as names and shapes say)"
+        "--from", dest="of", metavar="LIBRARY", help=f"whose weights (default: as names and shapes say): {LIBRARIES}"
     )
     convert.add_argument(
         "--to", metavar="LIBRARY", help="for whom (default: as the suffix of TARGET says, else jaxrnn)"
     )
+    cell = "what the weights are for, such as 'mgu(64)', where they leave it open: those of torchrecurrent and ncps do"
+    convert.add_argument("--cell", action="append", help=f"{cell}; given several times, the cells make a stack")
     prefix = "where the layer is in a larger model, such as encoder.rnn; given several times, the layers make a stack"
     convert.add_argument("--prefix", action="append", help=prefix)

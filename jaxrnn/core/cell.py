@@ -326,7 +326,8 @@ class Cell(Layer):
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
         vectors = {n: self._of_units(params[n], p) for n, p in self.parameters if p.role == "unit"}
         vectors |= {n: self._kernel(n, params).arrays[0] for n, p in self.parameters if is_elementwise(p)}
-        units = {n: repeat_vectors(a.astype(dtype), batch) for n, a in vectors.items()}
+        repeat = repeat_rows if self.reads else repeat_vectors  # what reads inputs has no positions
+        units = {n: repeat(a.astype(dtype), batch) for n, a in vectors.items()}
         fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
         return units | self._masks(fixed, batch, fixed=True)
 

@@ -11,7 +11,7 @@ from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.functions.by_name import path_of
 
-VECTORS = ("peepholes", "input_norm", "recurrent_norm")  # of two axes, and no matrices
+VECTORS = ("clock", "peepholes", "input_norm", "recurrent_norm")  # of two axes, and no matrices
 RECURRENT = ("recurrent_kernel", "projection")
 ROLES = {"recurrent": "recurrent", "carry": "carry"}
 

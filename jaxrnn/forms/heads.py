@@ -18,6 +18,7 @@ from jax import lax
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, Initializer
+from jaxrnn.forms.around import Around
 from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight
 
 
@@ -47,10 +48,10 @@ class Heads(Form):
 
     def product(self, arrays: Arrays, h: Array) -> Array:
         (kernel,) = arrays
-        apart = h.reshape(*h.shape[:-1], self.count, -1)
+        apart = h.reshape(*h.shape[:-1], self.count, h.shape[-1] // self.count)  # no -1, which no rows leave open
         result = lax.dot_general(apart, kernel, (((apart.ndim - 1,), (1,)), ((apart.ndim - 2,), (0,))))
         result = jnp.moveaxis(result, 0, -2)  # [*B, G, N, H/N]
-        return result.reshape(*result.shape[:-2], -1)
+        return result.reshape(*result.shape[:-2], self.count * result.shape[-1])
 
     def tiles(self, gates: Sequence[int], inputs: int, stored: int, units: int) -> Tiles | None:
         rows, columns = inputs // self.count, units // self.count
@@ -104,3 +105,10 @@ def heads(count: int) -> Form:
     (4, 2, 4, 2)
     """
     return Heads(check_size(count, "count"))
+
+
+def heads_of(form: Form) -> int:
+    """How many heads a form has: one, where all units see each other."""
+    while isinstance(form, Around):
+        form = form.of
+    return form.count if isinstance(form, Heads) else 1

@@ -1,4 +1,4 @@
-"""Kernels that are functions of the arrays that are held: antisymmetric, orthogonal, bounded, normalised, of one sign.
+"""Kernels that are functions of the arrays that are held: antisymmetric, orthogonal, bounded, of one sign, frozen, ...
 
 The function is applied once before a sequence is run, and again in each `step` by itself: `cell.prepare(params)` does
 it once for many steps.
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxrnn.base.checks import check_choice, check_number
 from jaxrnn.base.dtypes import promote
@@ -133,6 +134,17 @@ class NonNegative(Map):
 
     def mapped(self, arrays: Arrays) -> Arrays:
         return tuple(map(jnp.abs, arrays))
+
+
+@dataclass(frozen=True, repr=False)
+class Frozen(Map):
+    """U, which has no gradient."""
+
+    def __repr__(self) -> str:
+        return self.shown("frozen")
+
+    def mapped(self, arrays: Arrays) -> Arrays:
+        return tuple(map(lax.stop_gradient, arrays))
 
 
 @dataclass(frozen=True, repr=False)
@@ -275,6 +287,28 @@ def non_negative(*, of: Form = dense) -> Form:
     True
     """
     return NonNegative(check_form(of))
+
+
+def frozen(of: Form = dense) -> Form:
+    """A kernel that is not trained: its gradient is zero. An optimiser's weight decay must leave it out all the same.
+
+    Args:
+        of: the form of the kernel.
+
+    Returns:
+        A form for the options `input` and `recurrent` of every cell.
+
+    Raises:
+        TypeError: `of` is no form.
+
+    >>> import jax, jaxrnn
+    >>> cell = jaxrnn.elman(4, recurrent=jaxrnn.forms.frozen())
+    >>> params = cell.init(jax.random.key(0), inputs=3)
+    >>> loss = lambda params: jaxrnn.scan(cell, params, jax.numpy.ones((7, 2, 3)))[1].sum()
+    >>> {name: bool(g.any()) for name, g in jax.grad(loss)(params).items()}
+    {'bias': True, 'kernel': True, 'recurrent_kernel': False}
+    """
+    return Frozen(check_form(of))
 
 
 def _eye(like: Array) -> Array:

@@ -5,6 +5,10 @@
     state_dict = jaxrnn.interop.save(layer, params, "torch")
     jaxrnn.interop.save(layer, params, "onnx", "model.onnx")
 
+Libraries: torch, Keras, Flax (linen and NNX), haiku, equinox, TensorFlow 1, cuDNN, ONNX; torchrecurrent and ncps, whose
+weights are read for a `layer` that is given or that a live module tells; UniRep's multiplicative LSTM; and our own
+parameters in files.
+
 A conversion is a row of data (`jaxrnn.interop.rows`), read in both directions.
 """
 

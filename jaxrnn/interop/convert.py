@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxrnn.core.layer import Layer
 from jaxrnn.interop.files import path_of
 from jaxrnn.interop.load import Mapped, load_and_map
 from jaxrnn.interop.rows import check_library
@@ -21,6 +22,7 @@ def convert(
     of: str | None = None,
     to: str | None = None,
     prefix: str | Sequence[str] = "",
+    layer: Layer | None = None,
 ) -> tuple[str, list[Mapped]]:
     """Read `source`, write `target`.
 
@@ -31,6 +33,7 @@ def convert(
         to: the library to write for. By default the target's suffix tells: Keras for .h5, torch for .pt; a suffix that
             any could have holds jaxrnn's own parameters.
         prefix: where the layer is in a larger model; several make a stack.
+        layer: what the weights are for, where they leave it open: as `load` takes it. torchrecurrent's and ncps's do.
 
     Returns:
         The library that `target` was written for, and the table of what was mapped.
@@ -44,6 +47,6 @@ def convert(
             check_library(given, name)
     suffix = next((name for suffix, name in TARGETS.items() if paths["target"].name.endswith(suffix)), "jaxrnn")
     library = suffix if to is None else to
-    (layer, params), table = load_and_map(paths["source"], of, prefix=prefix)
+    (layer, params), table = load_and_map(paths["source"], of, layer=layer, prefix=prefix)
     save(layer, params, library, paths["target"])
     return library, table

@@ -41,7 +41,6 @@ def table_of(match: Match) -> list[Mapped]:
             for gate, name in arithmetic.names(match.row, array).items():
                 entry = match.cells[place].get(name)
                 if entry is not None:
-                    holds = (array.holds,) if isinstance(array.holds, str) else array.holds
-                    ours = " + ".join(arithmetic.ours_of(match.row, h) for h in holds) + f"[{gate}]" * bool(gate)
+                    ours = arithmetic.ours_of(match.row, array) + f"[{gate}]" * bool(gate)
                     rows.append(Mapped(entry.name, entry.shape, "/".join((*path, ours))))
     return rows

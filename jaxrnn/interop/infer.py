@@ -12,8 +12,9 @@ from jaxrnn.core.layer import Layer
 from jaxrnn.forms.convolution import LETTERS, convolution
 from jaxrnn.interop import arithmetic
 from jaxrnn.interop.express import make_cell, options_of
+from jaxrnn.interop.parameters import WINDOWS, windows_of
 from jaxrnn.interop.places import Place
-from jaxrnn.interop.rows import Array, Row
+from jaxrnn.interop.rows.row import Array, Row
 from jaxrnn.interop.source import Entry
 
 Cells = Mapping[Place, Mapping[str, Entry]]  # the entries of each cell, by the names that its row has
@@ -38,7 +39,7 @@ def optional_arrays(row: Row, cells: Cells, cell: Cell | None) -> dict[str, Any]
 def _by_axis(array: Array, shape: tuple[int, ...]) -> list[tuple[str, Any]] | None:
     """Each axis of a foreign array with its size, a window with a tuple of them; None where there are more or less."""
     axes, sizes = array.axes.split(), list[Any](shape)
-    if axes[0] in arithmetic.WINDOWS:
+    if axes and axes[0] in WINDOWS:
         window = len(shape) - len(axes) + 1
         sizes = [shape[:window], *shape[window:]] if 1 <= window <= len(LETTERS) else []
     return list(zip(axes, sizes, strict=True)) if len(axes) == len(sizes) else None
@@ -48,7 +49,7 @@ def sizes_by_vote(
     row: Row, arrays: Mapping[str, Entry], has: Mapping[str, Any], cell: Cell | None
 ) -> dict[str, Any] | None:
     """The sizes behind the axes, as most arrays of the cell have them."""
-    votes: dict[str, Counter[Any]] = {letter: Counter() for letter in ("d", "h", "r", "p", *arithmetic.WINDOWS)}
+    votes: dict[str, Counter[Any]] = {letter: Counter() for letter in ("d", "h", "r", "p", *WINDOWS)}
     pairs = [
         (array, found)
         for array in arithmetic.present(row, has)
@@ -56,12 +57,13 @@ def sizes_by_vote(
         if name in arrays and (found := _by_axis(array, arrays[name].shape)) is not None
     ]
     projected = bool(has.get("projection"))
-    for _, found in pairs:
+    for array, found in pairs:
+        gates = {f"{letter}h": len(arithmetic.gates_in(row, array, letter)) for letter in "gk"}
         for axis, n in found:
-            if axis in arithmetic.WINDOWS:
+            if axis in WINDOWS:
                 votes["w" if row.windows is not None and row.windows.state else axis][n] += 1
                 continue
-            units = {"gh": len(row.gates), "kh": len(row.gates) - 1, "h": 1}.get(axis)
+            units = {**gates, "h": 1, "u": 1}.get(axis)
             if units and n and n % units == 0:
                 votes["h"][n // units] += 1
             elif axis in "drp" and n:
@@ -70,16 +72,16 @@ def sizes_by_vote(
     if "w" in sizes:
         sizes.setdefault("v", sizes["w"])
     if cell is not None:
-        sizes |= {"h": cell.size, "p": cell.output_size} | arithmetic.windows_of(cell)
+        sizes |= {"h": cell.size, "p": cell.output_size} | windows_of(cell)
+        projected = cell.output_size != cell.size or projected
     if row.windows is not None and not {"w", "v"} <= sizes.keys():
         return None
     if "h" not in sizes or (projected and "p" not in sizes):
         return None
     sizes["r"] = sizes["p"] = sizes["p"] if projected else sizes["h"]
-    for array, found in pairs:
-        if array.axes[0] == "+" and found[0][1] > sizes["r"]:
-            sizes.setdefault("d", found[0][1] - sizes["r"])
-    return sizes
+    above = [n for _, found in pairs for axis, n in found if axis == "+"]
+    inputs = Counter(both - sizes["r"] for both in above if both > sizes["r"])
+    return ({"d": inputs.most_common(1)[0][0]} if inputs else {}) | sizes
 
 
 def build(row: Row, sizes: Mapping[Place, dict[str, Any]], has: Mapping[Place, Mapping[str, Any]]) -> Layer:
@@ -90,7 +92,7 @@ def build(row: Row, sizes: Mapping[Place, dict[str, Any]], has: Mapping[Place, M
         if "projection" in options:
             options["projection"] = sizes[place]["p"] if options["projection"] else None
         if row.windows is not None:
-            window, state = (sizes[place][letter] for letter in arithmetic.WINDOWS)
+            window, state = (sizes[place][letter] for letter in WINDOWS)
             options |= {"input": convolution(window, padding=row.windows.padding), "recurrent": convolution(state)}
         return make_cell(row.kind, sizes[place]["h"], options)
 

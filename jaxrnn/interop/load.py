@@ -43,14 +43,14 @@ def load(
     read as the class that it is made from, unless it overrides what runs. Weight norm is folded into the weights.
 
     Args:
-        source: a live module (torch, Keras, flax.nnx, equinox), a mapping of named arrays (a state dict, a parameter
-            tree of Flax or haiku, TensorFlow variables by name), an `onnx.ModelProto`, the flat vector of
-            `jax.experimental.rnn`, or a path: .safetensors, .npz, .pt, .ckpt, .h5, .weights.h5, .keras, .onnx, or the
-            folder of an Orbax checkpoint. What is no array matters only below `prefix`.
+        source: a live module (torch, torchrecurrent, ncps, Keras, flax.nnx, equinox), a mapping of named arrays (a
+            state dict, a parameter tree of Flax or haiku, TensorFlow variables by name), an `onnx.ModelProto`, the flat
+            vector of `jax.experimental.rnn`, or a path: .safetensors, .npz, .pt, .ckpt, .h5, .weights.h5, .keras,
+            .onnx, or the folder of an Orbax checkpoint. What is no array matters only below `prefix`.
         library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn"; by default whichever the names and shapes fit.
         layer: the jaxrnn layer that the weights are for. Needed where weights alone leave it open (activations, the
-            sizes in a flat vector); by default a module or configuration tells, else names and shapes do, with the
-            library's own defaults.
+            sizes in a flat vector, cells of torchrecurrent and ncps); by default a module or configuration tells, else
+            names and shapes do, with the library's own defaults.
         prefix: where the layer is in a larger model, as names begin or attributes lead: "encoder.rnn", "layers/0".
             Several make a stack.
         forget_bias: what the library adds to the forget gate at run time, folded into our bias; by default 1 for

@@ -7,7 +7,7 @@ unknown, or of the wrong shape or dtype; a source with any is refused whole.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,11 +16,14 @@ from jaxrnn.base.errors import Said, describe, fail
 from jaxrnn.compose import Stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop import arithmetic, infer
-from jaxrnn.interop.express import check_expressible
+from jaxrnn.interop.express import nearest, objections
 from jaxrnn.interop.places import Place, cells_of, locate
 from jaxrnn.interop.rows import ROWS, Row
 from jaxrnn.interop.source import Entry, Source, segments
 
+SHARED = sorted(
+    {row.library for row in ROWS if row.shared_names} - {row.library for row in ROWS if not row.shared_names}
+)
 MOST_CANDIDATES = 200  # prefixes that an error looks at
 
 
@@ -51,19 +54,17 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         fail("source", "with arrays in it", Said("none"))
     layer = source.layer if layer is None else layer
     rows = [r for r in ROWS if library in (None, r.library) and (layer is None or r.kind in _kinds(layer))]
-    refusals: list[Exception] = []
-    matches = []
-    for row in rows:
-        if layer is not None:
-            try:
-                _check_all(row, layer)
-            except ValueError as refusal:  # kept: raised below if no other row takes the layer
-                refusals.append(refusal)
-                continue
-        matches.append(read(row, source, layer))
+    if layer is None:
+        rows = [r for r in rows if not r.shared_names]
+        if not rows:
+            expected = f"given for {library}, whose cells share names and shapes of arrays"
+            fail("layer", expected, Said("None"), "Or pass the module itself.")
+    against = {row: [] if layer is None else list(_objections(row, layer)) for row in rows}
+    matches = [read(row, source, layer) for row in rows if not against[row]]
     if not matches:
-        if refusals:
-            raise refusals[0]
+        if rows:
+            cells = [] if layer is None else [*cells_of(layer).values()]
+            fail(*against[nearest(cells, against)][0])
         fail("layer", f"of cells that {library} has", Said(", ".join(sorted(_kinds(layer)))))  # type: ignore[arg-type]
     best = min(matches, key=lambda m: len(m.problems))
     if best.problems:
@@ -71,6 +72,8 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         hint = f"{problem.hint} Read as {best.row.library} {best.row.name}.".strip()
         if not best.cells or any(p.got == EXTRA or p.kind is TypeError for p in best.problems):
             hint += _candidates(source, rows)
+        if library is None and layer is None:
+            hint += f" Weights of {', '.join(SHARED)} and most of our own cells are read for a `layer` that is given."
         fail(problem.name, problem.expected, Said(problem.got), hint, kind=problem.kind)
     return best
 
@@ -79,11 +82,13 @@ def _kinds(layer: Layer) -> set[str]:
     return {cell.name for cell in cells_of(layer).values()}
 
 
-def _check_all(row: Row, layer: Layer) -> None:
+def _objections(row: Row, layer: Layer) -> Iterator[tuple[str, str, Any]]:
+    """What keeps a row from holding a layer."""
     for cell in cells_of(layer).values():
         if cell.name != row.kind:
-            fail("layer", f"of one kind of cell for {row.library}", Said(f"{cell.name} beside {row.kind}"))
-        check_expressible(cell, row)
+            yield "layer", f"of one kind of cell for {row.library}", Said(f"{cell.name} beside {row.kind}")
+        else:
+            yield from objections(cell, row)
 
 
 # ---------------------------------------------------------------- one row's reading
@@ -183,7 +188,8 @@ def _check_entries(
             for name in arithmetic.names(match.row, array).values():
                 shape = arithmetic.shape(match.row, array, size)
                 entry = arrays.pop(name, None)
-                match.problems += _fit(match, place, name, entry, shape, common)
+                expected = str(entry.dtype) if entry is not None and array.option else common  # a number's is its own
+                match.problems += _fit(match, place, name, entry, shape, expected)
         match.problems += [Problem(e.name, "absent for this layer", EXTRA) for e in arrays.values()]
 
 
@@ -192,7 +198,7 @@ def _fit(match: Match, place: Place, name: str, entry: Entry | None, shape: Any,
     if entry is None:
         there = next(iter(match.cells[place].values())).name
         hint = f"It belongs beside {there!r}."
-        if name.startswith("bias"):
+        if name.startswith("bias") and any(array.when == "use_bias" for array in match.row.arrays):
             hint += " For a cell without biases pass `layer` with use_bias=False."
         return [Problem(_title(match, place, name), f"an array of shape {shape}", "nothing", hint)]
     if entry.shape != shape:
@@ -208,6 +214,9 @@ def _fit(match: Match, place: Place, name: str, entry: Entry | None, shape: Any,
 def _title(match: Match, place: Place, name: str) -> str:
     if match.row.named_by_layer:
         return f"{name}_l{place.layer}{'_reverse' * place.backward}"
+    there = [entry.name for entries in match.cells.values() for entry in entries.values()]
+    if any("." in other for other in there) and not any("/" in other for other in there):
+        name = name.replace("/", ".")
     return f"{name} of layer {place.layer}{', backward' * place.backward}" if len(match.cells) > 1 else name
 
 

@@ -9,7 +9,7 @@ from jaxrnn.compose import Bidirectional, Reverse, Stack
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop.express import options_of
-from jaxrnn.interop.rows import Row
+from jaxrnn.interop.rows.row import Row
 
 
 class Place(NamedTuple):
@@ -45,6 +45,7 @@ def path_of(layer: Layer, place: Place) -> tuple[str, ...]:
 LAYERED = re.compile(r"(?P<array>.+)_l(?P<layer>\d{1,4})(?P<way>_reverse)?")
 NUMBERED = re.compile(r"layer_(\d{1,4})")
 STACKED_CELL = re.compile(r"(?P<stem>\w*?[a-z])(?:_(?P<layer>\d{1,4}))?")  # Keras: lstm_cell, lstm_cell_1, ...
+STACKED_NUMBER = re.compile(r"(?P<layer>\d{1,4})(?P<stem>)")  # torchrecurrent: cells.0, cells.1, ...
 DIRECTION = re.compile(r"(forward|backward)(_\w*)?")
 CELL_LISTS = re.compile(r"cells|stacked_rnn_cells(_\d+)?")
 
@@ -56,7 +57,7 @@ def locate(row: Row, parts: tuple[str, ...], known: set[str]) -> tuple[tuple[str
         if found is None or found["array"] not in known:
             return None
         return parts[:-1], Place(int(found["layer"]), found["way"] is not None), found["array"]
-    for length in (2, 1):
+    for length in (3, 2, 1):
         name = "/".join(parts[-length:])
         if len(parts) >= length and name in known:
             return _place(parts[:-length], name)
@@ -67,7 +68,8 @@ def _place(path: tuple[str, ...], name: str) -> tuple[tuple[str, ...], Place, st
     layer, backward, common = 0, False, []
     for i, part in enumerate(path):
         direction, numbered = DIRECTION.fullmatch(part), NUMBERED.fullmatch(part)
-        cell = STACKED_CELL.fullmatch(part) if i and CELL_LISTS.fullmatch(path[i - 1]) else None
+        listed = i and CELL_LISTS.fullmatch(path[i - 1])
+        cell = (STACKED_CELL.fullmatch(part) or STACKED_NUMBER.fullmatch(part)) if listed else None
         if direction:
             backward = direction[1] == "backward"
             break  # what follows may be named after the direction

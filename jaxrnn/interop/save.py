@@ -21,6 +21,7 @@ from jaxrnn.interop.rows import Row, check_library
 from jaxrnn.interop.theirs import cell_arrays, row_of
 
 TREES = ("flax.linen", "flax.nnx")  # libraries whose parameters are nested
+DOTTED = ("torch", "torchrecurrent", "ncps")  # libraries of PyTorch's modules
 NAMELESS = ("onnx", "cudnn")  # formats in which nobody chooses a name
 
 
@@ -39,7 +40,7 @@ def save(
     layer has none, and what the library adds at run time is taken off.
 
     Args:
-        layer: a cell of `lstm`, `gru` or `elman`, alone, stacked, in one direction or both.
+        layer: a cell that the library has, alone, stacked, in one direction or both.
         params: its parameters.
         library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn".
         target: a path to write to: .safetensors, .npz, .pt, .weights.h5 (Keras), .onnx. The file appears whole, or what
@@ -49,8 +50,8 @@ def save(
             name that its module would have.
 
     Returns:
-        Without `target`: a state dict for torch (NumPy arrays by name), a tree for Flax and haiku, an
-        `onnx.ModelProto`, the flat vector for "cudnn", arrays by name for the rest. With `target` None.
+        Without `target`: a state dict for torch, torchrecurrent and ncps (NumPy arrays by name), a tree for Flax and
+        haiku, an `onnx.ModelProto`, the flat vector for "cudnn", arrays by name for the rest. With `target` None.
 
     Raises:
         ValueError: the library has no such layer; the message names the option. TypeError: the format cannot hold the
@@ -104,12 +105,14 @@ def named_arrays(layer: Layer, params: Params, library: str, cell: str | None, p
     names = _names(layer, rows, library)
     if prefix is None:
         prefix = HAIKU_NAMES[rows[Place()].kind] if library == "haiku" else ""
-    separator = "." if library == "torch" else "/"
+    separator = "." if library in DOTTED else "/"
     head = prefix.rstrip("./") + separator if prefix else ""
     arrays: dict[str, Any] = {}
     for place, one in cells.items():
         found = cell_arrays(layer, params, place, one, rows[place])
-        arrays |= {head + names[place].format(array=name): array for name, array in found.items()}
+        arrays |= {
+            head + names[place].format(array=name.replace("/", separator)): array for name, array in found.items()
+        }
     return arrays
 
 
@@ -135,6 +138,8 @@ def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place,
                 names[place] = "/".join((*place_of(layer, place), "{array}"))
             elif library == "keras":
                 names[place] = "/".join((head, *([f"{way}_layer"] if way else []), "cell", "{array}"))
+            elif library == "torchrecurrent" and len(layers) > 1 and not both:
+                names[place] = f"cells.{i}.{{array}}"
             elif len(layers) > 1 or (both and not library.startswith("flax")):
                 fail(
                     "layer", f"one cell, since a model of {library} names its layers itself", Said(f"{len(rows)} cells")

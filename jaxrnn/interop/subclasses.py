@@ -29,5 +29,13 @@ def base_of(source: Any, package: str, names: Collection[str], runs: Collection[
     return None
 
 
+def scripted(source: Any, package: str, names: Collection[str]) -> str | None:
+    """The name of the library's class that a module of TorchScript was made from, as its qualified name tells."""
+    if not is_a(source, "torch.jit", "ScriptModule"):
+        return None
+    whole = source._c._type().qualified_name()
+    return source.original_name if whole.startswith(f"__torch__.{package}.") and source.original_name in names else None
+
+
 def _from(kind: type, package: str) -> bool:
     return f"{kind.__module__}.".startswith(f"{package}.")

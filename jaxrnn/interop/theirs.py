@@ -11,7 +11,7 @@ from jaxrnn.base.typing import Params
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop import arithmetic
-from jaxrnn.interop.express import check_expressible, options_of
+from jaxrnn.interop.express import options_of, row_for
 from jaxrnn.interop.places import Place, path_of
 from jaxrnn.interop.rows import ROWS, Row
 
@@ -38,11 +38,4 @@ def row_of(cell: Cell, library: str, name: str | None, *, single: bool) -> Row:
     if not rows:
         kinds = sorted({r.kind for r in ROWS if r.library == library})
         fail("layer", f"of cells that {library} has, {kinds}", Said(cell.name))
-    refusals = []
-    for row in sorted(rows, key=lambda r: (r.windows is None) == (cell.axes > 0)):  # the nearest one says what it lacks
-        try:
-            check_expressible(cell, row)
-            return row
-        except ValueError as refusal:  # kept: the first is raised if no row takes the cell
-            refusals.append(refusal)
-    raise refusals[0]
+    return row_for(cell, rows)

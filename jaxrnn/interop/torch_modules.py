@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jax.nn import relu, tanh
@@ -13,8 +14,10 @@ from jaxrnn.cells.lstm import lstm
 from jaxrnn.compose.bidirectional import bidirectional
 from jaxrnn.compose.stack import stack
 from jaxrnn.core.layer import Layer
-from jaxrnn.interop.source import Source, array_entry, segments
-from jaxrnn.interop.subclasses import base_of, is_a
+from jaxrnn.interop import modules_of_cells
+from jaxrnn.interop.source import Source, segments
+from jaxrnn.interop.subclasses import base_of, is_a, scripted
+from jaxrnn.interop.torch_weights import entries_of, weights_of
 
 KINDS: dict[str, Any] = {
     "LSTM": lambda m: lstm(m.hidden_size, use_bias=m.bias, projection=m.proj_size or None),
@@ -27,35 +30,43 @@ KINDS: dict[str, Any] = {
 ADVICE = "Pass its state_dict() with `layer`, the jaxrnn layer whose equations run."
 
 
+Reader = Callable[[Any], Source]
+
+
 def read(module: Any, prefix: str) -> Source:
     """The weights of a recurrent module, and the layer that its settings tell."""
     inside = {tuple(segments(name)): m for name, m in module.named_modules(remove_duplicate=False)}
     wanted = segments(prefix)
-    kind = None if wanted not in inside else _kind_of(inside[wanted])
-    if kind is None:
-        recurrent = [".".join(path) for path, m in inside.items() if _is_recurrent(m) and path]
+    reader = None if wanted not in inside else _reader_of(inside[wanted])
+    if reader is None:
+        recurrent = [".".join(path) for path, m in inside.items() if path and _is_recurrent(m)]
         hint = f"Pass `prefix`, one of {', '.join(map(repr, recurrent))}." if recurrent else ""
         what = f"{type(module).__name__} at {prefix!r}"
-        fail("source", "an LSTM, GRU or RNN of torch, or a cell of one", Said(what), hint)
-    found = inside[wanted]
-    entries = tuple(array_entry(name, a) for name, a in _weights(found).items())
-    return Source(entries, _layer(kind, found), "torch", wanted)
+        fail("source", "an LSTM, GRU or RNN of torch, or a cell of torch, torchrecurrent or ncps", Said(what), hint)
+    return reader(inside[wanted])._replace(at=wanted)
 
 
 def _is_recurrent(module: Any) -> bool:
-    return any(is_a(module, "torch.nn", kind) for kind in KINDS) or _scripted(module) is not None
+    ours = (
+        ("torch.nn", KINDS),
+        *((library, modules_of_cells.kinds(library)) for library in modules_of_cells.LIBRARIES),
+    )
+    return (
+        any(is_a(module, package, kind) for package, kinds in ours for kind in kinds) or _scripted(module) is not None
+    )
 
 
-def _kind_of(module: Any) -> str | None:
-    return _scripted(module) or base_of(module, "torch.nn", KINDS, ("forward", "__call__"), ADVICE)
+def _reader_of(module: Any) -> Reader | None:
+    """What reads a module: of torch's own, or of a library of cells that stands on it."""
+    kind = _scripted(module) or base_of(module, "torch.nn", KINDS, ("forward", "__call__"), ADVICE)
+    if kind is None:
+        return modules_of_cells.reader_of(module)
+    return lambda found: Source(entries_of(weights_of(found)), _layer(kind, found), "torch")
 
 
 def _scripted(module: Any) -> str | None:
-    """What a module of TorchScript was made from: torch's own class, which its qualified name tells."""
-    if not is_a(module, "torch.jit", "ScriptModule"):
-        return None
-    whole = module._c._type().qualified_name()
-    return module.original_name if whole.startswith("__torch__.torch.nn.") and module.original_name in KINDS else None
+    """What a module of TorchScript was made from, if it is torch's own class."""
+    return scripted(module, "torch.nn", KINDS)
 
 
 def _layer(kind: str, module: Any) -> Layer | None:
@@ -75,38 +86,3 @@ def _layer(kind: str, module: Any) -> Layer | None:
 
 def _nonlinearity(module: Any) -> Any:
     return {"tanh": tanh, "relu": relu}[module.nonlinearity]
-
-
-# ---------------------------------------------------------------- weights that are computed from parameters
-
-
-def _weights(module: Any) -> dict[str, Any]:
-    """Tensors by the names of a plain module; those that torch computes before each call are computed here."""
-    tensors = dict(module.named_parameters(remove_duplicate=False))
-    for hook in getattr(module, "_forward_pre_hooks", {}).values():
-        computed = _by_hook(hook, module)
-        if computed is not None:
-            name, tensor = computed
-            for suffix in ("_g", "_v", "_orig"):
-                tensors.pop(name + suffix, None)
-            tensors[name] = tensor
-    parametrised = getattr(module, "parametrizations", {})
-    for name in parametrised:
-        inner = parametrised[name]
-        was = inner.training
-        inner.eval()  # a spectral norm moves its vectors where it trains
-        tensors = {n: t for n, t in tensors.items() if not n.startswith(f"parametrizations.{name}.")}
-        tensors[name] = getattr(module, name).detach()
-        inner.train(was)
-    return tensors
-
-
-def _by_hook(hook: Any, module: Any) -> tuple[str, Any] | None:
-    """The weight of torch's older `weight_norm`, `spectral_norm` and `prune`."""
-    if is_a(hook, "torch.nn.utils", "WeightNorm"):
-        return hook.name, hook.compute_weight(module).detach()
-    if is_a(hook, "torch.nn.utils", "SpectralNorm"):
-        return hook.name, hook.compute_weight(module, do_power_iteration=False).detach()
-    if is_a(hook, "torch.nn.utils", "BasePruningMethod"):
-        return hook._tensor_name, hook.apply_mask(module).detach()
-    return None

@@ -1,4 +1,4 @@
-"""Weight norm in named arrays: w = g v / |v|, as torch's two ways of it store g and v, in the place of w."""
+"""Weight norm in named arrays: w = g v / |v|, as torch's two ways of it store g and v, or a row's arrays of lengths."""
 
 from __future__ import annotations
 
@@ -58,3 +58,24 @@ def _weight(g: Entry, v: Entry) -> Any:
     axes = tuple(i for i in range(len(v.shape)) if g.shape == () or g.shape[i] == 1)
     norm = (direction.astype(wide) ** 2).sum(axes, keepdims=bool(g.shape)) ** 0.5
     return (direction.astype(wide) * (scale.astype(wide) / norm)).astype(direction.dtype)
+
+
+# ---------------------------------------------------------------- of columns, as TensorFlow's l2_normalize has it
+
+LEAST = 1e-12  # of a column's sum of squares
+
+
+def scaled(direction: Any, scale: Any) -> Any:
+    """Columns in these directions with these lengths."""
+    wide = promote(direction.dtype, np.float32)
+    factors = scale.astype(wide) / _norms(direction.astype(wide))
+    return (direction.astype(wide) * factors[None]).astype(direction.dtype)
+
+
+def lengths(weight: Any) -> Any:
+    """The lengths of columns, with which `scaled` leaves them as they are."""
+    return _norms(weight.astype(promote(weight.dtype, np.float32))).astype(weight.dtype)
+
+
+def _norms(weight: Any) -> Any:
+    return (weight**2).sum(0).clip(min=LEAST) ** 0.5

@@ -200,6 +200,7 @@ FORMS = {
     "spectral bound": plain(forms.spectral_bound(0.7), by_gate(partial(bounded, bound=0.7))),
     "weight norm": plain(forms.weight_norm(), normed, "", "_scale"),
     "non-negative": plain(forms.non_negative(), positive),
+    "frozen": plain(forms.frozen(), np.real),
     "non-negative, diagonal": plain(forms.non_negative(of=jaxrnn.diagonal), lambda k: dense_of.diagonal(positive(k))),
 }
 NAMES = {"input": "kernel", "recurrent": "recurrent_kernel"}

@@ -84,7 +84,7 @@ def test_laws(row: str, backend: str) -> None:
     assert_close(outputs, expected)
     gradients.pop("reset_carry")
     assert_close(gradients, slopes)
-    assert all(np.abs(a).max() > 1e-6 for a in jax.tree.leaves(slopes))
+    assert "frozen" in row or all(np.abs(a).max() > 1e-6 for a in jax.tree.leaves(slopes))
 
     steps = CASES["lengths"]
     valid = np.arange(T)[:, None] < steps.lengths

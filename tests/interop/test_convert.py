@@ -11,6 +11,7 @@ import pytest
 import jaxrnn
 from jaxrnn import interop
 from jaxrnn.cli import main
+from jaxrnn.cli.cells import cell_of
 
 WEIGHTS = {
     "encoder.rnn.weight_ih_l0": np.ones((12, 3), np.float32),
@@ -57,6 +58,47 @@ def test_from_library_to_library(source: Path, tmp_path: Path) -> None:
     jax.tree.map(np.testing.assert_array_equal, got.params, expected.params)
 
 
+def test_cells_that_weights_leave_open(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torchrecurrent = pytest.importorskip("torchrecurrent")
+    module = torchrecurrent.JANET(3, 4, num_layers=2, beta=0.5)
+    torch.save(module.state_dict(), tmp_path / "janet.pt")
+    cell = ["--cell", "janet(4, beta=0.5)"]
+    target = tmp_path / "ours.npz"
+    assert main(["convert", str(tmp_path / "janet.pt"), str(target), "--from", "torchrecurrent", *cell, *cell]) == 0
+    expected = interop.load(module)
+    got = interop.load(target, layer=expected.layer)
+    jax.tree.map(np.testing.assert_array_equal, got.params, expected.params)
+
+
+def test_cells_are_read_and_not_run() -> None:
+    assert cell_of("ind_rnn(8, activation=tanh)") == jaxrnn.ind_rnn(8, activation=jax.nn.tanh)
+    assert cell_of("cfc(4, mode='pure', backbone=8)") == jaxrnn.cfc(4, mode="pure", backbone=8)
+    for text, expected in (
+        ("mgu", "a cell as its factory is called"),
+        ("mgu(", "a cell as its factory is called"),
+        ("mgu(4)(5)", "a cell as its factory is called"),
+        ("mgu(4, *x)", "a cell as its factory is called"),
+        ("mgu(4, **x)", "a cell as its factory is called"),
+        ("jaxrnn.mgu(4)", "a cell as its factory is called"),
+        ("mgru(4)", "a call of one of .*Did you mean 'mgu'"),
+        ("print(4)", "a call of one of"),
+        ("mgu(4, reset=print())", "with options that are numbers, strings or names of activations"),
+        ("mgu(4, activation=tanhh)", "Did you mean 'tanh'"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=f"`cell` must be .*{expected}"):
+            cell_of(text)
+    with pytest.raises(TypeError, match="`size` must be "):
+        cell_of("mgu('x')")
+
+
+def test_help_names_the_libraries(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["convert", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(library in shown for library in interop.LIBRARIES)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -65,6 +107,8 @@ def test_from_library_to_library(source: Path, tmp_path: Path) -> None:
         (["torch.npz", "ours.npz", "--prefix", "decoder"], "`prefix` must be the start of some names"),
         (["torch.npz", "ours.npz", "--from", "caffe"], "`of` must be one of"),
         (["torch.npz", "ours.npz", "--to", "caffe", "--prefix", "encoder.rnn"], "`to` must be one of"),
+        (["torch.npz", "ours.npz", "--prefix", "encoder.rnn", "--cell", "mgru(4)"], "`cell` must be a call of one of"),
+        (["torch.npz", "ours.npz", "--from", "ncps", "--prefix", "encoder.rnn"], "`layer` must be given for ncps"),
         (["nowhere.npz", "ours.npz"], "no such file: nowhere.npz"),
     ],
 )

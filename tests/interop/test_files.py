@@ -17,6 +17,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn import interop
+from jaxrnn.interop.rows import ROWS
 
 H, D = 4, 3
 LAYER = jaxrnn.bidirectional(jaxrnn.gru(H))
@@ -106,6 +107,24 @@ def test_our_own_parameters_in_a_file(tmp_path: Path) -> None:
             np.testing.assert_array_equal(arrays[jax.tree_util.keystr(path, simple=True, separator="/")], array)
         got = interop.load(tmp_path / "ours.npz", "jaxrnn", layer=part)
         jax.tree.map(np.testing.assert_array_equal, got.params, params)
+
+
+OWN = sorted({row.kind for row in ROWS if row.library == "jaxrnn"})
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_our_own_parameters_of_every_kind(kind: str, tmp_path: Path) -> None:
+    factory = getattr(jaxrnn, kind)
+    options = {"mut1": [{"project_input": True}], "mut2": [{"project_input": True}]}.get(kind, [])
+    options += [dict(mode="pure"), dict(backbone=3, backbone_layers=3), dict(mode="no_gate")] * (kind == "cfc")
+    for option in [{}, {"use_bias": False}, *options]:
+        cell = factory(H, **option)
+        params = cell.init(jax.random.key(0), H)
+        interop.save(cell, params, "jaxrnn", tmp_path / "ours.npz")
+        arrays = dict(np.load(tmp_path / "ours.npz"))
+        assert arrays.keys() == params.keys()
+        jax.tree.map(np.testing.assert_array_equal, interop.load(arrays, "jaxrnn", layer=cell).params, params)
+    assert interop.load(interop.save(cell, params, "jaxrnn"), layer=cell).layer == cell
 
 
 @pytest.mark.filterwarnings("ignore")

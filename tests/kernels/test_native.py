@@ -21,6 +21,9 @@ from tests.table import ROWS
 READS = "projects inputs before the loop, which these equations read themselves"
 DECLINED = {
     "gru_d": READS,
+    "lmu": READS,
+    "m2rnn": READS,
+    "m2rnn, exponential decay": READS,
     "mogrifier_lstm": READS,
     "lstm, layer norm": "`concatenate` moves or cuts the units of a vector",
     "lstm, all options": "`concatenate` moves or cuts the units of a vector",

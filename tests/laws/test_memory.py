@@ -19,15 +19,23 @@ from jaxrnn.cells import COLLECTION
 from tests.laws import memory
 
 GATED, ANY = 0.6, 1.0
-# The second gate of SCRN is what comes into the context. The native backend reckons what to keep of an LSTM's kernels.
-OTHER = {"scrn": ANY, "res_lstm": 0.66}
+WIDER = {  # and why
+    "cfc": 0.7,  # a plain scan keeps little: no cell, and a gate that is used once
+    "cfc, no gate": 0.75,
+    "slstm, exponential forget gate": 0.62,  # of what it could keep, XLA makes a part anew
+    "gru_d": 1.0,  # inputs are multiplied in the loop, a copy of them for each gate
+    "mogrifier_lstm": 0.63,
+    "lmu": 1.05,
+    "scrn": 1.0,  # its second gate is what comes into the context
+    "res_lstm": 0.66,  # the native backend reckons what to keep of an LSTM's kernels
+}
 QUICK = ("elman", "lstm", "gru")
 FROZEN = json.loads(memory.FILE.read_text())
 
 
 def check(cells: dict[str, Any]) -> None:
     for name, cell in cells.items():
-        bound = OTHER.get(name, GATED if cell["gated"] else ANY)
+        bound = WIDER.get(name, GATED if cell["gated"] else ANY)
         for backend in ("scheduled", "native"):
             used = cell[backend]
             assert used is None or used <= bound * cell["plain"], f"{name}: {cell}; bound {bound}"

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import jaxrnn
 from tests.oracles.timed import cfc, ltc
-from tests.peers.live import B, D, H, T, agree, by_oracle, by_torch, case
+from tests.peers.live import B, D, H, T, agree, by_cell, by_oracle, by_torch, case
 
 torch = pytest.importorskip("torch")
 cells = pytest.importorskip("ncps.torch")
@@ -24,6 +25,31 @@ SPANS = {"dt": np.random.default_rng(5).uniform(0.2, 2.0, (T, B, 1))}
 
 def linear(name: str, weight: Any, bias: Any) -> dict[str, Any]:
     return {f"{name}.weight": weight.T, f"{name}.bias": bias}
+
+
+def ours_of(p: dict[str, Any], gates: str) -> dict[str, Any]:
+    """Parameters of a cell with a backbone, from the oracle's."""
+    own = {f"{g}_{n}": p[n][..., k, :] for n in ("kernel", "bias") for k, g in enumerate(gates)}
+    own |= {"kernel": p["backbone_kernel"][:, None], "bias": p["backbone_bias"][None]}
+    own |= {"recurrent_kernel": p["backbone_recurrent_kernel"][:, None]}
+    own |= {f"backbone_2_{n}": p[f"backbone_deep_{n}"][0] for n in ("kernel", "bias") if f"backbone_deep_{n}" in p}
+    return own | {n: p[n] for n in ("tau", "amplitude") if n in p}
+
+
+def check_cell(drawn: Any, expected: dict[str, Any], mode: str, layers: int) -> None:
+    """The collection's cell, whose times are one number a row."""
+    drawn = drawn._replace(per_step={"dt": drawn.per_step["dt"][..., 0]})
+    if layers == 0:
+        agree(expected, by_cell(jaxrnn.cfc(H, mode=mode), drawn))
+        return
+    gates = "f" if mode == "pure" else "fgab"
+    have = by_cell(
+        jaxrnn.cfc(H, mode=mode, backbone=U, backbone_layers=layers),
+        drawn._replace(params=ours_of(drawn.params, gates)),
+    )
+    slopes = ours_of({n: expected[f"gradient of {n}"] for n in drawn.params}, gates)
+    rest = {n: a for n, a in expected.items() if n.removeprefix("gradient of ") not in drawn.params}
+    agree(rest | {f"gradient of {n}": a for n, a in slopes.items()}, have)
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2])
@@ -59,7 +85,9 @@ def test_cfc(mode, layers):
         return (h,), y
 
     drawn = case(shapes, [(H,)], per_step=SPANS)
-    agree(by_torch(step, drawn), by_oracle(partial(cfc, mode=mode), drawn))
+    theirs = by_torch(step, drawn)
+    agree(theirs, by_oracle(partial(cfc, mode=mode), drawn))
+    check_cell(drawn, theirs, mode, layers)
 
 
 NAMES = {

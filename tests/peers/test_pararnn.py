@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+import jaxrnn
 from tests.oracles.blocks import m2rnn
 from tests.oracles.diagonal import para_gru, para_lstm
-from tests.peers.live import D, H, agree, by_oracle, by_torch, case
+from tests.peers.live import D, H, agree, by_cell, by_oracle, by_torch, case
 
 torch = pytest.importorskip("torch")
 cells = pytest.importorskip("pararnn.cells", exc_type=ImportError)
@@ -40,7 +41,9 @@ def test_para_gru():
 
     cell = cells.ParaGRU(D, H, max_recurrent_norm=None, dtype=torch.float64)
     drawn = case({"kernel": (D, 3, H), "bias": (3, H), "recurrent_kernel": (3, H)}, [(H,)])
-    agree(by_torch(step_of(cell, weights), drawn), by_oracle(para_gru, drawn))
+    theirs = by_torch(step_of(cell, weights), drawn)
+    agree(theirs, by_oracle(para_gru, drawn))
+    agree(theirs, by_cell(jaxrnn.para_gru(H), drawn))
 
 
 def test_para_lstm():
@@ -52,7 +55,9 @@ def test_para_lstm():
     cell = cells.ParaLSTM(D, H, max_recurrent_norm=None, dtype=torch.float64)
     shapes = {"kernel": (D, 3, H), "bias": (3, H), "recurrent_kernel": (3, H), "peepholes": (2, H)}
     drawn = case(shapes, [(H,), (H,)])
-    agree(by_torch(step_of(cell, weights), drawn), by_oracle(para_lstm, drawn))
+    theirs = by_torch(step_of(cell, weights), drawn)
+    agree(theirs, by_oracle(para_lstm, drawn))
+    agree(theirs, by_cell(jaxrnn.para_lstm(H), drawn))
 
 
 def test_m2rnn():
@@ -77,4 +82,15 @@ def test_m2rnn():
         "recurrent_kernel": (1, V, V),
     }
     drawn = case(shapes, [(1, K, V)], y=(V,))
-    agree(by_torch(step, drawn), by_oracle(m2rnn, drawn))
+    theirs = by_torch(step, drawn)
+    agree(theirs, by_oracle(m2rnn, drawn))
+
+    given = drawn.params
+    params = {n: given[n][:, 0] for n in ("query_kernel", "key_kernel")} | {"kernel": given["value_kernel"]}
+    params |= {n: given[n] for n in ("forget_kernel", "forget_bias")}
+    params |= {"recurrent_kernel": given["recurrent_kernel"][:, :, None]}
+    flat = lambda carry: tuple(a.reshape(len(a), -1) for a in carry)  # noqa: E731
+    own = drawn._replace(params=params, carry=flat(drawn.carry), weights=(flat(drawn.weights[0]), drawn.weights[1]))
+    have = by_cell(jaxrnn.m2rnn(V, keys=K, recurrent=jaxrnn.heads(1)), own)
+    names = {"gradient of kernel": "gradient of value_kernel"}
+    agree({n: theirs[names.get(n, n)].reshape(a.shape) for n, a in have.items()}, have)

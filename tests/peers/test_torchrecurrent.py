@@ -208,6 +208,7 @@ PEERS = {
             "bias_ih": flat(p["bias"]),
         },
         options={"nonlinearity": "relu"},
+        cell=jaxrnn.ind_rnn(H),
     ),
     "intersection_rnn": Peer(
         "IntersectionRNNCell",
@@ -224,6 +225,7 @@ PEERS = {
         gated(2, 2),
         lambda p: usual()(p) | {"beta": one()},
         (lambda h: (h, h), lambda out: ((out[0],), out[0])),
+        cell=jaxrnn.janet(H),
     ),
     "ligru": Peer("LiGRUCell", minimal.ligru, gated(2, 2), usual(), cell=jaxrnn.ligru(H)),
     "light_ru": Peer("LightRUCell", minimal.light_ru, gated(2, 1), usual((1, 0), (0,)), cell=jaxrnn.light_ru(H)),
@@ -236,7 +238,7 @@ PEERS = {
         TWO,
         cell=jaxrnn.control_gate_lstm(H),
     ),
-    "mgu": Peer("MGUCell", minimal.mgu, gated(2, 2), usual()),
+    "mgu": Peer("MGUCell", minimal.mgu, gated(2, 2), usual(), cell=jaxrnn.mgu(H)),
     "minimal_rnn": Peer(
         "MinimalRNNCell",
         minimal.minimal_rnn,
@@ -262,6 +264,7 @@ PEERS = {
         },
         CELL_AND_OUTPUT,
         TWO,
+        cell=jaxrnn.multiplicative_lstm(H),
     ),
     "mut1": Peer("MUT1Cell", searched.mut1, gated(3, 2, 3), mutant_weights, cell=jaxrnn.mut1(H, project_input=True)),
     "mut2": Peer(

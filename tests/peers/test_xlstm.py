@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
+import jaxrnn
 from tests.oracles.slstm import slstm
-from tests.peers.live import D, H, T, agree, by_oracle, by_torch, case
+from tests.peers.live import D, H, T, agree, by_cell, by_oracle, by_torch, case
 
 torch = pytest.importorskip("torch")
 cells = pytest.importorskip("xlstm.blocks.slstm.cell")
@@ -16,6 +18,7 @@ cells = pytest.importorskip("xlstm.blocks.slstm.cell")
 N = 2
 SHAPES = {"kernel": (D, 4, H), "bias": (4, H), "recurrent_kernel": (N, H // N, 4, H // N)}
 STATES = [(H,)] * 4
+OURS = jaxrnn.slstm(H, recurrent=jaxrnn.heads(N))
 
 
 def cell_of(hidden: int = H, heads: int = N) -> Any:
@@ -39,7 +42,9 @@ def step(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
 
 def test_outputs_and_gradients():
     drawn = case(SHAPES, STATES, changed={"carry 1": lambda n: abs(n) + 0.5})
-    agree(by_torch(step, drawn), by_oracle(slstm, drawn))
+    theirs = by_torch(step, drawn)
+    agree(theirs, by_oracle(slstm, drawn))
+    agree(theirs, by_cell(OURS, drawn))
 
 
 def test_from_the_zero_state():
@@ -47,6 +52,7 @@ def test_from_the_zero_state():
     drawn = case(SHAPES, STATES, changed={f"carry {k}": np.zeros_like for k in range(4)})
     theirs, ours = by_torch(step, drawn), by_oracle(slstm, drawn)
     of_carry = {f"gradient of carry {k}" for k in range(3)}
+    agree(ours, by_cell(OURS, drawn))
     agree(*({name: a for name, a in result.items() if name not in of_carry} for result in (theirs, ours)))
 
 
@@ -69,7 +75,10 @@ def test_both_forget_gates_by_the_unstabilised_equations():
 
 def test_bias_of_the_forget_gate_as_documented():
     k = np.arange(8)
-    np.testing.assert_allclose(cell_of(8, 1).bias[0, 1].detach().numpy(), 5 - 12 * (k / 7) ** 0.3, rtol=1e-5, atol=1e-5)
+    theirs = cell_of(8, 1).bias[0, 1].detach().numpy()
+    np.testing.assert_allclose(theirs, 5 - 12 * (k / 7) ** 0.3, rtol=1e-5, atol=1e-5)
+    ours = jaxrnn.slstm(8, recurrent=jaxrnn.dense).init(jax.random.key(0), D)["bias"][1]
+    np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-5)
 
 
 def test_their_single_step_hands_back_the_old_state():

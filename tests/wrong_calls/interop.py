@@ -52,7 +52,10 @@ CALLS = {
     "save, onnx": Call(
         interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="onnx"), dict(params="dict")
     ),
-    "convert": Call(interop.convert, lambda: dict(source=file(), target=Path("to.npz"), of=None, to=None, prefix="")),
+    "convert": Call(
+        interop.convert,
+        lambda: dict(source=file(), target=Path("to.npz"), of=None, to=None, prefix="", layer=None),
+    ),
     "read_onnx": Call(
         interop.read_onnx,
         lambda: dict(model=interop.save(LSTM, params_of(LSTM), "onnx")),

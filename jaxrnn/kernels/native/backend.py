@@ -109,21 +109,40 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         xs = cell.projection_of(params, xs)
     noise = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng)
     per_step = noise | steps.per_step
-    operands = arrays.gather(
-        cell, params, job.dtype, projected, Step(xs, steps.valid, steps.reset, per_step), carry, job.rows
-    )
-    signature = arrays.describe(operands, plan.carries, job.dtype)
-    if reason := why_not(cell, signature):
+
+    def read(per_step: dict[str, Any]) -> tuple[Operands, Signature, str | None]:
+        step = Step(xs, steps.valid, steps.reset, per_step)
+        operands = arrays.gather(cell, params, job.dtype, projected, step, carry, job.rows)
+        signature = arrays.describe(operands, plan.carries, job.dtype)
+        return operands, signature, why_not(cell, signature)
+
+    operands, signature, reason = read(per_step)
+    given, repeated = signature, by_unit(steps.per_step, carry) if reason else {}
+    if repeated:
+        operands, signature, still = read(per_step | repeated)
+        reason = reason if still else None
+    if reason:
         if plan.backend != "auto":
             fail("backend", f"one that runs {cell.name} on these inputs", Said(f"'native', which declines: {reason}"))
         return scheduled.run(job._replace(carry=carry, steps=steps))
-    spec = Spec(
-        cell, signature, projected, plan.reverse, _block(plan.chunk, T), _saves(cell, signature, plan.chunk, T, N)
-    )
+    beside = sum(2 * a.shape[-1] for a in repeated.values())
+    if projected and not plan.projected and jnp.issubdtype(steps.x.dtype, jnp.floating):  # by a kernel of another form
+        beside += len(cell.gates) * cell.size
+    saves = _saves(cell, signature, plan.chunk, T, N, row.residuals(cell, given), beside)
+    spec = Spec(cell, signature, projected, plan.reverse, _block(plan.chunk, T), saves)
     final, ys = _call(spec, spread(operands))
     restore_row = lambda a: a.reshape(*batch, *a.shape[1:])  # noqa: E731
     restore_step = lambda a: a.reshape(T, *batch, *a.shape[2:])  # noqa: E731
     return jax.tree.map(restore_row, final), jax.tree.map(restore_step, ys)
+
+
+def by_unit(per_step: dict[str, Any], carry: Carry) -> dict[str, Any]:
+    """Per-step numbers of a row, repeated for each of its units: what equations make of all units alike, say a time,
+    has a derivative that sums over them, and there are no sums here."""
+    leaf = jax.tree.leaves(carry)[0]
+    axes, units = leaf.ndim, leaf.shape[-1]  # of time and batch
+    real = {n: a for n, a in per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
+    return {n: jnp.repeat(a[..., None], units, -1) for n, a in real.items() if a.ndim == axes}
 
 
 def schedule(T: int, chunk: int | str | None, rows: int, units: int) -> str:
@@ -138,10 +157,13 @@ def _block(chunk: int | str | None, T: int) -> int | None:
     return chunk if isinstance(chunk, int) and chunk < T else None
 
 
-def _saves(cell: Cell, signature: Signature, chunk: int | str | None, T: int, N: int) -> bool:
+def _saves(
+    cell: Cell, signature: Signature, chunk: int | str | None, T: int, N: int, residuals: int, beside: int
+) -> bool:
     """Whether to keep the results of products: where `chunk` asks for everything, else as the memory law allows.
 
-    The law asks for 0.6 of a plain scan's memory, which is its residuals, outputs and their cotangents.
+    The law asks for 0.6 of a plain scan's memory, which is its residuals, outputs and their cotangents; of a cell with
+    one gate for no more than all of it. `beside` are further numbers of a row and step that this backend holds.
     """
     if chunk is not None:
         return isinstance(chunk, int) and chunk >= T
@@ -149,9 +171,9 @@ def _saves(cell: Cell, signature: Signature, chunk: int | str | None, T: int, N:
     if T * N * results * np.dtype(signature.dtype).itemsize > SAVED_BYTES:
         return False
     shown = arrays.findings(cell, signature).shown
-    kept = results + sum(s[-1] for i, s in enumerate(signature.carry) if i != shown)
-    plain = row.residuals(cell, signature) + 2 * cell.output_size
-    return len(cell.gates) == 1 or kept + BESIDE * cell.output_size <= 0.6 * plain
+    kept = results + sum(s[-1] for i, s in enumerate(signature.carry) if i != shown) + beside
+    plain = residuals + 2 * cell.output_size
+    return kept + BESIDE * cell.output_size <= (1.0 if len(cell.gates) == 1 else 0.6) * plain
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

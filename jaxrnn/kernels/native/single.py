@@ -40,14 +40,24 @@ def run(
     if any(jax.typeof(a).manual_axis_type.varying for a in jax.tree.leaves(given)):
         return None
     steps = jax.tree.map(lambda a: a[None], step)
-    operands = arrays.gather(cell, params, dtype, projected, steps, carry, rows)
-    signature = arrays.describe(operands, False, dtype)
+    operands, signature = _described(cell, params, dtype, projected, steps, carry, rows)
     if backend.why_not(cell, signature):
-        return None
+        repeated = backend.by_unit(steps.per_step, carry)
+        steps = steps._replace(per_step=steps.per_step | repeated)
+        operands, signature = _described(cell, params, dtype, projected, steps, carry, rows)
+        if not repeated or backend.why_not(cell, signature):
+            return None
     leaves, tree = jax.tree.flatten(operands)
     spec = Spec(cell, signature, projected, reverse=False, block=None, alone=True)
     *final, y = (a.reshape(*axes, a.shape[-1]) for a in single.bind(*leaves, form=Form(spec, tree)))
     return type(carry)(*final), y
+
+
+def _described(
+    cell: Cell, params: Params, dtype: Any, projected: bool, steps: Step, carry: Carry, rows: Rows
+) -> tuple[arrays.Operands, Any]:
+    operands = arrays.gather(cell, params, dtype, projected, steps, carry, rows)
+    return operands, arrays.describe(operands, False, dtype)
 
 
 def _slow(*leaves: Any, form: Form) -> list[Any]:
