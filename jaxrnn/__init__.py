@@ -7,6 +7,7 @@ from typing import Any as _Any
 from jaxrnn import forms as forms
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import CfCCarry as CfCCarry
+from jaxrnn.cells import ControlGateCarry as ControlGateCarry
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
 from jaxrnn.cells import GRUDCarry as GRUDCarry
@@ -15,17 +16,25 @@ from jaxrnn.cells import LEMCarry as LEMCarry
 from jaxrnn.cells import LMUCarry as LMUCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
 from jaxrnn.cells import M2RNNCarry as M2RNNCarry
+from jaxrnn.cells import MassCarry as MassCarry
 from jaxrnn.cells import OscillatorCarry as OscillatorCarry
+from jaxrnn.cells import SCRNCarry as SCRNCarry
 from jaxrnn.cells import SLSTMCarry as SLSTMCarry
+from jaxrnn.cells import TauGRUCarry as TauGRUCarry
+from jaxrnn.cells import TGRUCarry as TGRUCarry
+from jaxrnn.cells import TLSTMCarry as TLSTMCarry
 from jaxrnn.cells import antisymmetric_rnn as antisymmetric_rnn
 from jaxrnn.cells import atr as atr
 from jaxrnn.cells import block_gru as block_gru
 from jaxrnn.cells import brc as brc
 from jaxrnn.cells import cfc as cfc
 from jaxrnn.cells import cfn as cfn
+from jaxrnn.cells import clockwork_rnn as clockwork_rnn
+from jaxrnn.cells import control_gate_lstm as control_gate_lstm
 from jaxrnn.cells import cornn as cornn
 from jaxrnn.cells import elman as elman
 from jaxrnn.cells import esn as esn
+from jaxrnn.cells import exp_rnn as exp_rnn
 from jaxrnn.cells import fast_grnn as fast_grnn
 from jaxrnn.cells import fast_rnn as fast_rnn
 from jaxrnn.cells import gated_antisymmetric_rnn as gated_antisymmetric_rnn
@@ -37,10 +46,13 @@ from jaxrnn.cells import janet as janet
 from jaxrnn.cells import lem as lem
 from jaxrnn.cells import light_ru as light_ru
 from jaxrnn.cells import ligru as ligru
+from jaxrnn.cells import lipschitz_rnn as lipschitz_rnn
 from jaxrnn.cells import lmu as lmu
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
+from jaxrnn.cells import ltc as ltc
 from jaxrnn.cells import m2rnn as m2rnn
+from jaxrnn.cells import mass_conserving_lstm as mass_conserving_lstm
 from jaxrnn.cells import mgu as mgu
 from jaxrnn.cells import minimal_rnn as minimal_rnn
 from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
@@ -50,17 +62,25 @@ from jaxrnn.cells import mut2 as mut2
 from jaxrnn.cells import mut3 as mut3
 from jaxrnn.cells import nas as nas
 from jaxrnn.cells import nbrc as nbrc
+from jaxrnn.cells import on_lstm as on_lstm
 from jaxrnn.cells import para_gru as para_gru
 from jaxrnn.cells import para_lstm as para_lstm
 from jaxrnn.cells import phased_lstm as phased_lstm
 from jaxrnn.cells import ran as ran
+from jaxrnn.cells import res_lstm as res_lstm
 from jaxrnn.cells import rhn as rhn
+from jaxrnn.cells import scrn as scrn
 from jaxrnn.cells import sgrn as sgrn
 from jaxrnn.cells import slstm as slstm
 from jaxrnn.cells import star as star
+from jaxrnn.cells import t_gru as t_gru
+from jaxrnn.cells import t_lstm as t_lstm
+from jaxrnn.cells import t_rnn as t_rnn
+from jaxrnn.cells import tau_gru as tau_gru
 from jaxrnn.cells import time_lstm as time_lstm
 from jaxrnn.cells import ugrnn as ugrnn
 from jaxrnn.cells import unicornn as unicornn
+from jaxrnn.cells import working_memory_lstm as working_memory_lstm
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
 from jaxrnn.compose import SLSTMLayerCarry as SLSTMLayerCarry
 from jaxrnn.compose import bidirectional as bidirectional
@@ -112,6 +132,7 @@ __all__ = [
     "BidirectionalCarry",
     "Cell",
     "CfCCarry",
+    "ControlGateCarry",
     "ElmanCarry",
     "GRUCarry",
     "GRUDCarry",
@@ -121,10 +142,15 @@ __all__ = [
     "LSTMCarry",
     "Layer",
     "M2RNNCarry",
+    "MassCarry",
     "OscillatorCarry",
     "Parameter",
+    "SCRNCarry",
     "SLSTMCarry",
     "SLSTMLayerCarry",
+    "TGRUCarry",
+    "TLSTMCarry",
+    "TauGRUCarry",
     "__version__",
     "activations",
     "antisymmetric_rnn",
@@ -136,7 +162,9 @@ __all__ = [
     "cfc",
     "cfn",
     "checkify",
+    "clockwork_rnn",
     "constraints",
+    "control_gate_lstm",
     "convolution",
     "cornn",
     "decode",
@@ -144,6 +172,7 @@ __all__ = [
     "diagonal",
     "elman",
     "esn",
+    "exp_rnn",
     "explain",
     "fast_grnn",
     "fast_rnn",
@@ -167,11 +196,14 @@ __all__ = [
     "light_ru",
     "ligru",
     "linen",
+    "lipschitz_rnn",
     "lmu",
     "low_rank",
     "lstm",
     "lstm_1997",
+    "ltc",
     "m2rnn",
+    "mass_conserving_lstm",
     "mgu",
     "minimal_rnn",
     "mogrifier_lstm",
@@ -182,6 +214,7 @@ __all__ = [
     "nas",
     "nbrc",
     "nnx",
+    "on_lstm",
     "only",
     "para_gru",
     "para_lstm",
@@ -190,12 +223,14 @@ __all__ = [
     "readout_moments",
     "recurrent_dropout",
     "regularizers",
+    "res_lstm",
     "residual",
     "reverse",
     "rhn",
     "scan",
     "scan_carries",
     "scan_truncated",
+    "scrn",
     "sgrn",
     "shared",
     "slstm",
@@ -204,10 +239,15 @@ __all__ = [
     "solve_readout",
     "stack",
     "star",
+    "t_gru",
+    "t_lstm",
+    "t_rnn",
+    "tau_gru",
     "time_lstm",
     "ugrnn",
     "unicornn",
     "weight_drop",
+    "working_memory_lstm",
     "zoneout",
 ]
 

@@ -19,7 +19,22 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from tests import oracle
-from tests.oracles import blocks, diagonal, dynamics, gating, highway, lstms, memories, minimal, searched, timed
+from tests.oracles import (
+    blocks,
+    context,
+    delayed,
+    diagonal,
+    dynamics,
+    gating,
+    highway,
+    lstms,
+    memories,
+    minimal,
+    orthogonal,
+    searched,
+    timed,
+)
+from tests.oracles import mass as mass_oracle
 from tests.oracles.multiplicative import multiplicative_lstm
 from tests.oracles.slstm import slstm
 
@@ -77,6 +92,71 @@ def mogrifier(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
 def gru_d(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, observed: Any, elapsed: Any) -> Any:
     """Neither the mean of the data nor what is observed has a gradient."""
     return timed.gru_d(p | {"mean": np.real(p["mean"])}, carry, x, observed=np.real(observed), elapsed=elapsed)
+
+
+def two_inputs(equations: Callable[..., Any]) -> Callable[..., Any]:
+    """The oracle has the last input in its carry; here it is what that gives to each gate."""
+
+    def step(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+        *seen, state = carry
+        gates = np.eye(3 * len(state)).reshape(-1, 3, len(state))
+        now = p | {"kernel": p["kernel"][:, :3], "previous_kernel": gates}
+        (_, state), y = equations(now, (np.concatenate(seen), state), x)
+        return (*np.einsum("d,dgh->gh", x, p["kernel"][:, 3:]), state), y
+
+    return step
+
+
+def tau_gru(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle has an axis of delays."""
+    past, h = carry
+    (past, h), y = delayed.tau_gru(p, (past.reshape(-1, len(h)), h), x)
+    return (past.reshape(-1), h), y
+
+
+def on_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle's kernel of the master gates has an axis of gates on both sides."""
+    master = {"kernel": p["kernel_master"], "bias": p["master_bias"]}
+    master["recurrent_kernel"] = p["master_recurrent_kernel"].reshape(len(carry[1]), 2, -1)
+    return lstms.on_lstm(p | {f"master_{name}": a for name, a in master.items()}, carry, x)
+
+
+def res_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle has the shortcut's kernel apart, and a projection without an axis of gates."""
+    shortcut = {"residual_kernel": p["kernel"][:, 4]} if p["kernel"].shape[1] > 4 else {}
+    return lstms.res_lstm(
+        p | {"kernel": p["kernel"][:, :4], "projection": p["projection_kernel"][:, 0]} | shortcut, carry, x
+    )
+
+
+def scrn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle has a kernel of the state and one of the context."""
+    of_state, of_context = np.split(p["recurrent_kernel"], [len(carry[1])])
+    apart = {"recurrent_kernel": of_state, "context_to_hidden_kernel": of_context[:, 0]}
+    return context.scrn(p | apart | {"context_kernel": p["kernel_context"][:, 0]}, carry, x)
+
+
+def exp_rnn(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
+    """The oracle reads what is above the diagonal: U, where all of U - U^T is read."""
+    u = p["recurrent_kernel"] - np.swapaxes(p["recurrent_kernel"], 0, 2)
+    return orthogonal.exp_rnn(p | {"recurrent_kernel": u, "threshold": p["bias"][0]}, carry, x)
+
+
+def mass_conserving_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, mass: Any) -> Any:
+    """The oracle has both inputs in one array, and of i and R a kernel a side, with an axis of their rows."""
+    names, units = ("input", "redistribution"), len(carry[0])
+    apart = {f"{name}_bias": p[f"{name}_bias"].reshape(-1, units) for name in names}
+    for name in names:
+        both = np.split(p[f"{name}_kernel"], [len(x)])
+        sides = zip(("kernel", "recurrent_kernel"), both, strict=True)
+        apart |= {f"{name}_{side}": a.reshape(len(a), -1, units) for side, a in sides}
+    return mass_oracle.mass_conserving_lstm(p | apart, carry, np.concatenate([mass, x]))
+
+
+def ltc(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, dt: Any) -> Any:
+    """The oracle's synapses have no axis of gates."""
+    names = {"kernel": "input_weight", "recurrent_kernel": "weight"}
+    return timed.ltc({names.get(n, n): a[:, 0] if a.ndim == 3 else a for n, a in p.items()}, carry, x, dt=dt)
 
 
 def phased_lstm(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, t: Any) -> Any:
@@ -181,10 +261,25 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "unicornn": partial(dynamics.unicornn, dt=0.19, alpha=30.65),
     "lmu": lmu,
     "esn": esn,
+    "clockwork_rnn": partial(delayed.clockwork_rnn, periods=(1, 2, 4)),
+    "control_gate_lstm": lstms.control_gate_lstm,
+    "exp_rnn": exp_rnn,
+    "lipschitz_rnn": partial(dynamics.lipschitz_rnn, epsilon=0.03, beta=(0.75, 0.75), gamma=(0.001, 0.001)),
+    "ltc": ltc,
+    "mass_conserving_lstm": mass_conserving_lstm,
+    "on_lstm": on_lstm,
+    "res_lstm": res_lstm,
+    "scrn": scrn,
+    "t_gru": two_inputs(delayed.t_gru),
+    "t_lstm": two_inputs(delayed.t_lstm),
+    "t_rnn": delayed.t_rnn,
+    "tau_gru": tau_gru,
+    "working_memory_lstm": lstms.working_memory_lstm,
 }
 BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, which has H features
 SIZES = {"slstm": 8, "slstm, exponential forget gate": 4, "block_gru": 16}  # so that there are heads, of two units too
 SIZES |= {"m2rnn": 4, "m2rnn, exponential decay": 6}
+SIZES |= {"clockwork_rnn": 6, "on_lstm": 6}  # and groups and chunks of two units
 
 FITTED = {"gru_d": partial(jaxrnn.gru_d, inputs=D)}  # made for some number of inputs
 
@@ -192,6 +287,11 @@ ROWS: dict[str, Row] = {
     name: Row(FITTED.get(name, f), ORACLES[name], H if name in BARE else D, SIZES.get(name, H))
     for name, f in COLLECTION.items()
 } | {
+    "res_lstm, the input as it is": Row(partial(jaxrnn.res_lstm, identity_shortcut=True), res_lstm, H),
+    "lipschitz_rnn, numbers of its own": Row(
+        partial(jaxrnn.lipschitz_rnn, epsilon=0.1, beta_a=0.8, beta_w=0.6, gamma_a=0.5, gamma_w=0.1),
+        partial(dynamics.lipschitz_rnn, epsilon=0.1, beta=(0.8, 0.6), gamma=(0.5, 0.1)),
+    ),
     "elman, relu without bias": Row(
         partial(jaxrnn.elman, activation=jax.nn.relu, use_bias=False), partial(oracle.elman, activation=oracle.relu)
     ),
@@ -221,13 +321,18 @@ PER_STEP = {
     "observed": PerStep((D,), lambda a: (a > -0.3).astype(float)),
     "elapsed": PerStep((D,), lambda a: np.abs(a) + 0.1),
     "dt": PerStep((), lambda a: np.abs(a) + 0.1),
-    "t": PerStep((), lambda a: 3 * a),
+    "t": PerStep((), lambda a: np.round(4 * a)),
+    "mass": PerStep((2,), np.abs),
 }
-POSITIVE = {"clock": 0.7, "ratio": 0.3}  # parameters that are not to be zero or less: at least this
+# Parameters that are not to be zero or less: at least this. And those of a row that add up to what is divided by.
+POSITIVE = {"clock": 0.7, "ratio": 0.3, "capacitance": 0.7, "leak": 0.1}
+CONDUCTING = {"ltc": ("kernel", "recurrent_kernel")}
 
 
-def allowed(name: str, array: Any) -> Any:
+def allowed(row: str, name: str, array: Any) -> Any:
     """A parameter that was drawn, as the cell can take it."""
+    if name in CONDUCTING.get(row, ()):
+        return np.abs(array)
     return np.abs(array) + POSITIVE[name] if name in POSITIVE else array
 
 
@@ -242,7 +347,7 @@ def arrays(row: str, steps: int = T, batch: tuple[int, ...] = (B,), seed: int = 
     rng = np.random.default_rng([seed_of(row), seed])
     cell, inputs = ROWS[row].cell, ROWS[row].inputs
     declared = cell.declare(inputs).items()
-    params = {n: allowed(n, 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in n)) for n, p in declared}
+    params = {n: allowed(row, n, 0.6 * rng.standard_normal(p.shape) + 0.8 * ("norm" in n)) for n, p in declared}
     shapes = cell.carry_shapes(batch)
     carry, reset_carry = (cell.carry_type(*(scale * rng.standard_normal(s) for s in shapes)) for scale in (2.0, 0.7))
     return {

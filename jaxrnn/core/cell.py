@@ -124,7 +124,8 @@ class Cell(Layer):
 
     @property
     def grids(self) -> frozenset[tuple[Any, ...]]:
-        return frozenset(p.shape[1:-1] for _, p in self.parameters if p.role == "unit" and len(p.shape) > 2)
+        vectors = (p for _, p in self.parameters if p.role == "unit" and not self.reads)
+        return frozenset(p.shape[1:-1] for p in vectors if len(p.shape) > 2)
 
     def state_axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         form = dict(self.parameters)[KERNEL].form
@@ -325,7 +326,8 @@ class Cell(Layer):
         """Per-unit vectors, and the masks that stay fixed over time, as one entry a batch row."""
         vectors = {n: self._of_units(params[n], p) for n, p in self.parameters if p.role == "unit"}
         vectors |= {n: self._kernel(n, params).arrays[0] for n, p in self.parameters if is_elementwise(p)}
-        units = {n: repeat_vectors(a.astype(dtype), batch) for n, a in vectors.items()}
+        repeat = repeat_rows if self.reads else repeat_vectors  # what reads inputs has no positions
+        units = {n: repeat(a.astype(dtype), batch) for n, a in vectors.items()}
         fixed = None if rng is None else jax.random.fold_in(rng, 2**32 - 1)  # apart from every time step's key
         return units | self._masks(fixed, batch, fixed=True)
 

@@ -20,7 +20,8 @@ ROLES = ("input", "recurrent", "unit", "carry")
 
 @dataclass(frozen=True)
 class Parameter:
-    """Declares one array. `shape` may hold the symbols D, G, H, P until `resolve` replaces them by numbers.
+    """Declares one array. `shape` may hold the symbols D, G, H, P, or a sum such as "D+H", until `resolve` replaces
+    them by numbers.
 
     Roles: `input` arrays make the projection of x, `recurrent` arrays multiply a state (`recur`), `unit` arrays reach
     the equations as `theta` (K vectors at each position of a grid are `(K, *S, "H")`), `carry` arrays are a learned
@@ -38,7 +39,7 @@ class Parameter:
     def __post_init__(self) -> None:
         if not isinstance(self.shape, tuple):
             fail("shape", SHAPE, self.shape, kind=TypeError)
-        if any(isinstance(size, str) and size not in SYMBOLS for size in self.shape):
+        if any(isinstance(size, str) and not {*size.split("+")} <= {*SYMBOLS} for size in self.shape):
             fail("shape", SHAPE, self.shape)
         shape = (s if isinstance(s, str) else check_size(s, f"shape[{i}]") for i, s in enumerate(self.shape))
         object.__setattr__(self, "shape", tuple(shape))
@@ -51,7 +52,8 @@ class Parameter:
     def resolve(self, sizes: dict[str, int], dtype: Any) -> Parameter:
         """The same declaration with every symbol replaced by its size."""
         resolved = copy(self)  # of what has been checked: every single step asks for this
-        object.__setattr__(resolved, "shape", tuple(int(sizes[s]) if isinstance(s, str) else s for s in self.shape))
+        shape = (sum(int(sizes[part]) for part in s.split("+")) if isinstance(s, str) else s for s in self.shape)
+        object.__setattr__(resolved, "shape", tuple(shape))
         object.__setattr__(resolved, "dtype", self.dtype or dtype)
         return resolved
 

@@ -3,10 +3,10 @@
 Forward, a block of steps projects its inputs in one product, then scans. Kept for the backward pass is, for every gate,
 the sum of its two parts where the equations see no more of them, else both; no carry.
 
-Backward, no product is made again. The carries of a block follow from what was kept (`states`); then all its steps are
-differentiated at once, so that the linear loop that remains makes one product a step, a few multiplications and sums.
-The gradient of every kernel is one product a block, because the loop puts out the cotangent of each recurrent product
-instead of adding up weight gradients step by step.
+Backward, no product is made again, unless equations make none: then the projection alone is. The carries of a block
+follow from what was kept (`states`); then all its steps are differentiated at once, so that the linear loop that
+remains makes one product a step, a few multiplications and sums. The gradient of every kernel is one product a block,
+because the loop puts out the cotangent of each recurrent product instead of adding up weight gradients step by step.
 
 It is written as the derivative rule of the forward loop (`_loop_jvp`): JAX transposes it for the backward pass, and
 differentiates it again for second derivatives. There is no backward pass written by hand.
@@ -155,8 +155,9 @@ def _keeping_loop(
         return new, (y, sums, values)
 
     final, (ys, sums, values) = lax.scan(body, carry, steps, reverse=program.reverse)
-    x = [sums.get(g, a) for g, a in enumerate(steps.x)]
-    return final, ys, jax.tree.map(lambda a: checkpoint_name(a, KEPT), Kept(x, values))
+    kept = Kept([sums.get(g, a) for g, a in enumerate(steps.x)], values)
+    # Without products in the loop it is the projection alone, which one product makes again.
+    return final, ys, jax.tree.map(lambda a: checkpoint_name(a, KEPT), kept) if values else kept
 
 
 def _without_twins(uses: Uses, carry: Carry, x: Any, values: list[Any]) -> tuple[dict[int, Array], list[Any]]:

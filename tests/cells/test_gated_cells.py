@@ -20,10 +20,13 @@ from tests.table import BARE
 
 KEY = jax.random.key(5)
 H, D, T, B = 4, 3, 6, 2
-ELSEWHERE = ("m2rnn", "cfc", "phased_lstm", "time_lstm", "lmu")  # with times, a memory or parameters of another kind
-AFTER = list(COLLECTION)[list(COLLECTION).index("gru, reset before") + 1 :]
-GATED = tuple(name for name in AFTER if name.partition(",")[0] not in ELSEWHERE)
-PLAIN = tuple(name for name in GATED if name not in ("gru_d", "mogrifier_lstm"))  # all but those that read their inputs
+OTHERS = {  # with further biases, per-step inputs, inputs that they read themselves, or gates that see no state
+    *("m2rnn", "cfc", "phased_lstm", "time_lstm", "gru_d", "lmu", "esn"),
+    *("clockwork_rnn", "ltc", "mass_conserving_lstm", "on_lstm", "t_gru", "t_lstm", "t_rnn"),
+}
+GATED = tuple(list(COLLECTION)[list(COLLECTION).index("gru, reset before") + 1 :])
+GATED = tuple(name for name in GATED if name.partition(",")[0] not in OTHERS)
+PLAIN = tuple(name for name in GATED if name != "mogrifier_lstm")  # which reads its inputs
 
 
 def drawn(cell: jaxrnn.Cell, inputs: int = D) -> dict[str, Any]:

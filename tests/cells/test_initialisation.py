@@ -76,7 +76,7 @@ def test_every_parameter_dtype(name: str, dtype: Any) -> None:
         if name != "lstm, projection"
         else jaxrnn.lstm(H, projection=H // 2, param_dtype=wide)
     )
-    if dtype in (jnp.bfloat16, jnp.float16):
+    if dtype in (jnp.bfloat16, jnp.float16) and "recurrent_kernel" in params:
         np.testing.assert_array_equal(
             params["recurrent_kernel"], same.init(KEY, inputs)["recurrent_kernel"].astype(dtype)
         )

@@ -27,6 +27,12 @@ DECLINED = {
     "mogrifier_lstm": READS,
     "lstm, layer norm": "`concatenate` moves or cuts the units of a vector",
     "lstm, all options": "`concatenate` moves or cuts the units of a vector",
+    "clockwork_rnn": "`concatenate` moves or cuts the units of a vector",
+    "ltc": READS,
+    "mass_conserving_lstm": READS,
+    "on_lstm": "`slice` moves or cuts the units of a vector",
+    "scrn": "`slice` moves or cuts the units of a vector",
+    "tau_gru": "`slice` moves or cuts the units of a vector",
 }
 
 

@@ -30,7 +30,7 @@ def numbers(row: str) -> dict[str, Any]:
     """What is frozen of a row: a step's outputs, final carries, sums of squares of gradients and initial parameters."""
     cell, inputs = ROWS[row].cell, ROWS[row].inputs
     declared = cell.declare(inputs).items()
-    params = {name: allowed(name, 0.5 * wave(*p.shape) + ("norm" in name)) for name, p in declared}
+    params = {name: allowed(row, name, 0.5 * wave(*p.shape) + ("norm" in name)) for name, p in declared}
     given = {name: per_step(name, lambda shape: wave(*shape), (STEPS, BATCH)) for name in cell.per_step} or None
 
     def run(params: Any) -> Any:

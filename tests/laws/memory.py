@@ -46,7 +46,7 @@ def temporaries(run: Any, cell: Any) -> int:
     inputs = wanted if isinstance(wanted, int) else D
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs))
     carry = jax.eval_shape(lambda: cell.initial_carry((B,)))
-    given = {name: array(T, B, *(inputs for _ in PER_STEP[name].axes)) for name in cell.per_step}
+    given = {name: array(T, B, *(n if n == 2 else inputs for n in PER_STEP[name].axes)) for name in cell.per_step}
     compiled = jax.jit(jax.grad(loss, (0, 1, 2))).lower(params, array(T, B, inputs), carry, given).compile()
     return compiled.memory_analysis().temp_size_in_bytes
 
@@ -56,7 +56,8 @@ def measure(name: str) -> dict[str, Any]:
     cell = COLLECTION[name](H)
     runs = {r: run for r, run in RUNS.items() if r == "plain" or not declines(cell, r)}
     sizes = {r: temporaries(runs[r], cell) if r in runs else None for r in RUNS}
-    return sizes | {"gated": len(cell.gates) > 1}
+    multiplied = bool(cell.kernel_shapes(jnp.float32)) and not cell.reads
+    return sizes | {"gated": len(cell.gates) > 1 and multiplied}
 
 
 def declines(cell: Any, backend: str) -> str | None:

@@ -1,6 +1,7 @@
 """The memory law: at most 0.6 of plain autodiff's temporaries for every gated cell, and never more than it.
 
-Equations that read the inputs themselves have no projections that could be made again: for these the latter holds.
+Equations that read the inputs themselves have no projections that could be made again, and to those that multiply no
+state plain autodiff keeps little else: for these the latter holds.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ WIDER = {  # and why
     "gru_d": 1.0,  # inputs are multiplied in the loop, a copy of them for each gate
     "mogrifier_lstm": 0.63,
     "lmu": 1.05,
+    "scrn": 1.0,  # its second gate is what comes into the context
+    "res_lstm": 0.66,  # the native backend reckons what to keep of an LSTM's kernels
 }
 QUICK = ("elman", "lstm", "gru")
 FROZEN = json.loads(memory.FILE.read_text())

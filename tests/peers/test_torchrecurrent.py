@@ -236,6 +236,7 @@ PEERS = {
         usual((1, 0, 3, 4, 2)),
         (lambda c, v: (v, c), lambda out: ((out[1][1], out[1][0]), out[0])),
         TWO,
+        cell=jaxrnn.control_gate_lstm(H),
     ),
     "mgu": Peer("MGUCell", minimal.mgu, gated(2, 2), usual(), cell=jaxrnn.mgu(H)),
     "minimal_rnn": Peer(
@@ -341,6 +342,7 @@ PEERS = {
         lambda p: usual()(p) | {"weight_mh": rows(p["memory_kernel"])},
         CELL_AND_OUTPUT,
         TWO,
+        cell=jaxrnn.working_memory_lstm(H),
     ),
     "sgrn": Peer("SGRNCell", minimal.sgrn, gated(1, 1), usual(), cell=jaxrnn.sgrn(H)),
     "star": Peer("STARCell", minimal.star, gated(2, 1), usual((1, 0), (0,)), cell=jaxrnn.star(H)),
@@ -350,6 +352,7 @@ PEERS = {
         delayed.t_rnn,
         {"kernel": (D, 2, H), "bias": (2, H)},
         lambda p: {"weight_ih": rows(p["kernel"], (1, 0)), "bias_ih": flat(p["bias"], (1, 0))},
+        cell=jaxrnn.t_rnn(H),
     ),
     "t_gru": Peer(
         "TGRUCell",

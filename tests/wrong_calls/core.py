@@ -120,7 +120,9 @@ FORMS = {
     "heads": Call(jaxrnn.heads, lambda: dict(count=2)),
     "low_rank": Call(jaxrnn.low_rank, lambda: dict(rank=2)),
     "convolution": Call(
-        jaxrnn.convolution, lambda: dict(window=(3, 3)), dict(window=SIZES, strides=SIZES, dilation=SIZES, padding="str | tuple | list")
+        jaxrnn.convolution,
+        lambda: dict(window=(3, 3)),
+        dict.fromkeys(("window", "strides", "dilation"), SIZES) | dict(padding="str | tuple | list"),
     ),
 }
 CELLS = {f.__name__: Call(f, lambda: dict(size=H), COMMON) for f in FACTORIES} | {

@@ -27,6 +27,7 @@ from jaxrnn.kernels.native.primitive import Form, spread
 from jaxrnn.kernels.native.row import Signature
 
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
+NOT_ON_A_ROW = "the equations do not run on one row without batch axes"
 BESIDE = 3.3  # outputs' worth of memory beside what is kept: outputs, cotangents, packed kernels, scratch memory
 
 
@@ -51,8 +52,6 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
 
 @lru_cache(maxsize=256)
 def _declines(cell: Cell, dtype: str) -> str | None:
-    if cell.per_step:
-        return None  # their shapes are known when they are given
     carry = tuple(tuple(s) for s in cell.carry_shapes(()))
     units = [(n, a.shape) for n, a in cell.theta_shapes(dtype).items()]
     masks = [(n.name, cell.mask_shape(n), "bool") for n in cell.noises]
@@ -61,7 +60,16 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     theta: tuple[Any, ...] = (*((n, shape, dtype) for n, shape in units), *fixed, *read)
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
     # As a call without lengths has it, which need not be looked at again: masks and resets change nothing here.
-    return why_not(cell, Signature(carry, tuple(sorted(theta)), tuple(sorted(given)), False, False, False, dtype))
+    reason = lambda given: why_not(  # noqa: E731
+        cell, Signature(carry, tuple(sorted(theta)), tuple(sorted(given)), False, False, False, dtype)
+    )
+    if not cell.per_step:
+        return reason(given)
+    # They are known when they are given; some equations are declined whatever these are.
+    usual = [[(n, shape, kind) for n in cell.per_step] for shape in ((), (cell.size,)) for kind in (dtype, "bool")]
+    reasons = [reason((*given, *u)) for u in usual]
+    fitting = [r for r in reasons if r is None or not r.startswith(NOT_ON_A_ROW)]
+    return fitting[0] if fitting and None not in fitting else None
 
 
 @lru_cache(maxsize=256)
@@ -72,7 +80,7 @@ def why_not(cell: Cell, signature: Signature) -> str | None:
     except Declined as reason:
         return str(reason)
     except Exception as error:  # of a user's equations, whatever it is; they say it again where they run as they stand
-        return f"the equations do not run on one row without batch axes: {error}"
+        return f"{NOT_ON_A_ROW}: {error}"
     return None
 
 
