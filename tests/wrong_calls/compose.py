@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import jaxrnn
 from tests.wrong_calls.calls import Call
-from tests.wrong_calls.core import BOTH, COMMON, GRU, KEY, LSTM, STACK, D, methods, params_of
+from tests.wrong_calls.core import BOTH, COMMON, GRU, KEY, LSTM, STACK, XS, B, D, T, methods, params_of
 
 HEADS = dict(size=("heads",))  # which divide it
 OF_SLSTM = COMMON | dict(forget="str")
@@ -21,6 +23,28 @@ CALLS = {
     "slstm_block": Call(jaxrnn.slstm_block, lambda: dict(size=8), OF_SLSTM, known_as=HEADS),
     "weight_drop": Call(
         jaxrnn.weight_drop, lambda: dict(params=params_of(STACK), rng=KEY, rate=0.5), dict(params="dict", rng="key")
+    ),
+}
+TARGETS = np.ones((T, B, 2), np.float32)
+FITTED = dict(params="dict", xs="array", targets="array", carry="array | tuple | list | None")
+
+
+def read_out() -> dict[str, object]:
+    return scanned_as_layer(GRU) | dict(targets=TARGETS)
+
+
+def scanned_as_layer(layer: jaxrnn.Layer) -> dict[str, object]:
+    return dict(layer=layer, params=params_of(layer), xs=XS)
+
+
+MOMENTS = jaxrnn.readout_moments(**read_out())[1]  # type: ignore[arg-type]
+CALLS |= {
+    "fit_readout": Call(jaxrnn.fit_readout, read_out, FITTED),
+    "readout_moments": Call(
+        jaxrnn.readout_moments, read_out, FITTED | dict(before="Moments | None", per_step="dict | None")
+    ),
+    "solve_readout": Call(
+        jaxrnn.solve_readout, lambda: dict(moments=MOMENTS, outputs=GRU.output_size), dict(moments="Moments")
     ),
 }
 CALLS |= methods(STACK, "Stack") | methods(jaxrnn.residual(jaxrnn.gru(D)), "Residual")

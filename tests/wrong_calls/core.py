@@ -82,8 +82,10 @@ FACTORIES = (
     jaxrnn.brc,
     jaxrnn.cfc,
     jaxrnn.cfn,
+    jaxrnn.control_gate_lstm,
     jaxrnn.cornn,
     jaxrnn.esn,
+    jaxrnn.exp_rnn,
     jaxrnn.fast_grnn,
     jaxrnn.fast_rnn,
     jaxrnn.gated_antisymmetric_rnn,
@@ -94,7 +96,10 @@ FACTORIES = (
     jaxrnn.lem,
     jaxrnn.light_ru,
     jaxrnn.ligru,
+    jaxrnn.lipschitz_rnn,
     jaxrnn.lmu,
+    jaxrnn.ltc,
+    jaxrnn.mass_conserving_lstm,
     jaxrnn.mgu,
     jaxrnn.minimal_rnn,
     jaxrnn.mogrifier_lstm,
@@ -104,21 +109,31 @@ FACTORIES = (
     jaxrnn.mut3,
     jaxrnn.nas,
     jaxrnn.nbrc,
+    jaxrnn.on_lstm,
     jaxrnn.para_gru,
     jaxrnn.para_lstm,
     jaxrnn.phased_lstm,
     jaxrnn.ran,
+    jaxrnn.res_lstm,
     jaxrnn.rhn,
+    jaxrnn.scrn,
     jaxrnn.sgrn,
     jaxrnn.star,
+    jaxrnn.t_gru,
+    jaxrnn.t_lstm,
+    jaxrnn.t_rnn,
+    jaxrnn.tau_gru,
     jaxrnn.time_lstm,
     jaxrnn.ugrnn,
     jaxrnn.unicornn,
+    jaxrnn.working_memory_lstm,
 )
 SIZES = "int | tuple | list"
 FORMS = {
     "heads": Call(jaxrnn.heads, lambda: dict(count=2)),
     "low_rank": Call(jaxrnn.low_rank, lambda: dict(rank=2)),
+    "only": Call(jaxrnn.only, dict, made_by=lambda **given: jaxrnn.only("f", **given)),
+    "shared": Call(jaxrnn.shared, dict, made_by=lambda **given: jaxrnn.shared(("f", "g"), **given)),
     "convolution": Call(
         jaxrnn.convolution,
         lambda: dict(window=(3, 3)),
@@ -130,6 +145,12 @@ CELLS = {f.__name__: Call(f, lambda: dict(size=H), COMMON) for f in FACTORIES} |
         f.__name__: Call(f, lambda: dict(size=16), COMMON, known_as=dict(size=("recurrent", "size")))
         for f in (jaxrnn.slstm, jaxrnn.block_gru, jaxrnn.m2rnn)  # H is a multiple of the heads
     },
+    "clockwork_rnn": Call(
+        jaxrnn.clockwork_rnn,
+        lambda: dict(size=8),
+        COMMON | dict(periods="tuple"),
+        known_as=dict(size=("periods", "size")),
+    ),
     "elman": Call(jaxrnn.elman, lambda: dict(size=H), COMMON),
     "lstm": Call(jaxrnn.lstm, lambda: dict(size=H), COMMON),
     "lstm, learned carry": Call(jaxrnn.lstm, lambda: dict(size=H, learn_carry=True), COMMON),
@@ -166,6 +187,7 @@ ENGINE = {
 }
 
 CELL = methods(GRU, "Cell")
+CELL["Cell.prepare"] = Call(GRU.prepare, lambda: dict(params=params_of(GRU)), dict(params="dict"))
 CELL["Cell.project"] = Call(GRU.project, lambda: dict(params=params_of(GRU), xs=XS), dict(params="dict", xs="array"))
 
 CALLS = CELLS | FORMS | ENGINE | CELL

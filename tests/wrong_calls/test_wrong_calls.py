@@ -52,8 +52,12 @@ NO_CALL = "nothing to call by itself"
 INSIDE = {
     "Cell": MADE,
     "Layer": NO_CALL,
-    **dict.fromkeys(("Layer.initial_carry", "Layer.step"), "as a Cell's"),
+    **dict.fromkeys(("Layer.initial_carry", "Layer.step", "Layer.prepare"), "as a Cell's"),
     **dict.fromkeys((f"Cell.{name}" for name in ("projection_of", "compute_dtype", "carry_dtype_for")), PIECE),
+    **dict.fromkeys(
+        (f"Cell.{name}" for name in ("input_bias", "input_kernel", "kernel_shapes", "theta_shapes")), PIECE
+    ),
+    **dict.fromkeys((f"{kind}.state_axes" for kind in ("Cell", "Layer")), PIECE),
     **dict.fromkeys((f"Cell.{name}" for name in ("kernels", "theta", "draw", "mask_shape")), PIECE),
     "initializers.per_gate": PIECE,
     "initializers.check_steps": PIECE,
