@@ -25,12 +25,11 @@ import jax.numpy as jnp
 from jax.nn import sigmoid, softmax, tanh
 
 from jaxrnn.base.checks import check_size
-from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array
 from jaxrnn.cells.lstm import LSTMCarry
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory, within
-from jaxrnn.core.options import Size
+from jaxrnn.core.options import Conflict, Size
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.forms.narrow import Narrow
 from jaxrnn.functions.initializers import orthogonal, zeros
@@ -39,7 +38,7 @@ UNITS = ("i", "f", "g", "o")
 MASTERS = ("master_f", "master_i")
 
 
-@factory()
+@factory(Conflict("chunk", "a divisor of the number of units", lambda o: o.size % o.chunk != 0))
 def on_lstm(size: int, *, chunk: Size = 1, **common: Unpack[Common]) -> Cell:
     """Ordered-neurons LSTM, gates i, f, g, o and the master gates.
 
@@ -67,8 +66,6 @@ def on_lstm(size: int, *, chunk: Size = 1, **common: Unpack[Common]) -> Cell:
     {'kernel_master': (3, 2, 2), 'master_bias': (2, 2), 'master_recurrent_kernel': (4, 4)}
     """
     size = check_size(size, "size")
-    if size % chunk:
-        fail("chunk", f"a divisor of the {size} units", chunk)
     masters = size // chunk
     units = {"master_recurrent_kernel": Parameter(("H", 2 * masters), orthogonal, "recurrent")}
     if common.get("use_bias", True):

@@ -17,11 +17,10 @@ import jax.numpy as jnp
 from jax.nn import sigmoid
 
 from jaxrnn.base.checks import check_size
-from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory, within
-from jaxrnn.core.options import Size, numbers
+from jaxrnn.core.options import Conflict, Size, numbers
 from jaxrnn.forms.narrow import Narrow
 from jaxrnn.programs.serialized import serialized
 
@@ -34,7 +33,7 @@ class SCRNCarry(NamedTuple):
     h: Array  # [*B, H]
 
 
-@factory()
+@factory(Conflict("context", "the number of units, or less", lambda o: o.context is not None and o.context > o.size))
 def scrn(
     size: int,
     *,
@@ -72,8 +71,6 @@ def scrn(
     """
     size = check_size(size, "size")
     S = size if context is None else context
-    if size < S:
-        fail("context", f"{size}, the number of units, or less", context)
     return build(
         "scrn",
         size,

@@ -7,7 +7,7 @@ that is far from zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,13 +15,16 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrnn.base.checks import check_array, check_number, check_size
+from jaxrnn.base.checks import check_least, check_number, check_numbers, check_size
 from jaxrnn.base.dtypes import promote
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, ArrayLike, Carry, Params
-from jaxrnn.core.closures import is_open, still
+from jaxrnn.core.closures import is_open, methods, still
 from jaxrnn.core.layer import Layer
+from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.scan import scan
+
+PENALTY = "a number, zero or more"
 
 
 class Readout(NamedTuple):
@@ -136,20 +139,25 @@ def readout_moments(
     if not isinstance(layer, Layer):
         fail("layer", "a jaxrnn Layer", layer, kind=TypeError)
     check_size(block, "block")
-    _check_least(washout, "washout")
-    check_array(xs, "xs")
-    check_array(targets, "targets")
+    check_least(washout, "washout")
+    if layer.axes:
+        fail("layer", "a layer without axes of positions, which would be fitted as rows", layer)
+    call = check_scan(layer, params, xs, carry, Arguments(lengths=lengths, mask=mask, per_step=per_step))
+    xs, carry, targets = call.sequence.xs, call.carry, check_numbers(targets, "targets")
     axes = xs.shape if jnp.issubdtype(xs.dtype, jnp.integer) else xs.shape[:-1]
+    if before is not None:
+        _check_moments(before, "before", layer.output_size + targets.shape[-1] if targets.ndim else None)
     if targets.ndim != len(axes) + 1 or targets.shape[:-1] != axes:
         fail("targets", f"an array {(*axes, 'O')}, of as many steps and rows as xs", targets)
-    valid = jnp.ones(axes, bool) if mask is None else jnp.asarray(mask)
+    valid = jnp.ones(axes, bool) if mask is None else jnp.asarray(mask, bool)
     if lengths is not None:
         at = jnp.arange(axes[0]).reshape(-1, *(1,) * (len(axes) - 1))
         valid = valid & (at < jnp.asarray(lengths)[None])
     carry = layer.initial_carry(axes[1:], params) if carry is None else carry
     steps = (xs, jnp.asarray(targets), valid, dict(per_step or {}))
     run = _gather if is_open(layer) else _gather_jitted
-    carry, moments = run(still(layer), int(washout), min(block, max(axes[0], 1)), params, steps, carry)
+    size = min(block, max(axes[0], 1))
+    carry, moments = run(still(layer), methods(layer), int(washout), size, call.params, steps, carry)
     return carry, moments if before is None else before.joined(moments)
 
 
@@ -167,22 +175,28 @@ def solve_readout(moments: Moments, outputs: int, penalty: float = 1e-6) -> Read
     Raises:
         ValueError, TypeError: an argument does not fit; the message names it.
     """
-    _check_least(penalty, "penalty", whole=False)
+    if check_number(penalty, "penalty", PENALTY) < 0:
+        fail("penalty", PENALTY, penalty)
+    _check_moments(moments, "moments", None)
     size = moments.mean.shape[0]
     if check_size(outputs, "outputs") >= size:
         fail("outputs", f"fewer than {size}, the numbers of outputs and targets together", outputs)
     mean, goal = moments.mean[:outputs], moments.mean[outputs:]
     lengths, directions = jnp.linalg.eigh(moments.scatter[:outputs, :outputs])
     lengths = jnp.maximum(lengths, 0)
-    lengths = lengths + jnp.maximum(penalty, jnp.finfo(lengths.dtype).eps * lengths[-1])  # what is shorter is rounding
+    lengths = lengths + jnp.maximum(
+        float(penalty), jnp.finfo(lengths.dtype).eps * lengths[-1]
+    )  # what is shorter is rounding
     multiply = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
     along = multiply(directions.T, moments.scatter[:outputs, outputs:])
     kernel = multiply(directions, along / jnp.where(lengths > 0, lengths, 1)[:, None])  # zero of outputs all constant
     return Readout(kernel, goal - multiply(mean, kernel))
 
 
-def _gather(layer: Layer, washout: int, block: int, params: Params, steps: Any, carry: Carry) -> tuple[Carry, Moments]:
-    """Block by block; the rest of the last one is steps that do not count."""
+def _gather(
+    layer: Layer, read: Hashable, washout: int, block: int, params: Params, steps: Any, carry: Carry
+) -> tuple[Carry, Moments]:
+    """Block by block; the rest of the last one is steps that do not count. `read` is what methods of the layer read."""
     _, targets, valid, _ = steps
     T, blocks = valid.shape[0], -(-valid.shape[0] // block)
     seen = jnp.cumsum(valid, axis=0, dtype=jnp.int32)
@@ -210,11 +224,11 @@ def _gather(layer: Layer, washout: int, block: int, params: Params, steps: Any, 
     return carry, moments
 
 
-_gather_jitted = jax.jit(_gather, static_argnums=(0, 1, 2))
+_gather_jitted = jax.jit(_gather, static_argnums=(0, 1, 2, 3))
 
 
-def _check_least(value: Any, argument: str, whole: bool = True) -> None:
-    expected = "a whole number, zero or more" if whole else "a number, zero or more"
-    number = check_number(value, argument, expected)
-    if number < 0 or (whole and number != int(number)):
-        fail(argument, expected, value)
+def _check_moments(value: Any, argument: str, size: int | None) -> None:
+    if not isinstance(value, Moments):
+        fail(argument, "moments, as `readout_moments` gathers them", value, kind=TypeError)
+    if size is not None and value.mean.shape != (size,):
+        fail(argument, f"moments of {size} numbers, of outputs and targets together", value.mean)

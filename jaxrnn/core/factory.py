@@ -93,7 +93,9 @@ def factory(*conflicts: Conflict, **other: Any) -> Callable[[Callable[P, Cell]],
         @wraps(function)
         def make(*args: P.args, **given: P.kwargs) -> Cell:
             options = checked(KINDS | kinds, given)
-            check_conflicts(conflicts, standard | own, options, given)
+            named = signature.bind(*args, **given).arguments
+            size = check_size(named["size"], "size")
+            check_conflicts(conflicts, {**standard, **own, "size": size}, options, given)
             chosen = {n: v for n, v in options.items() if n not in DEFAULTS or not same(v, standard[n])}
             return made(*args, **chosen)
 

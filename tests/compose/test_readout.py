@@ -114,7 +114,7 @@ def test_constant_outputs_are_not_read() -> None:
         (dict(targets=TARGETS[:-1]), r"`targets` must be an array \(21, 3, 'O'\)"),
         (dict(targets=TARGETS[..., 0]), "`targets` must be an array"),
         (dict(penalty=-1.0), "`penalty` must be a number, zero or more"),
-        (dict(washout=-1), "`washout` must be a whole number, zero or more"),
+        (dict(washout=-1), "`washout` must be an integer, zero or more"),
         (dict(block=0), "`block` must be a positive integer"),
         (dict(layer=3), "`layer` must be a jaxrnn Layer"),
     ],

@@ -67,7 +67,7 @@ def _typed_dict(function: Any, name: str) -> dict[str, Any]:
 
 
 KINDS = dict(Flag="bool", Size="int", Function="Activation", DType="Any")
-KINDS |= dict.fromkeys(("Number", "Positive", "NonNegative", "Share", "Steps"), "float")
+KINDS |= dict.fromkeys(("Number", "Positive", "NonNegative", "Share", "Steps", "Blend"), "float")
 
 
 def _types(text: str) -> frozenset[str]:

@@ -142,14 +142,14 @@ FORMS = {
 }
 CELLS = {f.__name__: Call(f, lambda: dict(size=H), COMMON) for f in FACTORIES} | {
     **{
-        f.__name__: Call(f, lambda: dict(size=16), COMMON, known_as=dict(size=("recurrent", "size")))
+        f.__name__: Call(f, lambda: dict(size=16), COMMON, known_as=dict(size=("recurrent",)))
         for f in (jaxrnn.slstm, jaxrnn.block_gru, jaxrnn.m2rnn)  # H is a multiple of the heads
     },
     "clockwork_rnn": Call(
         jaxrnn.clockwork_rnn,
         lambda: dict(size=8),
-        COMMON | dict(periods="tuple"),
-        known_as=dict(size=("periods", "size")),
+        COMMON | dict(periods="tuple | list"),
+        known_as=dict(size=("recurrent",)),
     ),
     "elman": Call(jaxrnn.elman, lambda: dict(size=H), COMMON),
     "lstm": Call(jaxrnn.lstm, lambda: dict(size=H), COMMON),
