@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.cells import COLLECTION
+from jaxrnn.cells import COLLECTION, FAMILIES
 from jaxrnn.cli import main
 from jaxrnn.tasks.models import PARAMS, load_model, shipped, write_params
 
@@ -204,7 +204,11 @@ def test_cells_lists_the_collection(jaxrnn_):
     code, out, _ = jaxrnn_("cells")
     rows = out.splitlines()
     assert code == 0
-    assert [row.split("  ")[0] for row in rows[1:-1]] == list(COLLECTION)
+    assert [name for row in rows[1:-1] if (name := row.split("  ")[0]) in COLLECTION] == list(COLLECTION)
+    assert [row for row in rows if row in FAMILIES] == list(FAMILIES)
+    native = {row.split("  ")[0]: re.split(r"\s{2,}", row)[2] for row in rows[1:-1] if "  " in row}
+    assert (native["lstm"], native["mogrifier_lstm"]) == ("yes", "no")
+    assert next(row for row in rows if row.startswith("slstm  ")).count("heads(4)") == 1
     lstm = next(row for row in rows if row.startswith("lstm  "))
     assert f"{4 * (128 * 128 * 2 + 128):,}" in lstm
     assert "i f g o" in lstm

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import jax
 import pytest
+
+from jaxrnn.cells import FAMILIES
+from tests.laws import memory
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -30,10 +32,11 @@ def test_every_kind_of_block_is_there() -> None:
 
 
 def test_the_memory_table_is_the_measured_one() -> None:
-    record = json.loads((ROOT / "tests/laws/memory.json").read_text())
-    T, B, _, H = record["T, B, D, H"]
-    for name, cell in record["cells"].items():
-        assert memory_row(name, cell, 4 * T * B * H) in README
+    """In README for the cells that others are made like; of all in a file beside the engine."""
+    record = json.loads(memory.FILE.read_text())
+    assert memory.TABLE.read_text() == memory.to_table(record)
+    for name in next(iter(FAMILIES.values())):
+        assert memory.to_row(name, record["cells"][name]) in README
 
 
 def test_the_benchmark_is_the_recorded_one() -> None:
@@ -47,13 +50,6 @@ def test_the_benchmark_is_the_recorded_one() -> None:
         lines = [line for line in text.split(f"**{title}**")[1].split("\n- ")[0].splitlines() if line.startswith("|")]
         assert len(lines) > 8
         assert [line for line in lines if line not in README] == []
-
-
-def memory_row(name: str, cell: dict[str, Any], unit: int) -> str:
-    """A line of the table: units of T * B * H floats, and the ratio to the plain scan."""
-    used = [cell[backend] for backend in ("scheduled", "native")]
-    shown = [f"{u / unit:.1f} ({u / cell['plain']:.2f})" if u else "declined" for u in used]
-    return f"| {name} | {cell['plain'] / unit:.1f} | {' | '.join(shown)} |"
 
 
 def test_results_are_the_recorded_ones() -> None:

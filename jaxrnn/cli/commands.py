@@ -10,7 +10,9 @@ from pathlib import Path
 
 import jax
 
-from jaxrnn.cells import COLLECTION
+from jaxrnn.cells import FAMILIES
+from jaxrnn.core.cell import Cell
+from jaxrnn.engine.registry import BACKENDS
 
 CONFIG = "config.yaml"  # of a run
 
@@ -94,16 +96,27 @@ def convert(arguments: argparse.Namespace) -> int:
 
 def cells(arguments: argparse.Namespace) -> int:
     """`jaxrnn cells`."""
-    rows = [("name", "parameters", "gates", "paper")]
-    for name, factory in COLLECTION.items():
-        cell = factory(128)
-        own = dict(cell.parameters)["kernel"].shape[0]  # a number where the cell was made for so many
-        inputs = own if isinstance(own, int) else 128
-        params = jax.eval_shape(partial(cell.init, inputs=inputs), jax.random.key(0))
-        size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-        rows.append((name, f"{size:,}", " ".join(cell.gates), cell.paper))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for name, size, gates, paper in rows:
-        print(f"{name:{widths[0]}}  {size:>{widths[1]}}  {gates:{widths[2]}}  {paper}")
-    print("parameters: at 128 inputs and 128 units")
+    families = {family: [_about(name, factory(128)) for name, factory in of.items()] for family, of in FAMILIES.items()}
+    head = ("name", "parameters", "native", "kernels", "gates", "paper")
+    whole: list[tuple[str, ...]] = [head, *(row for rows in families.values() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    shown_rows: dict[str, list[tuple[str, ...]]] = {"": [head], **families}
+    for family, rows in shown_rows.items():
+        if family:
+            print(f"\n{family}")
+        for name, size, *rest in rows:
+            shown = "  ".join(f"{text:{width}}" for text, width in zip(rest, widths[2:], strict=True))
+            print(f"{name:{widths[0]}}  {size:>{widths[1]}}  {shown}".rstrip())
+    print("\nparameters: at 128 inputs and units; native: compiled, on CPUs; kernels: those of another form than dense")
     return 0
+
+
+def _about(name: str, cell: Cell) -> tuple[str, ...]:
+    """A row of the list."""
+    own = dict(cell.parameters)["kernel"].shape[0]  # a number where the cell was made for so many
+    inputs = own if isinstance(own, int) else 128
+    params = jax.eval_shape(partial(cell.init, inputs=inputs), jax.random.key(0))
+    size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+    forms = dict.fromkeys(repr(p.form) for _, p in cell.parameters if p.form is not None and p.role != "unit")
+    runs = "no" if BACKENDS["native"].declines(cell, jax.numpy.float32, jax.numpy.float32) else "yes"
+    return name, f"{size:,}", runs, ", ".join(forms), " ".join(cell.gates), cell.paper

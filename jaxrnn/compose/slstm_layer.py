@@ -23,7 +23,7 @@ from jaxrnn.base.errors import fail
 from jaxrnn.base.made import remembered
 from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Array, Axis, Carry, Params, PRNGKeyArray
-from jaxrnn.cells.slstm import SLSTMCarry, slstm
+from jaxrnn.cells.memory.slstm import SLSTMCarry, slstm
 from jaxrnn.compose.causal import convolve, convolve_step
 from jaxrnn.compose.features import dropped, normalised
 from jaxrnn.compose.wrappers import Wrapper, check_same_size, floats

@@ -11,8 +11,8 @@ import jax
 
 from jaxrnn import cells
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.cells.cfc import scaled_tanh
 from jaxrnn.cells.gru import gru
+from jaxrnn.cells.timed.cfc import scaled_tanh
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT
 from jaxrnn.forms.convolution import Convolution, convolution

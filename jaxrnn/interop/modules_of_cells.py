@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.cells.cfc import cfc, scaled_tanh
+from jaxrnn.cells.timed.cfc import cfc, scaled_tanh
 from jaxrnn.compose.stack import stack
 from jaxrnn.core.cell import Cell
 from jaxrnn.functions.activations import hard_sigmoid

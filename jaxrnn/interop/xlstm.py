@@ -12,7 +12,7 @@ import numpy as np
 from jaxrnn.base.dtypes import FLOATS, is_float
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import Params
-from jaxrnn.cells.slstm import slstm
+from jaxrnn.cells.memory.slstm import slstm
 from jaxrnn.compose import SLSTMBlock, SLSTMLayer, Stack, slstm_block, slstm_layer
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.layer import Layer, check_params

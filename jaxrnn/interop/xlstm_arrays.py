@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from jax.nn import tanh
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.cells.slstm import slstm
+from jaxrnn.cells.memory.slstm import slstm
 from jaxrnn.compose import SLSTMBlock, SLSTMLayer
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.layer import Layer

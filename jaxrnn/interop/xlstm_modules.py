@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.cells.slstm import slstm
+from jaxrnn.cells.memory.slstm import slstm
 from jaxrnn.compose import slstm_block, slstm_layer
 from jaxrnn.core.layer import Layer
 from jaxrnn.forms.heads import heads

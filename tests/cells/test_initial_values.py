@@ -10,8 +10,8 @@ import pytest
 import scipy.special
 
 import jaxrnn
-from jaxrnn.cells.esn import scale_to
-from jaxrnn.cells.lmu import legendre
+from jaxrnn.cells.fixed.esn import scale_to
+from jaxrnn.cells.fixed.lmu import legendre
 from tests.oracles import memories
 
 KEY = jax.random.key(5)

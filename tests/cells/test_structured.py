@@ -160,7 +160,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "context": (lambda: jaxrnn.scrn(4, context=5), "`context` must be the number of units, or less, got 5"),
     "groups": (lambda: jaxrnn.clockwork_rnn(5, periods=(1, 2)), "`recurrent` must be a form for 5 units"),
     "periods fall": (lambda: jaxrnn.clockwork_rnn(4, periods=(2, 1)), "`periods` must be a tuple of rising whole"),
-    "period": (lambda: jaxrnn.clockwork_rnn(4, periods=(0, 1)), r"`periods\[0\]` must be an integer, (1 or more|zero or more)"),
+    "period": (
+        lambda: jaxrnn.clockwork_rnn(4, periods=(0, 1)),
+        r"`periods\[0\]` must be an integer",
+    ),
     "no periods": (lambda: jaxrnn.clockwork_rnn(4, periods=()), "`periods` must be a tuple of rising whole"),
     "no state seen": (lambda: jaxrnn.t_gru(4, recurrent=jaxrnn.heads(2)), "`recurrent` must be left out"),
     "no product": (lambda: jaxrnn.t_rnn(4, multiplicative=True), "`multiplicative` must be left out"),

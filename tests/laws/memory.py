@@ -2,8 +2,8 @@
 
 Bytes as XLA's buffer assignment counts them for the compiled gradient with respect to parameters, inputs and carry, in
 float32 with the shapes below. `python -m tests.laws.memory` measures every cell of the collection and writes
-`memory.json`; `python -m tests.laws.memory NAME...` measures these and prints them. A process of its own, since the
-flags that make the tests compile quickly change what XLA fuses and keeps.
+`memory.json`, and a table of it; `python -m tests.laws.memory NAME...` measures these and prints them. A process of its
+own, since the flags that make the tests compile quickly change what XLA fuses and keeps.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from jaxrnn.engine.registry import BACKENDS
 from tests.table import PER_STEP
 
 FILE = Path(__file__).with_name("memory.json")
+TABLE = Path(jaxrnn.__file__).parent / "engine/MEMORY.md"
 COMMAND = "python -m tests.laws.memory"
 T, B, D, H = 128, 32, 256, 256
 
@@ -60,6 +61,30 @@ def measure(name: str) -> dict[str, Any]:
     return sizes | {"gated": len(cell.gates) > 1 and multiplied}
 
 
+HEAD = """# Temporary memory of a training step
+
+Of every cell of the collection, in units of T·B·H floats: T=128, B=32, D=H=256, float32, exact, from XLA's
+`memory_analysis()` for jax {jax} on CPU; in brackets the ratio to plain autodiff of `lax.scan`.
+`python -m tests.laws.memory` measures it again. Where a backend takes more than 0.6, `tests/laws/test_memory.py` says why.
+
+| cell | plain `lax.scan` | scheduled (ratio) | native (ratio) |
+|---|---|---|---|
+"""
+
+
+def to_row(name: str, cell: dict[str, Any]) -> str:
+    """A line of the table: units of T * B * H floats, and the ratio to the plain scan."""
+    unit, used = 4 * T * B * H, [cell[backend] for backend in ("scheduled", "native")]
+    shown = [f"{u / unit:.1f} ({u / cell['plain']:.2f})" if u else "declined" for u in used]
+    return f"| {name} | {cell['plain'] / unit:.1f} | {' | '.join(shown)} |"
+
+
+def to_table(record: dict[str, Any]) -> str:
+    """All of the record, in Markdown."""
+    rows = [to_row(name, cell) for name, cell in record["cells"].items()]
+    return HEAD.replace("{jax}", record["jax"]) + "\n".join(rows) + "\n"
+
+
 def declines(cell: Any, backend: str) -> str | None:
     return BACKENDS[backend].declines(cell, jnp.float32, jnp.float32)
 
@@ -72,4 +97,5 @@ if __name__ == "__main__":
         print(text)
     else:
         FILE.write_text(text + "\n")
-        print(f"wrote {FILE}")
+        TABLE.write_text(to_table(json.loads(text)))
+        print(f"wrote {FILE} and {TABLE}")

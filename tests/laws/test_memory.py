@@ -28,6 +28,13 @@ WIDER = {  # and why
     "lmu": 1.05,
     "scrn": 1.0,  # its second gate is what comes into the context
     "res_lstm": 0.66,  # the native backend reckons what to keep of an LSTM's kernels
+    "gated_antisymmetric_rnn": 0.75,  # what follows keep little in a plain scan: one state, one product
+    "intersection_rnn": 0.71,
+    "ligru": 0.66,
+    "minimal_rnn": 0.66,
+    "mut2": 0.61,
+    "nas": 0.67,  # eight gates, of which each output keeps two
+    "rhn, carry gate": 0.63,
 }
 QUICK = ("elman", "lstm", "gru")
 FROZEN = json.loads(memory.FILE.read_text())

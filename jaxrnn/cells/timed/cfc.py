@@ -28,7 +28,7 @@ import jax.numpy as jnp
 from jax.nn import sigmoid, tanh
 
 from jaxrnn.base.typing import Activation, Array
-from jaxrnn.cells.times import by_unit
+from jaxrnn.cells.timed.times import by_unit
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory
 from jaxrnn.core.options import Conflict, Function, Size, choices

@@ -18,7 +18,7 @@ import jax
 from jax.nn import sigmoid, tanh
 
 from jaxrnn.base.typing import Array
-from jaxrnn.cells.cornn import OscillatorCarry
+from jaxrnn.cells.dynamics.cornn import OscillatorCarry
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, diagonals, factory
 from jaxrnn.core.options import NonNegative, Positive

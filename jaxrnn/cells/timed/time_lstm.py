@@ -21,7 +21,7 @@ from jax.nn import sigmoid, tanh
 
 from jaxrnn.base.typing import Array
 from jaxrnn.cells.lstm import LSTMCarry
-from jaxrnn.cells.times import by_unit
+from jaxrnn.cells.timed.times import by_unit
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory
 from jaxrnn.core.options import Number
