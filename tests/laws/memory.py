@@ -64,8 +64,8 @@ def measure(name: str) -> dict[str, Any]:
 HEAD = """# Temporary memory of a training step
 
 Of every cell of the collection, in units of T·B·H floats: T=128, B=32, D=H=256, float32, exact, from XLA's
-`memory_analysis()` for jax {jax} on CPU; in brackets the ratio to plain autodiff of `lax.scan`.
-`python -m tests.laws.memory` measures it again. Where a backend takes more than 0.6, `tests/laws/test_memory.py` says why.
+`memory_analysis()` for jax {jax} on CPU; in brackets the ratio to plain autodiff of `lax.scan`. Measured again by
+`python -m tests.laws.memory`. Where a backend takes more than 0.6, `tests/laws/test_memory.py` says why.
 
 | cell | plain `lax.scan` | scheduled (ratio) | native (ratio) |
 |---|---|---|---|
