@@ -98,7 +98,7 @@ def test_memory_that_does_not_suffice(capsys: Any, monkeypatch: Any) -> None:
     def exhausted(*_: Any) -> None:
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.\nand more")
 
-    monkeypatch.setattr("jaxrnn.cli.typed_cells", exhausted)
+    monkeypatch.setattr("jaxrnn.cli.cells", exhausted)
     assert "more memory than there is" in one_line(said(capsys, "cells"))
 
 
@@ -106,7 +106,7 @@ def test_an_error_of_ours_is_not_hidden(capsys: Any, monkeypatch: Any) -> None:
     def broken(*_: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("jaxrnn.cli.typed_cells", broken)
+    monkeypatch.setattr("jaxrnn.cli.cells", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         said(capsys, "cells")
 

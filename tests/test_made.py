@@ -47,7 +47,7 @@ LAYERS = [
     ("zoneout(lstm(4), h=0.1)", jaxrnn.zoneout(lstm(4), h=0.1)),
     ("recurrent_dropout(minimal(4), 0.25)", jaxrnn.recurrent_dropout(minimal(4), 0.25)),
     ("residual(reverse(gru(4)))", jaxrnn.residual(jaxrnn.reverse(gru(4)))),
-    ("slstm_layer(8, window=0)", jaxrnn.slstm_layer(8, window=np.int64(0), heads=4)),
+    ("slstm_layer(8, window=0)", jaxrnn.slstm_layer(8, window=0, heads=4)),
     ("slstm_block(6, heads=2, feed_forward=None)", jaxrnn.slstm_block(6, heads=2, feed_forward=None)),
     ("highway(input_dropout(gru(4), 0.1))", jaxrnn.highway(jaxrnn.input_dropout(gru(4), 0.1))),
 ]

@@ -36,7 +36,7 @@ BENCH_EXAMPLES = """examples:
   jaxrnn bench long --cells lstm                            up to 65,536 steps
   jaxrnn bench --report bench.json more.json                records as Markdown
 """
-OF_OTHERS = "torch, keras, flax.linen, flax.nnx, haiku, equinox, tf1, onnx, torchrecurrent, ncps, unirep"
+OF_OTHERS = "torch, keras, flax.linen, flax.nnx, haiku, equinox, tf1, onnx, torchrecurrent, ncps, unirep, xlstm"
 LIBRARIES = f"{OF_OTHERS}; jaxrnn, whose parameters are ours"  # without cudnn, whose vectors no option here describes
 MODEL = "a run's folder, or the name of a model that ships with the package"
 PICTURE = "a picture, .svg or .png, or a film of the pen, .gif (default: writing.svg)"

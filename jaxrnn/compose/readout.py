@@ -23,10 +23,12 @@ from jaxrnn.core.closures import is_open, methods, still
 from jaxrnn.core.layer import Layer
 from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.scan import scan
+from jaxrnn.programs.serialized import serialized
 
 PENALTY = "a number, zero or more"
 
 
+@serialized
 class Readout(NamedTuple):
     """A linear map of outputs: `readout(ys)` is ys @ kernel + bias."""
 
@@ -38,6 +40,7 @@ class Readout(NamedTuple):
         return jnp.matmul(ys, self.kernel) + self.bias.reshape((1,) * (ys.ndim - 1) + self.bias.shape)
 
 
+@serialized
 class Moments(NamedTuple):
     """How many steps were seen, and what outputs and targets were in them, side by side."""
 

@@ -80,10 +80,10 @@ class Convolution(Form):
 
 
 def convolution(
-    window: int | tuple[int, ...],
+    window: int | Sequence[int],
     *,
-    strides: int | tuple[int, ...] = 1,
-    dilation: int | tuple[int, ...] = 1,
+    strides: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
     padding: str | Sequence[tuple[int, int]] = "same",
 ) -> Form:
     """Units on a grid of one to three axes *S, each of which reads what is within a window around it.

@@ -119,6 +119,7 @@ def test_constant_outputs_are_not_read() -> None:
         (dict(layer=3), "`layer` must be a jaxrnn Layer"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_calls(options: dict[str, Any], message: str) -> None:
     given = dict(layer=CELL, params=PARAMS, xs=XS, targets=TARGETS) | options
     with pytest.raises((ValueError, TypeError), match=f"^{message}"):

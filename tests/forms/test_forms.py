@@ -225,6 +225,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("call", "message"), WRONG, ids=[m for _, m in WRONG])
 def test_what_does_not_fit_is_refused(call: Any, message: str) -> None:
     with pytest.raises((TypeError, ValueError)) as error:

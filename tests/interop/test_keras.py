@@ -279,3 +279,17 @@ def test_what_jaxrnn_lacks_is_refused_by_name() -> None:
         interop.load(theirs)
     with pytest.raises(ValueError, match="built"):
         interop.load(keras.layers.LSTM(H))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.filterwarnings("ignore")  # Keras calls its own .h5 legacy
+def test_names_that_are_other_layers_places(suffix: str, tmp_path: Path) -> None:
+    """A layer's own name may be what the weights file calls another one."""
+    with default_promotion():
+        layers = [keras.layers.LSTM(3, return_sequences=True, name="lstm_1"), keras.layers.LSTM(3, name="lstm")]
+        model = keras.Sequential([keras.Input((None, 3)), *layers])
+        model.save(tmp_path / f"model{suffix}")
+    for layer in layers:
+        expected = interop.load(layer)
+        got = interop.load(tmp_path / f"model{suffix}", prefix=layer.name)
+        jax.tree.map(np.testing.assert_array_equal, got.params, expected.params)

@@ -128,12 +128,16 @@ def _recurrent(model: Any, entries: tuple[Entry, ...], prefix: str, keras: int) 
     if not layers:
         fail("source", f"a model with a layer out of {sorted(RECURRENT)}", Said("none in its configuration"))
     wanted = segments(prefix)
-    found = [layer for layer in layers if not wanted or wanted[-1] in (layer[0], layer[1])]
+    # A layer's own name, and that in a weights file, may each be the other one of another layer.
+    ways = (1, 0) if wanted[:-1] else (0, 1)
+    named = [[layer for layer in layers if layer[way] == wanted[-1]] for way in ways] if wanted else [layers]
+    found = next((some for some in named if some), [])
     if len(found) != 1:
         names = [layer[0] for layer in layers]
         fail("prefix", f"the name of one recurrent layer, out of {names}", prefix)
     name, snake, class_name, config = found[0]
-    inside = [e for e in source.entries if {name, snake} & set(segments(e.name)[:3])]
+    legacy = any(segments(e.name)[0] == "model_weights" for e in source.entries)  # by layers' own names
+    inside = [e for e in source.entries if (name if legacy else snake) in segments(e.name)[:3]]
     if not wanted and len(inside) < len(source.entries):
         fail("prefix", "given for a model with other weights", Said("''"), f"Pass prefix={name!r}.")
     if not inside:

@@ -117,7 +117,7 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         return operands, signature, why_not(cell, signature)
 
     operands, signature, reason = read(per_step)
-    given, repeated = signature, by_unit(steps.per_step, carry) if reason else {}
+    given, repeated = signature, by_unit(steps.per_step, carry, reason)
     if repeated:
         operands, signature, still = read(per_step | repeated)
         reason = reason if still else None
@@ -136,9 +136,11 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     return jax.tree.map(restore_row, final), jax.tree.map(restore_step, ys)
 
 
-def by_unit(per_step: dict[str, Any], carry: Carry) -> dict[str, Any]:
+def by_unit(per_step: dict[str, Any], carry: Carry, reason: str | None) -> dict[str, Any]:
     """Per-step numbers of a row, repeated for each of its units: what equations make of all units alike, say a time,
-    has a derivative that sums over them, and there are no sums here."""
+    has a derivative that sums over them, and there are no sums here. Nothing where they do not run on rows at all."""
+    if reason is None or reason.startswith(NOT_ON_A_ROW):
+        return {}
     leaf = jax.tree.leaves(carry)[0]
     axes, units = leaf.ndim, leaf.shape[-1]  # of time and batch
     real = {n: a for n, a in per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}

@@ -41,8 +41,8 @@ def run(
         return None
     steps = jax.tree.map(lambda a: a[None], step)
     operands, signature = _described(cell, params, dtype, projected, steps, carry, rows)
-    if backend.why_not(cell, signature):
-        repeated = backend.by_unit(steps.per_step, carry)
+    if reason := backend.why_not(cell, signature):
+        repeated = backend.by_unit(steps.per_step, carry, reason)
         steps = steps._replace(per_step=steps.per_step | repeated)
         operands, signature = _described(cell, params, dtype, projected, steps, carry, rows)
         if not repeated or backend.why_not(cell, signature):
