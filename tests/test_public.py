@@ -12,6 +12,7 @@ import pytest
 from flax import nnx
 
 import jaxrnn
+from jaxrnn import cells
 from jaxrnn.core.factory import DEFAULTS
 from jaxrnn.core.options import kinds_of
 from jaxrnn.flax_common import arguments
@@ -39,66 +40,7 @@ def test_all_dir_and_help_agree(name: str) -> None:
             assert not described.startswith(f"{public}("), f"{name}.{public} has the docstring of its fields"
 
 
-FACTORIES = (
-    jaxrnn.antisymmetric_rnn,
-    jaxrnn.atr,
-    jaxrnn.block_gru,
-    jaxrnn.brc,
-    jaxrnn.cfc,
-    jaxrnn.cfn,
-    jaxrnn.clockwork_rnn,
-    jaxrnn.control_gate_lstm,
-    jaxrnn.cornn,
-    jaxrnn.elman,
-    jaxrnn.esn,
-    jaxrnn.exp_rnn,
-    jaxrnn.fast_grnn,
-    jaxrnn.fast_rnn,
-    jaxrnn.gated_antisymmetric_rnn,
-    jaxrnn.gru,
-    jaxrnn.gru_d,
-    jaxrnn.ind_rnn,
-    jaxrnn.intersection_rnn,
-    jaxrnn.janet,
-    jaxrnn.lem,
-    jaxrnn.light_ru,
-    jaxrnn.ligru,
-    jaxrnn.lipschitz_rnn,
-    jaxrnn.lmu,
-    jaxrnn.lstm,
-    jaxrnn.lstm_1997,
-    jaxrnn.ltc,
-    jaxrnn.m2rnn,
-    jaxrnn.mass_conserving_lstm,
-    jaxrnn.mgu,
-    jaxrnn.minimal_rnn,
-    jaxrnn.mogrifier_lstm,
-    jaxrnn.multiplicative_lstm,
-    jaxrnn.mut1,
-    jaxrnn.mut2,
-    jaxrnn.mut3,
-    jaxrnn.nas,
-    jaxrnn.nbrc,
-    jaxrnn.on_lstm,
-    jaxrnn.para_gru,
-    jaxrnn.para_lstm,
-    jaxrnn.phased_lstm,
-    jaxrnn.ran,
-    jaxrnn.res_lstm,
-    jaxrnn.rhn,
-    jaxrnn.scrn,
-    jaxrnn.sgrn,
-    jaxrnn.slstm,
-    jaxrnn.star,
-    jaxrnn.t_gru,
-    jaxrnn.t_lstm,
-    jaxrnn.t_rnn,
-    jaxrnn.tau_gru,
-    jaxrnn.time_lstm,
-    jaxrnn.ugrnn,
-    jaxrnn.unicornn,
-    jaxrnn.working_memory_lstm,
-)
+FACTORIES = tuple(made for name in cells.__all__ if inspect.isfunction(made := getattr(cells, name)))
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda f: f.__name__)

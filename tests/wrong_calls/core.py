@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
+from jaxrnn import cells
 from jaxrnn.functions.initializers import zeros
 from tests.wrong_calls.calls import Call
 
@@ -76,58 +78,7 @@ def methods(layer: Any, name: str) -> dict[str, Call]:
     return {f"{name}.{method}": call for method, call in calls.items()}
 
 
-FACTORIES = (
-    jaxrnn.antisymmetric_rnn,
-    jaxrnn.atr,
-    jaxrnn.brc,
-    jaxrnn.cfc,
-    jaxrnn.cfn,
-    jaxrnn.control_gate_lstm,
-    jaxrnn.cornn,
-    jaxrnn.esn,
-    jaxrnn.exp_rnn,
-    jaxrnn.fast_grnn,
-    jaxrnn.fast_rnn,
-    jaxrnn.gated_antisymmetric_rnn,
-    jaxrnn.gru_d,
-    jaxrnn.ind_rnn,
-    jaxrnn.intersection_rnn,
-    jaxrnn.janet,
-    jaxrnn.lem,
-    jaxrnn.light_ru,
-    jaxrnn.ligru,
-    jaxrnn.lipschitz_rnn,
-    jaxrnn.lmu,
-    jaxrnn.ltc,
-    jaxrnn.mass_conserving_lstm,
-    jaxrnn.mgu,
-    jaxrnn.minimal_rnn,
-    jaxrnn.mogrifier_lstm,
-    jaxrnn.multiplicative_lstm,
-    jaxrnn.mut1,
-    jaxrnn.mut2,
-    jaxrnn.mut3,
-    jaxrnn.nas,
-    jaxrnn.nbrc,
-    jaxrnn.on_lstm,
-    jaxrnn.para_gru,
-    jaxrnn.para_lstm,
-    jaxrnn.phased_lstm,
-    jaxrnn.ran,
-    jaxrnn.res_lstm,
-    jaxrnn.rhn,
-    jaxrnn.scrn,
-    jaxrnn.sgrn,
-    jaxrnn.star,
-    jaxrnn.t_gru,
-    jaxrnn.t_lstm,
-    jaxrnn.t_rnn,
-    jaxrnn.tau_gru,
-    jaxrnn.time_lstm,
-    jaxrnn.ugrnn,
-    jaxrnn.unicornn,
-    jaxrnn.working_memory_lstm,
-)
+FACTORIES = [made for name in cells.__all__ if inspect.isfunction(made := getattr(cells, name))]
 SIZES = "int | tuple | list"
 FORMS = {
     "heads": Call(jaxrnn.heads, lambda: dict(count=2)),
