@@ -14,6 +14,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 # Before anything imports jaxrnn. It takes a seventh of the time of a suite, so that continuous integration asks for it.
@@ -91,6 +92,17 @@ def _is_core(row: str) -> bool:
     from tests.table import ROWS
 
     return row not in ROWS or ROWS[row].cell.name in FAMILIES
+
+
+MAPS = Path("/proc/self/maps")
+MOST_MAPS, EVERY = 30_000, 20  # of 65,530, at which Linux lets a process die; and tests between two looks
+ENDED = count(1)
+
+
+def pytest_runtest_teardown() -> None:
+    """Let compiled programs go before there are too many: each takes some of the maps of memory that a process has."""
+    if next(ENDED) % EVERY == 0 and MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(
         "flax.linen ConvLSTMCell",
         "features kernel_size param_dtype parent name",
-        strides="of the input alone; Flax strides over the state too, and then no carry fits",
+        strides="of the input alone; Flax strides over the state too, where no carry fits, or it is broadcast",
         padding="'VALID' is the input's alone, as with strides; names but these two, and single numbers, are refused",
         use_bias=ADDED,
         dtype=PRECISION,
