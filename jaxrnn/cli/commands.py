@@ -113,9 +113,7 @@ def cells(arguments: argparse.Namespace) -> int:
 
 def _about(name: str, cell: Cell) -> tuple[str, ...]:
     """A row of the list."""
-    own = dict(cell.parameters)["kernel"].shape[0]  # a number where the cell was made for so many
-    inputs = own if isinstance(own, int) else 128
-    params = jax.eval_shape(partial(cell.init, inputs=inputs), jax.random.key(0))
+    params = jax.eval_shape(partial(cell.init, inputs=cell.made_for or 128), jax.random.key(0))
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
     forms = dict.fromkeys(repr(p.form) for _, p in cell.parameters if p.form is not None and p.role != "unit")
     runs = "no" if BACKENDS["native"].declines(cell, jax.numpy.float32, jax.numpy.float32) else "yes"

@@ -145,10 +145,15 @@ class Cell(Layer):
         declared: dict[str, Parameter] = {}
         for name, p in self.parameters:
             declared |= held(name, p.resolve(sizes, dtype), self.gates)
-        wanted = dict(self.parameters)[KERNEL].shape[0]
-        if isinstance(wanted, int) and wanted != inputs:
-            fail("inputs", f"{wanted}, for which {self!r} was made", inputs)
+        if self.made_for not in (None, inputs):
+            fail("inputs", f"{self.made_for}, for which {self!r} was made", inputs)
         return declared
+
+    @property
+    def made_for(self) -> int | None:
+        """The number of inputs that the cell takes alone; None where it takes any."""
+        inputs = dict(self.parameters)[KERNEL].shape[0]
+        return inputs if isinstance(inputs, int) else None
 
     def input_size(self, params: Params) -> int:
         parameter = dict(self.parameters)[KERNEL]
@@ -302,20 +307,21 @@ class Cell(Layer):
 
     def kernel_shapes(self, dtype: Any) -> dict[str, Kernel]:
         """`kernels` of shapes alone."""
-        arrays = {n: jax.ShapeDtypeStruct(p.shape, dtype) for n, p in self.declare(self._any_inputs).items()}
-        return jax.eval_shape(lambda params: self.kernels(params, dtype), arrays)
+        return jax.eval_shape(lambda params: self.kernels(params, dtype), self._array_shapes(dtype))
 
     def theta_shapes(self, dtype: Any) -> dict[str, jax.ShapeDtypeStruct]:
         """Of one row's vectors."""
-        arrays = {n: jax.ShapeDtypeStruct(p.shape, dtype) for n, p in self.declare(self._any_inputs).items()}
-        return jax.eval_shape(lambda params: self.theta(params, (), dtype, None), arrays)
+        return jax.eval_shape(lambda params: self.theta(params, (), dtype, None), self._array_shapes(dtype))
+
+    def _array_shapes(self, dtype: Any) -> dict[str, jax.ShapeDtypeStruct]:
+        return {n: jax.ShapeDtypeStruct(p.shape, dtype) for n, p in self.declare(self._any_inputs).items()}
 
     @property
     def _any_inputs(self) -> int:
         """A number of inputs that fits the input kernel."""
-        kernel = dict(self.parameters)[KERNEL]
-        wanted = kernel.shape[0]
-        return wanted if isinstance(wanted, int) else 1 if kernel.form is None else self.size
+        if self.made_for is not None:
+            return self.made_for
+        return 1 if dict(self.parameters)[KERNEL].form is None else self.size
 
     @property
     def seen(self) -> int:

@@ -56,18 +56,6 @@ def numbers(expected: str, within: Callable[[float], bool] = lambda value: True)
     return Kind(expected, check)
 
 
-def whole(least: int) -> Kind:
-    """Whole numbers from `least` on."""
-
-    def check(value: Any, argument: str, expected: str) -> int:
-        number = check_least(value, argument)
-        if number < least:
-            fail(argument, expected, value)
-        return number
-
-    return Kind(f"an integer, {least} or more" if least else "an integer, zero or more", check)
-
-
 def choices(*values: Any) -> Kind:
     """One of some values, of which strings and bools are told apart by their type."""
 
@@ -86,6 +74,7 @@ def _function(value: Any, argument: str, expected: str) -> Any:
 
 Flag: TypeAlias = Annotated[bool, Kind("a bool", lambda v, argument, _: check_flag(v, argument))]
 Size: TypeAlias = Annotated[int, Kind("a positive integer", lambda v, argument, _: check_size(v, argument))]
+Count: TypeAlias = Annotated[int, Kind("an integer, zero or more", lambda v, argument, _: check_least(v, argument))]
 Grid: TypeAlias = Annotated[
     tuple[int, ...], Kind("a size for each axis of a grid", lambda v, argument, _: check_sizes(v, argument))
 ]

@@ -25,9 +25,9 @@ class Parameter:
 
     Roles: `input` arrays make the projection of x, `recurrent` arrays multiply a state (`recur`), `unit` arrays reach
     the equations as `theta` (K vectors at each position of a grid are `(K, *S, "H")`), `carry` arrays are a learned
-    initial carry. `dtype` is that of the array; None for the
-    cell's `param_dtype`. `form` is that of an array with the role input or recurrent, such as
-    `jaxrnn.heads(4)`: `shape` is then what it stands for, and what is held may be several arrays; None for dense.
+    initial carry. `dtype` is that of the array; None for the cell's `param_dtype`. `form` is that of an array with the
+    role input or recurrent, such as `jaxrnn.heads(4)`: `shape` is then what it stands for, and what is held may be
+    several arrays; None for dense.
     """
 
     shape: tuple[str | int, ...]

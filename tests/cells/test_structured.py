@@ -162,7 +162,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "periods fall": (lambda: jaxrnn.clockwork_rnn(4, periods=(2, 1)), "`periods` must be a tuple of rising whole"),
     "period": (
         lambda: jaxrnn.clockwork_rnn(4, periods=(0, 1)),
-        r"`periods\[0\]` must be an integer",
+        r"`periods\[0\]` must be a positive integer",
     ),
     "no periods": (lambda: jaxrnn.clockwork_rnn(4, periods=()), "`periods` must be a tuple of rising whole"),
     "no state seen": (lambda: jaxrnn.t_gru(4, recurrent=jaxrnn.heads(2)), "`recurrent` must be left out"),

@@ -43,8 +43,7 @@ def temporaries(run: Any, cell: Any) -> int:
         return (ys**2).sum() + sum((a**2).sum() for a in carry)
 
     array = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)  # noqa: E731
-    wanted = dict(cell.parameters)["kernel"].shape[0]
-    inputs = wanted if isinstance(wanted, int) else D
+    inputs = cell.made_for or D
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs))
     carry = jax.eval_shape(lambda: cell.initial_carry((B,)))
     given = {name: array(T, B, *(n if n == 2 else inputs for n in PER_STEP[name].axes)) for name in cell.per_step}

@@ -66,7 +66,7 @@ def _typed_dict(function: Any, name: str) -> dict[str, Any]:
     return function.__globals__[name].__annotations__
 
 
-KINDS = dict(Flag="bool", Size="int", Function="Activation", DType="Any")
+KINDS = dict(Flag="bool", Size="int", Count="int", Function="Activation", DType="Any")
 KINDS |= dict.fromkeys(("Number", "Positive", "NonNegative", "Share", "Steps", "Blend"), "float")
 
 

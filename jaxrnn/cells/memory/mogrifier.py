@@ -10,7 +10,7 @@ Papers:
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Unpack
+from typing import Any, Unpack
 
 from jax.nn import sigmoid, tanh
 
@@ -18,15 +18,13 @@ from jaxrnn.base.typing import Array
 from jaxrnn.cells.lstm import LSTMCarry
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory
-from jaxrnn.core.options import Number, whole
+from jaxrnn.core.options import Count, Number
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.functions.initializers import Constant, glorot_uniform
 
 
 @factory()
-def mogrifier_lstm(
-    size: int, *, rounds: Annotated[int, whole(0)] = 5, forget_bias: Number = 1.0, **common: Unpack[Common]
-) -> Cell:
+def mogrifier_lstm(size: int, *, rounds: Count = 5, forget_bias: Number = 1.0, **common: Unpack[Common]) -> Cell:
     """Mogrifier LSTM, gates i, f, g, o.
 
     The equations are at the head of this file. Parameters: `kernel [D, 4, H]`, `recurrent_kernel [H, 4, H]`,

@@ -17,20 +17,20 @@ from typing import Annotated, Any, Unpack
 import jax.numpy as jnp
 from jax.nn import tanh
 
+from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Activation, Array
 from jaxrnn.cells.elman import ElmanCarry
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory, within
-from jaxrnn.core.options import Function, Kind, whole
+from jaxrnn.core.options import Function, Kind
 from jaxrnn.forms.triangular import BlockTriangular
 
 
 def _periods(value: Any, argument: str, expected: str) -> tuple[int, ...]:
     if not isinstance(value, tuple | list) or not value:
         fail(argument, expected, value, kind=TypeError)
-    period = whole(1)
-    periods = tuple(period.check(p, f"{argument}[{k}]", period.expected) for k, p in enumerate(value))
+    periods = tuple(check_size(p, f"{argument}[{k}]") for k, p in enumerate(value))
     if any(late <= early for early, late in pairwise(periods)):
         fail(argument, expected, value)
     return periods
