@@ -87,6 +87,7 @@ from jaxrnn.compose import bidirectional as bidirectional
 from jaxrnn.compose import fit_readout as fit_readout
 from jaxrnn.compose import highway as highway
 from jaxrnn.compose import input_dropout as input_dropout
+from jaxrnn.compose import quantize as quantize
 from jaxrnn.compose import readout_moments as readout_moments
 from jaxrnn.compose import recurrent_dropout as recurrent_dropout
 from jaxrnn.compose import residual as residual
@@ -219,6 +220,7 @@ __all__ = [
     "para_gru",
     "para_lstm",
     "phased_lstm",
+    "quantize",
     "ran",
     "readout_moments",
     "recurrent_dropout",

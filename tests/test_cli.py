@@ -109,6 +109,14 @@ def test_evaluate_gives_the_best_validation_loss(jaxrnn_, home):
     assert f"validation bits_per_character: {best / np.log(2):.4f}\n" in out
 
 
+def test_evaluate_puts_int8_kernels_beside(jaxrnn_):
+    code, out, _ = jaxrnn_("evaluate", "runs/tiny", "--quantize")
+    losses = re.search(r"^validation loss: (\S+), with int8 kernels (\S+)$", out, re.MULTILINE)
+    assert code == 0
+    assert losses is not None
+    assert abs(float(losses[1]) - float(losses[2])) < 0.01
+
+
 @pytest.mark.filterwarnings("default")  # printed, as for a user
 def test_evaluate_goes_back_from_a_damaged_checkpoint_and_names_it(jaxrnn_, home):
     path = home / "runs/tiny/checkpoints/000000006/progress.json"

@@ -93,6 +93,7 @@ def test_write_and_draw_into_files(run, tmp_path):
         (["caption", "counts", "a.png"], "counts: a model of the task toy captions no pictures"),
         (["write", "counts", "a"], "counts: a model of the task toy does not write by hand"),
         (["draw", "counts"], "counts: a model of the task toy paints no pictures"),
+        (["evaluate", "counts", "--quantize"], "counts: a model of the task toy does not run with int8 kernels"),
         (["evaluate", "counts", "--split", "training"], "--split: expected one of validation, test, got 'training'"),
         (["results", "nowhere"], "`RUN` must be a finished run's folder, or its result.json, got 'nowhere'"),
     ],

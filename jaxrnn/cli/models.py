@@ -106,15 +106,23 @@ def draw(arguments: argparse.Namespace) -> int:
 def evaluate(arguments: argparse.Namespace) -> int:
     """`jaxrnn evaluate`."""
     from jaxrnn.tasks.models import load_model
+    from jaxrnn.train import QuantizedTask
     from jaxrnn.train.run_files import other_data
 
     experiment, params, record = load_model(arguments.run)
-    splits = experiment.task.splits
+    task, splits = experiment.task, experiment.task.splits
+    if arguments.quantize and not isinstance(task, QuantizedTask):
+        raise ValueError(f"{arguments.run}: a model of the task {experiment.name} does not run with int8 kernels")
     if arguments.split not in (None, *splits):
         raise ValueError(f"--split: expected one of {', '.join(splits)}, got {arguments.split!r}")
     for split in [arguments.split] if arguments.split else splits:
         if other_data(experiment.task, record, (split,)):
             warnings.warn(f"the {split} data are not those that {arguments.run} was trained beside", stacklevel=1)
-        for name, value in experiment.task.evaluate(params, jax.device_put, split).items():
-            print(f"{split} {name}: {value:.4f}")
+        found = task.evaluate(params, jax.device_put, split)
+        int8 = {}
+        if isinstance(task, QuantizedTask) and arguments.quantize:
+            small, numbers = task.quantized(params)
+            int8 = small.evaluate(numbers, jax.device_put, split)
+        for name, value in found.items():
+            print(f"{split} {name}: {value:.4f}" + (f", with int8 kernels {int8[name]:.4f}" if int8 else ""))
     return 0

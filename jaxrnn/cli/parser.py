@@ -68,6 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="figures of a trained model on held-out data", allow_abbrev=False)
     evaluate.add_argument("run", metavar="RUN", help=MODEL)
     evaluate.add_argument("--split", metavar="SPLIT", help="such as validation or test (default: all there are)")
+    evaluate.add_argument("--quantize", action="store_true", help="with int8 kernels too, beside the figures without")
 
     results = commands.add_parser("results", help="finished runs side by side, as Markdown", allow_abbrev=False)
     results.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a result.json")

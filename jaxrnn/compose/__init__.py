@@ -2,6 +2,7 @@
 
 from jaxrnn.compose.bidirectional import Bidirectional, BidirectionalCarry, bidirectional
 from jaxrnn.compose.noise import recurrent_dropout, zoneout
+from jaxrnn.compose.quantize import quantize
 from jaxrnn.compose.readout import Moments, Readout, fit_readout, readout_moments, solve_readout
 from jaxrnn.compose.reverse import Reverse, reverse
 from jaxrnn.compose.slstm_block import SLSTMBlock, slstm_block
@@ -24,6 +25,7 @@ __all__ = [
     "fit_readout",
     "highway",
     "input_dropout",
+    "quantize",
     "readout_moments",
     "recurrent_dropout",
     "residual",

@@ -39,7 +39,10 @@ from jaxrnn.core.kernels import KERNEL, columns_of, held, inputs_of, is_elementw
 from jaxrnn.core.layer import Layer, check_initial, check_params, entry, refuse_own
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.core.step import Rows, Step, check_result, repeat_rows, repeat_vectors, run_step
+from jaxrnn.core.underivable import without_derivative
+from jaxrnn.forms.dense import dense
 from jaxrnn.forms.kernel import Kernel, by_columns
+from jaxrnn.forms.quantized import holds_matrices
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,11 @@ class Cell(Layer):
         return axes if form is None else form.positions(axes)
 
     @property
+    def derivable(self) -> bool:
+        """Whether all products have a derivative."""
+        return all(p.form is None or p.form.derivable for _, p in self.parameters)
+
+    @property
     def noisy(self) -> bool:
         return bool(self.noises)
 
@@ -213,6 +221,8 @@ class Cell(Layer):
     def one_step(
         self, params: Params, carry: Carry, x: Array, rng: PRNGKeyArray | None, step: Any, per_step: dict[str, Any]
     ) -> tuple[Carry, Array]:
+        if not self.derivable:
+            params, carry, x, per_step = without_derivative(self.name, (params, carry, x, per_step))
         batch, symbols = jax.tree.leaves(carry)[0].shape[:-1], is_integer(x.dtype)
         given = {name: a for name, a in per_step.items() if name in self.accepted}
         dtype = self.compute_dtype(params, x)
@@ -257,6 +267,8 @@ class Cell(Layer):
         self, params: Params, xs: ArrayLike, multiply: Callable[[Array, Kernel], Array] = multiplied_by
     ) -> Array:
         """`project` of arguments that are checked."""
+        if not self.derivable:
+            params, xs = without_derivative(self.name, (params, xs))
         dtype = self.compute_dtype(params, xs)
         kernel = self.input_kernel(params, dtype)
         if self.reads:
@@ -275,7 +287,7 @@ class Cell(Layer):
     @property
     def reads_densely(self) -> bool:
         """Whether inputs are multiplied by one array `[D, G, H]`, and seen no other way."""
-        return dict(self.parameters)[KERNEL].form is None and not self.reads
+        return holds_matrices(dict(self.parameters)[KERNEL].form or dense) and not self.reads
 
     @property
     def has_input_bias(self) -> bool:
@@ -314,7 +326,8 @@ class Cell(Layer):
         return jax.eval_shape(lambda params: self.theta(params, (), dtype, None), self._array_shapes(dtype))
 
     def _array_shapes(self, dtype: Any) -> dict[str, jax.ShapeDtypeStruct]:
-        return {n: jax.ShapeDtypeStruct(p.shape, dtype) for n, p in self.declare(self._any_inputs).items()}
+        declared = self.declare(self._any_inputs).items()
+        return {n: jax.ShapeDtypeStruct(p.shape, p.dtype if p.exact else dtype) for n, p in declared}
 
     @property
     def _any_inputs(self) -> int:

@@ -40,7 +40,9 @@ def held(name: str, parameter: Parameter, gates: tuple[str, ...]) -> dict[str, P
         return {name: Parameter((stored or 0, units), init, role, dtype)}
     weights = form.weights(inputs, stored, units, init, OPTIONS.get(name, name))
     return {
-        name + suffix: Held(weight.shape, weight.init, role, dtype, None, name, form, columns)
+        name + suffix: Held(
+            weight.shape, weight.init, role, weight.dtype or dtype, None, name, form, columns, weight.dtype is not None
+        )
         for suffix, weight in zip(form.names, weights, strict=True)
     }
 

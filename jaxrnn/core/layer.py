@@ -277,7 +277,9 @@ def check_declared(declarations: dict[str, Any], params: Any, argument: str = "p
         check_array(value, name, f"an array of shape {declared.shape}")
         if value.shape != declared.shape:
             fail(name, f"an array of shape {declared.shape}", value)
-        if not is_float(value.dtype):
+        if declared.exact and value.dtype != declared.dtype:
+            fail(name, f"an array of {declared.dtype.name}", value, kind=TypeError)
+        if not declared.exact and not is_float(value.dtype):
             fail(name, f"an array of one of {FLOATS}", value, kind=TypeError)
 
 

@@ -35,6 +35,7 @@ class Parameter:
     role: str = "unit"
     dtype: Any = None
     form: Form | None = None
+    exact = False  # whether the array is of this dtype and no other
 
     def __post_init__(self) -> None:
         if not isinstance(self.shape, tuple):
@@ -65,6 +66,7 @@ class Held(Parameter):
     kernel: str = ""  # its name
     held: Form | None = None  # its form
     columns: Columns | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         """It was made of what is checked."""

@@ -15,6 +15,7 @@ from jaxrnn.core.closures import holds_arrays, still
 from jaxrnn.core.layer import Layer
 from jaxrnn.core.prepared import prepared
 from jaxrnn.core.step import Rows
+from jaxrnn.core.underivable import without_derivative
 from jaxrnn.engine.lift import NotLifted, lift
 from jaxrnn.engine.masks import reset_steps, settle
 from jaxrnn.engine.plan import Plan
@@ -50,6 +51,8 @@ def run(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
 
 
 def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
+    if not cell.derivable:
+        call = without_derivative(cell.name, call)
     params, sequence, carry, reset_carry, rng = call
     params = prepared(cell.declare(cell.input_size(params)), params)
     xs = sequence.xs

@@ -2,8 +2,8 @@
 
 `dense`, `heads(N)`, `diagonal`, `low_rank(r)` and `convolution(window)` say how a kernel's numbers are held; `only` and
 `shared` which gates have one, and `identity` which read the input as it is; `antisymmetric`, `orthogonal`,
-`spectral_bound`, `weight_norm` and `non_negative` make it a function of what is held; `frozen` is not trained. `Form`
-is the base of one's own.
+`spectral_bound`, `weight_norm` and `non_negative` make it a function of what is held; `frozen` is not trained, and
+`quantized` is for inference. `Form` is the base of one's own.
 """
 
 from jaxrnn.forms.convolution import convolution
@@ -16,6 +16,7 @@ from jaxrnn.forms.identity import identity
 from jaxrnn.forms.kernel import Kernel
 from jaxrnn.forms.low_rank import low_rank
 from jaxrnn.forms.maps import antisymmetric, frozen, non_negative, orthogonal, spectral_bound, weight_norm
+from jaxrnn.forms.quantized import quantized
 
 __all__ = [
     "Form",
@@ -34,6 +35,7 @@ __all__ = [
     "non_negative",
     "only",
     "orthogonal",
+    "quantized",
     "shared",
     "spectral_bound",
     "weight_norm",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jaxrnn.base.errors import fail
@@ -57,6 +57,13 @@ class Around(Form):
     def product(self, arrays: Arrays, h: Array) -> Array:
         form, arrays = self.prepared(arrays)
         return form.product(arrays, h)
+
+    @property
+    def derivable(self) -> bool:  # type: ignore[override]
+        return self.of.derivable
+
+    def holding(self, change: Callable[[Form], Form]) -> Form | None:
+        return None
 
     def columns(self, gates: tuple[str, ...], argument: str) -> Columns:
         return self.of.columns(gates, argument)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.base.typing import Array, Initializer
-from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight, pick_gates
+from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight, pick_gates, sums
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Dense(Form):
         return "dense"
 
     matrices = True
+    summed = 0
 
     def weights(self, inputs: int, gates: int | None, units: int, init: Initializer, argument: str) -> list[Weight]:
         return [Weight((inputs, units) if gates is None else (inputs, gates, units), init)]
@@ -29,7 +30,8 @@ class Dense(Form):
         return shapes[0][0]
 
     def product(self, arrays: Arrays, h: Array) -> Array:
-        return lax.dot_general(h, arrays[0], (((h.ndim - 1,), (0,)), ((), ())))
+        axes = (((h.ndim - 1,), (0,)), ((), ()))
+        return lax.dot_general(h, arrays[0], axes, preferred_element_type=sums(h.dtype))
 
     def turned(self, arrays: Arrays) -> tuple[Form, Arrays]:
         return Turned(), (jnp.moveaxis(arrays[0], 0, -1),)

@@ -7,9 +7,9 @@ there to be done better: how gates are picked, how rows are read by symbols, wha
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ class Weight(NamedTuple):
 
     shape: tuple[int, ...]
     init: Initializer
+    dtype: Any = None  # None: that of the cell's parameters
 
 
 class Tile(NamedTuple):
@@ -100,6 +101,8 @@ class Form(abc.ABC):
     matrices = False  # whether one array holds it all, `[..., R, G, H]`, a matrix a gate
     names_gates = False  # whether it says which gates have a kernel
     elementwise = False  # whether a unit reads that unit alone: then the product is left to the equations
+    derivable = True  # whether the product has a derivative
+    summed: ClassVar[int | None] = None  # of one array of matrices the axis that a product sums over
 
     @abc.abstractmethod
     def weights(self, inputs: int, gates: int | None, units: int, init: Initializer, argument: str) -> list[Weight]:
@@ -145,6 +148,29 @@ class Form(abc.ABC):
         """The same kernel as backward passes like it to lie."""
         return self, arrays
 
+    def dtype_of(self, arrays: Arrays) -> Any:
+        """The dtype of products."""
+        return arrays[0].dtype
+
+    def astype(self, arrays: Arrays, dtype: Any) -> tuple[Form, Arrays]:
+        """The kernel with products in another dtype."""
+        return self, tuple(a.astype(dtype) for a in arrays)
+
+    @property
+    def links(self) -> tuple[Form, ...]:
+        """Forms of one array of matrices each, whose products one after the other are this one; none where it is not
+        made of such."""
+        return () if self.summed is None else (self,)
+
+    def as_result(self, columns: Array) -> Array:
+        """What belongs to the columns of matrices, laid out as results are: `[G, H]`, or `[H]` without gates."""
+        return columns
+
+    def holding(self, change: Callable[[Form], Form]) -> Form | None:
+        """This form with another for the matrices that are multiplied, which no map makes any more; None where it is
+        not made of such."""
+        return change(self) if self.links else None
+
     def read(self, arrays: Arrays, symbols: Array) -> Array:
         """The product with one-hot vectors, `[*B]` integers within [0, R)."""
         size = self.inputs_of([a.shape for a in arrays])
@@ -158,6 +184,11 @@ class Form(abc.ABC):
         """The product of some of the gates that are `stored`, as a compiled backend makes it; None where it is none
         with matrices. The result is `[G, H]` of these gates; without gates they are `[0]` of one."""
         return None
+
+
+def sums(dtype: Any) -> Any:
+    """What products are summed in, where that is not their own dtype: integers in 32 bits."""
+    return jnp.int32 if jnp.issubdtype(dtype, jnp.integer) else None
 
 
 def pick_gates(kernel: Array, index: tuple[int, ...] | None, axis: int = -2) -> Array:

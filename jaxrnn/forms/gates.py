@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from jaxrnn.base.errors import fail, nearest
 from jaxrnn.forms.around import Around, check_form
@@ -11,11 +12,21 @@ from jaxrnn.forms.form import Columns, Form
 
 
 @dataclass(frozen=True, repr=False)
-class Only(Around):
+class OfGates(Around):
+    """Kernels of the form inside, which gates read by their names."""
+
+    names_gates = True
+
+    def holding(self, change: Callable[[Form], Form]) -> Form | None:
+        inner = self.of.holding(change)
+        return None if inner is None else replace(self, of=inner)
+
+
+@dataclass(frozen=True, repr=False)
+class Only(OfGates):
     """Kernels of some gates."""
 
     gates: tuple[str, ...]
-    names_gates = True
 
     def __repr__(self) -> str:
         return self.shown("only", *self.gates)
@@ -28,11 +39,10 @@ class Only(Around):
 
 
 @dataclass(frozen=True, repr=False)
-class Shared(Around):
+class Shared(OfGates):
     """One kernel for each group of gates, and for each gate in none; without groups one for all."""
 
     groups: tuple[tuple[str, ...], ...]
-    names_gates = True
 
     def __repr__(self) -> str:
         return self.shown("shared", *self.groups)

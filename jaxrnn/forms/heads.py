@@ -19,7 +19,7 @@ from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, Initializer
 from jaxrnn.forms.around import Around
-from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight
+from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight, sums
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,6 +32,7 @@ class Heads(Form):
         return f"heads({self.count})"
 
     matrices = True
+    summed = 1
 
     def weights(self, inputs: int, gates: int | None, units: int, init: Initializer, argument: str) -> list[Weight]:
         for name, size in (("inputs", inputs), ("units", units)):
@@ -49,9 +50,13 @@ class Heads(Form):
     def product(self, arrays: Arrays, h: Array) -> Array:
         (kernel,) = arrays
         apart = h.reshape(*h.shape[:-1], self.count, h.shape[-1] // self.count)  # no -1, which no rows leave open
-        result = lax.dot_general(apart, kernel, (((apart.ndim - 1,), (1,)), ((apart.ndim - 2,), (0,))))
-        result = jnp.moveaxis(result, 0, -2)  # [*B, G, N, H/N]
-        return result.reshape(*result.shape[:-2], self.count * result.shape[-1])
+        axes = (((apart.ndim - 1,), (1,)), ((apart.ndim - 2,), (0,)))
+        result = lax.dot_general(apart, kernel, axes, preferred_element_type=sums(h.dtype))
+        return self.as_result(result)
+
+    def as_result(self, columns: Array) -> Array:
+        columns = jnp.moveaxis(columns, 0, -2)  # [*B, G, N, H/N]
+        return columns.reshape(*columns.shape[:-2], self.count * columns.shape[-1])
 
     def tiles(self, gates: Sequence[int], inputs: int, stored: int, units: int) -> Tiles | None:
         rows, columns = inputs // self.count, units // self.count

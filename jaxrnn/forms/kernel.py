@@ -34,7 +34,7 @@ class Kernel:
 
     @property
     def dtype(self) -> Any:
-        return self.arrays[0].dtype
+        return self.form.dtype_of(self.arrays)
 
     @property
     def stored(self) -> int:
@@ -42,7 +42,8 @@ class Kernel:
         return len({c for c in self.columns or () if c is not None})
 
     def astype(self, dtype: Any) -> Kernel:
-        return replace(self, arrays=tuple(a.astype(dtype) for a in self.arrays))
+        form, arrays = self.form.astype(self.arrays, dtype)
+        return replace(self, form=form, arrays=arrays)
 
     def prepared(self) -> Kernel:
         """What is multiplied, where that is a function of what is held."""

@@ -32,6 +32,10 @@ class LowRank(Form):
     def names(self) -> tuple[str, ...]:
         return ("_down", "_up")
 
+    @property
+    def links(self) -> tuple[Form, ...]:
+        return dense, dense
+
     def weights(self, inputs: int, gates: int | None, units: int, init: Initializer, argument: str) -> list[Weight]:
         if self.rank > min(inputs, units):
             fail(argument, f"a rank of at most min({inputs} inputs, {units} units)", self)

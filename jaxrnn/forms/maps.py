@@ -13,7 +13,7 @@ Papers:
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -42,6 +42,9 @@ class Map(Around):
 
     def prepared(self, arrays: Arrays) -> tuple[Form, Arrays]:
         return self.of.prepared(self.mapped(arrays))
+
+    def holding(self, change: Callable[[Form], Form]) -> Form | None:
+        return self.of.holding(change)
 
 
 @dataclass(frozen=True, repr=False)

@@ -101,9 +101,9 @@ def _of_three(cell: Cell) -> dict[str, Any]:
 def _damping(cell: Cell) -> float:
     """Of an antisymmetric kernel, whichever form is around it."""
     form: Any = dict(cell.parameters)[RECURRENT].form
-    while not hasattr(form, "damping"):
+    while not hasattr(form, "damping") and hasattr(form, "of"):
         form = form.of
-    return float(form.damping)
+    return float(getattr(form, "damping", 0.0))  # gone where the map has been applied
 
 
 ELSEWHERE: dict[str, Callable[[Cell], Any]] = {  # options that are not among those of the equations

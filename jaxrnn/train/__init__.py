@@ -29,6 +29,7 @@ from jaxrnn.train.task import Answerer as Answerer
 from jaxrnn.train.task import Captioner as Captioner
 from jaxrnn.train.task import DataTask as DataTask
 from jaxrnn.train.task import Painter as Painter
+from jaxrnn.train.task import QuantizedTask as QuantizedTask
 from jaxrnn.train.task import Task as Task
 from jaxrnn.train.task import TextTask as TextTask
 from jaxrnn.train.task import Translator as Translator
@@ -56,6 +57,7 @@ __all__ = [
     "OptimizerOptions",
     "Padded",
     "Painter",
+    "QuantizedTask",
     "RunError",
     "StopRequest",
     "Streams",

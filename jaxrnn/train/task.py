@@ -96,6 +96,14 @@ class TextTask(Task, Protocol):
 
 
 @runtime_checkable
+class QuantizedTask(Task, Protocol):
+    """A task whose model runs with int8 kernels: `jaxrnn evaluate --quantize`."""
+
+    def quantized(self, params: Params) -> tuple[Task, Params]:
+        """The task with such a model, and its parameters."""
+
+
+@runtime_checkable
 class Translator(Task, Protocol):
     """A task whose model translates: `jaxrnn translate`."""
 

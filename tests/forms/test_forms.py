@@ -7,7 +7,7 @@ of the pairs on a backend each, the slow suite the others on the backends that d
 from __future__ import annotations
 
 import zlib
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -125,6 +125,15 @@ def test_steps_and_pieces_make_the_sequence(row: str) -> None:
     first, early = jaxrnn.scan(cell, args["params"], args["xs"][:2], args["carry"])
     assert_close(jaxrnn.scan(cell, cell.prepare(args["params"]), args["xs"][2:], first), (carry, ys[2:]))
     assert_close(early, ys[:2])
+
+
+def test_forward_derivatives_where_a_gate_has_no_kernel() -> None:
+    """Natively: these are taken of the projection as it stands."""
+    row = "gru, input only"
+    args, cell = arrays(row), PAIRS[row].cell
+    run = lambda xs, backend: jaxrnn.scan(cell, args["params"], xs, args["carry"], backend=backend)  # noqa: E731
+    moved = [jax.jvp(partial(run, backend=b), (args["xs"],), (np.cos(args["xs"]),))[1] for b in ("native", "reference")]
+    assert_close(*moved)
 
 
 SYMBOLIC = [

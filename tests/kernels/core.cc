@@ -46,10 +46,7 @@ int main(int, char** arguments) {
   const jaxrnn::Share share = [](int64_t count, std::function<void(int64_t)> task) {
     for (int64_t i = 0; i < count; ++i) task(i);
   };
-  int64_t panels = 0;
-  for (const jaxrnn::Matrix& matrix : plan.matrices)
-    if (matrix.offset >= 0) panels += (matrix.N + loops.panel - 1) / loops.panel;
-  for (int64_t i = 0; i < panels; ++i) loops.pack(plan, places.data(), i);
+  for (int64_t i = 0; i < panels(plan, loops.panel); ++i) loops.pack(plan, places.data(), i);
   for (int64_t i = 0; i < plan.groups; ++i) loops.run(plan, places.data(), i, share);
   if (plan.sums.count > 0)
     for (int64_t i = 0; i < plan.groups; ++i) loops.add(plan, places.data(), i, plan.groups);

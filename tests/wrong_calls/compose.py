@@ -21,6 +21,7 @@ CALLS = {
     "input_dropout": Call(jaxrnn.input_dropout, lambda: dict(layer=GRU, rate=0.5)),
     "slstm_layer": Call(jaxrnn.slstm_layer, lambda: dict(size=8), OF_SLSTM, known_as=HEADS),
     "slstm_block": Call(jaxrnn.slstm_block, lambda: dict(size=8), OF_SLSTM, known_as=HEADS),
+    "quantize": Call(jaxrnn.quantize, lambda: dict(cell=GRU, params=params_of(GRU)), dict(params="dict")),
     "weight_drop": Call(
         jaxrnn.weight_drop, lambda: dict(params=params_of(STACK), rng=KEY, rate=0.5), dict(params="dict", rng="key")
     ),

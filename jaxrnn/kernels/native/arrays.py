@@ -12,8 +12,8 @@ import numpy as np
 from jaxrnn.base.typing import Carry, Params
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Rows, Step
-from jaxrnn.forms.dense import dense
 from jaxrnn.forms.kernel import Kernel, by_columns
+from jaxrnn.forms.quantized import holds_matrices
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Graph
@@ -26,7 +26,7 @@ class Operands(NamedTuple):
     """The arrays of a call, rows `[N]` for the batch axes. None where there is nothing."""
 
     xs: Any  # [T, N, D], or [T, N, G, H] projected
-    kernel: Any  # [D, G, H]; None when projected
+    kernel: Any  # a Kernel of all gates; None when projected
     bias: Any  # [G, H]
     kernels: dict[str, Kernel]  # the recurrent ones
     carry: Any  # [N, C] each
@@ -66,13 +66,14 @@ def gather(cell: Cell, params: Params, dtype: Any, projected: bool, steps: Step,
 
 def is_dense(cell: Cell, params: Params) -> bool:
     """Whether inputs are multiplied by matrices, a gate each, once maps have been applied."""
-    return cell.input_kernel(params, jnp.float32).form == dense
+    return holds_matrices(cell.input_kernel(params, jnp.float32).form)
 
 
-def _input_kernel(cell: Cell, params: Params, dtype: Any) -> Any:
-    """`[D, G, H]`, zero at gates without one."""
+def _input_kernel(cell: Cell, params: Params, dtype: Any) -> Kernel:
+    """With columns for all gates, zero at those without a kernel."""
     kernel = cell.input_kernel(params, dtype)
-    return by_columns(kernel.arrays[0], kernel.columns)  # type: ignore[arg-type]
+    arrays = tuple(by_columns(a, kernel.columns) for a in kernel.arrays)  # type: ignore[arg-type]
+    return Kernel(kernel.form, arrays, tuple(range(len(cell.gates))))
 
 
 def describe(operands: Operands, carries: bool, dtype: Any) -> Signature:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxrnn.forms.form import Tile
+from jaxrnn.forms.quantized import Quantized
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
 from jaxrnn.kernels.native.graph import Value
@@ -134,18 +135,25 @@ class Call:
             value = self.graph.load(("x", 0), (len(cell.gates), cell.size))
             return tables.stages(self.graph, [stores(("values", 0), value)])[0]
         if self.spec.alone:
-            return [self._projection(0, len(cell.gates), ("xs", 0))]
+            return [self._projection(0, len(cell.gates), ("xs", 0), again=False)]
         gates = [g for g, p in enumerate(self.summed) if p is None or self.fused]
         runs = [list(run) for _, run in groupby(gates, lambda g: g - gates.index(g))]  # of neighbours
-        return [*self.gather(), *(self._projection(run[0], len(run), ("inputs", 0)) for run in runs)]
+        products = (self._projection(run[0], len(run), ("inputs", 0), again=run is not runs[0]) for run in runs)
+        return [*self.gather(), *products]
 
-    def _projection(self, first: int, count: int, inputs: Any) -> tuple[int, ...]:
+    def _projection(self, first: int, count: int, inputs: Any, *, again: bool) -> tuple[int, ...]:
         """The product of inputs with the kernel of neighbouring gates."""
-        tables, H = self.tables, self.spec.cell.size
-        buffer = tables.slots[tables.numbers["kernel", 0]].buffer
-        matrix = tables.matrix(buffer, first * H, self.width, self.operands.xs.shape[-1], count * H)
+        tables, H, D = self.tables, self.spec.cell.size, self.operands.xs.shape[-1]
         bias = None if self.operands.bias is None else tables.part(("bias", 0), first * H)
-        return tables.product(inputs, matrix, tables.part(("values" if self.fused else "x", 0), first * H), bias)
+        out = tables.part(("values" if self.fused else "x", 0), first * H)
+        place = self._buffer_of("kernel", 0), first * H, self.width, D, count * H
+        if isinstance(self.operands.kernel.form, Quantized):
+            matrix = tables.matrix8(*place, (self._buffer_of("kernel", 1), first * H), 0, D)
+            return tables.product8(inputs, matrix, out, bias, again=again)
+        return tables.product(inputs, tables.matrix(*place), out, bias)
+
+    def _buffer_of(self, name: str, place: int) -> int:
+        return self.tables.slots[self.tables.numbers[name, place]].buffer
 
     def multiplied(self, k: int, value: Value) -> list[Store]:
         """A copy of the state that is multiplied, so that its rows lie apart. A step alone takes a carry as it lies."""
@@ -157,14 +165,19 @@ class Call:
 
     def product(self, k: int) -> list[tuple[int, ...]]:
         """The k-th product of a step, or of a block of steps."""
-        return [self._tile(k, tile) for tile in self.products[k].tiles]
+        tiles = self.products[k].tiles
+        return [self._tile(k, tile, tiles[i - 1] if i else None) for i, tile in enumerate(tiles)]
 
-    def _tile(self, k: int, tile: Tile) -> tuple[int, ...]:
+    def _tile(self, k: int, tile: Tile, before: Tile | None = None) -> tuple[int, ...]:
         source, target = self._ends(k, tile, "multiplied", "values", "between")
         start = None
         if not tile.writes_between and k == 0 and self.fused:
             whole = ("x", 0) if self.spec.projected and not self._opens else ("values", 0)
             start = self.tables.part(whole, tile.write)
+        if self.products[k].scales:
+            source = ("between" if tile.reads_between else "multiplied", k)
+            again = before is not None and before.reads_between == tile.reads_between
+            return self.tables.product8(source, self._matrix8(k, tile), target, start, again=again)
         return self.tables.product(source, self._matrix(k, tile), target, start)
 
     def product_transposed(self, k: int) -> list[tuple[int, ...]]:
@@ -189,8 +202,18 @@ class Call:
 
     def _matrix(self, k: int, tile: Tile, *, transposed: bool = False) -> int:
         shape = (tile.columns, tile.rows) if transposed else (tile.rows, tile.columns)
-        buffer = self.tables.slots[self.tables.numbers["kernels", self._array(k, tile)]].buffer
+        buffer = self._buffer_of("kernels", self._array(k, tile))
         return self.tables.matrix(buffer, tile.first, tile.stride, *shape, transposed=transposed)
+
+    def _matrix8(self, k: int, tile: Tile) -> int:
+        """With all that its source holds, which is quantised as a whole."""
+        p, place = self.products[k], self._array(k, tile)
+        # The scales lie as the matrices do, without the axis of their rows.
+        first = tile.first // (tile.rows * tile.stride) * tile.stride + tile.first % tile.stride
+        scales = self._buffer_of("kernels", place + p.scales), first
+        shape = tile.first, tile.stride, tile.rows, tile.columns
+        inputs = p.between if tile.reads_between else p.inputs
+        return self.tables.matrix8(self._buffer_of("kernels", place), *shape, scales, tile.read, inputs)
 
     def _array(self, k: int, tile: Tile) -> int:
         """The place of a tile's array among those of all kernels."""
@@ -207,8 +230,7 @@ class Call:
             if "bias" in live:
                 actions.append(tables.sum_rows(("dx", 0), ("dbias", 0), self.width))
             if "xs" in live:  # in the place of the inputs, which are of no more use
-                buffer = tables.slots[tables.numbers["kernel", 0]].buffer
-                matrix = tables.matrix(buffer, 0, self.width, self.width, D, transposed=True)
+                matrix = tables.matrix(self._buffer_of("kernel", 0), 0, self.width, self.width, D, transposed=True)
                 actions.append(tables.product(("dx", 0), matrix, ("inputs", 0)))
                 value = self.graph.load(("inputs", 0), (D,))
                 actions += tables.stages(self.graph, [stores(("dxs", 0), value)])[0]

@@ -15,7 +15,7 @@ import numpy as np
 from jaxrnn.kernels.native.graph import Nodes, Value
 
 LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
-ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS = range(4)
+ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, PRODUCT8 = range(5)
 NONE = -1
 
 
@@ -70,6 +70,7 @@ class Tables:
     numbers: dict[Any, int] = field(default_factory=dict)
     scratch: int = 0
     matrices: list[tuple[int, ...]] = field(default_factory=list)
+    matrices8: list[tuple[int, ...]] = field(default_factory=list)
     packed: int = 0
     code: list[list[int]] = field(default_factory=list)
     segments: list[tuple[int, int, int]] = field(default_factory=list)
@@ -121,12 +122,27 @@ class Tables:
             self.packed += K * -(-N // self.panel) * self.panel
         return len(self.matrices) - 1
 
+    def matrix8(
+        self, buffer: int, first: int, stride: int, K: int, N: int, scales: tuple[int, int], read: int, inputs: int
+    ) -> int:
+        """A matrix of int8 numbers with `scales` (a buffer, and where in it), for those from `read` on of `inputs`."""
+        offset = NONE if self.parts else self.packed
+        self.matrices8.append((buffer, first, stride, K, N, offset, *scales, read, inputs))
+        if not self.parts:  # panels of 64 columns, 256 bytes for four rows
+            self.packed += -(-K // 4) * -(-N // 64) * self.panel
+        return len(self.matrices8) - 1
+
     # ---- actions
 
     def product(self, a: Any, matrix: int, out: Any, start: Any = None) -> tuple[int, ...]:
         """out = a @ matrix, plus `start`."""
         first = NONE if start is None else self.numbers[start]
         return (PRODUCT, self.numbers[a], matrix, self.numbers[out], first, 0)
+
+    def product8(self, a: Any, matrix: int, out: Any, start: Any = None, *, again: bool = False) -> tuple[int, ...]:
+        """out = a @ matrix, plus `start`; `again`: of the same rows as the product before."""
+        first = NONE if start is None else self.numbers[start]
+        return (PRODUCT8, self.numbers[a], matrix, self.numbers[out], first, int(again))
 
     def accumulate(self, a: Any, b: Any, out: Any, K: int, N: int) -> tuple[int, ...]:
         """out [K, N] += a^T b."""
@@ -210,7 +226,8 @@ class Tables:
             self.registers,
             max(1, self.parts),
         ]
-        tables = (slots, self.matrices, code, self.segments, self.starts, self.before, self.step, self.after, sums)
+        actions = (self.starts, self.before, self.step, self.after)
+        tables = (slots, self.matrices, code, self.segments, *actions, sums, self.matrices8)
         for table in tables:
             numbers.append(len(table))
             for row in table:

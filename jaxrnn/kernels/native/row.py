@@ -24,6 +24,7 @@ from jaxrnn.core.equations import Once
 from jaxrnn.core.step import Products, Rows, Step, advance, product_shapes
 from jaxrnn.engine.products import Given, Recorder
 from jaxrnn.forms.form import Tile
+from jaxrnn.forms.quantized import Quantized
 from jaxrnn.kernels.native.graph import Declined, Value
 from jaxrnn.kernels.native.vectors import Graph
 
@@ -38,6 +39,7 @@ class Product(NamedTuple):
     shape: tuple[int, ...]  # of the result, [G, H] or [P]
     tiles: tuple[Tile, ...]
     between: int  # numbers between the state and the result
+    scales: int = 0  # of int8 matrices: how many arrays before those that hold their columns' scales
 
     @property
     def outputs(self) -> int:
@@ -77,7 +79,8 @@ class Shapes(Products):
         if found is None:
             raise Declined(f"a kernel of the form {w.form!r}, whose product is none with matrices")
         shape = (w.units,) if w.columns is None else (len(gates), w.units)
-        self.calls.append(Product(kernel, w.inputs, shape, *found))
+        scales = len(w.form.of.names) if isinstance(w.form, Quantized) else 0
+        self.calls.append(Product(kernel, w.inputs, shape, *found, scales))
         return jnp.zeros(shape, h.dtype)
 
 

@@ -69,6 +69,7 @@ class CharLM(LanguageModel):
     model: ModelOptions
     data: DataOptions
     learned: str = ""
+    int8: jaxrnn.Layer | None = None
     unit = "characters"
 
     @property
@@ -118,6 +119,8 @@ class CharLM(LanguageModel):
     @cached_property
     def layer(self) -> jaxrnn.Layer:
         """The recurrent part."""
+        if self.int8 is not None:
+            return self.int8
         cell = CELLS[self.model.cell]
         first = cell(self.model.hidden, kernel_init=one_row)
         others = [cell(self.model.hidden)] * (self.model.layers - 1)

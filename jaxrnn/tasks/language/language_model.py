@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -84,6 +84,7 @@ class LanguageModel(abc.ABC):
 
     data: DataOptions
     learned: str
+    int8: jaxrnn.Layer | None  # the recurrent part where it is quantised
     unit: str
 
     @property
@@ -152,6 +153,11 @@ class LanguageModel(abc.ABC):
     @abc.abstractmethod
     def piece(self, symbol: int, before: int) -> str:
         """How a symbol is written after another."""
+
+    def quantized(self, params: Params) -> tuple[LanguageModel, Params]:
+        """The model with int8 kernels in its recurrent part, and its parameters."""
+        layer, rnn = jaxrnn.quantize(self.layer, params["rnn"])
+        return replace(self, int8=layer), params | {"rnn": rnn}  # type: ignore[type-var]
 
     def initial_carry(self, params: Params) -> Carry:
         """The carry of every stream at its beginning."""

@@ -109,6 +109,7 @@ class WordLM(LanguageModel):
     regularization: RegularizationOptions
     data: DataOptions
     learned: str = ""
+    int8: jaxrnn.Layer | None = None
     unit = "words"
     headline = "test perplexity"
     splits = ("validation", "test")
@@ -146,6 +147,8 @@ class WordLM(LanguageModel):
     @cached_property
     def layer(self) -> jaxrnn.Layer:
         """The recurrent part."""
+        if self.int8 is not None:
+            return self.int8
         model, options, uniform = self.model, self.regularization, Uniform(self.model.init_scale)
         inits = Common(kernel_init=uniform, recurrent_kernel_init=uniform, bias_init=uniform)
         sizes = [model.hidden] * (model.layers - 1) + [model.embedding if model.tied else model.hidden]

@@ -114,9 +114,7 @@ ffi::Error Run(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remainin
     buffers.push_back(static_cast<char*>((*buffer)->untyped_data()));
   }
   const Loops& loops = best_loops(single != 0);
-  int64_t panels = 0;
-  for (const Matrix& matrix : plan.matrices)
-    if (matrix.offset >= 0) panels += (matrix.N + loops.panel - 1) / loops.panel;
+  const int64_t panels = jaxrnn::panels(plan, loops.panel);
   const Share share = [&](int64_t count, std::function<void(int64_t)> task) { Crew::run(pool, count, std::move(task)); };
   if (plan.groups == 1) {  // little work: waking another thread would cost more than it saves
     FlushDenormals flush;

@@ -12,6 +12,7 @@
 #include "operations.h"
 #include "plan.h"
 #include "product.h"
+#include "product8.h"
 
 namespace jaxrnn {
 namespace {
@@ -94,7 +95,8 @@ class Group {
   }
 
   bool in_place(const Action& action) const {
-    return action.kind == kProduct && plan_.matrices[action.b].offset < 0;
+    return (action.kind == kProduct && plan_.matrices[action.b].offset < 0) ||
+           (action.kind == kProduct8 && plan_.matrices8[action.b].offset < 0);
   }
 
   // Products that follow each other, a share of their columns in each task: one that starts from what another left reads
@@ -102,11 +104,18 @@ class Group {
   void share_products(const Action* from, const Action* to, int64_t begin, int64_t first, int64_t last) {
     const int64_t rows = (last - first) * rows_;
     const auto multiply_part = [=](int64_t part) {
+      Codes<T> codes;  // each part's own: to wait for another's would take longer
       for (const Action* action = from; action != to; ++action) {
+        const bool int8 = action->kind == kProduct8;
+        const int64_t N = int8 ? plan_.matrices8[action->b].N : plan_.matrices[action->b].N;
+        const int64_t whole = (N + kWhole - 1) / kWhole;
+        const int64_t left = std::min(N, part * whole / plan_.parts * kWhole);
+        const int64_t right = std::min(N, (part + 1) * whole / plan_.parts * kWhole);
+        if (int8) {
+          product8(*action, begin, first, rows, codes, left, right);
+          continue;
+        }
         const Matrix& matrix = plan_.matrices[action->b];
-        const int64_t whole = (matrix.N + kWhole - 1) / kWhole;
-        const int64_t left = std::min(matrix.N, part * whole / plan_.parts * kWhole);
-        const int64_t right = std::min(matrix.N, (part + 1) * whole / plan_.parts * kWhole);
         const T* start = action->d < 0 ? nullptr : address<T>(action->d, begin + first, first, 0);
         multiply_in_place<T>(rows, matrix.K, address<T>(action->a, begin + first, first, 0), stride(action->a),
                              reinterpret_cast<const T*>(buffers_[matrix.buffer]) + matrix.first, matrix.stride, start,
@@ -115,6 +124,25 @@ class Group {
       }
     };
     plan_.parts == 1 ? multiply_part(0) : share_(plan_.parts, multiply_part);
+  }
+
+  // A product with int8 numbers, of columns [left, right) where these are read where they lie.
+  void product8(const Action& action, int64_t begin, int64_t first, int64_t rows, Codes<T>& codes, int64_t left,
+                int64_t right) const {
+    const Matrix8& matrix = plan_.matrices8[action.b];
+    if (!action.e)
+      codes.take(rows, matrix.inputs, address<T>(action.a, begin + first, first, 0), stride(action.a));
+    const T* start = action.d < 0 ? nullptr : address<T>(action.d, begin + first, first, 0);
+    const float* scales = reinterpret_cast<const float*>(buffers_[matrix.scales]) + matrix.first_scale;
+    T* out = address<T>(action.c, begin + first, first, 0);
+    const int64_t start_stride = start ? stride(action.d) : 0;
+    if (matrix.offset < 0)
+      multiply8_in_place<T>(rows, matrix.K, codes, matrix.read,
+                            reinterpret_cast<const int8_t*>(buffers_[matrix.buffer]) + matrix.first, matrix.stride,
+                            scales, start, start_stride, out, stride(action.c), left, right);
+    else
+      multiply8<T>(rows, matrix.K, matrix.N, codes, matrix.read, packed8(matrix), scales, start, start_stride, out,
+                   stride(action.c));
   }
 
   // `action` for the steps [first, last) of the block that begins at step `begin`.
@@ -137,6 +165,8 @@ class Group {
                       address<T>(action.b, begin + first, first, 0), stride(action.b), address<T>(action.c, 0, 0, 0),
                       stride(action.c));
         return;
+      case kProduct8:
+        return product8(action, begin, first, rows, codes_, 0, plan_.matrices8[action.b].N);
       case kSumRows: {
         T* sum = address<T>(action.c, 0, 0, 0);
         const T* from = address<T>(action.a, begin + first, first, 0);
@@ -234,6 +264,9 @@ class Group {
   const T* packed(const Matrix& matrix) const {
     return reinterpret_cast<const T*>(buffers_[plan_.packed]) + matrix.offset;
   }
+  const int8_t* packed8(const Matrix8& matrix) const {
+    return reinterpret_cast<const int8_t*>(reinterpret_cast<const T*>(buffers_[plan_.packed]) + matrix.offset);
+  }
   T* own(size_t i) const { return memory_.get() + i * kStrip; }
 
   const Plan& plan_;
@@ -241,6 +274,7 @@ class Group {
   const Share& share_;
   const int64_t group_, row0_, rows_;
   std::unique_ptr<T, Free> memory_;
+  Codes<T> codes_;  // of what was multiplied last
   std::vector<T*> registers_;  // an instruction's operand: a strip of our own, or a place in an array
 };
 
@@ -258,6 +292,14 @@ void pack(const Plan& plan, char* const* buffers, int64_t panel) {
     if (panel < panels)
       return pack_panel<T>(reinterpret_cast<const T*>(buffers[m.buffer]) + m.first, m.stride, m.K, m.N, m.transposed,
                            panel, reinterpret_cast<T*>(buffers[plan.packed]) + m.offset);
+    panel -= panels;
+  }
+  for (const Matrix8& m : plan.matrices8) {
+    if (m.offset < 0) continue;
+    const int64_t panels = (m.N + kColumns8 - 1) / kColumns8;
+    if (panel < panels)
+      return pack_panel8(reinterpret_cast<const int8_t*>(buffers[m.buffer]) + m.first, m.stride, m.K, m.N, panel,
+                         reinterpret_cast<int8_t*>(reinterpret_cast<T*>(buffers[plan.packed]) + m.offset));
     panel -= panels;
   }
 }

@@ -21,6 +21,12 @@ struct Matrix {
   int64_t buffer, first, stride, K, N, transposed, offset;
 };
 
+// A matrix [K, N] of int8 numbers, as above (`offset` in elements of the packed buffer, or < 0), and its columns' scales.
+// It is multiplied by the `K` numbers from `read` on of rows of `inputs`, which are quantised as a whole.
+struct Matrix8 {
+  int64_t buffer, first, stride, K, N, offset, scales, first_scale, read, inputs;
+};
+
 struct Instruction {
   int64_t op, out, a, b, c;
 };
@@ -37,7 +43,7 @@ struct Start {  // before the first step: rows of `to` are rows of `from`, or ze
   int64_t to, from, rows, width;
 };
 
-enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows };
+enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows, kProduct8 };
 enum InstructionKind : int64_t { kLoad, kLoadScalar, kStore, kFirstOperation };
 
 struct Sum {  // elements of a buffer, to which those of the other groups at `origin` are added in the end
@@ -65,6 +71,7 @@ struct Plan {
   Table<Start> starts;
   Table<Action> before, step, after;  // once a block, once a step, once a block
   Table<Sum> sums;
+  Table<Matrix8> matrices8;
   Table<double> constants;
 };
 
@@ -108,7 +115,16 @@ inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   reader.table(plan.step);
   reader.table(plan.after);
   reader.table(plan.sums);
+  reader.table(plan.matrices8);
   return reader.whole();
+}
+
+// The panels to be packed: of `panel` columns each, then those of int8 numbers, which are always of 64.
+inline int64_t panels(const Plan& plan, int64_t panel) {
+  int64_t count = 0;
+  for (const Matrix& m : plan.matrices) count += m.offset < 0 ? 0 : (m.N + panel - 1) / panel;
+  for (const Matrix8& m : plan.matrices8) count += m.offset < 0 ? 0 : (m.N + 63) / 64;
+  return count;
 }
 
 // Runs task(0) ... task(count - 1), on several threads where there are some.

@@ -10,6 +10,7 @@ namespace jaxrnn {
 
 struct Processor {
   bool avx2 = false, avx512 = false;  // each with the instructions that multiply and add at once
+  bool vnni = false;                  // AVX-512 that adds four products of bytes
 
   Processor() {
 #if defined(__x86_64__)
@@ -22,6 +23,7 @@ struct Processor {
     const auto all = [](unsigned bits, unsigned wanted) { return (bits & wanted) == wanted; };
     avx2 = all(b, 1u << 5) && all(saved, 0x06);
     avx512 = avx2 && all(b, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) && all(saved, 0xe6);  // F, DQ, BW, VL
+    vnni = avx512 && all(c, 1u << 11);
 #endif
   }
 };
