@@ -13,7 +13,14 @@ from typing import Any
 TENTH = 0.1  # of a core: more than that taken by others disturbs a measurement
 TICKS = 4  # what the kernel's clock of 10 ms may be off by, over all cores
 DISTRIBUTIONS = ("jaxrnn", "jax", "jaxlib", "numpy", "flax", "dm-haiku", "equinox", "keras", "torch")
-VARIABLES = ("XLA_FLAGS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "JAX_PLATFORMS")
+VARIABLES = (
+    "GLIBC_TUNABLES",
+    "XLA_FLAGS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "JAX_PLATFORMS",
+)
 
 
 def describe_machine(hello: dict[str, Any]) -> dict[str, Any]:
