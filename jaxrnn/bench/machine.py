@@ -89,6 +89,15 @@ class Watch:
         return int(fields[11]) + int(fields[12])
 
 
+def available_memory(file: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that a process can still get; None where the system does not say."""
+    try:
+        lines = dict(line.split(":", 1) for line in file.read_text().splitlines())
+    except OSError:
+        return None
+    return 1024 * int(lines["MemAvailable"].split()[0])
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

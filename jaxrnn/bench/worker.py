@@ -24,8 +24,9 @@ from jaxrnn.bench.cases import Case
 from jaxrnn.bench.contestants import ALL, load
 from jaxrnn.bench.contestants.base import INSPECTED
 from jaxrnn.bench.flops import count_flops
-from jaxrnn.bench.gate import Agreement, compare
-from jaxrnn.bench.problem import make_problem, make_truth
+from jaxrnn.bench.gate import UNITS, WIDER, Agreement, compare
+from jaxrnn.bench.machine import available_memory
+from jaxrnn.bench.problem import compared, make_problem, make_truth
 from jaxrnn.bench.rates import measure_rates
 
 TRUTH, RATES = "truth", "rates"  # the workers that make the one and measure the other are no contestants
@@ -55,7 +56,7 @@ class Server:
 
     def truth(self, case: dict[str, Any], file: str) -> dict[str, Any]:
         """Write the truth of a case, an .npz file."""
-        np.savez(file, **make_truth(Case(**case)))
+        np.savez(file, **make_truth(compared(Case(**case))))
         return {}
 
     def offer(self, case: dict[str, Any], kinds: list[str]) -> dict[str, Any]:
@@ -73,9 +74,12 @@ class Server:
         formed = Case(**case)
         self.running = self.library.build(formed, make_problem(formed))
         numbers = self.running.inspect() if any(kind in INSPECTED for kind in kinds) else {}
+        _check_memory(max(numbers.get("temporaries", [0])))
         with np.load(file, allow_pickle=False) as stored:
             truth = dict(stored)
-        agreement = compare(self.running.answer(), truth, formed.dtype)
+        short = compared(formed)
+        checked = self.running if short == formed else self.library.build(short, make_problem(short))
+        agreement = compare(checked.answer(), truth, formed.dtype, UNITS if short == formed else WIDER)
         if agreement.holds and any(kind.startswith("step") for kind in kinds):
             walked: Agreement = compare({"ys": self.running.walk()}, {"ys": truth["ys"]}, formed.dtype)
             agreement = max(agreement, walked)
@@ -94,6 +98,12 @@ class Server:
         faults = (_faults() - before) / len(times)
         gc.enable()
         return {"median": statistics.median(times), "calls": len(times), "faults": faults}
+
+
+def _check_memory(needed: float) -> None:
+    """Raise before a program takes more than half of what there is: the system would end another process for it."""
+    if (there := available_memory()) is not None and needed > there / 2:
+        raise MemoryError(f"holds {needed / 1e9:.0f} GB of temporaries, and there are {there / 1e9:.0f}")
 
 
 def _faults() -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from jaxrnn.bench.cases import CELLS, SUITES, Case, make_cases
 from jaxrnn.bench.contestants import ALL, OURS, PEERS, choose_contestants
+from jaxrnn.bench.problem import compared
 from jaxrnn.bench.runner import Settings, make_plans
 from jaxrnn.cells import COLLECTION
 
@@ -76,6 +77,12 @@ def test_suites_with_cells_of_their_own() -> None:
         make_cases("applications", ["lstm"])
     with pytest.raises(ValueError, match="`shapes` must be left out with applications"):
         make_cases("applications", shapes=["1,2,3,4"])
+
+
+def test_of_chaotic_cells_the_first_steps_are_compared() -> None:
+    cases = {case.cell: case for case in make_cases("cells", ["gru", "elman, residual"])}
+    assert compared(cases["gru"]) == cases["gru"]
+    assert str(compared(cases["elman, residual"])) == "elman, residual B=4 T=8 D=512 H=512"
 
 
 def test_suites_that_share_a_case_build_it_once() -> None:

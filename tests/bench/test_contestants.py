@@ -13,7 +13,7 @@ import pytest
 
 from jaxrnn.bench.cases import FORMS, Case
 from jaxrnn.bench.contestants import ALL, PEERS, load
-from jaxrnn.bench.gate import compare
+from jaxrnn.bench.gate import WIDER, compare
 from jaxrnn.bench.problem import SEGMENT, make_layer, make_problem, make_truth, name_answer
 from tests import oracle
 from tests.table import ORACLES
@@ -113,7 +113,7 @@ def test_cells_of_the_collection_agree_with_the_truth(name: str) -> None:
         case = Case(cell, 3, 5, 8, 8)
         assert lib.declines(case, "train") is None
         running = lib.build(case, make_problem(case))
-        agreement = compare(running.answer(), truth_of(case), "float32")
+        agreement = compare(running.answer(), truth_of(case), "float32", WIDER)
         assert agreement.holds, f"{cell}: {agreement}"
         running.call("train")()
 
