@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from jaxrnn import forms as forms
+from jaxrnn.base.memory import keep_memory as keep_memory
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import CfCCarry as CfCCarry
 from jaxrnn.cells import ControlGateCarry as ControlGateCarry
@@ -192,6 +193,7 @@ __all__ = [
     "interop",
     "intersection_rnn",
     "janet",
+    "keep_memory",
     "keras",
     "labels",
     "lem",

@@ -12,7 +12,7 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import Array, ArrayLike
 
 
-def starts_from(dones: ArrayLike, first: ArrayLike = True) -> Array:
+def starts_from(dones: ArrayLike, first: ArrayLike | bool = True) -> Array:
     """Where episodes start, from where they end: the `resets` of `jaxrnn.scan` for a rollout.
 
         starts[0] = first,    starts[t] = dones[t - 1]

@@ -63,7 +63,8 @@ class ScannedRNN(nn.Module):
         if cell is None:
             if not hasattr(carry, "shape") or not carry.shape:
                 fail("carry", "an array [*B, H] for the GRU that runs without `cell`", carry, kind=TypeError)
-            cell = GRUCell(carry.shape[-1], kernel_init=jax.nn.initializers.lecun_normal())
+            lecun = jax.nn.initializers.lecun_normal()
+            cell = GRUCell(carry.shape[-1], kernel_init=lecun)  # type: ignore[call-arg]
         features = feature_axes(cell, x[0]) if isinstance(cell, Layer) else 1
         ins, resets = check_scanned(carry, x, features)
         rnn = RNN(cell, time_major=True, return_carry=True, chunk=self.chunk, backend=self.backend)

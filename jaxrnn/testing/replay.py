@@ -136,8 +136,10 @@ def _axes(xs: Any) -> tuple[int, tuple[int, ...]]:
 
 def _check_form(acted: Any, replayed: Any) -> None:
     for name, one, two in (("carry", acted[0], replayed[0]), ("outputs", acted[1], replayed[1])):
-        if (a := jax.tree.structure(one)) != (b := jax.tree.structure(two)):
-            fail("replay", f"a function that returns {name} of the form that `step` gives, {a}", Said(f"{b}"))
+        forms: list[Any] = [jax.tree.structure(tree) for tree in (one, two)]
+        if forms[0] != forms[1]:
+            expected = f"a function that returns {name} of the form that `step` gives, {forms[0]}"
+            fail("replay", expected, Said(f"{forms[1]}"))
         shapes = [[jnp.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (one, two)]
         if shapes[0] != shapes[1]:
             fail("replay", f"a function that returns {name} of shapes {shapes[0]}", Said(f"{shapes[1]}"))
