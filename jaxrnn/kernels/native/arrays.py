@@ -21,6 +21,7 @@ from jaxrnn.kernels.native.symbols import inside
 from jaxrnn.kernels.native.vectors import Graph
 
 PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
+VECTORS = 16  # an output's equations take as long as so many of a product's numbers
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
 
 
@@ -162,7 +163,10 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
         # Two parts a thread: the caller goes on while the others wake. Tiles wait for each other, so they are one part.
         parts = max(1, min(2 * library.threads(), read // PART_BYTES))
         return Sizes(1, N, 1, 1, parts if all(len(p.tiles) == 1 for p in products) else 1)
-    work = 2 * T * N * sum(p.numbers for p in products)
+    width = len(spec.cell.gates) * spec.cell.size
+    inputs = 0 if operands.kernel is None else operands.kernel.size
+    # Of each row and step: of cells without products in the step the input's is what there is, or vectors alone.
+    work = 2 * T * N * max(sum(p.numbers for p in products), inputs, VECTORS * width)
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
     block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // groups)))
     return Sizes(T, N, groups, max(1, min(block, T)))

@@ -233,7 +233,16 @@ class Call:
                     actions.append(tables.accumulate(source, target, out, tile.rows, tile.columns))
         return actions
 
+    def leave_out(self) -> None:
+        """Rows before their first valid step and after their last: results there are zero, if carries are not asked."""
+        tables, signature = self.tables, self.spec.signature
+        if signature.masked and not signature.carries and not self.spec.alone:
+            tables.valid = tables.numbers["valid", 0]
+            steps = [a for a in self.results if a.role == "step"]
+            tables.idle += [(tables.numbers[a.name], int(np.prod(a.shape[2:], dtype=int))) for a in steps]
+
     def finish(self) -> Prepared:
+        self.leave_out()
         size, reverse = self.size, self.spec.reverse != self._opens
         encoded = self.tables.encode(size.T, size.groups, size.N, size.block, reverse, self.buffers)
         return Prepared(encoded, tuple(a.shape for a in self.results), range(len(self.results)))
