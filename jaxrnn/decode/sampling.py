@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.tree_util import Partial
 
@@ -19,6 +21,9 @@ from jaxrnn.core.closures import is_open
 from jaxrnn.decode.logits import check_choices, filter_logits
 from jaxrnn.decode.stepper import NONE, Step, as_tree, check_decoder, is_distribution, log_probabilities
 from jaxrnn.programs.serialized import serialized
+
+MOST = 1024  # tokens that `stream` draws at a time
+SOON = 0.03  # seconds that it may take for them
 
 
 @serialized
@@ -119,15 +124,16 @@ def stream(
     temperature: Any = 1.0,
     top_k: int | None = None,
     top_p: Any = None,
-) -> Iterator[Array]:
-    """The tokens of `sample` for the same key, as they are drawn.
+) -> Iterator[np.ndarray]:
+    """The tokens of `sample` for the same key, as they are drawn: one at first, then some at a time, for as long as a
+    person does not notice.
 
     Args:
         step, carry, start, key, end, temperature, top_k, top_p: as for `sample`.
         length: at most so many tokens; None goes on until all rows have ended.
 
     Yields:
-        int32 `[*B]` a step, until all rows have ended; the `end` of the longest is not among them.
+        int32 `[*B]` of NumPy a step, until all rows have ended; the `end` of the longest is not among them.
 
     Raises:
         TypeError, ValueError: an argument does not fit; the message names it.
@@ -143,18 +149,23 @@ def stream(
     _, carry, start, stop = check_decoder(step, carry, start, length or 1, end)
     choose = _drawing(start, key, temperature, top_k, top_p)
 
-    def tokens() -> Iterator[Array]:
+    def tokens() -> Iterator[np.ndarray]:
         state, now = _first(carry, start), as_tree(step)  # as it is when the first token is asked for
-        advance = _advance if is_open(now.func) else _advance_jitted
-        while length is None or int(state.time) < length:
-            state = advance(now, choose, stop, state)
-            if bool(jnp.isnan(state.log_probability).any()):
+        advance = _some if is_open(now.func) else _some_jitted
+        written, count = 0, 1
+        while length is None or written < length:
+            wanted, begun = count if length is None else min(count, length - written), time.monotonic()
+            state, block, lost, ended = advance(now, choose, stop, state, jnp.int32(wanted))
+            done, lost, ended = int(state.time) - written, bool(lost), bool(ended)
+            yield from np.asarray(block)[: max(done - (lost or ended), 0)]
+            written += done
+            if lost:
                 raise FloatingPointError(
-                    f"no token {int(state.time)} can be chosen: the logits of `step` have NaN or inf, or all are -inf"
+                    f"no token {written} can be chosen: the logits of `step` have NaN or inf, or all are -inf"
                 )
-            if end is not None and bool(state.ended.all()):
+            if ended:
                 return
-            yield state.token
+            count = min(2 * count, MOST) if time.monotonic() - begun < SOON else max(count // 2, 1)
 
     return tokens()
 
@@ -189,7 +200,31 @@ def _advance(step: Step, choose: Callable[[Array, Array], Array], end: Array, st
     return _State(state.time + 1, carry, token, ended, lengths, state.log_probability + gain)
 
 
-_advance_jitted = jax.jit(_advance)
+def _some(step: Step, choose: Any, end: Array, state: _State, count: Array) -> tuple[_State, Array, Array, Array]:
+    """At most `count` tokens: the state, tokens `[MOST, *B]`, whether the last of them could not be chosen, and whether
+    all rows have ended with it."""
+    begun = state.time
+
+    def lost(state: _State) -> Array:
+        return jnp.isnan(state.log_probability).any()
+
+    def ended(state: _State) -> Array:
+        return state.ended.all() & (end != NONE)
+
+    def advance(loop: tuple[_State, Array]) -> tuple[_State, Array]:
+        state, tokens = loop
+        new = _advance(step, choose, end, state)
+        return new, lax.dynamic_update_index_in_dim(tokens, new.token, state.time - begun, 0)
+
+    def going(loop: tuple[_State, Array]) -> Array:
+        state, _ = loop
+        return (state.time - begun < count) & ~lost(state) & ~ended(state)
+
+    state, tokens = lax.while_loop(going, advance, (state, jnp.broadcast_to(end, (MOST, *state.token.shape))))
+    return state, tokens, lost(state), ended(state)
+
+
+_some_jitted = jax.jit(_some)
 
 
 def _run(step: Partial, *arguments: Any) -> Decoded:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.decode import filter_logits, greedy, sample, stream
+from jaxrnn.decode import filter_logits, greedy, sample, sampling, stream
 from tests.refusal import assert_refused
 
 V, END = 5, 3
@@ -243,3 +243,32 @@ def test_a_cell_decodes() -> None:
 )
 def test_wrong_calls(named: str, call: Any) -> None:
     assert_refused(named, call)
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (0,)])
+def test_a_stream_draws_what_sample_draws_however_many_at_a_time(shape: tuple[int, ...]) -> None:
+    """Its blocks grow up to MOST tokens, and end with the sequence, with its length, or where there is no choice."""
+    start, key, most = jnp.zeros(shape, int), jax.random.key(7), sampling.MOST
+    counting = lambda carry, token: (carry + 1, jnp.zeros((*token.shape, V)))  # noqa: E731
+    for length in (1, 2, 3, 7, most, 2 * most, 2 * most + 5):
+        drawn = sample(counting, start, start, key, length=length, temperature=0.7).tokens
+        found = list(stream(counting, start, start, key, length=length, temperature=0.7))
+        assert {(a.dtype, a.shape) for a in found} == {(np.dtype(np.int32), shape)}
+        np.testing.assert_array_equal(found, drawn)
+
+    def until(last: int, carry: Any, token: Any) -> Any:
+        logits = jnp.zeros((*token.shape, V)).at[..., END].set(-jnp.inf)
+        return carry + 1, jnp.where((carry == last)[..., None], jax.nn.one_hot(END, V) * 1e9, logits)
+
+    def lost(last: int, carry: Any, token: Any) -> Any:
+        return carry + 1, jnp.where((carry == last)[..., None], jnp.nan, jnp.zeros((*token.shape, V)))
+
+    for last in (0, 1, 2, 3, 6, most, 2 * most):
+        found = list(stream(partial(until, last), start, start, key, end=END))
+        assert len(found) == (last if start.size else 0)
+        if start.size:
+            tokens = stream(partial(lost, last), start, start, key)
+            for _ in range(last):
+                next(tokens)
+            with pytest.raises(FloatingPointError, match=f"no token {last + 1} can be chosen"):
+                next(tokens)

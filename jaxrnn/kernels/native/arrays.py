@@ -159,7 +159,7 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
     T, N = operands.xs.shape[:2]
     products = row.products(spec.cell, spec.signature)
     if spec.alone:
-        kernels = jax.tree.leaves((operands.kernel, operands.kernels))
+        kernels = jax.tree.leaves((None if operands.symbols else operands.kernel, operands.kernels))
         read = sum(k.size * k.dtype.itemsize for k in kernels)
         # Two parts a thread: the caller goes on while the others wake. Tiles wait for each other, so they are one part.
         parts = max(1, min(2 * library.threads(), read // PART_BYTES))
