@@ -194,8 +194,11 @@ def findings(cell: Cell, signature: Signature) -> Findings:
     cotangents = row.load_cotangents(graph, cell, signature)
     back = row.evaluate(graph, row.trace_backward(cell, signature), given, values, cotangents)
     roots = {int(n) for v in jax.tree.leaves((out, back), is_leaf=row.is_value) for n in v.nodes.reshape(-1)}
+    partners = row.partners(graph, given.x, values, roots)
+    if signature.leaves_out:  # at valid steps a state is the output where it is one without a mask
+        return Findings(partners, findings(cell, signature._replace(masked=False)).shown)
     shown = [i for i, v in enumerate(out["carry"]) if np.array_equal(v.nodes, out["y"].nodes)]
-    return Findings(row.partners(graph, given.x, values, roots), shown[0] if shown else None)
+    return Findings(partners, shown[0] if shown else None)
 
 
 def check(cell: Cell, signature: Signature) -> None:

@@ -53,10 +53,10 @@ class Call:
             for a in kept(spec, operands):
                 self._buffer(a.name, a.shape, a.role)
             self._buffer(("ys", 0), (T, N, spec.cell.output_size), "step")
-            if self.shown is not None:  # the output of the step before, or the carry that was passed
+            if self.shown is not None:  # the output of the valid step before, or the carry that was passed
                 slots, numbers = self.tables.slots, self.tables.numbers
-                earlier, edge = (-1, T - 1) if spec.reverse else (1, 0)
-                ys = slots[numbers["ys", 0]]._replace(earlier=earlier, edge=edge, origin=numbers["carry", self.shown])
+                earlier = -1 if spec.reverse else 1
+                ys = slots[numbers["ys", 0]]._replace(earlier=earlier, origin=numbers["carry", self.shown])
                 self.tables.place(("before", self.shown), ys)
             for i, shape in enumerate(carry):
                 self._buffer(("ct_final", i), (N, *shape), "row")
@@ -255,9 +255,9 @@ class Call:
         return actions
 
     def leave_out(self) -> None:
-        """Rows before their first valid step and after their last: results there are zero, if carries are not asked."""
-        tables, signature = self.tables, self.spec.signature
-        if signature.masked and not signature.carries and not self.spec.alone:
+        """Rows before their first valid step and after their last, whose results are zero there."""
+        tables = self.tables
+        if self.spec.signature.leaves_out:
             tables.valid = tables.numbers["valid", 0]
             steps = [a for a in self.results if a.role == "step"]
             tables.idle += [(tables.numbers[a.name], int(np.prod(a.shape[2:], dtype=int))) for a in steps]

@@ -30,7 +30,6 @@ class Slot(NamedTuple):
     local: int = 0
     boolean: bool = False
     earlier: int = 0
-    edge: int = 0
     origin: int = 0
 
 

@@ -62,6 +62,11 @@ class Signature(NamedTuple):
     carries: bool  # put out the carry at every step
     dtype: str
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether a row is left out before its first valid step and after its last, where it puts out zeros."""
+        return self.masked and not self.carries
+
 
 @dataclass
 class Shapes(Products):

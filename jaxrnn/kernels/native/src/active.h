@@ -53,6 +53,13 @@ class Active {
     return place(local, i + count - 1) - place(local, i) == count - 1;
   }
 
+  // The valid step of a row before `step`, where the one before it is `back` behind; none is below zero.
+  int64_t earlier(int64_t row, int64_t step, int64_t back) const {
+    do step -= back;
+    while (step >= 0 && step < plan_.steps && !valid(row, step));
+    return step < plan_.steps ? step : -1;
+  }
+
   // Zeros in all that is put out at `step` for rows that are not active.
   template <class T>
   void clear(int64_t step) const {
@@ -68,18 +75,21 @@ class Active {
  private:
   bool at(int64_t row, int64_t step) const { return first_[row] <= step && step <= last_[row]; }
 
+  bool valid(int64_t row, int64_t step) const {
+    return plan_.valid < 0 || buffers_[plan_.slots[plan_.valid].buffer][step * plan_.rows + row];
+  }
+
   // Finds the first and last valid step of every row; whether any row begins late or ends early.
   bool look() {
     const int64_t N = plan_.rows;
     first_.assign(N, plan_.steps);
     last_.assign(N, -1);
-    const Slot& slot = plan_.slots[plan_.valid];
-    const char* valid = buffers_[slot.buffer];
-    for (int64_t step = 0; step < plan_.steps; ++step, valid += N)
-      for (int64_t row = 0; row < N; ++row) {
-        first_[row] = valid[row] ? std::min(first_[row], step) : first_[row];
-        last_[row] = valid[row] ? step : last_[row];
-      }
+    for (int64_t step = 0; step < plan_.steps; ++step)
+      for (int64_t row = 0; row < N; ++row)
+        if (valid(row, step)) {
+          first_[row] = std::min(first_[row], step);
+          last_[row] = step;
+        }
     for (int64_t row = 0; row < N; ++row)
       if (first_[row] > 0 || last_[row] < plan_.steps - 1) return true;
     return false;
@@ -88,10 +98,10 @@ class Active {
   // Deals the rows among groups, the longest first, there and back, so that all have as much to do.
   void deal(int64_t group) {
     const int64_t G = plan_.groups;
+    if (G == 1) return;
     std::vector<int64_t> order(plan_.rows);
     std::iota(order.begin(), order.end(), 0);
-    if (G == 1) return;
-    const auto length = [&](int64_t row) { return last_[row] - std::min(first_[row], last_[row] + 1); };
+    const auto length = [&](int64_t row) { return std::max<int64_t>(last_[row] - first_[row], -1); };
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return length(a) > length(b); });
     rows_.clear();
     for (int64_t i = 0; i < plan_.rows; ++i) {

@@ -242,7 +242,8 @@ class Group {
             registers_[at.out] = own(at.out);
             break;
           }
-          const bool behind = count == 1 || (slot.row_stride == width && (together || slot.local));
+          const bool alike = slot.local || (together && !(slot.earlier && plan_.valid >= 0));  // rows of one step
+          const bool behind = count == 1 || (slot.row_stride == width && alike);
           const bool in_place = behind && n == whole;
           registers_[at.out] = in_place ? address<T>(at.a, step, local, row) + at.b + column : own(at.out);
           if (!in_place)
@@ -289,7 +290,7 @@ class Group {
   template <class E>
   E* address(int64_t slot_index, int64_t step, int64_t local, int64_t row) const {
     const Slot& slot = plan_.slots[slot_index];
-    if (slot.earlier && step == slot.edge) return address<E>(slot.origin, step, local, row);
+    if (slot.earlier) return earlier<E>(slot, step, local, row);
     if (slot.local == 2 && group_ > 0)
       return reinterpret_cast<E*>(buffers_[plan_.scratch]) + slot.origin + (group_ - 1) * slot.group_stride +
              slot.offset + row * slot.row_stride;
@@ -299,7 +300,15 @@ class Group {
       const int64_t rows = (slot.step_stride ? active_.before(local) : 0) + row;
       return base + group_ * slot.group_stride + rows * slot.row_stride;
     }
-    return base + (step - slot.earlier) * slot.step_stride + active_.place(local, row) * slot.row_stride;
+    return base + step * slot.step_stride + active_.place(local, row) * slot.row_stride;
+  }
+
+  // Apart from `address`, which is fast where it is small.
+  template <class E>
+  __attribute__((noinline)) E* earlier(const Slot& slot, int64_t step, int64_t local, int64_t row) const {
+    const int64_t place = active_.place(local, row), from = active_.earlier(place, step, slot.earlier);
+    if (from < 0) return address<E>(slot.origin, step, local, row);
+    return reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset + from * slot.step_stride + place * slot.row_stride;
   }
 
   // Active ones in the block's steps [first, last).

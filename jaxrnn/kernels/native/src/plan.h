@@ -7,12 +7,12 @@
 namespace jaxrnn {
 
 // Where rows of an array lie, in elements. A local array has one copy a group of rows and counts steps within a block
-// (not at all with a step stride of zero); the others count steps and rows of the whole sequence. With `earlier` (+1 or -1) a step finds the rows of the step so
-// far before it, and at `edge` those of the slot `origin`.
+// (not at all with a step stride of zero); the others count steps and rows of the whole sequence. With `earlier` (+1 or -1) a step
+// finds the rows of the valid step before it in that direction, and those of the slot `origin` where there is none.
 //
 // A sum over all rows (local = 2) is `buffer` for the first group; the others have theirs in scratch memory at `origin`.
 struct Slot {
-  int64_t buffer, offset, group_stride, step_stride, row_stride, local, boolean, earlier, edge, origin;
+  int64_t buffer, offset, group_stride, step_stride, row_stride, local, boolean, earlier, origin;
 };
 
 // A matrix [K, N] whose rows are `stride` apart, in panels at `offset` (from the transpose of [N, K] where `transposed`),
