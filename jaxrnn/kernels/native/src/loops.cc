@@ -147,6 +147,24 @@ class Group {
           for (int64_t j = 0; j < action.e; ++j) sum[j] += from[j];
         return;
       }
+      case kTakeRows: {
+        const Slot& rows = plan_.slots[action.b];
+        const T* table = reinterpret_cast<const T*>(buffers_[rows.buffer]) + rows.offset;
+        const T* start = action.d < 0 ? nullptr : address<T>(action.d, 0, 0, 0);
+        for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
+          const T* from = table + symbol * rows.row_stride;
+          T* to = address<T>(action.c, begin + s, s, r);
+          for (int64_t j = 0; j < action.e; ++j) to[j] = start ? from[j] + start[j] : from[j];
+        });
+        return;
+      }
+      case kAddRows:
+        for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
+          const T* from = address<T>(action.b, begin + s, s, r);
+          T* to = address<T>(action.c, 0, 0, symbol);
+          for (int64_t j = 0; j < action.e; ++j) to[j] += from[j];
+        });
+        return;
     }
   }
 
@@ -160,6 +178,13 @@ class Group {
         std::copy_n(address<T>(action.d, begin + s, s, r), plan_.matrices[action.b].N,
                     address<T>(action.c, begin + s, s, r));
     return action.c;
+  }
+
+  // Each row of the steps [first, last) of a block, with the symbol that stands there.
+  template <class F>
+  void for_symbols(int64_t slot, int64_t begin, int64_t first, int64_t last, F f) {
+    for (int64_t s = first; s < last; ++s)
+      for (int64_t r = 0; r < rows_of(s, s + 1); ++r) f(*address<int32_t>(slot, begin + s, s, r), s, r);
   }
 
   void elementwise(const Segment& segment, int64_t step, int64_t local) {
