@@ -101,8 +101,8 @@ class Server:
 
 
 def _check_memory(needed: float) -> None:
-    """Raise before a program takes more than half of what there is: the system would end another process for it."""
-    if (there := available_memory()) is not None and needed > there / 2:
+    """Raise before a program takes more than a quarter of what there is: the system might end another for it."""
+    if (there := available_memory()) is not None and needed > there / 4:
         raise MemoryError(f"holds {needed / 1e9:.0f} GB of temporaries, and there are {there / 1e9:.0f}")
 
 
