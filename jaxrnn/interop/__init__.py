@@ -22,8 +22,21 @@ from jaxrnn.interop.onnx_graph import Node
 from jaxrnn.interop.onnx_import import read_onnx
 from jaxrnn.interop.rows import LIBRARIES
 from jaxrnn.interop.save import save
+from jaxrnn.interop.scanned import scanned
 
-__all__ = ["LIBRARIES", "Inspection", "Loaded", "Node", "activation", "convert", "inspect", "load", "read_onnx", "save"]
+__all__ = [
+    "LIBRARIES",
+    "Inspection",
+    "Loaded",
+    "Node",
+    "activation",
+    "convert",
+    "inspect",
+    "load",
+    "read_onnx",
+    "save",
+    "scanned",
+]
 
 
 def __dir__() -> list[str]:
