@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from jaxrnn.base.memory import keep_memory
-from jaxrnn.cli.commands import bench, cells, convert, results, train
+from jaxrnn.cli.commands import bench, cells, convert, inspect, results, train
 from jaxrnn.cli.models import ask, caption, draw, evaluate, sample, translate, write
 from jaxrnn.cli.parser import make_parser
 from jaxrnn.cli.streams import mute, of_the_machine, open_streams
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
         "results": results,
         "bench": bench,
         "convert": convert,
+        "inspect": inspect,
         "cells": cells,
     }
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "jaxrnn":
             raise
-        extra = "interop" if arguments.command == "convert" else "train"
+        extra = "interop" if arguments.command in ("convert", "inspect") else "train"
         text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[{extra}]"'
     except (ValueError, OSError, FloatingPointError) as error:
         text = str(error)

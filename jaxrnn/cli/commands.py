@@ -95,6 +95,22 @@ def convert(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def inspect(arguments: argparse.Namespace) -> int:
+    """`jaxrnn inspect`."""
+    from jaxrnn.interop import inspect
+    from jaxrnn.interop.inspection import table
+
+    found = inspect(arguments.file)
+    rows = table(found)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows if found.cells else ():
+        print("  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
+    print(f"{len(found.cells)} recurrent layers" + f", written by {found.writer}" * bool(found.writer))
+    if found.around:
+        print("beside: " + ", ".join(f"{name} ({count})" for name, count in sorted(found.around.items())))
+    return 0
+
+
 def cells(arguments: argparse.Namespace) -> int:
     """`jaxrnn cells`."""
     families = {family: [_about(name, factory(128)) for name, factory in of.items()] for family, of in FAMILIES.items()}

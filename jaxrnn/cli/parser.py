@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   jaxrnn write runs/handwriting "recurrent" --out recurrent.svg
   jaxrnn draw runs/draw --out digits.gif
   jaxrnn results runs/*                     finished runs side by side
+  jaxrnn inspect checkpoint.pt              the recurrent layers of a file, and the prefix of each
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
   jaxrnn convert trained.pt mgu.safetensors --from torchrecurrent --cell "mgu(64)"
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
@@ -78,6 +79,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_bench(commands)
     _add_convert(commands)
+    help = "what recurrent layers a file of weights has, and which prefix leads to each"
+    inspect = commands.add_parser("inspect", help=help, allow_abbrev=False)
+    inspect.add_argument("file", type=Path, metavar="FILE", help="a file of weights, as convert reads it")
     commands.add_parser("cells", help="list the collection of cells", allow_abbrev=False)
     parser.set_defaults(help=False, train_help=train.format_help)
     return parser
@@ -163,7 +167,7 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "source",
         type=Path,
         metavar="SOURCE",
-        help="a file of weights: .safetensors, .npz, .pt, .h5, .keras, .onnx, or an Orbax folder",
+        help="a file of weights: safetensors, torch, TorchScript, HDF5, Keras, ONNX, TensorFlow, .npz, an Orbax folder",
     )
     convert.add_argument("target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5 or .onnx")
     convert.add_argument(

@@ -13,6 +13,7 @@ from jaxrnn import cells
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.cells.gru import gru
 from jaxrnn.cells.timed.cfc import scaled_tanh
+from jaxrnn.compose import Bidirectional, Stack, bidirectional, stack
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.kernels import KERNEL, OPTIONS, RECURRENT
 from jaxrnn.forms.convolution import Convolution, convolution
@@ -159,6 +160,16 @@ def make_cell(kind: str, size: int, options: dict[str, Any]) -> Cell:
     if options.get("mode") == "pure":  # which has no activation
         options = {name: value for name, value in options.items() if name != "activation"}
     return FACTORIES[kind](size, **options)
+
+
+def with_options(layer: Any, options: Mapping[str, Any]) -> Any:
+    """A layer, stacked or in both directions, with these options of its cells."""
+    if isinstance(layer, Stack):
+        return stack([with_options(part, options) for part in layer.layers], dropout=layer.dropout)
+    if isinstance(layer, Bidirectional):
+        both = (with_options(way, options) for way in (layer.forward, layer.backward))
+        return bidirectional(*both, merge=layer.merge)
+    return make_cell(layer.name, layer.size, options_of(layer) | dict(options))
 
 
 def row_for(cell: Cell, rows: Sequence[Row]) -> Row:

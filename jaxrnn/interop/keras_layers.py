@@ -10,31 +10,18 @@ from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.compose import Reverse, bidirectional, reverse, stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.forms.convolution import convolution
-from jaxrnn.functions.activations import get_activation
 from jaxrnn.interop.express import make_cell
-from jaxrnn.interop.source import Entry, Source, entry_of, segments
+from jaxrnn.interop.keras_config import described
+from jaxrnn.interop.keras_cudnn import usual
+from jaxrnn.interop.keras_defaults import KERAS_3, Version
+from jaxrnn.interop.keras_names import ASKED, CONVOLUTION, CONVOLUTIONS, CUDNN, KINDS, LIVE, RECURRENT, VARIABLES
+from jaxrnn.interop.source import Entry, Source, array_entry, segments
 from jaxrnn.interop.subclasses import base_of, is_a
-
-KINDS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "elman"}
-CONVOLUTIONS = {f"ConvLSTM{n}D": "lstm" for n in (1, 2, 3)} | {"ConvLSTMCell": "lstm"}
-RECURRENT = {*KINDS, *CONVOLUTIONS, "RNN", "Bidirectional"} - {"ConvLSTMCell"}
-LIVE = {*RECURRENT, *CONVOLUTIONS, "StackedRNNCells", *(f"{kind}Cell" for kind in KINDS)}
-CONVOLUTION = (("strides", "strides", 1), ("dilation", "dilation_rate", 1), ("padding", "padding", "valid"))
-ASKED = ("units", "filters", "kernel_size", *(k for _, k, _ in CONVOLUTION))  # of a live cell, where it has them
-ASKED += ("use_bias", "activation", "recurrent_activation", "reset_after")
-VARIABLES = ("kernel", "recurrent_kernel", "bias")  # vars/0, vars/1, vars/2 of a cell
-
-
-def variable(name: str) -> str:
-    """`cell/vars/0` as `cell/kernel`: Keras 3 numbers the variables of a layer in its weights files."""
-    head, found, number = name.rpartition("vars/")
-    return f"{head}{VARIABLES[int(number)]}" if found and number in ("0", "1", "2") else name
-
 
 # ---------------------------------------------------------------- a configuration
 
 
-def layer_of(class_name: str, config: Mapping[str, Any], keras: int = 3) -> Layer:
+def layer_of(class_name: str, config: Mapping[str, Any], keras: Version = KERAS_3) -> Layer:
     """The layer that a Keras configuration describes; an option that jaxrnn lacks is refused by name."""
     if class_name == "Bidirectional":
         forward = _straight(_inner(config, "layer", keras))
@@ -52,7 +39,7 @@ def layer_of(class_name: str, config: Mapping[str, Any], keras: int = 3) -> Laye
     return reverse(layer) if config.get("go_backwards", False) else layer
 
 
-def _inner(config: Mapping[str, Any], name: str, keras: int) -> Layer:
+def _inner(config: Mapping[str, Any], name: str, keras: Version) -> Layer:
     return layer_of(*_class(config.get(name), name), keras)
 
 
@@ -74,7 +61,10 @@ def _list(value: Any, argument: str) -> list[Any]:
     return value
 
 
-def _cell(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
+def _cell(class_name: str, config: Mapping[str, Any], keras: Version) -> Layer:
+    if class_name in CUDNN:
+        check_size(config.get("units"), "units")
+        return make_cell(CUDNN[class_name], config["units"], {})
     kind = (KINDS | CONVOLUTIONS).get(class_name) or KINDS.get(class_name.removesuffix("Cell"))
     if kind is None:
         fail("class_name", f"one of {sorted(RECURRENT)} or their cells", class_name)
@@ -84,7 +74,8 @@ def _cell(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
     options: dict[str, Any] = {"use_bias": config.get("use_bias", True)}
     options["activation"] = _function(config.get("activation", "tanh"), "activation", keras)
     if kind != "elman":
-        gates = config.get("recurrent_activation", "sigmoid")
+        known = "recurrent_activation" in config
+        gates = config["recurrent_activation"] if known else keras.told("the gates' function", keras.gates)
         options["gate_activation"] = _function(gates, "recurrent_activation", keras)
     if kind == "lstm":
         options["output_activation"] = options["activation"]
@@ -92,18 +83,18 @@ def _cell(class_name: str, config: Mapping[str, Any], keras: int) -> Layer:
         window, more = config.get("kernel_size"), {o: config.get(k, d) for o, k, d in CONVOLUTION}
         options |= {"input": convolution(window, **more), "recurrent": convolution(window)}  # type: ignore[arg-type]
     if kind == "gru":
-        options["reset_after"] = config.get("reset_after", True)
+        options["reset_after"] = config.get("reset_after")
+        if options["reset_after"] is None:
+            options["reset_after"] = keras.told("reset_after", keras.reset_after)
     return make_cell(kind, units, options)  # type: ignore[arg-type]
 
 
-def _function(name: Any, argument: str, keras: int) -> Any:
+def _function(name: Any, argument: str, keras: Version) -> Any:
     if isinstance(name, Mapping):  # a registered function, as Keras 3 writes it
         name = name.get("config")
-    if callable(name) and name.__module__.startswith("keras."):
+    if callable(name) and name.__module__.startswith(("keras.", "tf_keras.")):
         name = name.__name__
-    if name == "hard_sigmoid" and keras < 3:
-        name = "keras2_hard_sigmoid"
-    return get_activation(name, argument)
+    return keras.function(name, argument)
 
 
 # ---------------------------------------------------------------- a live layer
@@ -113,37 +104,72 @@ RUNS = ("call", "__call__", "get_initial_state")
 ADVICE = "Pass its weights by name, with `layer`."
 
 
+PACKAGES = {"keras": KERAS_3, "tf_keras": Version("2.15")}  # the latter is Keras 2, whatever its number
+
+
+def package_of(source: Any) -> str | None:
+    """The package whose layer an object is: of Keras 3 on any backend, or of Keras 2."""
+    return next((package for package in PACKAGES if is_a(source, package, "Layer")), None)
+
+
 def read(source: Any, prefix: str) -> Source:
     """The weights of a live layer, or of the layer of a model that `prefix` names."""
-    above = segments(prefix)
+    above, whole = segments(prefix), source
     for depth, part in enumerate(above):
-        inside = {layer.name: layer for layer in getattr(source, "layers", ())}
+        inside = {layer.name: layer for layer in _layers(source)}
         if part not in inside:
             names = ["/".join((*above[:depth], name)) for name in inside]
             fail("prefix", f"a name out of {names}", prefix, nearest(prefix, names))
         source = inside[part]
     class_name = _class_of(source)
     if class_name is None:
-        layers = getattr(source, "layers", ())
-        names = ["/".join((*above, layer.name)) for layer in layers if any(is_a(layer, "keras", n) for n in RECURRENT)]
+        names = ["/".join((*above, *path)) for path in _recurrent(source)]
         hint = f"Pass `prefix`, one of {names}." if names else ""
         fail("source", f"one of Keras's {sorted(RECURRENT)}, or a cell", Said(type(source).__name__), hint)
     if not source.built:
         fail("source", "built, so that it has weights", Said(f"{class_name} before its first call"))
-    layer = layer_of(class_name, _live_config(source))
+    layer = layer_of(class_name, _live_config(source), PACKAGES[str(package_of(source))])
     entries: list[Entry] = []
     for place, cell in _live_cells(source):
         for name in VARIABLES:
             variable = getattr(cell, name, None)
             if variable is not None:
-                value = variable.value
-                entries.append(entry_of(f"{place}{name}", value))
-    return Source(tuple(entries), layer, "keras", above)
+                value = variable if callable(variable.value) else variable.value  # of TensorFlow, of Keras 3
+                entries.append(array_entry(f"{place}{name}", value))
+    return Source(usual(entries), layer, "keras", above, name="/".join(above), follows=_follows(whole, above))
+
+
+def _layers(model: Any) -> list[Any]:
+    """The layers of a model, or the one in a wrapper."""
+    inner = [model.layer] if is_a(model, str(package_of(model)), "TimeDistributed") else []
+    return list(getattr(model, "layers", inner))
+
+
+def _recurrent(model: Any, depth: int = 0) -> Iterator[tuple[str, ...]]:
+    """Where a model has its recurrent layers."""
+    for layer in _layers(model) if depth < DEEPEST else ():
+        if any(is_a(layer, str(package_of(layer)), name) for name in RECURRENT):
+            yield (layer.name,)
+        else:
+            yield from ((layer.name, *path) for path in _recurrent(layer, depth + 1))
+
+
+DEEPEST = 20  # models within models
+
+
+def _follows(model: Any, path: tuple[str, ...]) -> str | None:
+    """What a layer follows, as its model's configuration tells; a subclass tells nothing."""
+    try:
+        layers = described({"config": model.get_config()}) if path else []
+    except (NotImplementedError, ValueError, TypeError):
+        return ""
+    return next((one.follows for one in layers if one.path == path), "")
 
 
 def _class_of(layer: Any) -> str | None:
     """Keras's class that a layer is made from."""
-    return base_of(layer, "keras", LIVE, RUNS, ADVICE)
+    package = package_of(layer)
+    return None if package is None else base_of(layer, package, LIVE, RUNS, ADVICE)
 
 
 def _live_cells(layer: Any) -> Iterator[tuple[str, Any]]:
@@ -152,7 +178,7 @@ def _live_cells(layer: Any) -> Iterator[tuple[str, Any]]:
             for place, cell in _live_cells(getattr(layer, f"{way}_layer")):
                 yield f"{place}{way}/", cell
     else:
-        cell = getattr(layer, "cell", layer)
+        cell = layer if _class_of(layer) in CUDNN else getattr(layer, "cell", layer)
         for i, one in enumerate(getattr(cell, "cells", (cell,))):
             yield f"layer_{i}/", one
 

@@ -26,16 +26,16 @@ from jaxrnn.interop.subclasses import base_of, is_a
 
 def read(source: Any, prefix: str) -> Source | None:
     """The entries of a live module, and the layer that its settings tell; None for anything else."""
-    if is_a(source, "torch.nn", "Module") and not is_a(source, "keras", "Layer"):
-        return xlstm_modules.read(source, prefix) or torch_modules.read(source, prefix)
-    if is_a(source, "keras", "Layer"):
+    if keras_layers.package_of(source) is not None:
         return keras_layers.read(source, prefix)
+    if is_a(source, "torch.nn", "Module"):
+        return xlstm_modules.read(source, prefix) or torch_modules.read(source, prefix)
     if isinstance(source, nnx.Module):
         return _nnx(source, prefix)
     if is_a(source, "equinox", "Module"):
         return _equinox(source, prefix)
     if is_a(source, "onnx", "ModelProto"):
-        return onnx_graph.read_source(source, prefix)
+        return onnx_graph.read_source(source)
     return None
 
 

@@ -13,11 +13,12 @@ from jaxrnn.compose import Stack, stack
 from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop import cudnn, files, live, xlstm
 from jaxrnn.interop.converted import Mapped, convert, table_of
+from jaxrnn.interop.files.formats import check_format
 from jaxrnn.interop.match import Match, best_match
+from jaxrnn.interop.parts import check_chain, check_names, chosen, renamed
 from jaxrnn.interop.places import cells_of
 from jaxrnn.interop.rows import check_library
 from jaxrnn.interop.source import Source, below, from_mapping, segments
-from jaxrnn.interop.weight_norm import folded
 
 
 class Loaded(NamedTuple):
@@ -34,6 +35,8 @@ def load(
     layer: Layer | None = None,
     prefix: str | Sequence[str] = "",
     forget_bias: float | None = None,
+    names: Mapping[str, str] | None = None,
+    format: str | None = None,
 ) -> Loaded:
     """A recurrent layer of another library as a jaxrnn layer with its parameters.
 
@@ -45,16 +48,22 @@ def load(
     Args:
         source: a live module (torch, torchrecurrent, ncps, xlstm, Keras, flax.nnx, equinox), a mapping of named arrays
             (a state dict, a parameter tree of Flax or haiku, TensorFlow variables by name), an `onnx.ModelProto`, the
-            flat vector of `jax.experimental.rnn`, or a path: .safetensors, .npz, .pt, .ckpt, .h5, .weights.h5, .keras,
-            .onnx, or the folder of an Orbax checkpoint. What is no array matters only below `prefix`.
+            flat vector of `jax.experimental.rnn`, or a path: of safetensors, an .npz, torch's checkpoints and archives
+            of TorchScript, HDF5, .keras, ONNX, a checkpoint of TensorFlow, or the folder of one of Orbax. First bytes
+            tell which, not names. What is no array matters only below `prefix`.
         library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn"; by default whichever the names and shapes fit.
         layer: the jaxrnn layer that the weights are for. Needed where weights alone leave it open (activations, the
-            sizes in a flat vector, cells of torchrecurrent and ncps); by default a module or configuration tells, else
+            sizes in a flat vector, cells of torchrecurrent and ncps, Keras's weights without configuration of a version
+            that had two defaults); by default a module or configuration tells, else
             names and shapes do, with the library's own defaults.
         prefix: where the layer is in a larger model, as names begin or attributes lead: "encoder.rnn", "layers/0".
-            Several make a stack.
+            Several make a stack, where nothing says that something lies between the layers.
         forget_bias: what the library adds to the forget gate at run time, folded into our bias; by default 1 for
             haiku and TF 1. (Keras's unit_forget_bias is an initial value, part of the weights.)
+        names: their names of entries -> the names that the library would have, where they are spelled otherwise:
+            {"enc_w_ih": "weight_ih", ...}. Entries that it leaves out are not looked at.
+        format: a file's format, where neither its first bytes nor its name tell: one of safetensors, npz, hdf5, keras,
+            torch, torchscript, onnx, orbax, tensorflow.
 
     Returns:
         `Loaded(layer, params)`.
@@ -70,7 +79,8 @@ def load(
     >>> layer.name, layer.size, params["kernel"].shape
     ('lstm', 5, (3, 4, 5))
     """
-    return load_and_map(source, library, layer=layer, prefix=prefix, forget_bias=forget_bias)[0]
+    options: dict[str, Any] = dict(layer=layer, prefix=prefix, forget_bias=forget_bias, names=names, format=format)
+    return load_and_map(source, library, **options)[0]
 
 
 def load_and_map(
@@ -80,6 +90,8 @@ def load_and_map(
     layer: Layer | None = None,
     prefix: str | Sequence[str] = "",
     forget_bias: float | None = None,
+    names: Mapping[str, str] | None = None,
+    format: str | None = None,
 ) -> tuple[Loaded, list[Mapped]]:
     """`load`, and the table of what it mapped."""
     if library is not None:
@@ -88,22 +100,37 @@ def load_and_map(
         fail("layer", "a jaxrnn Layer", layer, kind=TypeError)
     if forget_bias is not None:
         check_number(forget_bias, "forget_bias", "a number")
+    check_names(names)
+    check_format(format)
+    of_file = isinstance(source, (str, os.PathLike))
+    if format is not None and not of_file:
+        fail("format", "left out for what is no file", format)
+    if names is not None and not of_file and not isinstance(source, Mapping):
+        fail("names", "left out for a module, whose names are known", names)
+
+    def open_(prefix: str) -> files.Opened:
+        return open_source(source, library, layer, prefix, names, format)
+
     if isinstance(prefix, str):
-        return _load_one(source, library, layer, prefix, forget_bias)
+        return _load_one(open_(prefix), library, layer, forget_bias)[:2]
     several = _prefixes(prefix)
     if layer is not None:
         fail("layer", "left out with several prefixes, which make a stack", layer)
-    parts = [_load_one(source, library, None, p, forget_bias) for p in several]
+    read = [_load_one(open_(p), library, None, forget_bias) for p in several]
+    check_chain([opened for _, _, opened in read], several)
+    parts = [(loaded, rows) for loaded, rows, _ in read]
     table = [row._replace(ours=f"layer_{i}/{row.ours}") for i, (_, rows) in enumerate(parts) for row in rows]
     whole = stack([loaded.layer for loaded, _ in parts])
-    return Loaded(whole, {f"layer_{i}": loaded.params for i, (loaded, _) in enumerate(parts)}), table
+    params = {f"layer_{i}": loaded.params for i, (loaded, _) in enumerate(parts)}
+    check_params(whole, params)  # what one layer puts out is what the next takes
+    return Loaded(whole, params), table
 
 
 def _load_one(
-    source: Any, library: str | None, layer: Layer | None, prefix: str, forget_bias: float | None
-) -> tuple[Loaded, list[Mapped]]:
-    """What is at one prefix."""
-    with open_source(source, library, layer, prefix) as opened:
+    source: files.Opened, library: str | None, layer: Layer | None, forget_bias: float | None
+) -> tuple[Loaded, list[Mapped], Source]:
+    """What is at one prefix, and what it was read from."""
+    with source as opened:
         library = "torch" if library == "cudnn" else library
         if opened.library is not None and library not in (None, opened.library):
             fail("library", f"left out, or {opened.library!r} for this source", library)
@@ -112,16 +139,16 @@ def _load_one(
             if forget_bias is not None:
                 fail("forget_bias", "left out for xlstm, which adds none", forget_bias)
             found, params, rows = xlstm.read(opened, layer)
-            return Loaded(found, params), rows
+            return Loaded(found, params), rows, opened
         whole = opened.layer if layer is None else layer
         if isinstance(whole, Stack) and len({cell.name for cell in cells_of(whole).values()}) > 1:
             if forget_bias is not None:
                 fail("forget_bias", "left out for a stack of several kinds of cells", forget_bias)
-            return _load_mixed(opened, whole, library)
+            return *_load_mixed(opened, whole, library), opened
         match = best_match(opened, layer, library)
         if forget_bias is not None:
             match.row = _with_forget_bias(match, forget_bias)
-        return Loaded(match.layer, convert(match)), list(table_of(match))  # type: ignore[arg-type]
+        return Loaded(match.layer, convert(match)), list(table_of(match)), opened  # type: ignore[arg-type]
 
 
 def _load_mixed(source: Source, layer: Stack, library: str | None) -> tuple[Loaded, list[Mapped]]:
@@ -145,7 +172,14 @@ def _prefixes(prefix: Any) -> tuple[str, ...]:
     return tuple(prefix)
 
 
-def open_source(source: Any, library: str | None, layer: Layer | None, prefix: str) -> files.Opened:
+def open_source(
+    source: Any,
+    library: str | None,
+    layer: Layer | None,
+    prefix: str,
+    names: Mapping[str, str] | None,
+    format: str | None,
+) -> files.Opened:
     """Anything that `load` takes as entries; the file, if there is one, stays open inside `with`."""
     of_path = isinstance(source, (str, os.PathLike))
     if library == "cudnn":
@@ -153,16 +187,17 @@ def open_source(source: Any, library: str | None, layer: Layer | None, prefix: s
             fail("prefix", "left out for a flat vector, which has no names", prefix)
         return files.in_memory(cudnn.split(_vector(source) if of_path else source, layer))
     if of_path:
-        return files.opened(files.path_of(source, "source"), prefix)
+        return files.opened(files.path_of(source, "source"), prefix, format, names)
     found = live.read(source, prefix)
     if found is not None:
-        return files.in_memory(found)
+        return files.in_memory(chosen(found, prefix) if found.parts else found)
     if not isinstance(source, Mapping):
         expected = "a module, a mapping of named arrays, or a path"
         fail("source", expected, source, kind=TypeError)
     if not source:
         fail("source", "with arrays in it", source)
-    return files.in_memory(below(folded(_without_params(from_mapping(source))), prefix))
+    tree = from_mapping(source)
+    return files.in_memory(chosen(_without_params(tree) if names is None else renamed(tree, names), prefix))
 
 
 def _vector(source: Any) -> Any:

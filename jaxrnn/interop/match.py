@@ -6,6 +6,7 @@ unknown, or of the wrong shape or dtype; a source with any is refused whole.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ from jaxrnn.base.errors import Said, describe, fail
 from jaxrnn.compose import Stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop import arithmetic, infer
-from jaxrnn.interop.express import nearest, objections
+from jaxrnn.interop.express import nearest, objections, with_options
 from jaxrnn.interop.places import Place, cells_of, locate
 from jaxrnn.interop.rows import ROWS, Row
 from jaxrnn.interop.source import Entry, Source, segments
+from jaxrnn.interop.untold import ask
 
 SHARED = sorted(
     {row.library for row in ROWS if row.shared_names} - {row.library for row in ROWS if not row.shared_names}
@@ -60,22 +62,38 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
             expected = f"given for {library}, whose cells share names and shapes of arrays"
             fail("layer", expected, Said("None"), "Or pass the module itself.")
     against = {row: [] if layer is None else list(_objections(row, layer)) for row in rows}
-    matches = [read(row, source, layer) for row in rows if not against[row]]
+    said = library is not None or layer is not None
+    matches = [read(row, source, layer, said=said) for row in rows if not against[row]]
     if not matches:
         if rows:
             cells = [] if layer is None else [*cells_of(layer).values()]
             fail(*against[nearest(cells, against)][0])
         fail("layer", f"of cells that {library} has", Said(", ".join(sorted(_kinds(layer)))))  # type: ignore[arg-type]
-    best = min(matches, key=lambda m: len(m.problems))
+    best = min(_telling_alone(matches, source), key=lambda m: len(m.problems))
     if best.problems:
         problem = best.problems[0]
         hint = f"{problem.hint} Read as {best.row.library} {best.row.name}.".strip()
         if not best.cells or any(p.got == EXTRA or p.kind is TypeError for p in best.problems):
             hint += _candidates(source, rows)
+        hint += _by_shape(source, rows)
         if library is None and layer is None:
             hint += f" Weights of {', '.join(SHARED)} and most of our own cells are read for a `layer` that is given."
         fail(problem.name, problem.expected, Said(problem.got), hint, kind=problem.kind)
+    if layer is None and source.defaults is not None:
+        has_bias = any(name.startswith("bias") for arrays in best.cells.values() for name in arrays)
+        best.layer = with_options(best.layer, source.defaults(best.row, has_bias))
     return best
+
+
+def _telling_alone(matches: list[Match], source: Source) -> list[Match]:
+    """The readings, where several fit by their shapes alone those whose names tell."""
+    fitting = [m for m in matches if m.row.within and not m.problems]
+    if len({m.row.kind for m in fitting}) < 2:
+        return matches
+    found = [m for m in fitting if not read(m.row, source, None).problems]
+    if not found:
+        ask(f"which of {', '.join(m.row.name for m in fitting)} it is")
+    return found
 
 
 def _kinds(layer: Layer) -> set[str]:
@@ -94,10 +112,10 @@ def _objections(row: Row, layer: Layer) -> Iterator[tuple[str, str, Any]]:
 # ---------------------------------------------------------------- one row's reading
 
 
-def read(row: Row, source: Source, layer: Layer | None) -> Match:
-    """What this row makes of the entries."""
+def read(row: Row, source: Source, layer: Layer | None, *, said: bool = False) -> Match:
+    """What this row makes of the entries. What is of a cell by its shape alone is one where the user said so."""
     match = Match(row)
-    _group(match, source.entries)
+    _group(match, source, said)
     if not match.cells:
         match.problems += [Problem(e.name, "an entry of a cell", EXTRA) for e in source.entries if not e.refusal]
         return match
@@ -122,11 +140,12 @@ def read(row: Row, source: Source, layer: Layer | None) -> Match:
 EXTRA = "an unknown entry"
 
 
-def _group(match: Match, entries: Iterable[Entry]) -> None:
+def _group(match: Match, source: Source, said: bool) -> None:
     """Entries by the cell they belong to."""
     known = {n for array in match.row.arrays for n in arithmetic.names(match.row, array).values()}
+    telling = None if said or not match.row.within else _telling(match.row, source)
     paths: dict[Place, tuple[str, ...]] = {}
-    for entry in entries:
+    for entry in source.entries:
         if entry.refusal is not None:
             what = Said(describe(entry.refusal.got))
             match.problems.append(Problem(entry.name, *entry.refusal._replace(got=what)))
@@ -137,10 +156,27 @@ def _group(match: Match, entries: Iterable[Entry]) -> None:
             match.problems.append(Problem(entry.name, "absent", EXTRA))
             continue
         path, place, name = found
+        if telling is not None and parts[: -len(segments(name))] not in telling:
+            match.problems.append(Problem(entry.name, "an entry of a cell", EXTRA))
+            continue
         if paths.setdefault(place, path) != path or name in match.cells.get(place, {}):
             match.problems.append(Problem(entry.name, f"part of one cell, at {'/'.join(paths[place])!r}", EXTRA))
             continue
         match.cells.setdefault(place, {})[name] = entry
+
+
+def _telling(row: Row, source: Source) -> set[tuple[str, ...]]:
+    """The scopes that are called after a cell of a row, or in which there is what only a cell has."""
+    only = [segments(n) for array in row.arrays if array.when for n in arithmetic.names(row, array).values()]
+    scopes = set()
+    for parts in (segments(e.name) for e in source.entries):
+        scopes |= {parts[:end] for end in range(len(parts)) if _is_called(row, (*source.at, *parts[:end]))}
+        scopes |= {parts[: -len(name)] for name in only if parts[-len(name) :] == name}
+    return scopes
+
+
+def _is_called(row: Row, path: tuple[str, ...]) -> bool:
+    return bool(path) and re.fullmatch(row.within, path[-1]) is not None
 
 
 def _missing_places(match: Match, layer: Layer | None) -> list[Problem]:
@@ -226,9 +262,16 @@ def _what(entry: Entry) -> str:
 
 def _candidates(source: Source, rows: Iterable[Row]) -> str:
     """The prefixes under which there is a whole cell, from the top of what was given."""
-    heads = {segments(e.name)[:length] for e in source.entries for length in range(1, len(segments(e.name)))}
+    found = heads(source, rows)
+    return "" if not found else f" Pass `prefix`, one of {', '.join(map(repr, found[:12]))}."
+
+
+def heads(source: Source, rows: Iterable[Row] | None = None) -> list[str]:
+    """The prefixes under which there is a whole layer that one of the rows explains."""
+    rows = [row for row in ROWS if not row.shared_names] if rows is None else list(rows)
+    paths = {segments(e.name)[:length] for e in source.entries for length in range(1, len(segments(e.name)))}
     found: list[tuple[str, ...]] = []
-    for head in sorted(heads, key=lambda h: (len(h), h))[:MOST_CANDIDATES]:
+    for head in sorted(paths, key=lambda h: (len(h), h))[:MOST_CANDIDATES]:
         if any(head[: len(f)] == f for f in found):
             continue
         inside = tuple(
@@ -236,8 +279,16 @@ def _candidates(source: Source, rows: Iterable[Row]) -> str:
             for e in source.entries
             if segments(e.name)[: len(head)] == head
         )
-        if any(not read(row, Source(inside), None).problems for row in rows):
+        if any(not read(row, Source(inside, at=(*source.at, *head)), None).problems for row in rows):
             found.append(head)
-    if not found:
-        return ""
-    return f" Pass `prefix`, one of {', '.join(repr('/'.join((*source.at, *f))) for f in found[:12])}."
+    return ["/".join((*source.at, *head)) for head in found]
+
+
+def _by_shape(source: Source, rows: Iterable[Row]) -> str:
+    """Whose cell it could be, where shapes alone would say so."""
+    for row in rows:
+        if row.within and not read(row, source, None, said=True).problems:
+            return (
+                f" Names and shapes are those of other layers too: pass library={row.library!r} if it is a {row.name}."
+            )
+    return ""

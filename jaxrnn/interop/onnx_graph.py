@@ -1,10 +1,12 @@
-"""The recurrent nodes of an ONNX graph, all attributes of opset 22, as jaxrnn layers."""
+"""The recurrent nodes of an ONNX model, all attributes of opset 22, as jaxrnn layers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,9 +16,12 @@ from jaxrnn.compose import BidirectionalCarry, stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop.converted import convert
 from jaxrnn.interop.match import best_match
-from jaxrnn.interop.onnx_node import KINDS, attributes_of, input_of, is_constant, layer_of
+from jaxrnn.interop.onnx_node import INPUTS, attributes_of, input_of, is_constant, layer_of
+from jaxrnn.interop.onnx_scopes import Found, found_in, operators
+from jaxrnn.interop.onnx_tensors import entry_of_tensor, files_beside
 from jaxrnn.interop.places import cells_of
-from jaxrnn.interop.source import Entry, Source, check_once, entry_of
+from jaxrnn.interop.source import Entry, Part, Source, check_once, entry_of
+from jaxrnn.interop.untold import nonlinearity
 
 
 class Node(NamedTuple):
@@ -33,41 +38,35 @@ class Node(NamedTuple):
     outputs: tuple[str, ...]
 
 
-def nodes_of(model: Any) -> list[Node]:
-    """Every recurrent node of a model, in the order of the graph."""
-    _check_names(model.graph)
-    constants = _constants(model)
-    return [_node(proto, i, constants) for i, proto in enumerate(_protos(model))]
+def nodes_of(model: Any, folder: Any = None) -> list[Node]:
+    """Every recurrent node of a model, in the order of the graph; those of graphs within it by path."""
+    _check_names(model)
+    found = found_in(model, folder)
+    if not found:
+        fail("source", "a model with a node out of ('LSTM', 'GRU', 'RNN')", Said(f"one with {operators(model)}"))
+    return [_node(one) for one in found]
 
 
-def read_source(model: Any, prefix: str) -> Source:
-    """The one recurrent node, or the plain chain of them, as entries of its layers; `prefix` names one node."""
-    constants = _constants(model)
-    pairs = list(zip(nodes_of(model), _protos(model), strict=True))
-    if prefix:
-        names = [node.name for node, _ in pairs]
-        pairs = [pair for pair in pairs if pair[0].name == prefix]
-        if not pairs:
-            fail("prefix", f"a node's name, out of {names}", prefix)
-    nodes = [node for node, _ in pairs]
-    for node in nodes:
-        for what in ("carry", "lengths"):
-            if getattr(node, what) is not None:
-                hint = "`jaxrnn.interop.read_onnx` returns them."
-                fail("source", f"nodes without constant {what}", Said(f"node {node.name!r}"), hint)
-    for upper, lower in zip(nodes[1:], nodes, strict=False):
-        if not _follows(model, upper.inputs[0], set(lower.outputs[:1])):
-            names = [node.name for node in nodes]
-            fail("prefix", f"the name of one node, out of {names}, which are no plain chain", prefix)
-    entries: list[Entry] = []
-    for i, (_, proto) in enumerate(pairs):
-        entries += _entries(proto, constants, f"layer_{i}/" if len(pairs) > 1 else "")
-    layers = [node.layer for node in nodes]
-    return Source(tuple(entries), layers[0] if len(layers) == 1 else stack(layers), "onnx")
+def read_source(model: Any, folder: Any = None) -> Source:
+    """A model's recurrent nodes as parts, the plain chain of all as what is meant by default; and its initializers,
+    which are a state dict where an exporter took a cell apart and kept the names."""
+    _check_names(model)
+    found = found_in(model, folder)
+    entries = tuple(entry_of_tensor(tensor, folder) for tensor in model.graph.initializer)
+    writer = f"{model.producer_name} {model.producer_version}".strip()
+    beside = files_beside(model.graph.initializer, folder)
+    whole = Source(entries, beside=beside, defaults=nonlinearity, writer=writer)
+    if not found:
+        if not entries:
+            fail("source", "a model with a node out of ('LSTM', 'GRU', 'RNN')", Said(f"one with {operators(model)}"))
+        return whole
+    parts = [Part(one.name, partial(_source, [one]), follows=_follows(one, found)) for one in found]
+    return whole._replace(parts=(Part("", partial(_source, found)), *parts))
 
 
-def _check_names(graph: Any) -> None:
+def _check_names(model: Any) -> None:
     """A value is made once, and the name of a recurrent node is one node's."""
+    graph = model.graph
     inputs = [value.name for value in graph.input]
     weights = [tensor.name for tensor in graph.initializer]
     made = [name for node in graph.node for name in node.output if name]
@@ -75,75 +74,87 @@ def _check_names(graph: Any) -> None:
     check_once([*weights, *made], "graph", "value")  # an initializer may be the default of an input
     check_once([name for name in made if name in set(inputs)] + inputs, "graph", "value")
     check_once([value.name for value in graph.output], "graph", "output")
-    check_once([_name(n, i) for i, n in enumerate(n for n in graph.node if _is_recurrent(n))], "graph", "node")
 
 
-def _is_recurrent(node: Any) -> bool:
-    return node.op_type in KINDS and node.domain in ("", "ai.onnx")
+# ---------------------------------------------------------------- nodes to layers
 
 
-def _protos(model: Any) -> list[Any]:
-    """The recurrent nodes of the graph."""
-    found = [node for node in model.graph.node if _is_recurrent(node)]
-    if not found:
-        others = sorted({node.op_type for node in model.graph.node})
-        fail("source", f"a model with a node out of {tuple(KINDS)}", Said(f"one with {others}"))
-    return found
+def _source(found: Sequence[Found]) -> Source:
+    """Nodes that follow one another, as entries of their layers."""
+    names = [one.name for one in found]
+    for upper, lower in zip(found[1:], found, strict=False):
+        if _follows(upper, found) != lower.name:
+            fail("prefix", f"the name of one node, out of {names}, which are no plain chain", "")
+    entries: list[Entry] = []
+    layers = []
+    for i, one in enumerate(found):
+        layer, layout = layer_of(one.node, one.scope)
+        if _is_something(_carry(one, layer, layout)) or _starts_elsewhere(one):
+            _refuse("carry", one)
+        if is_constant(one.node, one.scope, "sequence_lens"):
+            _refuse("lengths", one)
+        entries += _entries(one, f"layer_{i}/" if len(found) > 1 else "")
+        layers.append(layer)
+    return Source(tuple(entries), layers[0] if len(layers) == 1 else stack(layers), "onnx")
+
+
+def _refuse(what: str, one: Found) -> None:
+    hint = "`jaxrnn.interop.read_onnx` returns them."
+    fail("source", f"nodes without constant {what}", Said(f"node {one.name!r}"), hint)
+
+
+def _is_something(carry: Carry | None) -> bool:
+    """Whether a constant carry is another one than the zeros that every layer starts from."""
+    return any(bool(np.any(np.asarray(leaf))) for leaf in jax.tree.leaves(carry))
+
+
+def _starts_elsewhere(one: Found) -> bool:
+    """Whether a state is a constant other than zero, repeated for however many rows there are."""
+    names = [
+        one.node.input[INPUTS.index(n)] for n in ("initial_h", "initial_c") if INPUTS.index(n) < len(one.node.input)
+    ]
+    return any(bool(np.any(value)) for name in names if name for value in one.scope.repeated(name))
 
 
 PASSING = ("Squeeze", "Transpose", "Reshape", "Dropout", "Identity", "Cast")
 
 
-def _follows(model: Any, name: str, wanted: set[str]) -> bool:
-    """Whether a value is one of `wanted`, but for nodes that only arrange axes."""
-    makers = {output: node for node in model.graph.node for output in node.output}
-    for _ in range(len(model.graph.node) + 1):
-        if name in wanted:
-            return True
-        node = makers.get(name)
-        if node is None or node.op_type not in PASSING:
-            return False
-        name = node.input[0]
-    return False
+def _follows(one: Found, found: Sequence[Found]) -> str | None:
+    """The node whose outputs of all steps a node takes, but for nodes that only arrange axes."""
+    scope, name = one.scope, one.node.input[0] if one.node.input else ""
+    for _ in range(MOST_PASSING):
+        maker, scope = scope.maker(name)
+        if maker is None:
+            return None
+        lower = next((other.name for other in found if other.node is maker and other.scope is scope), None)
+        if lower is not None:
+            return lower if list(maker.output).index(name) == 0 else None
+        if maker.op_type not in PASSING or not maker.input:
+            return None
+        name = maker.input[0]
+    return None
 
 
-def _constants(model: Any) -> dict[str, Any]:
-    """Initializers and Constant nodes by name; a tensor that is kept in another file is refused."""
-    tensors = {t.name: t for t in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            values = [a.t for a in node.attribute if a.name == "value"]
-            tensors |= dict(zip(node.output, values, strict=False))
-    for name, tensor in tensors.items():
-        if tensor.data_location == 1 or tensor.external_data:
-            fail(
-                name,
-                "in the model itself",
-                Said("kept in another file"),
-                "Load the model with its data and save it anew.",
-            )
-    return tensors
+MOST_PASSING = 1000
 
 
-def _name(node: Any, index: int) -> str:
-    return node.name or f"{node.op_type}_{index}"
-
-
-def _node(node: Any, index: int, tensors: Mapping[str, Any]) -> Node:
-    layer, layout = layer_of(node, tensors)
-    match = best_match(Source(tuple(_entries(node, tensors, "")), layer, "onnx"), layer, "onnx")
-    carry = _carry(node, tensors, layer, layout)
-    lengths = input_of(node, tensors, "sequence_lens") if is_constant(node, tensors, "sequence_lens") else None
-    return Node(
-        _name(node, index), layer, convert(match), carry, lengths, bool(layout), tuple(node.input), tuple(node.output)
+def _node(one: Found) -> Node:
+    layer, layout = layer_of(one.node, one.scope)
+    match = best_match(Source(tuple(_entries(one, "")), layer, "onnx"), layer, "onnx")
+    carry = _carry(one, layer, layout)
+    lengths = (
+        input_of(one.node, one.scope, "sequence_lens") if is_constant(one.node, one.scope, "sequence_lens") else None
     )
+    node = one.node
+    return Node(one.name, layer, convert(match), carry, lengths, bool(layout), tuple(node.input), tuple(node.output))
 
 
-def _entries(node: Any, tensors: Mapping[str, Any], path: str) -> list[Entry]:
+def _entries(one: Found, path: str) -> list[Entry]:
     """The weights of a node, one set a direction, with the two biases apart."""
     entries = []
+    node = one.node
     for name in ("W", "R", "B", "P"):
-        array = input_of(node, tensors, name)
+        array = input_of(node, one.scope, name)
         if array is None:
             continue
         directions = 2 if attributes_of(node).get("direction") == b"bidirectional" else 1
@@ -159,10 +170,11 @@ def _entries(node: Any, tensors: Mapping[str, Any], path: str) -> list[Entry]:
     return entries
 
 
-def _carry(node: Any, tensors: Mapping[str, Any], layer: Layer, layout: int) -> Carry | None:
+def _carry(one: Found, layer: Layer, layout: int) -> Carry | None:
     """Constant initial states as the layer's carry; zeros stand in for one of two that is absent."""
+    node = one.node
     states: dict[str, Any] = {
-        n: input_of(node, tensors, n) for n in ("initial_h", "initial_c") if is_constant(node, tensors, n)
+        n: input_of(node, one.scope, n) for n in ("initial_h", "initial_c") if is_constant(node, one.scope, n)
     }
     if not states:
         return None

@@ -13,10 +13,12 @@ from jaxrnn.interop.subclasses import is_a
 
 
 def read_onnx(model: Any) -> list[Node]:
-    """Every recurrent node of an ONNX model, in the order of the graph.
+    """Every recurrent node of an ONNX model, in the order of the graph; those of graphs within it by path.
 
     Args:
-        model: an `onnx.ModelProto`, or the path of one, with weights as initializers or Constant nodes.
+        model: an `onnx.ModelProto`, or the path of one, with weights as initializers or Constant nodes, or computed
+            from them by operators that only arrange, cut, join or convert. Weights in other files are read where they
+            are of the model's own folder.
 
     Returns:
         A list of `Node(name, layer, params, carry, lengths, batch_major, inputs, outputs)`. A node in one direction is
@@ -37,7 +39,7 @@ def read_onnx(model: Any) -> list[Node]:
         if not path.is_file():
             raise FileNotFoundError(f"no such file: {path}")
         with one_error(path):
-            return nodes_of(model_of(path))
+            return nodes_of(model_of(path), path.parent)
     if not is_a(model, "onnx", "ModelProto"):
         fail("model", "an onnx.ModelProto, or the path of one", model, kind=TypeError)
     return nodes_of(model)

@@ -43,10 +43,8 @@ def path_of(layer: Layer, place: Place) -> tuple[str, ...]:
 # ---------------------------------------------------------------- names
 
 LAYERED = re.compile(r"(?P<array>.+)_l(?P<layer>\d{1,4})(?P<way>_reverse)?")
-NUMBERED = re.compile(r"layer_(\d{1,4})")
 STACKED_CELL = re.compile(r"(?P<stem>\w*?[a-z])(?:_(?P<layer>\d{1,4}))?")  # Keras: lstm_cell, lstm_cell_1, ...
 STACKED_NUMBER = re.compile(r"(?P<layer>\d{1,4})(?P<stem>)")  # torchrecurrent: cells.0, cells.1, ...
-DIRECTION = re.compile(r"(forward|backward)(_\w*)?")
 CELL_LISTS = re.compile(r"cells|stacked_rnn_cells(_\d+)?")
 
 
@@ -60,21 +58,27 @@ def locate(row: Row, parts: tuple[str, ...], known: set[str]) -> tuple[tuple[str
     for length in (3, 2, 1):
         name = "/".join(parts[-length:])
         if len(parts) >= length and name in known:
-            return _place(parts[:-length], name)
+            return _place(row, parts[:-length], name)
     return None
 
 
-def _place(path: tuple[str, ...], name: str) -> tuple[tuple[str, ...], Place, str]:
-    layer, backward, common = 0, False, []
+def _way(part: str, ways: tuple[str, str]) -> bool | None:
+    """Whether a part of a name says backward; None where it says no direction."""
+    return next((bool(i) for i, way in enumerate(ways) if part == way or part.startswith(f"{way}_")), None)
+
+
+def _place(row: Row, path: tuple[str, ...], name: str) -> tuple[tuple[str, ...], Place, str]:
+    layer, backward, common, named = 0, False, [], False
     for i, part in enumerate(path):
-        direction, numbered = DIRECTION.fullmatch(part), NUMBERED.fullmatch(part)
+        direction, numbered = _way(part, row.ways), re.fullmatch(row.numbered, part)
         listed = i and CELL_LISTS.fullmatch(path[i - 1])
         cell = (STACKED_CELL.fullmatch(part) or STACKED_NUMBER.fullmatch(part)) if listed else None
-        if direction:
-            backward = direction[1] == "backward"
-            break  # what follows may be named after the direction
-        if numbered:
+        if direction is not None:
+            backward, named = direction, True
+        elif numbered:
             layer = int(numbered[1])
+        elif named:
+            continue  # what follows may be named after the direction
         elif cell:
             layer = int(cell["layer"] or 0)
             common.append(cell["stem"])

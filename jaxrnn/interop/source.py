@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.core.layer import Layer
+from jaxrnn.interop.rows.row import Row
 
 
 class FileError(ValueError):
@@ -39,13 +41,36 @@ class Entry(NamedTuple):
 class Source(NamedTuple):
     """All entries of a file or an object, and what else it tells: its layer, where it holds a configuration.
 
-    `at` is the prefix that was taken off the names.
+    `at` is the prefix that was taken off the names. `parts` are the recurrent layers that a configuration or a graph
+    describes, "" for what is meant where nobody names one. `defaults` tells, of a library's cell whose configuration is
+    not there, the options that it had in the version that wrote the file; it fails where the file cannot tell.
+    `follows` says of a part whose outputs it takes: "" where nothing tells, None for none as they are. `beside` are the
+    other files in which numbers are kept, `writer` is the program that wrote them, as far as they say.
     """
 
     entries: tuple[Entry, ...]
     layer: Layer | None = None
     library: str | None = None
     at: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    defaults: Callable[[Row, bool], dict[str, Any]] | None = None
+    name: str = ""
+    follows: str | None = ""
+    beside: tuple[Path, ...] = ()
+    writer: str = ""
+
+
+class Part(NamedTuple):
+    """A recurrent layer that a source describes: by a configuration, or as a node of a graph.
+
+    name: the prefix that leads to it. read: its entries, named by place as rows have them, and its layer; what is wrong
+    with it is said by no one before. also: other prefixes that lead to it. follows: as in `Source`.
+    """
+
+    name: str
+    read: Callable[[], Source]
+    also: tuple[str, ...] = ()
+    follows: str | None = None
 
 
 def entry_of(name: str, array: Any) -> Entry:
@@ -92,6 +117,8 @@ def array_entry(name: str, value: Any) -> Entry:
         return entry_of(name, value)
     if hasattr(value, "detach") and hasattr(value, "untyped_storage"):
         return _torch_entry(name, value)
+    if hasattr(getattr(value, "dtype", None), "as_numpy_dtype"):  # a variable or a tensor of TensorFlow
+        return Entry(name, tuple(value.shape), np.dtype(value.dtype.as_numpy_dtype), value.numpy)
     if hasattr(value, "__array__") and hasattr(value, "shape"):
         return entry_of(name, np.asarray(value))
     return refused(name, "an array", value)

@@ -334,7 +334,8 @@ def test_torchs_advice_is_not_passed_on(tmp_path: Path) -> None:
     torch.save(torch.nn.LSTM(D, H), tmp_path / "model.pt")
     text = refusal(tmp_path / "model.pt")
     assert "objects of torch.nn.modules.rnn.LSTM, whose making would run code" in text
-    assert "save its state_dict()" in text
+    assert "Where you trust the file: module = torch.load(" in text
+    assert "torch.save(module.state_dict(), " in text
     for content in (b"", b"\x80\x02junk", b"PK\x03\x04junk"):
         (tmp_path / "model.pt").write_bytes(content)
         assert "weights_only" not in refusal(tmp_path / "model.pt")

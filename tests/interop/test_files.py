@@ -422,7 +422,7 @@ def test_hostile_onnx(tmp_path: Path) -> None:
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="../../etc/passwd")
     path.write_bytes(outside.SerializeToString())
-    assert "kept in another file" in refused(path)
+    assert "in a file of the model's own folder" in refused(path)
     for damage in (lambda t: t.dims.append(2**40), lambda t: setattr(t, "raw_data", b"abc"), lambda t: t.dims.pop()):
         changed = onnx.ModelProto()
         changed.CopyFrom(model)
@@ -434,18 +434,19 @@ def test_hostile_onnx(tmp_path: Path) -> None:
         refused(path)
 
 
-def test_what_is_no_source() -> None:
+def test_what_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such file"):
         interop.load("nowhere.npz")
-    with pytest.raises(ValueError, match=r"`source` must be a file whose suffix tells its format"):
-        interop.load("weights.bin")
+    (tmp_path / "weights.bin").write_bytes(b"anything")
+    with pytest.raises(ValueError, match=r"`source` must be a file whose first bytes or suffix tell its format"):
+        interop.load(tmp_path / "weights.bin")
     with pytest.raises(TypeError, match="`source` must be a module, a mapping"):
         interop.load(3)
     with pytest.raises(ValueError, match="`library` must be one of"):
         interop.load({"a": np.zeros(3)}, "caffe")
     with pytest.raises(ValueError, match="`source` must be with arrays"):
         interop.load({})
-    with pytest.raises(ValueError, match=r"`layer` must be of cells that tf1 has, .'lstm'., got gru"):
-        interop.save(LAYER, LAYER.init(jax.random.key(0), D), "tf1")
+    with pytest.raises(ValueError, match=r"`layer` must be of cells that unirep has, .'multiplicative_lstm'., got gru"):
+        interop.save(LAYER, LAYER.init(jax.random.key(0), D), "unirep")
     with pytest.raises(ValueError, match=r"`bias` must be an array of shape .*, got nothing.*use_bias=False"):
         interop.load({"kernel": np.zeros((D, 12)), "recurrent_kernel": np.zeros((4, 12))}, "keras")

@@ -158,8 +158,7 @@ def test_torchscript(traced: bool, tmp_path: Any) -> None:
     else:
         gives_its_outputs(elman, torch.jit.script(elman))
     torch.jit.save(module, tmp_path / "script.pt")
-    with pytest.raises(ValueError, match=r"module of TorchScript. Pass the module that torch.jit.load"):
-        interop.load(tmp_path / "script.pt")
+    gives_its_outputs(inner, tmp_path / "script.pt")  # by its first bytes, and nothing of it runs
 
 
 # ---------------------------------------------------------------- Keras, equinox

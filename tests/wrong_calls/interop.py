@@ -62,6 +62,7 @@ CALLS = {
         dict(model="ModelProto | str"),
         made_by=nodes,
     ),
+    "inspect": Call(lambda **given: str(interop.inspect(**given)), lambda: dict(file=file())),
     "activation": Call(interop.activation, lambda: dict(name="Elu")),
 }
 CALLS = {f"interop.{name}": call for name, call in CALLS.items()}

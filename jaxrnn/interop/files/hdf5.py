@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +17,43 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.interop import keras_file
 from jaxrnn.interop.files.hdf5_heaps import check_file, check_heaps
 from jaxrnn.interop.files.rules import archive_of, check_declared, json_of
-from jaxrnn.interop.keras_layers import RECURRENT, layer_of, variable
-from jaxrnn.interop.source import Entry, Source, check_once, refused, segments
+from jaxrnn.interop.keras_defaults import KERAS_3, Version
+from jaxrnn.interop.source import Entry, Source, check_once, refused
 
 CONFIG_LIMIT = 64 * 2**20
+MOST_VERSION = 40  # characters
 
 
 @contextlib.contextmanager
-def reader(path: Path, prefix: str) -> Iterator[Source]:
-    """The arrays of an HDF5 file, and the recurrent layer that a model's configuration describes."""
+def reader(path: Path) -> Iterator[Source]:
+    """The arrays of an HDF5 file, and the recurrent layers that a model's configuration describes."""
     import h5py
 
     with h5py.File(path, "r") as file:
         check_file(path, _lengths(file))
         entries = tuple(_walk(h5py, file))
-        text = file.attrs.get("model_config")
+        text, version = file.attrs.get("model_config"), _version(file)
         if text is None:
-            yield Source(tuple(e._replace(name=variable(e.name)) for e in entries))
-            return
-        version = str(file.attrs.get("keras_version", "2"))
-        yield _recurrent(json_of(text, path.name), entries, prefix, 3 if version.startswith("3") else 2)
+            yield keras_file.weights(entries, version)
+        else:
+            yield keras_file.model(json_of(text, path.name), entries, version or Version("2"))
+
+
+def _version(file: Any) -> Version | None:
+    """The version of Keras that wrote a file, as it says at its top or, of a whole model, above the weights."""
+    text = file.attrs.get("keras_version")
+    if text is None and isinstance(file.get("model_weights", getclass=True), type):
+        text = file["model_weights"].attrs.get("keras_version")
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return Version(text[:MOST_VERSION]) if isinstance(text, str) else None
 
 
 @contextlib.contextmanager
-def keras_reader(path: Path, prefix: str) -> Iterator[Source]:
-    """A `.keras` archive: its weights, and the recurrent layer in its configuration."""
+def keras_reader(path: Path) -> Iterator[Source]:
+    """A `.keras` archive: its weights, and the recurrent layers in its configuration."""
     import h5py
 
     with archive_of(path) as archive:
@@ -52,13 +61,17 @@ def keras_reader(path: Path, prefix: str) -> Iterator[Source]:
         for name in ("config.json", "model.weights.h5"):
             if name not in members:
                 fail(path.name, f"a Keras archive with {name}", Said(f"one with {sorted(members)}"))
-        if members["config.json"].file_size > CONFIG_LIMIT:
-            fail("config.json", f"of at most {CONFIG_LIMIT} bytes", Said(f"{members['config.json'].file_size}"))
+        for name in ("config.json", "metadata.json"):
+            if name in members and members[name].file_size > CONFIG_LIMIT:
+                fail(name, f"of at most {CONFIG_LIMIT} bytes", Said(f"{members[name].file_size}"))
         config = json_of(archive.read("config.json"), path.name)
+        about = json_of(archive.read("metadata.json"), path.name) if "metadata.json" in members else {}
         weights = archive.read("model.weights.h5")
     with h5py.File(io.BytesIO(weights), "r") as file:
         check_heaps(weights, _lengths(file), path.name)
-        yield _recurrent(config, tuple(_walk(h5py, file)), prefix, 3)
+        text = about.get("keras_version") if isinstance(about, dict) else None
+        version = Version(text[:MOST_VERSION]) if isinstance(text, str) else KERAS_3
+        yield keras_file.model(config, tuple(_walk(h5py, file)), version)
 
 
 def _lengths(file: Any) -> int:
@@ -116,99 +129,3 @@ def _packed(h5py: Any, data: Any, name: str) -> bool:
     if len(packing) > 1 or not set(packing) <= {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF}:
         fail(name, "packed by gzip or lzf, and once", Said(f"HDF5's filters {filters}"))
     return bool(packing)
-
-
-# ---------------------------------------------------------------- the recurrent layers of a model
-
-
-def _recurrent(model: Any, entries: tuple[Entry, ...], prefix: str, keras: int) -> Source:
-    """The entries of one recurrent layer of a model, named by place, and that layer."""
-    source = Source(_without_optimizer(entries))
-    layers = list(_layers(model))
-    if not layers:
-        fail("source", f"a model with a layer out of {sorted(RECURRENT)}", Said("none in its configuration"))
-    wanted = segments(prefix)
-    # A layer's own name, and that in a weights file, may each be the other one of another layer.
-    ways = (1, 0) if wanted[:-1] else (0, 1)
-    named = [[layer for layer in layers if layer[way] == wanted[-1]] for way in ways] if wanted else [layers]
-    found = next((some for some in named if some), [])
-    if len(found) != 1:
-        names = [layer[0] for layer in layers]
-        fail("prefix", f"the name of one recurrent layer, out of {names}", prefix)
-    name, snake, class_name, config = found[0]
-    legacy = any(segments(e.name)[0] == "model_weights" for e in source.entries)  # by layers' own names
-    inside = [e for e in source.entries if (name if legacy else snake) in segments(e.name)[:3]]
-    if not wanted and len(inside) < len(source.entries):
-        fail("prefix", "given for a model with other weights", Said("''"), f"Pass prefix={name!r}.")
-    if not inside:
-        fail(name, "a layer with weights in the file", Said("none"))
-    layer = layer_of(class_name, config, keras)
-    return Source(tuple(_placed(inside, class_name, config)), layer, "keras")
-
-
-def _without_optimizer(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    return tuple(e for e in entries if segments(e.name)[0] not in ("optimizer", "optimizer_weights"))
-
-
-def _layers(model: Any) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
-    """Name, name in a weights file, class and configuration of the recurrent layers of a model."""
-    config = model.get("config") if isinstance(model, Mapping) else None
-    nodes = config.get("layers") if isinstance(config, Mapping) else config
-    if not isinstance(nodes, list):
-        fail("source", "a Keras model's configuration, with layers", Said(type(nodes).__name__))
-    used: Counter[str] = Counter()
-    for node in nodes:
-        class_name = node.get("class_name") if isinstance(node, Mapping) else None
-        inner = node.get("config") if isinstance(node, Mapping) else None
-        if not isinstance(class_name, str) or not isinstance(inner, Mapping):
-            fail(
-                "source",
-                "a Keras model's configuration, whose layers have class_name and config",
-                Said(repr(node)[:100]),
-            )
-        snake = _snake(class_name)
-        number = used[snake]
-        used[snake] += 1
-        if class_name in RECURRENT:
-            yield str(inner.get("name")), f"{snake}_{number}" if number else snake, class_name, inner
-
-
-def _snake(name: str) -> str:
-    """Keras's spelling of a class in paths: SimpleRNN is simple_rnn."""
-    out = ""
-    for i, c in enumerate(name):
-        after_lower = i and name[i - 1].islower()
-        before_lower = i and name[i - 1].isupper() and i + 1 < len(name) and name[i + 1].islower()
-        out += f"_{c}" if c.isupper() and (after_lower or before_lower) else c
-    return out.lower()
-
-
-def _placed(entries: list[Entry], class_name: str, config: Mapping[str, Any]) -> Iterator[Entry]:
-    """The arrays of a layer by the names that our rows have: the direction, the number of the cell, the variable."""
-    cells = _cell_names(config)
-    for entry in entries:
-        parts = segments(entry.name)
-        way = ""
-        if class_name == "Bidirectional":
-            way = next((f"{w}/" for w in ("forward", "backward") for p in parts if p.startswith(f"{w}_")), "")
-        number = next((i for p in reversed(parts[:-1]) for i, names in enumerate(cells) if p in names), 0)
-        yield entry._replace(name=f"layer_{number}/{way}{segments(variable(entry.name))[-1]}")
-
-
-def _cell_names(config: Mapping[str, Any]) -> list[set[str]]:
-    """How each cell of a stack is called in paths: by its own name, or by its class and number."""
-    cell = config.get("cell")
-    inner = cell.get("config") if isinstance(cell, Mapping) else None
-    nodes = inner.get("cells") if isinstance(inner, Mapping) else None
-    used: Counter[str] = Counter()
-    names = []
-    for node in nodes if isinstance(nodes, list) else ():
-        if not isinstance(node, Mapping) or not isinstance(node.get("class_name"), str):
-            fail("cells", "a list of configurations", Said(repr(node)[:100]))
-        snake = _snake(node["class_name"])
-        number = used[snake]
-        used[snake] += 1
-        own = node.get("config")
-        called = {str(own.get("name"))} if isinstance(own, Mapping) else set()
-        names.append(called | {f"{snake}_{number}" if number else snake})
-    return names

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.interop.keras_layers import VARIABLES
+from jaxrnn.interop.keras_names import VARIABLES
 
 
 def content(arrays: Mapping[str, Any]) -> bytes:

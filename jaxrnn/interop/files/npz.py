@@ -19,7 +19,7 @@ from jaxrnn.interop.source import Entry, Source, check_once, refused
 
 
 @contextlib.contextmanager
-def reader(path: Path, prefix: str) -> Iterator[Source]:
+def reader(path: Path) -> Iterator[Source]:
     """The entries of a file, each member's header read."""
     with archive_of(path) as archive:
         entries = tuple(_entry(archive, member) for member in archive.infolist())

@@ -1,18 +1,19 @@
-"""Opening a file by its suffix, and turning whatever its bytes provoke into one error that names the file."""
+"""Opening a file, and turning whatever its bytes provoke into one error that names the file."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jaxrnn.base.errors import fail
-from jaxrnn.interop.files import hdf5, npz, onnx_file, orbax, safetensors, torch_file
+from jaxrnn.interop.files.formats import reader_of
 from jaxrnn.interop.files.rules import check_together
-from jaxrnn.interop.source import Entry, FileError, Source, below
-from jaxrnn.interop.weight_norm import folded
+from jaxrnn.interop.parts import chosen, renamed
+from jaxrnn.interop.source import Entry, FileError, Part, Source
 
 Opened = contextlib.AbstractContextManager[Source]
 
@@ -24,20 +25,6 @@ def in_memory(source: Source) -> Opened:
 
 MOST_WORDS = 400  # of another library's message, some of which quote the file
 
-# Suffix -> a reader of (path, prefix) that holds the file open inside `with`.
-READERS: dict[str, Callable[[Path, str], Opened]] = {
-    ".safetensors": safetensors.reader,
-    ".npz": npz.reader,
-    ".weights.h5": hdf5.reader,
-    ".h5": hdf5.reader,
-    ".hdf5": hdf5.reader,
-    ".keras": hdf5.keras_reader,
-    ".pt": torch_file.reader,
-    ".pth": torch_file.reader,
-    ".ckpt": torch_file.reader,
-    ".onnx": onnx_file.reader,
-}
-
 
 def path_of(value: Any, argument: str) -> Path:
     """A path, from what a person may give for one."""
@@ -48,36 +35,40 @@ def path_of(value: Any, argument: str) -> Path:
     return Path(value)
 
 
-def _reader_of(path: Path) -> Callable[[Path, str], Opened]:
-    if path.is_dir():
-        return orbax.reader
-    suffix = next((s for s in READERS if path.name.endswith(s)), None)
-    if suffix is None:
-        hint = f"Known are {', '.join(READERS)} and the folders of Orbax."
-        fail("source", "a file whose suffix tells its format", str(path), hint)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    return READERS[suffix]
+@contextlib.contextmanager
+def opened(
+    path: Path, prefix: str, format: str | None = None, names: Mapping[str, str] | None = None
+) -> Iterator[Source]:
+    """The entries of a file below `prefix`."""
+    with whole(path, format) as source:
+        yield chosen(source if names is None else renamed(source, names), prefix)
 
 
 @contextlib.contextmanager
-def opened(path: Path, prefix: str) -> Iterator[Source]:
-    """The entries of a file below `prefix`."""
-    reader = _reader_of(path)
+def whole(path: Path, format: str | None = None) -> Iterator[Source]:
+    """All that is in a file."""
+    reader = reader_of(path, format)
     with contextlib.ExitStack() as stack:
         with one_error(path):
-            source = stack.enter_context(reader(path, prefix))
-            check_together(source.entries, path)
-        source = source if source.layer is not None else below(folded(source), prefix)
-        yield source._replace(entries=tuple(e._replace(read=_guarded(path, e)) for e in source.entries))
+            source = stack.enter_context(reader(path))
+            check_together(source.entries, path, source.beside)
+        parts = tuple(part._replace(read=partial(_part, path, part)) for part in source.parts)
+        yield _guarded(path, source)._replace(parts=parts)
 
 
-def _guarded(path: Path, entry: Entry) -> Callable[[], Any]:
-    def read() -> Any:
-        with one_error(path):
-            return entry.read()
+def _guarded(path: Path, source: Source) -> Source:
+    """The source whose numbers, if they cannot be read, are one error."""
+    return source._replace(entries=tuple(e._replace(read=partial(_numbers, path, e)) for e in source.entries))
 
-    return read
+
+def _numbers(path: Path, entry: Entry) -> Any:
+    with one_error(path):
+        return entry.read()
+
+
+def _part(path: Path, part: Part) -> Source:
+    with one_error(path):
+        return _guarded(path, part.read())
 
 
 @contextlib.contextmanager

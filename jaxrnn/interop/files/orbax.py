@@ -4,6 +4,7 @@ any array is read; Orbax's own store compares checksums of its index, not of the
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from jaxrnn.interop.source import Entry, Source, from_mapping
 
 
 @contextlib.contextmanager
-def reader(path: Path, prefix: str) -> Iterator[Source]:
+def reader(path: Path) -> Iterator[Source]:
     """The arrays of a checkpoint."""
     import orbax.checkpoint as ocp
 
@@ -26,4 +27,13 @@ def reader(path: Path, prefix: str) -> Iterator[Source]:
         item = checkpointer.metadata(path.resolve()).item_metadata
         declared = [leaf for leaf in jax.tree.leaves(item.tree) if hasattr(leaf, "shape")]
         check_together((Entry("", tuple(d.shape), np.dtype(d.dtype), lambda: None) for d in declared), path)
-        yield from_mapping(checkpointer.restore(path.resolve()), path.name)
+        yield _variables(from_mapping(checkpointer.restore(path.resolve()), path.name))
+
+
+def _variables(source: Source) -> Source:
+    """The variables of an `nnx.state`, whose arrays stand by themselves below `value`."""
+    below = Counter(entry.name.rpartition("/")[0] for entry in source.entries)
+    heads = {head for entry in source.entries if (head := entry.name.removesuffix("/value")) != entry.name}
+    alone = {head for head in heads if below[head] == 1}
+    entries = (e._replace(name=h) if (h := e.name.removesuffix("/value")) in alone else e for e in source.entries)
+    return source._replace(entries=tuple(entries))

@@ -29,10 +29,11 @@ def check_declared(declared: int, stored: int, name: str, *, packed: bool) -> No
         fail(name, f"at most {limit}", Said(f"{declared} bytes"))
 
 
-def check_together(entries: Iterable[Entry], path: Path) -> None:
-    """All arrays of a file, against its size: names may share what is stored, as tied weights do."""
+def check_together(entries: Iterable[Entry], path: Path, beside: Iterable[Path] = ()) -> None:
+    """All arrays of a file and those beside it, against their size: names may share what is stored, as tied weights
+    do."""
     declared = sum(math.prod(e.shape) * e.dtype.itemsize for e in entries if e.dtype is not None)
-    parts = path.rglob("*") if path.is_dir() else (path,)
+    parts = path.rglob("*") if path.is_dir() else {path, *beside}
     check_declared(declared, sum(p.stat().st_size for p in parts if p.is_file()), path.name, packed=True)
 
 

@@ -36,7 +36,7 @@ DTYPES: dict[str, Any] = {
 
 
 @contextlib.contextmanager
-def reader(path: Path, prefix: str) -> Iterator[Source]:
+def reader(path: Path) -> Iterator[Source]:
     """The entries of a file."""
     from safetensors import safe_open
 

@@ -21,11 +21,14 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.interop.files.rules import archive_of, check_declared
 from jaxrnn.interop.source import FileError, Source, from_mapping
 
-ADVICE = "Load it with torch in a process that trusts it, and save its state_dict()."
+ADVICE = (
+    "Where you trust the file: module = torch.load({path!r}, weights_only=False); "
+    "torch.save(module.state_dict(), 'weights.pt')"
+)
 
 
 @contextlib.contextmanager
-def reader(path: Path, prefix: str) -> Iterator[Source]:
+def reader(path: Path) -> Iterator[Source]:
     """The tensors of a saved state dict, or of a checkpoint that holds one below `prefix`."""
     import torch
 
@@ -45,7 +48,7 @@ def reader(path: Path, prefix: str) -> Iterator[Source]:
     try:  # mapped, a storage is a piece of the file and can be no larger
         state = torch.load(path, map_location=bounded, weights_only=True, mmap=packed)
     except Exception as error:
-        raise FileError(f"{path.name} cannot be read: {_reason(error)}") from error
+        raise FileError(f"{path.name} cannot be read: {_reason(error, path)}") from error
     if not isinstance(state, Mapping):
         fail(path.name, "a state dict, as torch.save(model.state_dict(), path) writes it", Said(type(state).__name__))
     _check_tensors(state, path.name)
@@ -53,11 +56,8 @@ def reader(path: Path, prefix: str) -> Iterator[Source]:
 
 
 def _check_archive(archive: zipfile.ZipFile, name: str) -> None:
-    """No module of TorchScript, no member packed, none damaged."""
+    """No member packed, none damaged."""
     members = archive.infolist()
-    if any(m.filename.endswith("/constants.pkl") for m in members):
-        hint = "Pass the module that torch.jit.load makes of it."
-        fail(name, "a saved state dict", Said("a module of TorchScript"), hint)
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED:
             fail(member.filename, "stored without packing, as torch does", Said("packed"))
@@ -76,14 +76,14 @@ def _check_tensors(tree: Any, name: str) -> None:
         check_declared(declared, tree.untyped_storage().nbytes(), f"a tensor of {name}", packed=False)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, path: Path) -> str:
     """In our words: torch advises to run what is in the file."""
     if isinstance(error, FileError | ImportError) or type(error).__name__ != "UnpicklingError":
         first = next(iter(str(error).splitlines()), "")
         return f"{type(error).__name__}: {first[:200]}"
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
     if named is not None:
-        return f"it holds objects of {named[1]}, whose making would run code. {ADVICE}"
+        return f"it holds objects of {named[1]}, whose making would run code. {ADVICE.format(path=str(path))}"
     return "what torch pickled in it is damaged, or more than tensors"
 
 

@@ -94,6 +94,7 @@ ROWS = (
         "igfo",
         (Array("linear/w", ("kernel", "recurrent_kernel"), "+ gh"), Array("linear/b", "bias", "gh")),
         added=(("f", 1.0),),
+        within=r"(\w+_)?lstm(_\d+)?",
     ),
     Row(
         "haiku",
@@ -115,6 +116,7 @@ ROWS = (
         "h",
         (*HAIKU_VANILLA, Array("linear_1/b", "inner", "gh")),
         fixed=(("activation", jax.nn.relu),),
+        within=r"(\w+_)?vanilla_rnn(_\d+)?",
     ),
     Row(
         "haiku",
@@ -123,6 +125,7 @@ ROWS = (
         "h",
         HAIKU_VANILLA,
         fixed=(("activation", jax.nn.relu),),
+        within=r"(\w+_)?vanilla_rnn(_\d+)?",
     ),
     Row("equinox", "LSTMCell", "lstm", "ifgo", EQUINOX, ("use_bias",)),
     Row(

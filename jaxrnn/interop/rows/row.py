@@ -65,7 +65,9 @@ class Row:
     the library knows; empty where it takes any. values: the only values that it knows of an option. shared_names: other
     cells have arrays of these names and shapes, so that it is read for a layer that is given, or that a module tells.
     settings: of the attributes of its modules, the option of ours that one is, or the only value that ours has.
-    windows: of a convolutional cell.
+    windows: of a convolutional cell. within: what the scope of a cell's arrays is called, where their names and shapes
+    are other layers' too; another scope's are read where the user says so. numbered, ways: what the parts of names are
+    called that tell a layer's number, and both directions.
     """
 
     library: str
@@ -84,3 +86,6 @@ class Row:
     shared_names: bool = False
     settings: tuple[tuple[str, Any], ...] = ()
     windows: Windows | None = None
+    within: str = ""
+    numbered: str = r"layer_(\d{1,4})"
+    ways: tuple[str, str] = ("forward", "backward")
