@@ -155,3 +155,5 @@ JAXRNN_SHOWN const char* jaxrnn_operations() {
 }
 
 }  // namespace jaxrnn
+
+#include "recurrence_call.h"
