@@ -124,7 +124,7 @@ def linear_step(
 ) -> tuple[Carry, Array]:
     """One step of a linear cell, in the form of all cells."""
     a, b = linear.coefficients(carry, x, recur, theta, named)
-    new = type(carry)(*(p + q for p, q in zip(times(a, tuple(carry)), b, strict=True)))  # type: ignore[misc]
+    new = type(carry)(*(p + q for p, q in zip(times(a, tuple(carry)), b, strict=True)))
     return new, linear.shown(new, x, recur, theta, named)
 
 

@@ -73,10 +73,12 @@ def make(name: str, solve: Solve, swept: Callable[..., Any] | None = None, lower
         return list(solve(*form.cut(leaves, "ass"), form.reverse))
 
     def run_moved(*leaves: Any, form: Form) -> Any:
-        return list(algorithms.moved(again, *form.cut(leaves, "assass"), form.reverse))
+        a, h, start, da, db, dstart = form.cut(leaves, "assass")
+        return list(algorithms.moved(again, a, h, start, da, db, dstart, form.reverse))
 
     def run_swept(*leaves: Any, form: Form) -> Any:
-        return [leaf for part in swept(*form.cut(leaves, "asss"), form.reverse) for leaf in part]
+        a, h, start, ct = form.cut(leaves, "asss")
+        return [leaf for part in swept(a, h, start, ct, form.reverse) for leaf in part]
 
     runs = {"solve": run_solve, "moved": run_moved, "swept": run_swept}
     made = Recurrence(*(_primitive(f"{name}_{kind}", kind, run, lower) for kind, run in runs.items()))

@@ -111,7 +111,7 @@ def _block(recurrence: Recurrence, job: Job, carry: Carry, steps: Steps) -> tupl
         fresh = times(a, tuple(jnp.broadcast_to(s[None], (T, *s.shape)) for s in job.rows.start))  # type: ignore[union-attr]
         b = select(reset, tuple(map(jnp.add, fresh, b)), b)
         a = select(reset, jax.tree.map(jnp.zeros_like, a), a)
-    states = type(carry)(*recurrence(a, b, tuple(carry), plan.reverse))  # type: ignore[misc]
+    states = type(carry)(*recurrence(a, b, tuple(carry), plan.reverse))
     final = jax.tree.map(lambda h: h[0 if plan.reverse else -1], states)
     y = of_all_steps(show, ((x, per_step), states), theta, valid, len(batch))
     if valid is not None:
