@@ -15,7 +15,7 @@ import numpy as np
 from jaxrnn.kernels.native.graph import Nodes, Value
 
 LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
-ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS = range(4)
+ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, TAKE_ROWS, ADD_ROWS = range(6)
 NONE = -1
 
 
@@ -78,6 +78,8 @@ class Tables:
     step: list[tuple[int, ...]] = field(default_factory=list)
     after: list[tuple[int, ...]] = field(default_factory=list)
     sums: list[tuple[int, ...]] = field(default_factory=list)
+    valid: int = NONE  # the slot of the steps that count, where rows begin late or end early
+    idle: list[tuple[int, int]] = field(default_factory=list)
     registers: int = 1
     constants: list[bytes] = field(default_factory=list)  # of a float64 each
 
@@ -135,6 +137,15 @@ class Tables:
     def sum_rows(self, a: Any, out: Any, N: int) -> tuple[int, ...]:
         """out [N] += the sum of a's rows."""
         return (SUM_ROWS, self.numbers[a], 0, self.numbers[out], 0, N)
+
+    def take_rows(self, symbols: Any, table: Any, out: Any, start: Any, N: int) -> tuple[int, ...]:
+        """out [N] = the row of `table` that each symbol picks, plus `start`."""
+        first = NONE if start is None else self.numbers[start]
+        return (TAKE_ROWS, self.numbers[symbols], self.numbers[table], self.numbers[out], first, N)
+
+    def add_rows(self, symbols: Any, a: Any, out: Any, N: int) -> tuple[int, ...]:
+        """To the row of `out` that each symbol picks, the row of a [N]."""
+        return (ADD_ROWS, self.numbers[symbols], self.numbers[a], self.numbers[out], 0, N)
 
     # ---- instructions
 
@@ -209,8 +220,10 @@ class Tables:
             buffers + bool(size),
             self.registers,
             max(1, self.parts),
+            self.valid,
         ]
-        tables = (slots, self.matrices, code, self.segments, self.starts, self.before, self.step, self.after, sums)
+        actions = (self.before, self.step, self.after)
+        tables = (slots, self.matrices, code, self.segments, self.starts, *actions, sums, self.idle)
         for table in tables:
             numbers.append(len(table))
             for row in table:

@@ -37,11 +37,15 @@ struct Start {  // before the first step: rows of `to` are rows of `from`, or ze
   int64_t to, from, rows, width;
 };
 
-enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows };
+enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows, kTakeRows, kAddRows };
 enum InstructionKind : int64_t { kLoad, kLoadScalar, kStore, kFirstOperation };
 
 struct Sum {  // elements of a buffer, to which those of the other groups at `origin` are added in the end
   int64_t buffer, count, origin;
+};
+
+struct Idle {  // a result that is zero where a row is not active
+  int64_t slot, width;
 };
 
 // Rows that lie behind each other in memory of somebody else.
@@ -58,6 +62,7 @@ struct Table {
 struct Plan {
   int64_t steps, rows, groups, block, reverse, scratch, packed, registers;
   int64_t parts;  // of the columns of matrices that are not packed: threads share them
+  int64_t valid;  // the slot of the steps that count, [steps, rows]; -1 where all do, or nothing is left out
   Table<Slot> slots;
   Table<Matrix> matrices;
   Table<Instruction> code;
@@ -65,6 +70,7 @@ struct Plan {
   Table<Start> starts;
   Table<Action> before, step, after;  // once a block, once a step, once a block
   Table<Sum> sums;
+  Table<Idle> idle;
   Table<double> constants;
 };
 
@@ -97,7 +103,7 @@ class Reader {
 inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   Reader reader(begin, end);
   for (int64_t* field : {&plan.steps, &plan.rows, &plan.groups, &plan.block, &plan.reverse, &plan.scratch, &plan.packed,
-                         &plan.registers, &plan.parts})
+                         &plan.registers, &plan.parts, &plan.valid})
     *field = reader.number();
   reader.table(plan.slots);
   reader.table(plan.matrices);
@@ -108,6 +114,7 @@ inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   reader.table(plan.step);
   reader.table(plan.after);
   reader.table(plan.sums);
+  reader.table(plan.idle);
   return reader.whole();
 }
 
