@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax import lax
 from jax.extend.core import Var
 
+from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Array
 from jaxrnn.core.step import guard
 from jaxrnn.engine.states import split
@@ -31,7 +33,8 @@ def of_all_steps(function: Callable[..., Any], at: Any, shared: Any, valid: Arra
         The results, `[T, *B, ...]`.
     """
     steps, tree = jax.tree.flatten((at, valid))
-    one = [jax.ShapeDtypeStruct(a.shape[1:], a.dtype) for a in steps]
+    one = [lax.index_in_dim(a, 0, keepdims=False) for a in steps]  # for their types alone
+    shared = spread_over_devices(shared, steps[0])
     batch = steps[0].shape[1 : 1 + axes]
 
     def flat(steps: list[Any], shared: Any) -> Any:
