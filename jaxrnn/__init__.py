@@ -7,13 +7,16 @@ from typing import Any as _Any
 from jaxrnn import forms as forms
 from jaxrnn.base.memory import keep_memory as keep_memory
 from jaxrnn.base.reports import checkify as checkify
+from jaxrnn.cells import CellCarry as CellCarry
 from jaxrnn.cells import CfCCarry as CfCCarry
+from jaxrnn.cells import ComplexCarry as ComplexCarry
 from jaxrnn.cells import ControlGateCarry as ControlGateCarry
 from jaxrnn.cells import ElmanCarry as ElmanCarry
 from jaxrnn.cells import GRUCarry as GRUCarry
 from jaxrnn.cells import GRUDCarry as GRUDCarry
 from jaxrnn.cells import JANETCarry as JANETCarry
 from jaxrnn.cells import LEMCarry as LEMCarry
+from jaxrnn.cells import LinearCarry as LinearCarry
 from jaxrnn.cells import LMUCarry as LMUCarry
 from jaxrnn.cells import LSTMCarry as LSTMCarry
 from jaxrnn.cells import M2RNNCarry as M2RNNCarry
@@ -41,20 +44,25 @@ from jaxrnn.cells import fast_rnn as fast_rnn
 from jaxrnn.cells import gated_antisymmetric_rnn as gated_antisymmetric_rnn
 from jaxrnn.cells import gru as gru
 from jaxrnn.cells import gru_d as gru_d
+from jaxrnn.cells import hgrn as hgrn
 from jaxrnn.cells import ind_rnn as ind_rnn
 from jaxrnn.cells import intersection_rnn as intersection_rnn
 from jaxrnn.cells import janet as janet
 from jaxrnn.cells import lem as lem
 from jaxrnn.cells import light_ru as light_ru
 from jaxrnn.cells import ligru as ligru
+from jaxrnn.cells import lin_oss as lin_oss
 from jaxrnn.cells import lipschitz_rnn as lipschitz_rnn
 from jaxrnn.cells import lmu as lmu
+from jaxrnn.cells import lru as lru
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import lstm_1997 as lstm_1997
 from jaxrnn.cells import ltc as ltc
 from jaxrnn.cells import m2rnn as m2rnn
 from jaxrnn.cells import mass_conserving_lstm as mass_conserving_lstm
 from jaxrnn.cells import mgu as mgu
+from jaxrnn.cells import min_gru as min_gru
+from jaxrnn.cells import min_lstm as min_lstm
 from jaxrnn.cells import minimal_rnn as minimal_rnn
 from jaxrnn.cells import mogrifier_lstm as mogrifier_lstm
 from jaxrnn.cells import multiplicative_lstm as multiplicative_lstm
@@ -67,12 +75,18 @@ from jaxrnn.cells import on_lstm as on_lstm
 from jaxrnn.cells import para_gru as para_gru
 from jaxrnn.cells import para_lstm as para_lstm
 from jaxrnn.cells import phased_lstm as phased_lstm
+from jaxrnn.cells import qrnn as qrnn
 from jaxrnn.cells import ran as ran
 from jaxrnn.cells import res_lstm as res_lstm
+from jaxrnn.cells import rg_lru as rg_lru
 from jaxrnn.cells import rhn as rhn
+from jaxrnn.cells import s4d as s4d
+from jaxrnn.cells import s5 as s5
+from jaxrnn.cells import s6 as s6
 from jaxrnn.cells import scrn as scrn
 from jaxrnn.cells import sgrn as sgrn
 from jaxrnn.cells import slstm as slstm
+from jaxrnn.cells import sru as sru
 from jaxrnn.cells import star as star
 from jaxrnn.cells import t_gru as t_gru
 from jaxrnn.cells import t_lstm as t_lstm
@@ -102,6 +116,7 @@ from jaxrnn.compose import zoneout as zoneout
 from jaxrnn.core.cell import Cell as Cell
 from jaxrnn.core.gate_cell import gate_cell as gate_cell
 from jaxrnn.core.layer import Layer as Layer
+from jaxrnn.core.linear_cell import linear_cell as linear_cell
 from jaxrnn.core.parameter import Parameter as Parameter
 from jaxrnn.core.roles import labels as labels
 from jaxrnn.engine.explain import explain as explain
@@ -135,7 +150,9 @@ __version__ = "0.2.0"
 __all__ = [
     "BidirectionalCarry",
     "Cell",
+    "CellCarry",
     "CfCCarry",
+    "ComplexCarry",
     "ControlGateCarry",
     "ElmanCarry",
     "GRUCarry",
@@ -145,6 +162,7 @@ __all__ = [
     "LMUCarry",
     "LSTMCarry",
     "Layer",
+    "LinearCarry",
     "M2RNNCarry",
     "MassCarry",
     "OscillatorCarry",
@@ -187,6 +205,7 @@ __all__ = [
     "gru",
     "gru_d",
     "heads",
+    "hgrn",
     "highway",
     "ind_rnn",
     "initializers",
@@ -200,16 +219,21 @@ __all__ = [
     "lem",
     "light_ru",
     "ligru",
+    "lin_oss",
+    "linear_cell",
     "linen",
     "lipschitz_rnn",
     "lmu",
     "low_rank",
+    "lru",
     "lstm",
     "lstm_1997",
     "ltc",
     "m2rnn",
     "mass_conserving_lstm",
     "mgu",
+    "min_gru",
+    "min_lstm",
     "minimal_rnn",
     "mogrifier_lstm",
     "multiplicative_lstm",
@@ -224,6 +248,7 @@ __all__ = [
     "para_gru",
     "para_lstm",
     "phased_lstm",
+    "qrnn",
     "quantize",
     "ran",
     "readout_moments",
@@ -232,7 +257,11 @@ __all__ = [
     "res_lstm",
     "residual",
     "reverse",
+    "rg_lru",
     "rhn",
+    "s4d",
+    "s5",
+    "s6",
     "scan",
     "scan_carries",
     "scan_truncated",
@@ -243,6 +272,7 @@ __all__ = [
     "slstm_block",
     "slstm_layer",
     "solve_readout",
+    "sru",
     "stack",
     "star",
     "starts_from",

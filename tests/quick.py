@@ -52,6 +52,9 @@ ONE_IN: dict[str, dict[str, int]] = {
         a_number_a_row_is_that_number_for_all_units=4,
         times_of_any_dtype=6,
     ),
+    "cells/test_linear_cells.py": dict(
+        layers_of_linear_cells_are_the_references=3,
+    ),
     "compose/test_compose.py": dict(
         bidirectional=3,
         noise_is_the_same_whole_in_pieces_streamed_and_in_blocks=4,
@@ -126,6 +129,12 @@ ONE_IN: dict[str, dict[str, int]] = {
     "engine/test_own_layers.py": dict(
         what_changed_has_effect=3,
         what_methods_read_is_differentiated_and_not_kept=12,
+    ),
+    "engine/test_recurrence.py": dict(
+        derivatives_of_second_order_are_the_loops=6,
+        float32_is_within_the_roundings_of_a_memory=3,
+        values_and_gradients_are_the_loops=6,
+        zero_forgets_nan_and_one_changes_no_bit=4,
     ),
     "engine/test_states.py": dict(
         derivatives=4,

@@ -27,6 +27,7 @@ from tests.oracles import (
     dynamics,
     gating,
     highway,
+    linear,
     lstms,
     memories,
     minimal,
@@ -79,6 +80,35 @@ def own_oracle(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, gain: Any, 
     slow = (1 - rate) * slow + rate * np.tanh(x_g + h_g) * gain
     new = f * h + (1 - f) * slow
     return (slow, new), new - slow
+
+
+def shows_both(carry, x, recur, theta, *, gain):
+    """What the linear cell shows: a product of its state, and its input."""
+    return recur(carry.slow, kernel="mixing") * gain + theta["slope"] * carry.h
+
+
+@jaxrnn.linear_cell(
+    gates=("f", "g"),
+    carry=OwnCarry,
+    shows=shows_both,
+    parameters={
+        "slope": jaxrnn.Parameter(("H",), jaxrnn.initializers.Constant(0.5)),
+        "mixing": jaxrnn.Parameter(("H", "H"), jax.nn.initializers.glorot_normal(), "recurrent"),
+    },
+)
+def own_linear(x, theta, *, gain, rate=0.25):
+    """A linear cell with a matrix of two by two a unit, an option, vectors, a product and a per-step input."""
+    f = jax.nn.sigmoid(x.f)
+    turn = rate * jax.numpy.tanh(theta["slope"] * x.g)
+    return ((f, turn), (-turn, 1 - f * gain)), (x.g, f * x.g)
+
+
+def own_linear_oracle(p: dict[str, Any], carry: tuple[Any, ...], x: Any, *, gain: Any, rate: float = 0.25) -> Any:
+    slow, h = carry
+    x_f, x_g = (oracle.summed(p, "kernel", x, k) + oracle.bias(p, k) for k in range(2))
+    f, turn = oracle.sigmoid(x_f), rate * np.tanh(p["slope"] * x_g)
+    slow, h = f * slow + turn * h + x_g, (1 - f * gain) * h - turn * slow + f * x_g
+    return (slow, h), slow @ p["mixing"] * gain + p["slope"] * h
 
 
 def mogrifier(p: dict[str, Any], carry: tuple[Any, ...], x: Any) -> Any:
@@ -260,6 +290,22 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "star": minimal.star,
     "unicornn": partial(dynamics.unicornn, dt=0.19, alpha=30.65),
     "lmu": lmu,
+    "hgrn": partial(linear.hgrn, bound=0.3),
+    "hgrn, rotating": partial(linear.hgrn_rotating, bound=0.3),
+    "lin_oss": linear.lin_oss,
+    "lin_oss, implicit-explicit": partial(linear.lin_oss, implicit=False),
+    "lru": linear.lru,
+    "min_gru": linear.min_gru,
+    "min_lstm": linear.min_lstm,
+    "qrnn": linear.qrnn,
+    "qrnn, f": partial(linear.qrnn, pooling="f"),
+    "qrnn, ifo": partial(linear.qrnn, pooling="ifo"),
+    "rg_lru": linear.rg_lru,
+    "s4d": linear.s4d,
+    "s5": linear.s5,
+    "s5, bilinear": partial(linear.s5, bilinear=True),
+    "s6": linear.s6,
+    "sru": linear.sru,
     "esn": esn,
     "clockwork_rnn": partial(delayed.clockwork_rnn, periods=(1, 2, 4)),
     "control_gate_lstm": lstms.control_gate_lstm,
@@ -276,7 +322,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "tau_gru": tau_gru,
     "working_memory_lstm": lstms.working_memory_lstm,
 }
-BARE = ("intersection_rnn", "mut1", "mut2")  # they see the input as it is, which has H features
+BARE = ("intersection_rnn", "mut1", "mut2", "rg_lru", "s4d", "s6", "sru")  # see the input as it is, of H features
 SIZES = {"slstm": 8, "slstm, exponential forget gate": 4, "block_gru": 16}  # so that there are heads, of two units too
 SIZES |= {"m2rnn": 4, "m2rnn, exponential decay": 6}
 SIZES |= {"clockwork_rnn": 6, "on_lstm": 6}  # and groups and chunks of two units
@@ -300,7 +346,9 @@ ROWS: dict[str, Row] = {
         partial(jaxrnn.lstm, peepholes=True, projection=2, cell_clip=0.9, layer_norm=True, learn_carry=True),
         partial(oracle.lstm, peepholes=True, cell_clip=0.9, layer_norms=True),
     ),
+    "min_gru, positive": Row(partial(jaxrnn.min_gru, positive=True, learn_carry=True), linear.min_gru_positive),
     "a user's own": Row(own, own_oracle),
+    "a user's own, linear": Row(own_linear, own_linear_oracle),
 }
 
 

@@ -115,7 +115,7 @@ def test_all_is_what_is_exported(name: str) -> None:
     assert all(hasattr(module, exported) for exported in module.__all__)
 
 
-TABLES = ("DYNAMICS", "FIRST", "FIXED", "GATED", "MEMORY", "SIMPLE", "TIMED")
+TABLES = ("DYNAMICS", "FIRST", "FIXED", "GATED", "LINEAR", "MEMORY", "SIMPLE", "TIMED")
 PRIVATE = {"jaxrnn.cells": ("Callable", "Cell", "partial", *TABLES)}  # for its own table
 
 

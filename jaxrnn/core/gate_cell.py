@@ -100,8 +100,7 @@ def gate_cell(
     fields = getattr(carry, "_fields", ())
     if not isinstance(carry, type) or "h" not in fields:
         fail("carry", "a NamedTuple class with a field `h`", carry, kind=TypeError)
-    if not isinstance(gates, tuple) or not gates or len(set(gates)) != len(gates) or not all(map(_is_name, gates)):
-        fail("gates", "a tuple of distinct names", gates, kind=TypeError)
+    check_gates(gates)
     if not isinstance(bias_init, Mapping | None):
         fail("bias_init", "a dict of initialisers by gate", bias_init, kind=TypeError)
     initializers.per_gate("bias_init", bias_init, gates, initializers.zeros)
@@ -109,12 +108,12 @@ def gate_cell(
         fail("parameters", "a dict of jaxrnn.Parameter by name", parameters, kind=TypeError)
 
     for name, parameter in (parameters or {}).items():
-        _check_parameter(name, parameter, gates)
+        check_parameter(name, parameter, gates)
     paper = check_text(paper, "paper")
     serialized(carry)
 
     def decorate(equations: Callable[..., tuple[Carry, Array]]) -> Callable[..., Cell]:
-        signature = _signature(equations)
+        signature = signature_of(equations, "equations", EQUATIONS)
         keywords = [p for p in signature if p.kind is p.KEYWORD_ONLY]
         defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         positional = [p for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -166,16 +165,16 @@ def gate_cell(
     return decorate
 
 
-def _signature(equations: Any) -> list[inspect.Parameter]:
+def signature_of(equations: Any, argument: str, expected: str) -> list[inspect.Parameter]:
     """The arguments of a user's equations."""
-    check_function(equations, "equations", EQUATIONS)
+    check_function(equations, argument, expected)
     try:
         return list(inspect.signature(equations).parameters.values())
     except ValueError:  # some that are written in C have none
-        fail("equations", EQUATIONS, equations, kind=TypeError)
+        fail(argument, expected, equations, kind=TypeError)
 
 
-def _check_parameter(name: Any, parameter: Any, gates: tuple[str, ...]) -> None:
+def check_parameter(name: Any, parameter: Any, gates: tuple[str, ...]) -> None:
     """A vector or some of them, or a recurrent kernel of all gates or of none."""
     if not isinstance(name, str):
         fail("parameters", "a dict keyed by names", name, kind=TypeError)
@@ -197,6 +196,12 @@ def _check_parameter(name: Any, parameter: Any, gates: tuple[str, ...]) -> None:
             fail(f"parameters[{name!r}]", expected, shape)
     else:
         fail(f"parameters[{name!r}]", 'of the role "unit" or "recurrent"', parameter.role)
+
+
+def check_gates(gates: Any) -> None:
+    """Distinct names."""
+    if not isinstance(gates, tuple) or not gates or len(set(gates)) != len(gates) or not all(map(_is_name, gates)):
+        fail("gates", "a tuple of distinct names", gates, kind=TypeError)
 
 
 def _is_name(gate: Any) -> bool:

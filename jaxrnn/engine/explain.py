@@ -17,7 +17,7 @@ from jaxrnn.core.closures import still
 from jaxrnn.core.layer import Layer
 from jaxrnn.engine.check import check_chunk
 from jaxrnn.engine.lift import NotLifted, lifted_cell
-from jaxrnn.engine.registry import BACKENDS, as_they_stand, choose
+from jaxrnn.engine.registry import BACKENDS, as_they_stand, choose, choose_plain, is_plain
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,10 @@ def explain(
     >>> import jaxrnn
     >>> print(jaxrnn.explain(jaxrnn.gru(64)))
     cell: gru runs on 'native'
+      cell, 'one_pass': declines: runs what is declared as linear in the state (`jaxrnn.linear_cell`)
       cell, 'scheduled': comes after 'native' in the order of preference
+      cell, 'chunked': declines: runs what is declared as linear in the state (`jaxrnn.linear_cell`)
+      cell, 'associative': declines: runs what is declared as linear in the state (`jaxrnn.linear_cell`)
       cell, 'reference': comes after 'native' in the order of preference
     gru, 128 steps in one call, which keeps its carries and what came of its products
     """
@@ -65,21 +68,21 @@ def explain(
     check_size(batch, "batch")
     check_chunk(chunk)
     check_choice(backend, "backend", ("auto", *BACKENDS))
-    cells = [(path, *_lifted(c)) for path, c in _cells(still(cell), "")]
-    chosen = [(path, c, why, _chosen(c, why, backend)) for path, c, why in cells]
+    cells = [(path, c, *_lifted(c)) for path, c in _cells(still(cell), "")]
+    chosen = [(path, c, lifted, why, _chosen(c, lifted, why, backend)) for path, c, lifted, why in cells]
     reasons = tuple(
-        (path, name, _reason(c, why, name, runs, backend))
-        for path, c, why, runs in chosen
+        (path, name, _reason(c if BACKENDS[name].plain else lifted, why, name, runs, backend))
+        for path, c, lifted, why, runs in chosen
         for name in BACKENDS
         if name != runs
     )
     schedule = dict.fromkeys(
-        f"{c.name}, {BACKENDS[runs].schedule(steps, chunk, batch, c.size)}" for _, c, _, runs in chosen
+        f"{c.name}, {BACKENDS[runs].schedule(steps, chunk, batch, c.size)}" for _, c, _, _, runs in chosen
     )
-    held = sum(_temporaries(c, steps, batch) for _, c, _ in cells) if chunk is None else 0
+    held = sum(_temporaries(c, steps, batch) for _, c, _, _ in cells) if chunk is None else 0
     memory = f"training holds some {held / 1e6:.0f} MB for a while, which the C library maps afresh in each call; "
     memory += "`jaxrnn.keep_memory()` keeps them"
-    names = tuple((path, c.name, runs) for path, c, _, runs in chosen)
+    names = tuple((path, c.name, runs) for path, c, _, _, runs in chosen)
     return Explanation(names, reasons, "\n".join(schedule), memory if maps_afresh(held) else "")
 
 
@@ -98,8 +101,13 @@ def _lifted(cell: Cell) -> tuple[Cell, str | None]:
         return cell, str(reason)
 
 
-def _chosen(cell: Cell, why: str | None, backend: str) -> str:
-    return choose(cell, backend, *_dtypes(cell)).name if why is None else as_they_stand(cell, backend, why).name
+def _chosen(cell: Cell, lifted: Cell, why: str | None, backend: str) -> str:
+    first = choose_plain(cell, *_dtypes(cell)) if backend == "auto" else None
+    if first is not None:
+        return first.name
+    if why is not None:
+        return as_they_stand(cell, backend, why, *_dtypes(cell)).name
+    return choose(cell if is_plain(backend) else lifted, backend, *_dtypes(cell)).name
 
 
 def _cells(layer: Any, path: str) -> Iterator[tuple[str, Cell]]:
@@ -116,7 +124,7 @@ def _dtypes(cell: Cell) -> tuple[Any, Any]:
 
 
 def _reason(cell: Cell, why: str | None, name: str, runs: str, asked: str) -> str:
-    declined = BACKENDS[name].declines(cell, *_dtypes(cell)) if why is None else why
+    declined = BACKENDS[name].declines(cell, *_dtypes(cell)) if why is None or BACKENDS[name].plain else why
     if declined is not None:
         return f"declines: {declined}"
     return (

@@ -48,13 +48,13 @@ def blocks(T: Axis, chunk: int | str | None, rows: Axis, size: int) -> Blocks:
         return Blocks(None, int(chunk))
     target = min(max(WORK // max(1, rows * size), SHORTEST), LONGEST)
     if chunk == "sqrt":
-        root = _near(round(math.sqrt(T)), T)
+        root = near(round(math.sqrt(T)), T)
         block = max(1, min(target, root // 2))
         return Blocks(block * max(2, round(root / block)), block)
-    return Blocks(None, _near(target, T))
+    return Blocks(None, near(target, T))
 
 
-def _near(target: int, T: int) -> int:
+def near(target: int, T: int) -> int:
     """The divisor of T nearest to `target`, if there is one near; else `target`."""
     divisors = [d for d in range(3 * target // 4, 3 * target // 2 + 1) if d and T % d == 0]
     return min(divisors, key=lambda d: abs(d - target), default=target)

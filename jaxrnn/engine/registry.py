@@ -33,18 +33,29 @@ def is_plain(backend: str) -> bool:
 
 def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...] = ()) -> Backend:
     """The named backend, or with "auto" the first that does not decline to run a cell in these dtypes and T, *B."""
-
-    def reason(b: Backend) -> str | None:
-        if not b.symbolic and any(map(is_symbolic_dim, sizes)):
-            return f"is compiled for one number of steps and rows, not for the symbols of {sizes}"
-        return b.declines(cell, dtype, carry_dtype)
-
-    return _first(cell, backend, reason)
+    return _first(cell, backend, lambda b: _reason(b, cell, dtype, carry_dtype, sizes))
 
 
-def as_they_stand(cell: Cell, backend: str, why: str) -> Backend:
+def choose_plain(cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...] = ()) -> Backend | None:
+    """With "auto" the backend that runs a cell, where it comes before all that do not run equations as they stand."""
+    for b in BACKENDS.values():
+        if not b.plain:
+            return None
+        if _reason(b, cell, dtype, carry_dtype, sizes) is None:
+            return b
+    return None
+
+
+def as_they_stand(cell: Cell, backend: str, why: str, dtype: Any, carry_dtype: Any) -> Backend:
     """The backend that runs equations as they stand, where `why` no other can."""
-    return _first(cell, backend, lambda b: None if b.plain else why)
+    return _first(cell, backend, lambda b: b.declines(cell, dtype, carry_dtype) if b.plain else why)
+
+
+def _reason(b: Backend, cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...]) -> str | None:
+    """Why a backend does not run a cell in these dtypes and T, *B."""
+    if not b.symbolic and any(map(is_symbolic_dim, sizes)):
+        return f"is compiled for one number of steps and rows, not for the symbols of {sizes}"
+    return b.declines(cell, dtype, carry_dtype)
 
 
 def _first(cell: Cell, backend: str, reason: Callable[[Backend], str | None]) -> Backend:

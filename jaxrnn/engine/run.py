@@ -19,7 +19,7 @@ from jaxrnn.core.underivable import without_derivative
 from jaxrnn.engine.lift import NotLifted, lift
 from jaxrnn.engine.masks import reset_steps, settle
 from jaxrnn.engine.plan import Plan
-from jaxrnn.engine.registry import as_they_stand, choose, is_plain
+from jaxrnn.engine.registry import as_they_stand, choose, choose_plain, is_plain
 from jaxrnn.engine.sequence import Call, Job, Steps, feature_axes
 
 
@@ -77,10 +77,13 @@ def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
 def _run_job(job: Job, carry_dtype: Any) -> tuple[Carry, Any]:
     """What equations read besides their arguments becomes one of these; where it cannot, a plain scan runs them."""
     backend = job.plan.backend
+    sizes = (job.steps.t.shape[0], *jax.tree.leaves(job.carry)[0].shape[:-1])
     if not is_plain(backend) and holds_arrays(job.cell):
+        first = choose_plain(job.cell, job.dtype, carry_dtype, sizes)
+        if backend == "auto" and first is not None:
+            return first.run(job)
         try:
             job = lift(job)
         except NotLifted as reason:
-            return as_they_stand(job.cell, backend, str(reason)).run(job)
-    sizes = (job.steps.t.shape[0], *jax.tree.leaves(job.carry)[0].shape[:-1])
+            return as_they_stand(job.cell, backend, str(reason), job.dtype, carry_dtype).run(job)
     return choose(job.cell, backend, job.dtype, carry_dtype, sizes).run(job)

@@ -43,7 +43,7 @@ def carries_before(
         values = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
         shared = dict(values)
         values.update(zip(closed.jaxpr.invars[len(read) :], jax.tree.leaves(at), strict=True))
-        early, late = _split(closed.jaxpr, len(read))
+        early, late = split(closed.jaxpr, len(read))
         evaluate(early, values)
         reads = [v for eqn in late for v in eqn.invars] + closed.jaxpr.outvars
         passed = [v for v in dict.fromkeys(v for v in reads if isinstance(v, Var)) if v in values and v not in shared]
@@ -70,7 +70,7 @@ def carries_before(
     return merge(jax.tree.map(shift, carry, after), read, states)
 
 
-def _split(jaxpr: Jaxpr, states: int) -> tuple[list[JaxprEqn], list[JaxprEqn]]:
+def split(jaxpr: Jaxpr, states: int) -> tuple[list[JaxprEqn], list[JaxprEqn]]:
     """The equations that the first arguments do not reach, and those that they do."""
     reached = set(jaxpr.invars[:states])
     early, late = [], []

@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxrnn.core import step
 from jaxrnn.engine import plan, reference, registry, scheduled
+from jaxrnn.engine.recurrence import run as recurrence
 from jaxrnn.engine.registry import Backend
 
 
@@ -17,8 +18,19 @@ def _later(module: str, function: str) -> Callable[..., Any]:
 
 
 NATIVE = "jaxrnn.kernels.native.backend"
+ONE_PASS = "jaxrnn.kernels.native.recurrence"
+LINEAR = "jaxrnn.engine.recurrence.backends"
 
 TABLE = (
+    Backend(
+        "one_pass",
+        "linear recurrences on CPUs: compiled, one pass through time in each direction",
+        _later(ONE_PASS, "run"),
+        _later(ONE_PASS, "declines"),
+        recurrence.schedule,
+        symbolic=False,
+        plain=True,
+    ),
     Backend(
         "native",
         "compiled loops for CPUs: whole sequences in one call",
@@ -33,6 +45,24 @@ TABLE = (
         scheduled.run,
         scheduled.declines,
         plan.in_blocks,
+    ),
+    Backend(
+        "chunked",
+        "linear recurrences: chunks of time at once, then what each starts from",
+        _later(LINEAR, "chunked"),
+        recurrence.declines,
+        recurrence.schedule,
+        symbolic=False,
+        plain=True,
+    ),
+    Backend(
+        "associative",
+        "linear recurrences: jax.lax.associative_scan",
+        _later(LINEAR, "associative"),
+        recurrence.declines,
+        recurrence.schedule,
+        symbolic=False,
+        plain=True,
     ),
     Backend(
         "reference",
@@ -55,6 +85,6 @@ def backends() -> dict[str, str]:
 
     >>> import jaxrnn
     >>> list(jaxrnn.backends())
-    ['native', 'scheduled', 'reference']
+    ['one_pass', 'native', 'scheduled', 'chunked', 'associative', 'reference']
     """
     return {backend.name: backend.summary for backend in registry.BACKENDS.values()}

@@ -12,8 +12,7 @@ import pytest
 from flax import nnx
 
 import jaxrnn
-from jaxrnn.engine.registry import BACKENDS
-from tests.laws.programs import assert_close
+from tests.laws.programs import GENERAL, assert_close
 
 T, B, D, H = 5, 2, 3, 4
 KEY = jax.random.key(0)
@@ -38,7 +37,7 @@ def outputs_and_gradients(name: str, times: Any, backend: str = "auto") -> Any:
     return outputs, pull(jax.tree.map(jnp.cos, outputs))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", GENERAL)
 @pytest.mark.parametrize("name", CELLS)
 def test_a_number_a_row_is_that_number_for_all_units(name: str, backend: str) -> None:
     """And runs on every backend; its gradient is the sum of theirs."""

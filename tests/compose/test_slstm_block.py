@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.engine.registry import BACKENDS
 from tests import oracle
+from tests.laws.programs import GENERAL
 from tests.oracles.slstm_block import block, layer
 
 T, B = 7, 3
@@ -80,7 +80,7 @@ def test_outputs(name: str, steps: str, reverse: bool) -> None:
     is_as_in_a_loop(name, steps, reverse)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", GENERAL)
 @pytest.mark.parametrize("name", ["layer", "block"])
 def test_every_backend(name: str, backend: str) -> None:
     is_as_in_a_loop(name, "everything", False, backend=backend)

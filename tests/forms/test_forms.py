@@ -17,10 +17,9 @@ import pytest
 
 import jaxrnn
 from jaxrnn import forms
-from jaxrnn.engine.registry import BACKENDS
 from tests import oracle
 from tests.forms.pairs import CARRIERS, GRIDS, PAIRS, D, H, arrays, cotangents
-from tests.laws.programs import assert_close, to_numpy
+from tests.laws.programs import GENERAL, assert_close, to_numpy
 from tests.table import CASES, B, T
 
 DECLINED = {*GRIDS, *(row for row in PAIRS if row.endswith("recurrent a user's own"))}  # natively: no matrices
@@ -29,7 +28,7 @@ QUICK, SLOW = 12, 40  # programs; drawn by their names
 
 def drawn() -> list[Any]:
     """(pair, backend), of which some run quickly, some slowly, and all in a sweep."""
-    found = [(row, b) for row in PAIRS for b in BACKENDS if not (b == "native" and row in DECLINED)]
+    found = [(row, b) for row in PAIRS for b in GENERAL if not (b == "native" and row in DECLINED)]
     order = sorted(found, key=lambda at: zlib.crc32(",".join(at).encode()))
     marks = dict.fromkeys(order[:QUICK], ()) | dict.fromkeys(order[QUICK : QUICK + SLOW], pytest.mark.slow)
     return [pytest.param(*at, marks=marks.get(at, pytest.mark.sweep)) for at in found]
@@ -146,7 +145,7 @@ SYMBOLIC = [
 
 
 @pytest.mark.parametrize("row", SYMBOLIC)
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", GENERAL)
 def test_symbols_pick_what_one_hot_vectors_do(row: str, backend: str) -> None:
     args, cell = arrays(row), PAIRS[row].cell
     symbols = np.random.default_rng(0).integers(0, D, (T, B))
@@ -166,8 +165,8 @@ def test_second_derivatives_equal_the_references(row: str) -> None:
         carry, ys = jaxrnn.scan(cell, args["params"], args["xs"], args["carry"], backend=backend)
         return jnp.sum(jnp.square(ys)) + sum(jnp.sum(jnp.sin(a)) for a in carry)
 
-    moved = {b: jax.jvp(jax.grad(lambda a, b=b: loss(a, b)), (args,), (tangent,)) for b in BACKENDS}
-    for backend in BACKENDS:
+    moved = {b: jax.jvp(jax.grad(lambda a, b=b: loss(a, b)), (args,), (tangent,)) for b in GENERAL}
+    for backend in GENERAL:
         assert_close(moved[backend], moved["reference"])
 
 
@@ -338,7 +337,7 @@ def integrated(carrier: Any) -> Any:
     return equations
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", GENERAL)
 @pytest.mark.parametrize("carrier", ["lstm", "gru", "three"])
 def test_multiplicative_integration_equals_the_oracle(carrier: str, backend: str) -> None:
     """Wu et al. 2016, equation (4). What multiplies a product's columns may as well multiply the kernel's."""

@@ -31,6 +31,8 @@ DECLINED = {
     "ltc": READS,
     "mass_conserving_lstm": READS,
     "on_lstm": "`slice` moves or cuts the units of a vector",
+    "s4d": "`concatenate` moves or cuts the units of a vector",
+    "s6": READS,
     "scrn": "`slice` moves or cuts the units of a vector",
     "tau_gru": "`slice` moves or cuts the units of a vector",
 }

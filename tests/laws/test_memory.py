@@ -30,6 +30,11 @@ WIDER = {  # and why
     "res_lstm": 0.66,  # the native backend reckons what to keep of an LSTM's kernels
     "gated_antisymmetric_rnn": 0.75,  # what follows keep little in a plain scan: one state, one product
     "intersection_rnn": 0.71,
+    "lin_oss": 0.8,  # a plain scan keeps little of these: two states, of which one product is made, and no gate
+    "lin_oss, implicit-explicit": 0.81,
+    "lru": 0.7,
+    "s5": 0.75,
+    "s5, bilinear": 0.72,
     "ligru": 0.66,
     "minimal_rnn": 0.66,
     "mut2": 0.61,

@@ -32,6 +32,10 @@ def equations(carry: Any, x: Any, h: Any, *, gain: Any, rate: float = 0.5) -> An
     return State(new), new
 
 
+def drive(x: Any) -> Any:
+    return jnp.tanh(x.a), x.a
+
+
 OWN = jaxrnn.gate_cell(gates=("a",), carry=State)(equations)
 
 
@@ -112,6 +116,12 @@ CELLS = {f.__name__: Call(f, lambda: dict(size=H), COMMON) for f in FACTORIES} |
         lambda: dict(gates=("a",), carry=State),
         dict(gates="tuple", carry="type", parameters="dict | None", bias_init="dict | None"),
         made_by=lambda **given: jaxrnn.gate_cell(**given)(equations)(H),
+    ),
+    "linear_cell": Call(
+        jaxrnn.linear_cell,
+        lambda: dict(gates=("a",), carry=State),
+        dict(gates="tuple", carry="type", parameters="dict | None", bias_init="dict | None", shows="function | None"),
+        made_by=lambda **given: jaxrnn.linear_cell(**given)(drive)(H),
     ),
     "gate_cell's factory": Call(
         jaxrnn.lstm_1997, lambda: dict(size=H), COMMON, made_by=OWN, without={"truncated_gradient": "not its own"}

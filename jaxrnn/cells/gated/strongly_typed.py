@@ -24,14 +24,10 @@ from jaxrnn.cells.gru import GRUCarry
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory
 from jaxrnn.core.kernels import RECURRENT
-from jaxrnn.core.options import Conflict
+from jaxrnn.core.linear_cell import UNSEEN, assemble, linear_of
 from jaxrnn.programs.serialized import serialized
 
 PAPER = "Balduzzi & Ghifary 2016"
-UNSEEN = tuple(
-    Conflict(option, "left out, since no gate sees the state", lambda o: True)
-    for option in ("recurrent", "recurrent_kernel_init", "multiplicative")
-)
 GATES = ("z", "f", "o")
 LAST = tuple(f"last_{gate}" for gate in GATES)
 
@@ -78,7 +74,7 @@ def t_rnn(size: int, **common: Unpack[Common]) -> Cell:
     >>> {name: a.shape for name, a in params.items()}
     {'bias': (2, 4), 'kernel': (3, 2, 4)}
     """
-    return _unseen(build("t_rnn", size, ("f", "z"), GRUCarry, Update(_t_rnn), paper=PAPER, common=common))
+    return assemble("t_rnn", size, ("f", "z"), GRUCarry, linear_of(_t_rnn), paper=PAPER, common=common)
 
 
 @factory(*UNSEEN)
@@ -142,10 +138,8 @@ def _unseen(cell: Cell) -> Cell:
     return replace(cell, parameters=tuple(p for p in cell.parameters if p[0] != RECURRENT))
 
 
-def _t_rnn(carry: GRUCarry, x: Any, recur: Any, theta: dict[str, Any]) -> tuple[GRUCarry, Array]:
-    f = sigmoid(x.f)
-    h = f * carry.h + (1 - f) * x.z
-    return GRUCarry(h), h
+def _t_rnn(x: Any) -> tuple[Array, Array]:
+    return sigmoid(x.f), sigmoid(-x.f) * x.z
 
 
 def _t_gru(carry: TGRUCarry, x: Any, recur: Any, theta: dict[str, Any]) -> tuple[TGRUCarry, Array]:

@@ -14,6 +14,7 @@ import jaxlib
 from jaxrnn.kernels.native.build import LIBRARY, NOTE
 
 TARGET = "jaxrnn_run"
+RECURRENCE = "jaxrnn_recurrence"
 
 
 @lru_cache(maxsize=1)
@@ -29,6 +30,7 @@ def missing() -> str | None:
             again = "`python -m jaxrnn.kernels.native.build` compiles it again"
             return f"was compiled for a newer jaxlib than the {jaxlib.__version__} that is installed; {again}"
         jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(library.jaxrnn_run), platform="cpu")
+        jax.ffi.register_ffi_target(RECURRENCE, jax.ffi.pycapsule(library.jaxrnn_recurrence), platform="cpu")
     except (OSError, AttributeError, RuntimeError) as error:
         return f"{LIBRARY.name} does not load: {error}"
     library.jaxrnn_operations.restype = ctypes.c_char_p

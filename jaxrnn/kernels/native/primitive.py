@@ -80,7 +80,7 @@ def make(name: str, slow: Slow, results: Results, prepare: Callable[..., Prepare
     mlir.register_lowering(primitive, slowly)
 
     def lower(ctx: Any, *leaves: Any, form: Form) -> Any:
-        prepared = prepare(form, ctx.avals_in) if _runs_here(ctx) else None
+        prepared = prepare(form, ctx.avals_in) if runs_here(ctx) else None
         return slowly(ctx, *leaves, form=form) if prepared is None else _native(ctx, leaves, prepared, form)
 
     mlir.register_lowering(primitive, lower, platform="cpu")
@@ -157,7 +157,7 @@ def _native(ctx: Any, leaves: Any, prepared: Prepared, form: Form) -> list[Any]:
     return [results[i] for i in prepared.order]
 
 
-def _runs_here(ctx: Any) -> bool:
+def runs_here(ctx: Any) -> bool:
     """Compiled for this machine's CPU and one device, not to be exported."""
     module = ctx.module_context
     devices = getattr(module.axis_context, "num_devices", None)

@@ -153,3 +153,5 @@ JAXRNN_SHOWN const char* jaxrnn_operations() {
 }
 
 }  // namespace jaxrnn
+
+#include "recurrence_call.h"

@@ -378,3 +378,5 @@ extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f32) = {kPanel<float>, &pack<float
 extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f64) = {kPanel<double>, &pack<double>, &run<double>, &add<double>};
 
 }  // namespace jaxrnn
+
+#include "sweeps.h"
