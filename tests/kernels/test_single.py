@@ -62,7 +62,7 @@ def test_where_it_is_not() -> None:
         assert native_calls(cell.step, *drawn(cell, (rows,), 3)) == calls
     args = drawn(cell, (2,), 3)
     assert native_calls(jax.grad(lambda *a: cell.step(*a)[1].sum()), *args) == 0
-    half = jaxrnn.lstm(4, dtype=jnp.bfloat16)
+    half = jaxrnn.lstm(4, dtype=jnp.bfloat16, carry_dtype=jnp.bfloat16)
     assert native_calls(half.step, *drawn(half, (2,), 3, np.float32)) == 0
     exported = jax.export.export(jax.jit(cell.step), platforms=("cpu", "tpu"))(*args)
     assert library.TARGET not in exported.mlir_module()

@@ -13,7 +13,7 @@ from jaxrnn.forms.form import Tile
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
 from jaxrnn.kernels.native.graph import Value
-from jaxrnn.kernels.native.program import Encoded, Slot, Store, Tables, stores
+from jaxrnn.kernels.native.program import KINDS, COMPUTED, Encoded, Slot, Store, Tables, stores
 from jaxrnn.kernels.native.vectors import Graph
 
 
@@ -21,7 +21,7 @@ class Prepared(NamedTuple):
     """A call ready to be lowered."""
 
     encoded: Encoded
-    results: tuple[tuple[int, ...], ...]  # shapes
+    results: tuple[Array, ...]
     order: Sequence[int]  # of the results as the primitive has them
 
 
@@ -39,7 +39,8 @@ class Call:
         self.summed = found.partners if found.fused or (back and spec.saved) else (None,) * len(spec.cell.gates)
         self.width = len(spec.cell.gates) * spec.cell.size
         itemsize = np.dtype(spec.signature.dtype).itemsize
-        self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows, size.block, size.parts)
+        self.pairs = spec.signature.stored == "bfloat16" and not spec.alone
+        self.tables = Tables(library.OPERATIONS, 256 // itemsize, self.pairs, size.rows, size.block, size.parts)
         self.buffers = 0
         for field, tree in zip(Operands._fields, operands, strict=True):
             for i, leaf in enumerate(jax.tree.leaves(tree)):
@@ -50,8 +51,8 @@ class Call:
             carry = spec.signature.carry
             T, N = operands.xs.shape[:2]
             for a in kept(spec, operands):
-                self._buffer(a.name, a.shape, a.role)
-            self._buffer(("ys", 0), (T, N, spec.cell.output_size), "step")
+                self._buffer(a.name, a.shape, a.role, a.dtype)
+            self._buffer(("ys", 0), (T, N, spec.cell.output_size), "step", spec.signature.stored)
             if self.shown is not None:  # the output of the step before, or the carry that was passed
                 slots, numbers = self.tables.slots, self.tables.numbers
                 earlier, edge = (-1, T - 1) if spec.reverse else (1, 0)
@@ -59,29 +60,29 @@ class Call:
                 self.tables.place(("before", self.shown), ys)
             for i, shape in enumerate(carry):
                 self._buffer(("ct_final", i), (N, *shape), "row")
-            self._buffer(("ct_y", 0), (T, N, spec.cell.output_size), "step")
+            self._buffer(("ct_y", 0), (T, N, spec.cell.output_size), "step", spec.signature.stored)
             if spec.signature.carries:
                 for i, shape in enumerate(carry):
                     self._buffer(("ct_carries", i), (T, N, *shape), "step")
         for a in results:
-            self._buffer(a.name, a.shape, "sum" if a.role == "shared" else a.role)
+            self._buffer(a.name, a.shape, "sum" if a.role == "shared" else a.role, a.dtype)
         for k, p in enumerate(self.products):
-            self.tables.local(("multiplied", k), self._readable(p.inputs, p), every_step=back)
+            self.tables.local(("multiplied", k), self._readable(p.inputs, p), every_step=back, multiplied=True)
             if p.between:
-                self.tables.local(("between", k), self._readable(p.between, p), every_step=back)
+                self.tables.local(("between", k), self._readable(p.between, p), every_step=back, multiplied=True)
             if back and spec.saved:
                 self.tables.numbers["values", k] = self.tables.numbers["saved", k]
             else:  # a sum with the projection is there for a whole block
                 self.tables.local(("values", k), p.outputs, every_step=back or (k == 0 and self.fused))
             if back:
-                self.tables.local(("dvalues", k), self._readable(p.outputs, p))
+                self.tables.local(("dvalues", k), self._readable(p.outputs, p), multiplied=True)
                 self.tables.local(("ct_multiplied", k), p.inputs, every_step=False)
                 if p.between:
-                    self.tables.local(("dbetween", k), self._readable(p.between, p))
+                    self.tables.local(("dbetween", k), self._readable(p.between, p), multiplied=True)
         if None in self.summed and not spec.projected:
             self.tables.local(("x", 0), self.width)
         if not spec.projected:
-            self.tables.local(("inputs", 0), operands.xs.shape[-1])
+            self.tables.local(("inputs", 0), operands.xs.shape[-1], multiplied=True)
 
     def _readable(self, width: int, p: row.Product) -> int:
         """The width of a scratch array whose parts are read by whole panels."""
@@ -89,14 +90,14 @@ class Call:
 
     def _buffer(self, name: Any, shape: tuple[int, ...], role: str, dtype: Any = None) -> None:
         number, self.buffers = self.buffers, self.buffers + 1
-        boolean = dtype == np.bool_
+        kind = COMPUTED if dtype is None else KINDS.get(np.dtype(dtype).name, COMPUTED)
         if role == "sum":
-            self.tables.sum(name, number, shape)
+            self.tables.sum(name, number, shape, kind)
             return
         lead = {"step": 2, "row": 1, "shared": 0}[role]
         width = int(np.prod(shape[lead:], dtype=int))
         steps = shape[1] * width if role == "step" else 0
-        self.tables.place(name, Slot(number, 0, 0, steps, 0 if role == "shared" else width, 0, boolean))
+        self.tables.place(name, Slot(number, 0, 0, steps, 0 if role == "shared" else width, 0, kind))
 
     def inputs(self) -> tuple[row.Inputs, list[Value]]:
         """What a step reads, and what came of its products; where an array holds a sum of both, it is all in x."""
@@ -129,11 +130,11 @@ class Call:
         """A block's inputs times the kernel: to x, or where it is part of a sum. Projected inputs are there already."""
         cell, tables = self.spec.cell, self.tables
         if self.spec.projected:
-            if not (self.fused and at_once):
+            if not (self.fused and (at_once or self.spec.signature.half)):
                 return []
             value = self.graph.load(("x", 0), (len(cell.gates), cell.size))
             return tables.stages(self.graph, [stores(("values", 0), value)])[0]
-        if self.spec.alone:
+        if self.spec.alone and not self.spec.signature.half:
             return [self._projection(0, len(cell.gates), ("xs", 0))]
         gates = [g for g, p in enumerate(self.summed) if p is None or self.fused]
         runs = [list(run) for _, run in groupby(gates, lambda g: g - gates.index(g))]  # of neighbours
@@ -142,8 +143,7 @@ class Call:
     def _projection(self, first: int, count: int, inputs: Any) -> tuple[int, ...]:
         """The product of inputs with the kernel of neighbouring gates."""
         tables, H = self.tables, self.spec.cell.size
-        buffer = tables.slots[tables.numbers["kernel", 0]].buffer
-        matrix = tables.matrix(buffer, first * H, self.width, self.operands.xs.shape[-1], count * H)
+        matrix = tables.matrix(("kernel", 0), first * H, self.width, self.operands.xs.shape[-1], count * H)
         bias = None if self.operands.bias is None else tables.part(("bias", 0), first * H)
         return tables.product(inputs, matrix, tables.part(("values" if self.fused else "x", 0), first * H), bias)
 
@@ -163,7 +163,8 @@ class Call:
         source, target = self._ends(k, tile, "multiplied", "values", "between")
         start = None
         if not tile.writes_between and k == 0 and self.fused:
-            whole = ("x", 0) if self.spec.projected and not self._opens else ("values", 0)
+            there = self.spec.projected and not self._opens and not self.spec.signature.half
+            whole = ("x", 0) if there else ("values", 0)
             start = self.tables.part(whole, tile.write)
         return self.tables.product(source, self._matrix(k, tile), target, start)
 
@@ -189,8 +190,8 @@ class Call:
 
     def _matrix(self, k: int, tile: Tile, *, transposed: bool = False) -> int:
         shape = (tile.columns, tile.rows) if transposed else (tile.rows, tile.columns)
-        buffer = self.tables.slots[self.tables.numbers["kernels", self._array(k, tile)]].buffer
-        return self.tables.matrix(buffer, tile.first, tile.stride, *shape, transposed=transposed)
+        array = ("kernels", self._array(k, tile))
+        return self.tables.matrix(array, tile.first, tile.stride, *shape, transposed=transposed)
 
     def _array(self, k: int, tile: Tile) -> int:
         """The place of a tile's array among those of all kernels."""
@@ -207,8 +208,7 @@ class Call:
             if "bias" in live:
                 actions.append(tables.sum_rows(("dx", 0), ("dbias", 0), self.width))
             if "xs" in live:  # in the place of the inputs, which are of no more use
-                buffer = tables.slots[tables.numbers["kernel", 0]].buffer
-                matrix = tables.matrix(buffer, 0, self.width, self.width, D, transposed=True)
+                matrix = tables.matrix(("kernel", 0), 0, self.width, self.width, D, transposed=True)
                 actions.append(tables.product(("dx", 0), matrix, ("inputs", 0)))
                 value = self.graph.load(("inputs", 0), (D,))
                 actions += tables.stages(self.graph, [stores(("dxs", 0), value)])[0]
@@ -227,4 +227,4 @@ class Call:
     def finish(self) -> Prepared:
         size, reverse = self.size, self.spec.reverse != self._opens
         encoded = self.tables.encode(size.T, size.groups, size.N, size.block, reverse, self.buffers)
-        return Prepared(encoded, tuple(a.shape for a in self.results), range(len(self.results)))
+        return Prepared(encoded, tuple(self.results), range(len(self.results)))

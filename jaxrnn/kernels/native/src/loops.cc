@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "elementary.h"
+#include "kinds.h"
 #include "operations.h"
 #include "plan.h"
 #include "product.h"
+#include "product16.h"
 
 namespace jaxrnn {
 namespace {
@@ -52,6 +54,11 @@ class Group {
         memory_(static_cast<T*>(::operator new(
             (plan.registers + plan.constants.count + 1) * kStrip * sizeof(T), std::align_val_t(kLine)))),
         registers_(plan.registers + plan.constants.count) {
+    int64_t pairs = 0;
+    for (const Action& action : plan.after)
+      if (accumulates_pairs(action))
+        pairs = std::max(pairs, pairs_to_accumulate(plan.block * rows_, action.d));
+    pairs_.reset(static_cast<uint32_t*>(::operator new(pairs * sizeof(uint32_t), std::align_val_t(kLine))));
     for (int64_t i = 0; i < plan.constants.count; ++i)
       std::fill_n(own(plan.registers + i), kStrip, static_cast<T>(plan.constants[i]));
     for (size_t i = 0; i < registers_.size(); ++i) registers_[i] = own(i);
@@ -93,6 +100,10 @@ class Group {
     }
   }
 
+  bool accumulates_pairs(const Action& action) const {
+    return action.kind == kAccumulate && plan_.slots[action.a].kind == kBfloat16;
+  }
+
   bool in_place(const Action& action) const {
     return action.kind == kProduct && plan_.matrices[action.b].offset < 0;
   }
@@ -108,10 +119,12 @@ class Group {
         const int64_t left = std::min(matrix.N, part * whole / plan_.parts * kWhole);
         const int64_t right = std::min(matrix.N, (part + 1) * whole / plan_.parts * kWhole);
         const T* start = action->d < 0 ? nullptr : address<T>(action->d, begin + first, first, 0);
-        multiply_in_place<T>(rows, matrix.K, address<T>(action->a, begin + first, first, 0), stride(action->a),
-                             reinterpret_cast<const T*>(buffers_[matrix.buffer]) + matrix.first, matrix.stride, start,
-                             start ? stride(action->d) : 0, address<T>(action->c, begin + first, first, 0),
-                             stride(action->c), left, right);
+        as_number<T>(matrix.kind, [&](auto number) {
+          const auto* b = reinterpret_cast<const decltype(number)*>(buffers_[matrix.buffer]) + matrix.first;
+          multiply_in_place<T>(rows, matrix.K, address<T>(action->a, begin + first, first, 0), stride(action->a), b,
+                               matrix.stride, start, start ? stride(action->d) : 0,
+                               address<T>(action->c, begin + first, first, 0), stride(action->c), left, right);
+        });
       }
     };
     plan_.parts == 1 ? multiply_part(0) : share_(plan_.parts, multiply_part);
@@ -126,6 +139,7 @@ class Group {
         return;
       case kProduct: {
         const Matrix& matrix = plan_.matrices[action.b];
+        if (matrix.pairs) return product_of_pairs(action, matrix, begin, first, rows);
         const T* start = action.d < 0 ? nullptr : address<T>(action.d, begin + first, first, 0);
         multiply<T>(rows, matrix.K, matrix.N, address<T>(action.a, begin + first, first, 0), stride(action.a),
                     packed(matrix), start, start ? stride(action.d) : 0, address<T>(action.c, begin + first, first, 0),
@@ -133,17 +147,38 @@ class Group {
         return;
       }
       case kAccumulate:
+        if constexpr (sizeof(T) == sizeof(float))
+          if (accumulates_pairs(action))
+            return accumulate_pairs(rows, action.d, action.e, address<Bfloat16>(action.a, begin + first, first, 0),
+                                    stride(action.a), address<Bfloat16>(action.b, begin + first, first, 0),
+                                    stride(action.b), address<T>(action.c, 0, 0, 0), stride(action.c), pairs_.get());
         accumulate<T>(rows, action.d, action.e, address<T>(action.a, begin + first, first, 0), stride(action.a),
                       address<T>(action.b, begin + first, first, 0), stride(action.b), address<T>(action.c, 0, 0, 0),
                       stride(action.c));
         return;
       case kSumRows: {
         T* sum = address<T>(action.c, 0, 0, 0);
-        const T* from = address<T>(action.a, begin + first, first, 0);
-        for (int64_t r = 0; r < rows; ++r, from += stride(action.a))
-          for (int64_t j = 0; j < action.e; ++j) sum[j] += from[j];
+        as_number<T>(plan_.slots[action.a].kind, [&](auto number) {
+          const auto* from = address<decltype(number)>(action.a, begin + first, first, 0);
+          for (int64_t r = 0; r < rows; ++r, from += stride(action.a))
+            for (int64_t j = 0; j < action.e; ++j) sum[j] += widened(from[j]);
+        });
         return;
       }
+    }
+  }
+
+  void product_of_pairs(const Action& action, const Matrix& matrix, int64_t begin, int64_t first, int64_t rows) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      const auto sums = [&](int64_t slot) {
+        if (plan_.slots[slot].kind != kBfloat16)
+          return Sums{(char*)address<float>(slot, begin + first, first, 0), stride(slot), false};
+        return Sums{(char*)address<Bfloat16>(slot, begin + first, first, 0), stride(slot), true};
+      };
+      const Sums start = action.d < 0 ? Sums{} : sums(action.d);
+      multiply_pairs(rows, matrix.K, matrix.N, address<Bfloat16>(action.a, begin + first, first, 0), stride(action.a),
+                     reinterpret_cast<const uint32_t*>(packed(matrix)), action.d < 0 ? nullptr : &start,
+                     sums(action.c));
     }
   }
 
@@ -162,16 +197,19 @@ class Group {
       const Instruction& at = plan_.code[i];
       switch (at.op) {
         case kLoad: {
-          const Slot& slot = plan_.slots[at.a];
-          if (slot.boolean) {
-            for (int64_t r = 0; r < count; ++r) {
-              const unsigned char* from = address<unsigned char>(at.a, step, local, row + r) + at.b + column;
-              for (int64_t k = 0; k < width; ++k) own(at.out)[r * width + k] = from[k] ? T(1) : T(0);
-            }
+          const int64_t place = found(at.a, step);
+          const Slot& slot = plan_.slots[place];
+          if (slot.kind != kComputed) {
+            as_kind<T>(slot.kind, [&](auto number) {
+              const auto* from = address<decltype(number)>(place, step, local, row) + at.b + column;
+              T* out = own(at.out);
+              for (int64_t r = 0; r < count; ++r, from += slot.row_stride, out += width)
+                JAXRNN_INDEPENDENT for (int64_t k = 0; k < width; ++k) out[k] = widened(from[k]);
+            });
             registers_[at.out] = own(at.out);
             break;
           }
-          T* from = address<T>(at.a, step, local, row) + at.b + column;
+          T* from = address<T>(place, step, local, row) + at.b + column;
           const bool in_place = (count == 1 || slot.row_stride == width) && n == whole;
           registers_[at.out] = in_place ? from : own(at.out);
           if (!in_place)
@@ -179,19 +217,24 @@ class Group {
           break;
         }
         case kLoadScalar: {
-          const bool boolean = plan_.slots[at.a].boolean;
-          for (int64_t r = 0; r < count; ++r) {
-            const T value = boolean ? T(*(address<unsigned char>(at.a, step, local, row + r) + at.b) != 0)
-                                    : *(address<T>(at.a, step, local, row + r) + at.b);
-            std::fill_n(own(at.out) + r * width, width, value);
-          }
+          const int64_t place = found(at.a, step);
+          as_kind<T>(plan_.slots[place].kind, [&](auto number) {
+            for (int64_t r = 0; r < count; ++r) {
+              const T value = widened(address<decltype(number)>(place, step, local, row + r)[at.b]);
+              std::fill_n(own(at.out) + r * width, width, value);
+            }
+          });
           registers_[at.out] = own(at.out);
           break;
         }
         case kStore: {
-          T* to = address<T>(at.a, step, local, row) + at.b + column;
-          for (int64_t r = 0; r < count; ++r)
-            std::copy_n(registers_[at.out] + r * width, width, to + r * plan_.slots[at.a].row_stride);
+          as_number<T>(plan_.slots[at.a].kind, [&](auto number) {
+            using E = decltype(number);
+            E* to = address<E>(at.a, step, local, row) + at.b + column;
+            const T* from = registers_[at.out];
+            for (int64_t r = 0; r < count; ++r, from += width, to += stride(at.a))
+              JAXRNN_INDEPENDENT for (int64_t k = 0; k < width; ++k) to[k] = Narrowed<E>::of(from[k]);
+          });
           break;
         }
 #define JAXRNN_LOOP(name, expression, ...)                    \
@@ -214,13 +257,17 @@ class Group {
     }
   }
 
+  // The slot in which a step finds its rows.
+  int64_t found(int64_t slot, int64_t step) const {
+    return plan_.slots[slot].earlier && step == plan_.slots[slot].edge ? plan_.slots[slot].origin : slot;
+  }
+
   template <class E>
   E* address(int64_t slot_index, int64_t step, int64_t local, int64_t row) const {
-    const Slot& slot = plan_.slots[slot_index];
-    if (slot.earlier && step == slot.edge) return address<E>(slot.origin, step, local, row);
-    if (slot.local == 2 && group_ > 0)
-      return reinterpret_cast<E*>(buffers_[plan_.scratch]) + slot.origin + (group_ - 1) * slot.group_stride +
-             slot.offset + row * slot.row_stride;
+    const Slot& slot = plan_.slots[found(slot_index, step)];
+    if (slot.local == 3 || (slot.local == 2 && group_ > 0))
+      return reinterpret_cast<E*>(buffers_[plan_.scratch]) + slot.origin +
+             (group_ - (slot.local == 2)) * slot.group_stride + slot.offset + row * slot.row_stride;
     E* base = reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset;
     if (slot.local == 2) return base + row * slot.row_stride;
     if (slot.local) {
@@ -241,6 +288,7 @@ class Group {
   const Share& share_;
   const int64_t group_, row0_, rows_;
   std::unique_ptr<T, Free> memory_;
+  std::unique_ptr<uint32_t, Free> pairs_;  // of both sides of a kernel's gradient
   std::vector<T*> registers_;  // an instruction's operand: a strip of our own, or a place in an array
 };
 
@@ -256,8 +304,14 @@ void pack(const Plan& plan, char* const* buffers, int64_t panel) {
     if (m.offset < 0) continue;
     const int64_t panels = (m.N + kPanel<T> - 1) / kPanel<T>;
     if (panel < panels)
-      return pack_panel<T>(reinterpret_cast<const T*>(buffers[m.buffer]) + m.first, m.stride, m.K, m.N, m.transposed,
-                           panel, reinterpret_cast<T*>(buffers[plan.packed]) + m.offset);
+      return as_number<T>(m.kind, [&](auto number) {
+        const auto* from = reinterpret_cast<const decltype(number)*>(buffers[m.buffer]) + m.first;
+        T* to = reinterpret_cast<T*>(buffers[plan.packed]) + m.offset;
+        if constexpr (sizeof(T) == sizeof(float))
+          if (m.pairs)
+            return pack_pairs(from, m.stride, m.K, m.N, m.transposed, panel, reinterpret_cast<uint32_t*>(to));
+        pack_panel(from, m.stride, m.K, m.N, m.transposed, panel, to);
+      });
     panel -= panels;
   }
 }
@@ -267,10 +321,17 @@ template <class T>
 void add(const Plan& plan, char* const* buffers, int64_t part, int64_t parts) {
   for (const Sum& sum : plan.sums) {
     const int64_t first = part * sum.count / parts, last = (part + 1) * sum.count / parts;
-    T* to = reinterpret_cast<T*>(buffers[sum.buffer]);
-    const T* from = reinterpret_cast<const T*>(buffers[plan.scratch]) + sum.origin;
+    const bool apart = sum.kind != kComputed;
+    T* own = reinterpret_cast<T*>(buffers[apart ? plan.scratch : sum.buffer]) + (apart ? sum.origin : 0);
+    const T* from = reinterpret_cast<const T*>(buffers[plan.scratch]) + sum.origin + (apart ? sum.count : 0);
     for (int64_t g = 1; g < plan.groups; ++g, from += sum.count)
-      for (int64_t i = first; i < last; ++i) to[i] += from[i];
+      for (int64_t i = first; i < last; ++i) own[i] += from[i];
+    if (apart)
+      as_number<T>(sum.kind, [&](auto number) {
+        using E = decltype(number);
+        E* to = reinterpret_cast<E*>(buffers[sum.buffer]);
+        for (int64_t i = first; i < last; ++i) to[i] = Narrowed<E>::of(own[i]);
+      });
   }
 }
 
