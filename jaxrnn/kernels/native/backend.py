@@ -178,7 +178,7 @@ def _saves(
         return False
     shown = arrays.findings(cell, signature).shown
     kept = results + width * sum(s[-1] for i, s in enumerate(signature.carry) if i != shown) + beside
-    plain = residuals + 2 * width * cell.output_size
+    plain = width * (residuals + 2 * cell.output_size)
     return kept + BESIDE * width * cell.output_size <= (1.0 if len(cell.gates) == 1 else 0.6) * plain
 
 

@@ -13,7 +13,7 @@ from jaxrnn.forms.form import Tile
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
 from jaxrnn.kernels.native.graph import Value
-from jaxrnn.kernels.native.program import KINDS, COMPUTED, Encoded, Slot, Store, Tables, stores
+from jaxrnn.kernels.native.program import COMPUTED, KINDS, Encoded, Slot, Store, Tables, stores
 from jaxrnn.kernels.native.vectors import Graph
 
 
@@ -224,7 +224,16 @@ class Call:
                     actions.append(tables.accumulate(source, target, out, tile.rows, tile.columns))
         return actions
 
+    def leave_out(self) -> None:
+        """Rows before their first valid step and after their last: results there are zero, if carries are not asked."""
+        tables, signature = self.tables, self.spec.signature
+        if signature.masked and not signature.carries and not self.spec.alone:
+            tables.valid = tables.numbers["valid", 0]
+            steps = [a for a in self.results if a.role == "step"]
+            tables.idle += [(tables.numbers[a.name], int(np.prod(a.shape[2:], dtype=int))) for a in steps]
+
     def finish(self) -> Prepared:
+        self.leave_out()
         size, reverse = self.size, self.spec.reverse != self._opens
         encoded = self.tables.encode(size.T, size.groups, size.N, size.block, reverse, self.buffers)
         return Prepared(encoded, tuple(self.results), range(len(self.results)))

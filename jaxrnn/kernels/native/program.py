@@ -81,6 +81,8 @@ class Tables:
     step: list[tuple[int, ...]] = field(default_factory=list)
     after: list[tuple[int, ...]] = field(default_factory=list)
     sums: list[tuple[int, ...]] = field(default_factory=list)
+    valid: int = NONE  # the slot of the steps that count, where rows begin late or end early
+    idle: list[tuple[int, int]] = field(default_factory=list)
     registers: int = 1
     constants: list[bytes] = field(default_factory=list)  # of a float64 each
 
@@ -219,8 +221,10 @@ class Tables:
             buffers + bool(size),
             self.registers,
             max(1, self.parts),
+            self.valid,
         ]
-        tables = (slots, self.matrices, code, self.segments, self.starts, self.before, self.step, self.after, sums)
+        actions = (self.before, self.step, self.after)
+        tables = (slots, self.matrices, code, self.segments, self.starts, *actions, sums, self.idle)
         for table in tables:
             numbers.append(len(table))
             for row in table:

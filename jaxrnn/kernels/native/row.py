@@ -280,7 +280,7 @@ def check_rows(cell: Cell, signature: Signature) -> None:
 
 @lru_cache(maxsize=256)
 def residuals(cell: Cell, signature: Signature) -> int:
-    """The bytes that autodiff keeps of a step as it stands, for one row of the batch."""
+    """The numbers that autodiff keeps of a step as it stands, for one row of the batch."""
     step, kernels, given = _on_rows(cell, signature)
 
     def pull(kernels: Any, given: Inputs) -> Any:
@@ -291,7 +291,7 @@ def residuals(cell: Cell, signature: Signature) -> int:
 
     rows = jax.tree.leaves(given)[0].shape[0]
     kept = jax.tree.leaves(_shapes(pull, kernels, given))
-    return sum(a.size // rows * a.dtype.itemsize for a in kept if rows in a.shape)
+    return sum(a.size // rows for a in kept if rows in a.shape)
 
 
 def _on_rows(cell: Cell, signature: Signature) -> tuple[Callable[..., Any], dict[str, Any], Inputs]:

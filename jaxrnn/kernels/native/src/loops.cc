@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "active.h"
 #include "elementary.h"
 #include "kinds.h"
 #include "operations.h"
@@ -49,15 +50,14 @@ class Group {
         buffers_(buffers),
         share_(share),
         group_(group),
-        row0_(group * plan.rows / plan.groups),
-        rows_((group + 1) * plan.rows / plan.groups - row0_),
+        active_(plan, buffers, group),
         memory_(static_cast<T*>(::operator new(
             (plan.registers + plan.constants.count + 1) * kStrip * sizeof(T), std::align_val_t(kLine)))),
         registers_(plan.registers + plan.constants.count) {
     int64_t pairs = 0;
     for (const Action& action : plan.after)
       if (accumulates_pairs(action))
-        pairs = std::max(pairs, pairs_to_accumulate(plan.block * rows_, action.d));
+        pairs = std::max(pairs, pairs_to_accumulate(plan.block * active_.rows(), action.d));
     pairs_.reset(static_cast<uint32_t*>(::operator new(pairs * sizeof(uint32_t), std::align_val_t(kLine))));
     for (int64_t i = 0; i < plan.constants.count; ++i)
       std::fill_n(own(plan.registers + i), kStrip, static_cast<T>(plan.constants[i]));
@@ -65,9 +65,9 @@ class Group {
   }
 
   void run() {
-    if (rows_ == 0) return;
+    if (active_.rows() == 0) return;
     for (const Start& start : plan_.starts)
-      for (int64_t r = 0; r < (start.rows ? start.rows : rows_); ++r) {
+      for (int64_t r = 0; r < (start.rows ? start.rows : active_.rows()); ++r) {
         T* to = address<T>(start.to, 0, 0, r);
         if (start.from < 0)
           std::fill_n(to, start.width, T(0));
@@ -77,6 +77,8 @@ class Group {
     const int64_t T_ = plan_.steps, size = plan_.block, blocks = (T_ + size - 1) / size;
     for (int64_t i = 0; i < blocks; ++i) {
       const int64_t begin = (plan_.reverse ? blocks - 1 - i : i) * size, count = std::min(size, T_ - begin);
+      active_.enter(begin, count);
+      for (int64_t s = 0; s < count; ++s) active_.clear<T>(begin + s);
       act(plan_.before, begin, 0, count);
       for (int64_t s = 0; s < count; ++s) {
         const int64_t local = plan_.reverse ? count - 1 - s : s;
@@ -88,6 +90,7 @@ class Group {
 
  private:
   void act(const Table<Action>& actions, int64_t begin, int64_t first, int64_t last) {
+    if (rows_of(first, last) == 0) return;
     for (const Action* action = actions.begin(); action != actions.end(); ++action) {
       const Action* end = action;  // of a run of products
       while (end != actions.end() && in_place(*end)) ++end;
@@ -111,7 +114,7 @@ class Group {
   // Products that follow each other, a share of their columns in each task: one that starts from what another left reads
   // the columns of its own task.
   void share_products(const Action* from, const Action* to, int64_t begin, int64_t first, int64_t last) {
-    const int64_t rows = (last - first) * rows_;
+    const int64_t rows = rows_of(first, last);
     const auto multiply_part = [=](int64_t part) {
       for (const Action* action = from; action != to; ++action) {
         const Matrix& matrix = plan_.matrices[action->b];
@@ -132,7 +135,7 @@ class Group {
 
   // `action` for the steps [first, last) of the block that begins at step `begin`.
   void act(const Action& action, int64_t begin, int64_t first, int64_t last) {
-    const int64_t rows = (last - first) * rows_;
+    const int64_t rows = rows_of(first, last);
     switch (action.kind) {
       case kElementwise:
         for (int64_t s = first; s < last; ++s) elementwise(plan_.segments[action.a], begin + s, s);
@@ -140,10 +143,10 @@ class Group {
       case kProduct: {
         const Matrix& matrix = plan_.matrices[action.b];
         if (matrix.pairs) return product_of_pairs(action, matrix, begin, first, rows);
-        const T* start = action.d < 0 ? nullptr : address<T>(action.d, begin + first, first, 0);
+        const int64_t from = action.d < 0 ? action.d : behind_each_other(action, begin, first, last);
         multiply<T>(rows, matrix.K, matrix.N, address<T>(action.a, begin + first, first, 0), stride(action.a),
-                    packed(matrix), start, start ? stride(action.d) : 0, address<T>(action.c, begin + first, first, 0),
-                    stride(action.c));
+                    packed(matrix), from < 0 ? nullptr : address<T>(from, begin + first, first, 0),
+                    from < 0 ? 0 : stride(from), address<T>(action.c, begin + first, first, 0), stride(action.c));
         return;
       }
       case kAccumulate:
@@ -182,45 +185,58 @@ class Group {
     }
   }
 
+  // The array that a product starts from. Where its rows lie apart they are copied to where the product goes.
+  int64_t behind_each_other(const Action& action, int64_t begin, int64_t first, int64_t last) const {
+    const Slot& slot = plan_.slots[action.d];
+    const int64_t rows = rows_of(first, last);
+    if (slot.local || slot.row_stride == 0 || (last - first == 1 && active_.together(first, 0, rows))) return action.d;
+    for (int64_t s = first; s < last; ++s)
+      for (int64_t r = 0; r < rows_of(s, s + 1); ++r)
+        std::copy_n(address<T>(action.d, begin + s, s, r), plan_.matrices[action.b].N,
+                    address<T>(action.c, begin + s, s, r));
+    return action.c;
+  }
+
   void elementwise(const Segment& segment, int64_t step, int64_t local) {
-    const int64_t L = segment.length, together = std::clamp<int64_t>(kStrip / L, 1, rows_);
-    for (int64_t r = 0; r < rows_; r += together)
+    const int64_t L = segment.length, rows = rows_of(local, local + 1), together = std::max<int64_t>(kStrip / L, 1);
+    for (int64_t r = 0; r < rows; r += together)
       for (int64_t j = 0; j < L; j += kStrip)
-        strip(segment, step, local, r, std::min(together, rows_ - r), j, std::min(L - j, kStrip));
+        strip(segment, step, local, r, std::min(together, rows - r), j, std::min(L - j, kStrip));
   }
 
   // The instructions of a segment for columns [column, column + width) of `count` rows.
   void strip(const Segment& segment, int64_t step, int64_t local, int64_t row, int64_t count, int64_t column,
              int64_t width) {
     const int64_t n = count * width, whole = (n + kWhole - 1) / kWhole * kWhole;
+    const bool together = active_.together(local, row, count);
     for (int64_t i = segment.begin; i < segment.end; ++i) {
       const Instruction& at = plan_.code[i];
       switch (at.op) {
         case kLoad: {
-          const int64_t place = found(at.a, step);
-          const Slot& slot = plan_.slots[place];
+          const Slot& slot = plan_.slots[found(at.a, step)];
           if (slot.kind != kComputed) {
             as_kind<T>(slot.kind, [&](auto number) {
-              const auto* from = address<decltype(number)>(place, step, local, row) + at.b + column;
               T* out = own(at.out);
-              for (int64_t r = 0; r < count; ++r, from += slot.row_stride, out += width)
+              for (int64_t r = 0; r < count; ++r, out += width) {
+                const auto* from = address<decltype(number)>(at.a, step, local, row + r) + at.b + column;
                 JAXRNN_INDEPENDENT for (int64_t k = 0; k < width; ++k) out[k] = widened(from[k]);
+              }
             });
             registers_[at.out] = own(at.out);
             break;
           }
-          T* from = address<T>(place, step, local, row) + at.b + column;
-          const bool in_place = (count == 1 || slot.row_stride == width) && n == whole;
-          registers_[at.out] = in_place ? from : own(at.out);
+          const bool behind = count == 1 || (slot.row_stride == width && (together || slot.local));
+          const bool in_place = behind && n == whole;
+          registers_[at.out] = in_place ? address<T>(at.a, step, local, row) + at.b + column : own(at.out);
           if (!in_place)
-            for (int64_t r = 0; r < count; ++r) std::copy_n(from + r * slot.row_stride, width, own(at.out) + r * width);
+            for (int64_t r = 0; r < count; ++r)
+              std::copy_n(address<T>(at.a, step, local, row + r) + at.b + column, width, own(at.out) + r * width);
           break;
         }
         case kLoadScalar: {
-          const int64_t place = found(at.a, step);
-          as_kind<T>(plan_.slots[place].kind, [&](auto number) {
+          as_kind<T>(plan_.slots[found(at.a, step)].kind, [&](auto number) {
             for (int64_t r = 0; r < count; ++r) {
-              const T value = widened(address<decltype(number)>(place, step, local, row + r)[at.b]);
+              const T value = widened(address<decltype(number)>(at.a, step, local, row + r)[at.b]);
               std::fill_n(own(at.out) + r * width, width, value);
             }
           });
@@ -230,10 +246,11 @@ class Group {
         case kStore: {
           as_number<T>(plan_.slots[at.a].kind, [&](auto number) {
             using E = decltype(number);
-            E* to = address<E>(at.a, step, local, row) + at.b + column;
             const T* from = registers_[at.out];
-            for (int64_t r = 0; r < count; ++r, from += width, to += stride(at.a))
+            for (int64_t r = 0; r < count; ++r, from += width) {
+              E* to = address<E>(at.a, step, local, row + r) + at.b + column;
               JAXRNN_INDEPENDENT for (int64_t k = 0; k < width; ++k) to[k] = Narrowed<E>::of(from[k]);
+            }
           });
           break;
         }
@@ -271,12 +288,14 @@ class Group {
     E* base = reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset;
     if (slot.local == 2) return base + row * slot.row_stride;
     if (slot.local) {
-      const int64_t rows = (slot.step_stride ? local * rows_ : 0) + row;
+      const int64_t rows = (slot.step_stride ? active_.before(local) : 0) + row;
       return base + group_ * slot.group_stride + rows * slot.row_stride;
     }
-    return base + (step - slot.earlier) * slot.step_stride + (row0_ + row) * slot.row_stride;
+    return base + (step - slot.earlier) * slot.step_stride + active_.place(local, row) * slot.row_stride;
   }
 
+  // Active ones in the block's steps [first, last).
+  int64_t rows_of(int64_t first, int64_t last) const { return active_.before(last) - active_.before(first); }
   int64_t stride(int64_t slot) const { return plan_.slots[slot].row_stride; }
   const T* packed(const Matrix& matrix) const {
     return reinterpret_cast<const T*>(buffers_[plan_.packed]) + matrix.offset;
@@ -286,7 +305,8 @@ class Group {
   const Plan& plan_;
   char* const* buffers_;
   const Share& share_;
-  const int64_t group_, row0_, rows_;
+  const int64_t group_;
+  Active active_;
   std::unique_ptr<T, Free> memory_;
   std::unique_ptr<uint32_t, Free> pairs_;  // of both sides of a kernel's gradient
   std::vector<T*> registers_;  // an instruction's operand: a strip of our own, or a place in an array

@@ -47,6 +47,10 @@ struct Sum {
   int64_t buffer, count, origin, kind;
 };
 
+struct Idle {  // a result that is zero where a row is not active
+  int64_t slot, width;
+};
+
 // Rows that lie behind each other in memory of somebody else.
 template <class Row>
 struct Table {
@@ -61,6 +65,7 @@ struct Table {
 struct Plan {
   int64_t steps, rows, groups, block, reverse, scratch, packed, registers;
   int64_t parts;  // of the columns of matrices that are not packed: threads share them
+  int64_t valid;  // the slot of the steps that count, [steps, rows]; -1 where all do, or nothing is left out
   Table<Slot> slots;
   Table<Matrix> matrices;
   Table<Instruction> code;
@@ -68,6 +73,7 @@ struct Plan {
   Table<Start> starts;
   Table<Action> before, step, after;  // once a block, once a step, once a block
   Table<Sum> sums;
+  Table<Idle> idle;
   Table<double> constants;
 };
 
@@ -100,7 +106,7 @@ class Reader {
 inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   Reader reader(begin, end);
   for (int64_t* field : {&plan.steps, &plan.rows, &plan.groups, &plan.block, &plan.reverse, &plan.scratch, &plan.packed,
-                         &plan.registers, &plan.parts})
+                         &plan.registers, &plan.parts, &plan.valid})
     *field = reader.number();
   reader.table(plan.slots);
   reader.table(plan.matrices);
@@ -111,6 +117,7 @@ inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   reader.table(plan.step);
   reader.table(plan.after);
   reader.table(plan.sums);
+  reader.table(plan.idle);
   return reader.whole();
 }
 
