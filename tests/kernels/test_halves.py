@@ -87,6 +87,24 @@ def test_values_and_gradients(name: str, dtype: str, size: str) -> None:
         assert np.abs(a - e).max() <= 4 * float(jnp.finfo(half).eps) * np.abs(e).max()
 
 
+@pytest.mark.parametrize("narrow", [False, True], ids=["float32 parameters", "small parameters"])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_symbols(dtype: str, narrow: bool) -> None:
+    """Rows of the kernel are taken as they are held, and added to in float32."""
+    half, cell = HALVES[dtype], CELLS["gru"]
+    params, _ = drawn(cell, (1, 1, 11), half if narrow else jnp.float32, half)
+    xs, low = np.random.default_rng(1).integers(0, 11, (19, 7)), replace(cell, dtype=half)
+
+    def both(cell: Any, params: Any, backend: str) -> Any:
+        run = lambda p: jaxrnn.scan(cell, p, xs, backend=backend)[1]  # noqa: E731
+        ys, pull = jax.vjp(run, params)
+        return ys, pull(jnp.cos(jnp.arange(ys.size).reshape(ys.shape)).astype(ys.dtype))
+
+    found = both(low, params, "native")
+    for a, e in zip(jax.tree.leaves(wide(found)), jax.tree.leaves(both(cell, wide(params), "reference")), strict=True):
+        assert np.abs(a - e).max() <= 4 * float(jnp.finfo(half).eps) * np.abs(e).max()
+
+
 @pytest.mark.parametrize("dtype", HALVES)
 def test_it_runs_where_it_says_so(dtype: str) -> None:
     cell = jaxrnn.lstm(4, dtype=HALVES[dtype])

@@ -168,6 +168,28 @@ class Group {
         });
         return;
       }
+      case kTakeRows: {
+        const Slot& rows = plan_.slots[action.b];
+        const T* start = action.d < 0 ? nullptr : address<T>(action.d, 0, 0, 0);
+        as_number<T>(rows.kind, [&](auto number) {
+          const auto* table = reinterpret_cast<const decltype(number)*>(buffers_[rows.buffer]) + rows.offset;
+          for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
+            const auto* from = table + symbol * rows.row_stride;
+            T* to = address<T>(action.c, begin + s, s, r);
+            for (int64_t j = 0; j < action.e; ++j) to[j] = start ? widened(from[j]) + start[j] : widened(from[j]);
+          });
+        });
+        return;
+      }
+      case kAddRows:
+        as_number<T>(plan_.slots[action.b].kind, [&](auto number) {
+          for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
+            const auto* from = address<decltype(number)>(action.b, begin + s, s, r);
+            T* to = address<T>(action.c, 0, 0, symbol);
+            for (int64_t j = 0; j < action.e; ++j) to[j] += widened(from[j]);
+          });
+        });
+        return;
     }
   }
 
@@ -195,6 +217,13 @@ class Group {
         std::copy_n(address<T>(action.d, begin + s, s, r), plan_.matrices[action.b].N,
                     address<T>(action.c, begin + s, s, r));
     return action.c;
+  }
+
+  // Each row of the steps [first, last) of a block, with the symbol that stands there.
+  template <class F>
+  void for_symbols(int64_t slot, int64_t begin, int64_t first, int64_t last, F f) {
+    for (int64_t s = first; s < last; ++s)
+      for (int64_t r = 0; r < rows_of(s, s + 1); ++r) f(*address<int32_t>(slot, begin + s, s, r), s, r);
   }
 
   void elementwise(const Segment& segment, int64_t step, int64_t local) {

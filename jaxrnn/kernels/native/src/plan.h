@@ -38,7 +38,7 @@ struct Start {  // before the first step: rows of `to` are rows of `from`, or ze
   int64_t to, from, rows, width;
 };
 
-enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows };
+enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows, kTakeRows, kAddRows };
 enum InstructionKind : int64_t { kLoad, kLoadScalar, kStore, kFirstOperation };
 
 // Elements of a buffer, to which those of the other groups at `origin` are added in the end; where they are of 16 bits,
