@@ -232,6 +232,10 @@ ONE_IN: dict[str, dict[str, int]] = {
         cells_drawn_at_random=12,
         functions_and_their_derivatives=4,
     ),
+    "kernels/test_halves.py": dict(
+        one_step=6,
+        values_and_gradients=12,
+    ),
     "kernels/test_native.py": dict(
         functions=9,
         memory_of_a_training_step=4,

@@ -15,7 +15,7 @@ import jaxrnn
 from jaxrnn import forms
 from jaxrnn.forms.quantized import Quantized, encode
 from jaxrnn.kernels.native import library
-from tests.laws.programs import assert_close, assert_same_bits
+from tests.laws.programs import GENERAL, assert_close, assert_same_bits
 from tests.table import ROWS
 
 FORMS: dict[str, Any] = {
@@ -26,7 +26,6 @@ FORMS: dict[str, Any] = {
     "maps": dict(input=forms.weight_norm(), recurrent=forms.orthogonal()),
     "diagonal": dict(recurrent=jaxrnn.diagonal),
 }
-BACKENDS = tuple(jaxrnn.backends())
 
 
 def integers(h: Any, w: Any) -> Any:
@@ -71,7 +70,7 @@ def test_numbers_that_are_special() -> None:
     assert_close(*(jaxrnn.scan(cell, least, xs, backend=b) for b in ("native", "reference")), 1e-5)
     spoilt = xs.copy()
     spoilt[2, 0, 0] = np.nan
-    for backend in BACKENDS:
+    for backend in GENERAL:
         ys = np.asarray(jaxrnn.scan(cell, params, spoilt, backend=backend)[1])
         assert np.isnan(ys[2:, 0]).all()
         assert ys[:, 1].tobytes() == np.asarray(jaxrnn.scan(cell, params, xs, backend=backend)[1])[:, 1].tobytes()
@@ -95,7 +94,7 @@ def test_backends_agree(name: str, form: str) -> None:
     resets = np.zeros((9, 3), bool)
     resets[4, 1] = True
     for more in ({}, dict(lengths=np.array([9, 4, 0]), resets=resets, reverse=True)):
-        results = [jaxrnn.scan(cell, params, xs, **more, backend=b) for b in BACKENDS]
+        results = [jaxrnn.scan(cell, params, xs, **more, backend=b) for b in GENERAL]
         assert_close(results[0], results[2], 1e-12)
         assert_close(results[1], results[2], 1e-12)
         near = jaxrnn.scan(floating, before, xs, **more)
@@ -174,7 +173,7 @@ def test_rows_do_not_know_each_other() -> None:
     cell, params, _ = made("lstm", "dense", 6, np.float32)
     xs = np.random.default_rng(0).standard_normal((5, 4, 6)).astype(np.float32)
     loud = xs * np.array([1, 1e4, 1e-4, 1], np.float32)[:, None]
-    for backend in BACKENDS:
+    for backend in GENERAL:
         a, b = (np.asarray(jaxrnn.scan(cell, params, x, backend=backend)[1]) for x in (xs, loud))
         assert a[:, ::3].tobytes() == b[:, ::3].tobytes()
 
@@ -201,7 +200,7 @@ def test_dtypes_stay(dtype: str) -> None:
 def test_there_is_no_derivative() -> None:
     cell, params, _ = made("lstm", "dense")
     xs, carry = jnp.ones((4, 2, 6)), cell.initial_carry((2,), params)
-    calls: list[Any] = [partial(jaxrnn.scan, cell, params, backend=b) for b in BACKENDS]
+    calls: list[Any] = [partial(jaxrnn.scan, cell, params, backend=b) for b in GENERAL]
     for call in (*calls, jax.jit(calls[0]), lambda xs: cell.step(params, carry, xs[0]), partial(cell.project, params)):
         with pytest.raises(TypeError, match=r"`kernels of lstm` must be floating ones .*, got int8 ones"):
             jax.grad(lambda xs: sum(a.sum() for a in jax.tree.leaves(call(xs))))(xs)  # noqa: B023
@@ -234,7 +233,7 @@ def test_a_zero_column() -> None:
     cell = jaxrnn.gru(4)
     params = {n: a.at[..., 1].set(0.0) for n, a in cell.init(jax.random.key(0), 3).items()}
     made, numbers = jaxrnn.quantize(cell, params)
-    for backend in BACKENDS:
+    for backend in GENERAL:
         assert not np.asarray(jaxrnn.scan(made, numbers, np.ones((3, 2, 3), np.float32), backend=backend)[1])[
             ..., 1
         ].any()

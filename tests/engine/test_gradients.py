@@ -11,7 +11,7 @@ import pytest
 
 import jaxrnn
 from tests.laws import programs
-from tests.laws.programs import BACKEND_NAMES, assert_close, assert_same_bits, call
+from tests.laws.programs import GENERAL, assert_close, assert_same_bits, call
 from tests.table import CASES, arrays
 
 ROW = "lstm, projection"
@@ -69,7 +69,7 @@ def test_one_output_in_the_loss(pick: Any) -> None:
     assert max(np.abs(a).max() for a in jax.tree.leaves(expected["params"])) > 0
 
 
-@pytest.mark.parametrize("backend", BACKEND_NAMES)
+@pytest.mark.parametrize("backend", GENERAL)
 def test_backward_twice_is_the_same(backend: str) -> None:
     """Trap 26: bit for bit."""
     gradient = jax.jit(jax.grad(lambda a: loss(a, backend)))
@@ -100,7 +100,7 @@ def test_forward_over_reverse_of_inputs_only() -> None:
     assert_close(*jax.jit(lambda: tuple(product(b) for b in ("scheduled", "reference")))())
 
 
-@pytest.mark.parametrize("backend", [b for b in BACKEND_NAMES if b != "native"])  # which declines integers
+@pytest.mark.parametrize("backend", [b for b in GENERAL if b != "native"])  # which declines integers
 def test_per_step_inputs_that_are_integers_or_bools(backend: str) -> None:
     """They have no gradient, and are no obstacle to one."""
     import jaxrnn

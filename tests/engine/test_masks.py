@@ -14,7 +14,7 @@ import jaxrnn
 from jaxrnn.engine.masks import reset_steps, valid_steps
 from jaxrnn.engine.sequence import Sequence
 from tests import oracle
-from tests.laws.programs import BACKEND_NAMES, DIRECTIONS, assert_close
+from tests.laws.programs import DIRECTIONS, GENERAL, assert_close
 
 T, D, H = 5, 2, 3
 CELL = jaxrnn.gru(H)
@@ -126,7 +126,7 @@ def test_any_subset_of_arguments(params: Any, given: tuple[str, ...], direction:
     assert_close(actual, expected)
 
 
-@pytest.mark.parametrize("backend", BACKEND_NAMES)
+@pytest.mark.parametrize("backend", GENERAL)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_trap_16_packed_segments_are_runs_of_their_own(params: Any, direction: str, backend: str) -> None:
     """Two sequences in one row, by flags and by segments, in both directions: as two calls give them."""
@@ -140,7 +140,7 @@ def test_trap_16_packed_segments_are_runs_of_their_own(params: Any, direction: s
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
-@pytest.mark.parametrize("backend", BACKEND_NAMES)
+@pytest.mark.parametrize("backend", GENERAL)
 def test_trap_17_a_reset_forgets_inf_and_nan(params: Any, backend: str, bad: float) -> None:
     """A spoilt carry ends at the reset, in values and in the gradient of what comes after."""
     xs, spoilt = inputs(), jaxrnn.GRUCarry(np.full(H, bad))
@@ -224,7 +224,7 @@ def scaled(carry: Any, x: Any, recur: Any, theta: Any, *, gain: Any) -> Any:
     return jaxrnn.ElmanCarry(h), h
 
 
-@pytest.mark.parametrize("backend", BACKEND_NAMES)
+@pytest.mark.parametrize("backend", GENERAL)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_per_step_inputs_in_padding_reach_no_kernel(backend: str, value: float) -> None:
     """The gradient of a kernel is what was multiplied times a cotangent of zero."""

@@ -64,7 +64,9 @@ def test_the_library_is_there() -> None:
 
 def test_what_it_declines_and_why() -> None:
     assert {row: reason for row in ROWS if (reason := declines(row, "native"))} == DECLINED
-    assert "computes in float32 or float64" in str(jaxrnn.explain(jaxrnn.lstm(4, dtype=jnp.bfloat16)))
+    assert "computes in float32 or float64" in str(
+        jaxrnn.explain(jaxrnn.lstm(4, carry_dtype=jnp.float64, dtype=jnp.float32))
+    )
 
 
 def test_per_step_inputs_that_are_integers_are_declined() -> None:

@@ -46,10 +46,11 @@ def run_there(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     sources = ["-I", build.HERE / "src", "-DJAXRNN_LOOPS=loops_baseline", build.HERE / "src" / "loops.cc"]
     subprocess.run([*compiler, *sources, here / "core.cc", "-o", program], check=True)
 
-    def run(encoded: Any, single: bool, shapes: Any, *arguments: Any) -> Any:
+    def run(encoded: Any, single: bool, results: Any, *arguments: Any) -> Any:
         arguments = tuple(map(np.ascontiguousarray, arguments))
         dtype = np.float32 if single else np.float64
-        places = [np.empty(shape, dtype) for shape in shapes]
+        places = [np.empty(a.shape, jnp.dtype(a.dtype)) for a in results]
+        places += [np.empty(shape, dtype) for shape in encoded.buffers]
         sizes = [a.nbytes for a in (*arguments, *places)]
         tables, constants = np.asarray(encoded.tables, np.int64), np.asarray(encoded.constants, np.float64)
         with open(folder / "call", "wb") as call:
@@ -59,14 +60,14 @@ def run_there(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
             call.writelines(a.tobytes() for a in arguments)
         subprocess.run([emulator, program, folder / "call", folder / "results"], check=True)
         with open(folder / "results", "rb") as results:
-            assert all(results.readinto(place) == place.nbytes for place in places)
+            assert all(results.readinto(place.view(np.uint8)) == place.nbytes for place in places)
             assert not results.read(1)
         return places
 
     return run
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, jnp.bfloat16, jnp.float16], ids=lambda d: d.__name__)
 @pytest.mark.parametrize("name", CELLS)
 def test_values_and_gradients(name: str, dtype: Any, run_there: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a scan with the loops over there, as the reference has them here, at odd sizes, rows in groups."""
@@ -80,8 +81,7 @@ def test_values_and_gradients(name: str, dtype: Any, run_there: Any, monkeypatch
         def call(*leaves: Any) -> Any:
             jax.jit(lambda *xs: primitive.bind(*xs, form=form)).lower(*leaves)
             [found] = [prepared.pop() for _ in prepared]
-            shapes = (*found.results, *found.encoded.buffers)
-            results = run_there(found.encoded, dtype == np.float32, shapes, *leaves)
+            results = run_there(found.encoded, dtype != np.float64, found.results, *leaves)
             calls.append(form)
             return [jnp.asarray(results[i]) for i in found.order]
 
@@ -102,4 +102,9 @@ def test_values_and_gradients(name: str, dtype: Any, run_there: Any, monkeypatch
         found = gradient(params, xs, "native")
     expected = jax.jit(partial(gradient, backend="reference"))(params, xs)
     assert len(calls) == 2  # forward and backward
+    if dtype in (jnp.bfloat16, jnp.float16):  # as test_halves.py derives it
+        for a, e in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+            a, e = (np.asarray(b.astype(jnp.float32)) for b in (a, e))
+            assert np.abs(a - e).max() <= 4 * float(jnp.finfo(dtype).eps) * np.abs(e).max()
+        return
     assert_close(found, expected, 2e-5 if dtype == np.float32 else 1e-12)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.laws import programs
-from tests.laws.programs import BACKEND_NAMES, DIRECTIONS, assert_close, assert_same_bits, call
+from tests.laws.programs import BACKEND_NAMES, DIRECTIONS, GENERAL, assert_close, assert_same_bits, call
 from tests.table import CASES, ROWS, B, D, H, Steps, T, arrays, cotangents
 
 GARBAGE = {"NaN": np.nan, "inf": np.inf, "-inf": -np.inf, "huge": 1e300, "tiny": 1e-310}
@@ -162,7 +162,7 @@ def test_several_batch_axes_and_none(row: str, backend: str) -> None:
     assert_close(gradients["xs"], slopes["xs"][:, b])
 
 
-@pytest.mark.parametrize("backend", BACKEND_NAMES)
+@pytest.mark.parametrize("backend", GENERAL)
 def test_integer_inputs_equal_one_hot_and_their_padding_is_free(backend: str) -> None:
     """Symbols gather kernel rows. A symbol out of range in padding is neither an error nor a change."""
     row, lengths = "gru", np.array([6, 4, 0])
@@ -184,7 +184,7 @@ def test_integer_inputs_equal_one_hot_and_their_padding_is_free(backend: str) ->
     assert_close(call(row, backend, args | {"xs": dirty}, lengths=lengths), expected[0])
 
 
-@pytest.mark.parametrize("backend", BACKEND_NAMES)
+@pytest.mark.parametrize("backend", GENERAL)
 def test_projected_inputs_equal_raw_ones(backend: str) -> None:
     """`projected=True` takes what `cell.project` returns, gradients included; NaN in its padding is no matter."""
     row, lengths = "lstm, peepholes", np.array([6, 4, 0])

@@ -4,6 +4,10 @@
 `row` differentiates them; `arrays`, `program`, `call` and `calls` write down what the library (`src/`, C++) runs;
 `primitives` make it known to JAX; `backend` is what the engine sees.
 
+Products may be of bfloat16 or float16 (`dtype`). The former are multiplied in pairs, by the processor's dot products
+where it has them (AVX512-BF16), the latter in float32. Sums, gates and carry are float32, and so are the gradients of
+float32 parameters.
+
 Equations run here when each unit of a vector is computed by itself: all of JAX's elementary functions and comparisons,
 `where`, `clip`, `jax.checkpoint`, custom derivatives, constants of any type, and over gates `stack`, `sum`, `max`,
 `mean`, `softmax` and slices. They are declined, each with its reason (`jaxrnn.explain`), where they

@@ -14,8 +14,9 @@ from jaxrnn.base.typing import Carry, Params
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Rows, Step
 from jaxrnn.forms.kernel import Kernel, by_columns
-from jaxrnn.forms.quantized import holds_matrices
+from jaxrnn.forms.quantized import Quantized, holds_matrices
 from jaxrnn.kernels.native import library, row
+from jaxrnn.kernels.native.graph import Declined
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.symbols import inside
 from jaxrnn.kernels.native.vectors import Graph
@@ -61,13 +62,13 @@ def gather(cell: Cell, params: Params, dtype: Any, projected: bool, steps: Step,
     batch, T, N = leaf.shape[:-1], steps.x.shape[0], int(np.prod(leaf.shape[:-1], dtype=int))
     row_form = lambda a: a.reshape(N, *a.shape[len(batch) :])  # noqa: E731
     step_form = lambda a: a.reshape(T, N, *a.shape[1 + len(batch) :])  # noqa: E731
-    floats = {n: a.astype(dtype) for n, a in steps.per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
-    symbols = is_integer(steps.x.dtype)
+    floats = {n: a.astype(leaf.dtype) for n, a in steps.per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
+    held, symbols = _held(params, dtype), is_integer(steps.x.dtype)
     return Operands(
         xs=step_form(inside(steps.x, cell.input_size(params)) if symbols else steps.x.astype(dtype)),
-        kernel=None if projected else _input_kernel(cell, params, dtype),
-        bias=cell.input_bias(params, dtype) if cell.has_input_bias and not projected else None,
-        kernels=dict(sorted(cell.kernels(params, dtype).items())),
+        kernel=None if projected else _input_kernel(cell, params, held),
+        bias=cell.input_bias(params, leaf.dtype) if cell.has_input_bias and not projected else None,
+        kernels=dict(sorted(cell.kernels(params, held).items())),
         carry=jax.tree.map(row_form, carry),
         theta=jax.tree.map(row_form, rows.theta),
         start=jax.tree.map(row_form, rows.start),
@@ -76,6 +77,14 @@ def gather(cell: Cell, params: Params, dtype: Any, projected: bool, steps: Step,
         valid=None if steps.valid is None else step_form(steps.valid),
         reset=None if steps.reset is None else step_form(steps.reset),
     )
+
+
+def _held(params: Params, dtype: Any) -> Any:
+    """The dtype in which kernels go in. Wider ones than are multiplied are rounded there, their gradients are not."""
+    if jnp.dtype(dtype).itemsize > 2:
+        return dtype
+    given = {a.dtype for a in jax.tree.leaves(params) if jnp.issubdtype(a.dtype, jnp.floating)}
+    return dtype if given <= {jnp.dtype(dtype)} else jnp.dtype(jnp.float32)
 
 
 def is_dense(cell: Cell, params: Params) -> bool:
@@ -100,6 +109,7 @@ def describe(operands: Operands, carries: bool, dtype: Any) -> Signature:
         operands.valid is not None,
         operands.reset is not None,
         carries,
+        jax.tree.leaves(operands.carry)[0].dtype.name,
         jnp.dtype(dtype).name,
     )
 
@@ -138,6 +148,7 @@ class Array(NamedTuple):
     name: Any
     shape: tuple[int, ...]
     role: str
+    dtype: Any
 
 
 class Sizes(NamedTuple):
@@ -198,34 +209,40 @@ def findings(cell: Cell, signature: Signature) -> Findings:
     if signature.leaves_out:  # at valid steps a state is the output where it is one without a mask
         return Findings(partners, findings(cell, signature._replace(masked=False)).shown)
     shown = [i for i, v in enumerate(out["carry"]) if np.array_equal(v.nodes, out["y"].nodes)]
+    if signature.half:  # the output has fewer digits than the state, which nothing but products may then read
+        read = {j for i in row.reached_from(graph, roots) for j in graph.nodes[i].inputs}
+        shown = [i for i in shown if not read & {int(n) for n in given.carry[i].nodes.flat}]
     return Findings(partners, shown[0] if shown else None)
 
 
 def check(cell: Cell, signature: Signature) -> None:
     """Raise `Declined` where the equations have something that vector programs lack."""
     row.check_rows(cell, signature)
+    if signature.half and any(isinstance(p.form, Quantized) for _, p in cell.parameters):
+        raise Declined(f"multiplies kernels of int8 with float32 or float64, not with {signature.stored}")
     findings(cell, signature)  # evaluates both directions
 
 
 def forward_results(spec: Spec, operands: Operands, keep: bool) -> list[Array]:
     """What the forward call returns: the final carry, outputs, and what the backward call needs."""
     cell, (T, N) = spec.cell, operands.xs.shape[:2]
-    results = [Array(("final", i), (N, *shape), "row") for i, shape in enumerate(spec.signature.carry)]
-    results.append(Array(("y", 0), (T, N, cell.output_size), "step"))
+    dtype, shapes = spec.signature.dtype, list(enumerate(spec.signature.carry))
+    results = [Array(("final", i), (N, *shape), "row", dtype) for i, shape in shapes]
+    results.append(Array(("y", 0), (T, N, cell.output_size), "step", spec.signature.stored))
     if spec.signature.carries:
-        results += [Array(("carries", i), (T, N, *shape), "step") for i, shape in enumerate(spec.signature.carry)]
+        results += [Array(("carries", i), (T, N, *shape), "step", dtype) for i, shape in shapes]
     return results + kept(spec, operands) if keep else results
 
 
 def kept(spec: Spec, operands: Operands) -> list[Array]:
     """What the forward call returns for the backward call alone: carries before every step, results of products."""
     cell, (T, N) = spec.cell, operands.xs.shape[:2]
-    shown = findings(cell, spec.signature).shown
+    shown, dtype = findings(cell, spec.signature).shown, spec.signature.dtype
     before = enumerate(spec.signature.carry)
-    arrays = [Array(("before", i), (T, N, *shape), "step") for i, shape in before if i != shown]
+    arrays = [Array(("before", i), (T, N, *shape), "step", dtype) for i, shape in before if i != shown]
     if spec.saved:
         products = enumerate(row.products(spec.cell, spec.signature))
-        arrays += [Array(("saved", k), (T, N, *p.shape), "step") for k, p in products]
+        arrays += [Array(("saved", k), (T, N, *p.shape), "step", spec.signature.stored) for k, p in products]
     return arrays
 
 
@@ -235,6 +252,7 @@ def backward_results(spec: Spec, operands: Operands, live: frozenset[str]) -> di
     T, N = operands.xs.shape[:2]
     real = lambda arrays: [i for i, (_, _, dtype) in enumerate(arrays) if dtype != "bool"]  # noqa: E731
     shapes: dict[tuple[str, int], tuple[int, ...]] = {}
+    dtypes: dict[tuple[str, int], Any] = {}  # where they are not the carry's
     for i, shape in enumerate(signature.carry):
         shapes["carry", i] = (N, *shape)
         if signature.resets:
@@ -245,6 +263,11 @@ def backward_results(spec: Spec, operands: Operands, live: frozenset[str]) -> di
         shapes["floats", place] = (T, N, *signature.per_step[i][1])
     for field in ("xs", "kernel", "bias", "kernels"):
         if field in live:
-            shapes |= {(field, i): a.shape for i, a in enumerate(jax.tree.leaves(getattr(operands, field)))}
+            leaves = {(field, i): a for i, a in enumerate(jax.tree.leaves(getattr(operands, field)))}
+            shapes |= {key: a.shape for key, a in leaves.items()}
+            dtypes |= {key: a.dtype for key, a in leaves.items()}
     roles = Roles()._asdict()
-    return {key: Array((f"d{key[0]}", key[1]), shape, roles[key[0]]) for key, shape in shapes.items()}
+    return {
+        key: Array((f"d{key[0]}", key[1]), shape, roles[key[0]], dtypes.get(key, signature.dtype))
+        for key, shape in shapes.items()
+    }

@@ -28,6 +28,7 @@ from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.symbols import is_taken
 
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
+DTYPES = [("float32", "float32"), ("float64", "float64"), ("bfloat16", "float32"), ("float16", "float32")]
 NOT_ON_A_ROW = "the equations do not run on one row without batch axes"
 BESIDE = 3.3  # outputs' worth of memory beside what is kept: outputs, cotangents, packed kernels, scratch memory
 
@@ -45,14 +46,15 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
         return "projects inputs before the loop, which these equations read themselves"
     if cell.axes:
         return "has no convolutions: a product there is one of positions"
-    if jnp.dtype(dtype) not in (jnp.float32, jnp.float64) or dtype != carry_dtype:
-        names = f"{jnp.dtype(dtype).name} with a carry of {jnp.dtype(carry_dtype).name}"
-        return f"computes in float32 or float64 throughout, not {names}"
-    return _declines(cell, jnp.dtype(dtype).name)
+    products, state = jnp.dtype(dtype).name, jnp.dtype(carry_dtype).name
+    if (products, state) not in DTYPES:
+        either = "float32 or float64 throughout, or multiplies bfloat16 or float16 and computes in float32"
+        return f"computes in {either}, not {products} with a carry of {state}"
+    return _declines(cell, products, state)
 
 
 @lru_cache(maxsize=256)
-def _declines(cell: Cell, dtype: str) -> str | None:
+def _declines(cell: Cell, stored: str, dtype: str) -> str | None:
     carry = tuple(tuple(s) for s in cell.carry_shapes(()))
     units = [(n, a.shape) for n, a in cell.theta_shapes(dtype).items()]
     masks = [(n.name, cell.mask_shape(n), "bool") for n in cell.noises]
@@ -62,7 +64,7 @@ def _declines(cell: Cell, dtype: str) -> str | None:
     given = tuple(m for m, n in zip(masks, cell.noises, strict=True) if not n.fixed)
     # As a call without lengths has it, which need not be looked at again: masks and resets change nothing here.
     reason = lambda given: why_not(  # noqa: E731
-        cell, Signature(carry, tuple(sorted(theta)), tuple(sorted(given)), False, False, False, dtype)
+        cell, Signature(carry, tuple(sorted(theta)), tuple(sorted(given)), False, False, False, dtype, stored)
     )
     if not cell.per_step:
         return reason(given)
@@ -128,9 +130,10 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         if plan.backend != "auto":
             fail("backend", f"one that runs {cell.name} on these inputs", Said(f"'native', which declines: {reason}"))
         return scheduled.run(job._replace(carry=carry, steps=steps))
-    beside = sum(2 * a.shape[-1] for a in repeated.values())
+    width = np.dtype(signature.dtype).itemsize
+    beside = width * sum(2 * a.shape[-1] for a in repeated.values())
     if projected and not plan.projected and jnp.issubdtype(steps.x.dtype, jnp.floating):  # by a kernel of another form
-        beside += len(cell.gates) * cell.size
+        beside += np.dtype(signature.stored).itemsize * len(cell.gates) * cell.size
     saves = _saves(cell, signature, plan.chunk, T, N, row.residuals(cell, given), beside)
     spec = Spec(cell, signature, projected, plan.reverse, _block(plan.chunk, T), saves)
     final, ys = _call(spec, spread(operands))
@@ -168,17 +171,18 @@ def _saves(
     """Whether to keep the results of products: where `chunk` asks for everything, else as the memory law allows.
 
     The law asks for 0.6 of a plain scan's memory, which is its residuals, outputs and their cotangents; of a cell with
-    one gate for no more than all of it. `beside` are further numbers of a row and step that this backend holds.
+    one gate for no more than all of it. `beside` are further bytes of a row and step that this backend holds.
     """
     if chunk is not None:
         return isinstance(chunk, int) and chunk >= T
-    results = sum(p.outputs for p in row.products(cell, signature))
-    if T * N * results * np.dtype(signature.dtype).itemsize > SAVED_BYTES:
+    width, stored = np.dtype(signature.dtype).itemsize, np.dtype(signature.stored).itemsize
+    results = stored * sum(p.outputs for p in row.products(cell, signature))
+    if T * N * results > SAVED_BYTES:
         return False
     shown = arrays.findings(cell, signature).shown
-    kept = results + sum(s[-1] for i, s in enumerate(signature.carry) if i != shown) + beside
-    plain = residuals + 2 * cell.output_size
-    return kept + BESIDE * cell.output_size <= (1.0 if len(cell.gates) == 1 else 0.6) * plain
+    kept = results + width * sum(s[-1] for i, s in enumerate(signature.carry) if i != shown) + beside
+    plain = width * (residuals + 2 * cell.output_size)
+    return kept + BESIDE * width * cell.output_size <= (1.0 if len(cell.gates) == 1 else 0.6) * plain
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -30,8 +30,10 @@ AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma", "-mpre
 
 def instruction_sets(machine: str) -> dict[str, tuple[str, ...]]:
     """Those that the loops are compiled for, with their flags."""
-    x86 = {"avx2": ("-mavx2", "-mfma"), "avx512": AVX512} if machine in ("x86_64", "AMD64") else {}
-    return {"baseline": ()} | x86
+    if machine not in ("x86_64", "AMD64"):
+        return {"baseline": ()}
+    half = (*AVX512, "-mavx512bf16")
+    return {"baseline": (), "avx2": ("-mavx2", "-mfma"), "avx512": AVX512, "avx512_bf16": half}
 
 
 SETS = instruction_sets(platform.machine())

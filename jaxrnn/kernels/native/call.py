@@ -14,7 +14,7 @@ from jaxrnn.forms.quantized import Quantized
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
 from jaxrnn.kernels.native.graph import Value
-from jaxrnn.kernels.native.program import Encoded, Slot, Store, Tables, stores
+from jaxrnn.kernels.native.program import COMPUTED, KINDS, Encoded, Slot, Store, Tables, stores
 from jaxrnn.kernels.native.vectors import Graph
 
 
@@ -22,7 +22,7 @@ class Prepared(NamedTuple):
     """A call ready to be lowered."""
 
     encoded: Encoded
-    results: tuple[tuple[int, ...], ...]  # shapes
+    results: tuple[Array, ...]
     order: Sequence[int]  # of the results as the primitive has them
 
 
@@ -40,7 +40,8 @@ class Call:
         self.summed = found.partners if found.fused or (back and spec.saved) else (None,) * len(spec.cell.gates)
         self.width = len(spec.cell.gates) * spec.cell.size
         itemsize = np.dtype(spec.signature.dtype).itemsize
-        self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows, size.block, size.parts)
+        self.pairs = spec.signature.stored == "bfloat16" and not spec.alone
+        self.tables = Tables(library.OPERATIONS, 256 // itemsize, self.pairs, size.rows, size.block, size.parts)
         self.buffers = 0
         for field, tree in zip(Operands._fields, operands, strict=True):
             for i, leaf in enumerate(jax.tree.leaves(tree)):
@@ -51,8 +52,8 @@ class Call:
             carry = spec.signature.carry
             T, N = operands.xs.shape[:2]
             for a in kept(spec, operands):
-                self._buffer(a.name, a.shape, a.role)
-            self._buffer(("ys", 0), (T, N, spec.cell.output_size), "step")
+                self._buffer(a.name, a.shape, a.role, a.dtype)
+            self._buffer(("ys", 0), (T, N, spec.cell.output_size), "step", spec.signature.stored)
             if self.shown is not None:  # the output of the valid step before, or the carry that was passed
                 slots, numbers = self.tables.slots, self.tables.numbers
                 earlier = -1 if spec.reverse else 1
@@ -60,29 +61,29 @@ class Call:
                 self.tables.place(("before", self.shown), ys)
             for i, shape in enumerate(carry):
                 self._buffer(("ct_final", i), (N, *shape), "row")
-            self._buffer(("ct_y", 0), (T, N, spec.cell.output_size), "step")
+            self._buffer(("ct_y", 0), (T, N, spec.cell.output_size), "step", spec.signature.stored)
             if spec.signature.carries:
                 for i, shape in enumerate(carry):
                     self._buffer(("ct_carries", i), (T, N, *shape), "step")
         for a in results:
-            self._buffer(a.name, a.shape, "sum" if a.role == "shared" else a.role)
+            self._buffer(a.name, a.shape, "sum" if a.role == "shared" else a.role, a.dtype)
         for k, p in enumerate(self.products):
-            self.tables.local(("multiplied", k), self._readable(p.inputs, p), every_step=back)
+            self.tables.local(("multiplied", k), self._readable(p.inputs, p), every_step=back, multiplied=True)
             if p.between:
-                self.tables.local(("between", k), self._readable(p.between, p), every_step=back)
+                self.tables.local(("between", k), self._readable(p.between, p), every_step=back, multiplied=True)
             if back and spec.saved:
                 self.tables.numbers["values", k] = self.tables.numbers["saved", k]
             else:  # a sum with the projection is there for a whole block
                 self.tables.local(("values", k), p.outputs, every_step=back or (k == 0 and self.fused))
             if back:
-                self.tables.local(("dvalues", k), self._readable(p.outputs, p))
+                self.tables.local(("dvalues", k), self._readable(p.outputs, p), multiplied=True)
                 self.tables.local(("ct_multiplied", k), p.inputs, every_step=False)
                 if p.between:
-                    self.tables.local(("dbetween", k), self._readable(p.between, p))
+                    self.tables.local(("dbetween", k), self._readable(p.between, p), multiplied=True)
         if None in self.summed and not spec.projected:
             self.tables.local(("x", 0), self.width)
         if not spec.projected and not operands.symbols:
-            self.tables.local(("inputs", 0), operands.inputs)
+            self.tables.local(("inputs", 0), operands.inputs, multiplied=True)
 
     def _readable(self, width: int, p: row.Product) -> int:
         """The width of a scratch array whose parts are read by whole panels."""
@@ -90,14 +91,14 @@ class Call:
 
     def _buffer(self, name: Any, shape: tuple[int, ...], role: str, dtype: Any = None) -> None:
         number, self.buffers = self.buffers, self.buffers + 1
-        boolean = dtype == np.bool_
+        kind = COMPUTED if dtype is None else KINDS.get(np.dtype(dtype).name, COMPUTED)
         if role == "sum":
-            self.tables.sum(name, number, shape)
+            self.tables.sum(name, number, shape, kind)
             return
         lead = {"step": 2, "row": 1, "shared": 0}[role]
         width = int(np.prod(shape[lead:], dtype=int))
         steps = shape[1] * width if role == "step" else 0
-        self.tables.place(name, Slot(number, 0, 0, steps, 0 if role == "shared" else width, 0, boolean))
+        self.tables.place(name, Slot(number, 0, 0, steps, 0 if role == "shared" else width, 0, kind))
 
     def inputs(self) -> tuple[row.Inputs, list[Value]]:
         """What a step reads, and what came of its products; where an array holds a sum of both, it is all in x."""
@@ -132,11 +133,11 @@ class Call:
         """A block's inputs times the kernel: to x, or where it is part of a sum. Projected inputs are there already."""
         cell, tables = self.spec.cell, self.tables
         if self.spec.projected:
-            if not (self.fused and at_once):
+            if not (self.fused and (at_once or self.spec.signature.half)):
                 return []
             value = self.graph.load(("x", 0), (len(cell.gates), cell.size))
             return tables.stages(self.graph, [stores(("values", 0), value)])[0]
-        if self.spec.alone:
+        if self.spec.alone and not self.spec.signature.half:
             return [self._projection(0, len(cell.gates), ("xs", 0), again=False)]
         gates = [g for g, p in enumerate(self.summed) if p is None or self.fused]
         runs = [list(run) for _, run in groupby(gates, lambda g: g - gates.index(g))]  # of neighbours
@@ -152,11 +153,12 @@ class Call:
             kernel, rows = tables.slots[tables.numbers["kernel", 0]], ("rows from", first)
             tables.place(rows, kernel._replace(offset=first * H, row_stride=self.width))
             return tables.take_rows(("xs", 0), rows, out, bias, count * H)
-        place = self._buffer_of("kernel", 0), first * H, self.width, self.operands.inputs, count * H
+        place = first * H, self.width, self.operands.inputs, count * H
         if isinstance(self.operands.kernel.form, Quantized):
-            matrix = tables.matrix8(*place, (self._buffer_of("kernel", 1), first * H), 0, self.operands.inputs)
+            scales = self._buffer_of("kernel", 1), first * H
+            matrix = tables.matrix8(self._buffer_of("kernel", 0), *place, scales, 0, self.operands.inputs)
             return tables.product8(inputs, matrix, out, bias, again=again)
-        return tables.product(inputs, tables.matrix(*place), out, bias)
+        return tables.product(inputs, tables.matrix(("kernel", 0), *place), out, bias)
 
     def _buffer_of(self, name: str, place: int) -> int:
         return self.tables.slots[self.tables.numbers[name, place]].buffer
@@ -178,7 +180,8 @@ class Call:
         source, target = self._ends(k, tile, "multiplied", "values", "between")
         start = None
         if not tile.writes_between and k == 0 and self.fused:
-            whole = ("x", 0) if self.spec.projected and not self._opens else ("values", 0)
+            there = self.spec.projected and not self._opens and not self.spec.signature.half
+            whole = ("x", 0) if there else ("values", 0)
             start = self.tables.part(whole, tile.write)
         if self.products[k].scales:
             source = ("between" if tile.reads_between else "multiplied", k)
@@ -208,8 +211,8 @@ class Call:
 
     def _matrix(self, k: int, tile: Tile, *, transposed: bool = False) -> int:
         shape = (tile.columns, tile.rows) if transposed else (tile.rows, tile.columns)
-        buffer = self._buffer_of("kernels", self._array(k, tile))
-        return self.tables.matrix(buffer, tile.first, tile.stride, *shape, transposed=transposed)
+        array = ("kernels", self._array(k, tile))
+        return self.tables.matrix(array, tile.first, tile.stride, *shape, transposed=transposed)
 
     def _matrix8(self, k: int, tile: Tile) -> int:
         """With all that its source holds, which is quantised as a whole."""
@@ -238,7 +241,7 @@ class Call:
             if "bias" in live:
                 actions.append(tables.sum_rows(("dx", 0), ("dbias", 0), self.width))
             if "xs" in live:  # in the place of the inputs, which are of no more use
-                matrix = tables.matrix(self._buffer_of("kernel", 0), 0, self.width, self.width, D, transposed=True)
+                matrix = tables.matrix(("kernel", 0), 0, self.width, self.width, D, transposed=True)
                 actions.append(tables.product(("dx", 0), matrix, ("inputs", 0)))
                 value = self.graph.load(("inputs", 0), (D,))
                 actions += tables.stages(self.graph, [stores(("dxs", 0), value)])[0]
@@ -266,4 +269,4 @@ class Call:
         self.leave_out()
         size, reverse = self.size, self.spec.reverse != self._opens
         encoded = self.tables.encode(size.T, size.groups, size.N, size.block, reverse, self.buffers)
-        return Prepared(encoded, tuple(a.shape for a in self.results), range(len(self.results)))
+        return Prepared(encoded, tuple(self.results), range(len(self.results)))

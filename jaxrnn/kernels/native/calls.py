@@ -96,8 +96,9 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
         last += stores(("dxs", 0), out["x"]) if "xs" in live else []
     elif same:
         numbers["dx", 0] = numbers["dvalues", 0]
-    else:  # takes the place of x, which the step has read by then
-        numbers["dx", 0] = numbers["x", 0] if None in call.summed else tables.local(("dx", 0), call.width)
+    else:  # takes the place of x, which the step has read by then, unless that has more digits
+        free = None in call.summed and not call.pairs
+        numbers["dx", 0] = numbers["x", 0] if free else tables.local(("dx", 0), call.width, multiplied=True)
         last += stores(("dx", 0), out["x"], last=True)
     if spec.saved and "kernels" in live:
         last += [s for k, v in enumerate(out["multiplied"]) for s in stores(("multiplied", k), v)]

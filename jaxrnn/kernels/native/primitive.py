@@ -63,7 +63,7 @@ class Form(NamedTuple):
 class Results(NamedTuple):
     """What a primitive puts out, as functions of its form."""
 
-    shapes: Callable[[Any, Form], list[tuple[int, ...]]]  # of the operands' avals too
+    shapes: Callable[[Any, Form], list[Any]]  # and dtypes; of the operands' avals too
     roles: Callable[[Form], tuple[list[str], list[str]]]  # where operands and results have their rows
 
 
@@ -75,7 +75,7 @@ def make(name: str, slow: Slow, results: Results, prepare: Callable[..., Prepare
     primitive = Primitive(name)
     primitive.multiple_results = True
     primitive.def_impl(partial(_compiled, primitive))
-    primitive.def_abstract_eval(lambda *avals, form: [_like(avals, s, form) for s in results.shapes(avals, form)])
+    primitive.def_abstract_eval(lambda *avals, form: [_like(avals[0], a) for a in results.shapes(avals, form)])
     slowly = mlir.lower_fun(slow, multiple_results=True)
     mlir.register_lowering(primitive, slowly)
 
@@ -134,9 +134,9 @@ def _jitted(primitive: Primitive, form: Form) -> Callable[..., list[Any]]:
     return jax.jit(call)
 
 
-def _like(avals: Any, shape: tuple[int, ...], form: Form) -> Any:
+def _like(like: Any, result: Any) -> Any:
     """The aval of a result: of the operands' mesh, where they have one; inside `shard_map` it varies as they do."""
-    dtype, like = jnp.dtype(form.spec.signature.dtype), avals[0]
+    shape, dtype = result.shape, jnp.dtype(result.dtype)
     if like.sharding.mesh.empty:
         return jax.core.ShapedArray(shape, dtype)
     sharding = NamedSharding(like.sharding.mesh, PartitionSpec(*[None] * len(shape)))
@@ -149,7 +149,8 @@ def _like(avals: Any, shape: tuple[int, ...], form: Form) -> Any:
 def _native(ctx: Any, leaves: Any, prepared: Prepared, form: Form) -> list[Any]:
     """One call of the library."""
     encoded, dtype = prepared.encoded, jnp.dtype(form.spec.signature.dtype)
-    avals = [jax.core.ShapedArray(shape, dtype) for shape in (*prepared.results, *encoded.buffers)]
+    avals = [jax.core.ShapedArray(a.shape, jnp.dtype(a.dtype)) for a in prepared.results]
+    avals += [jax.core.ShapedArray(shape, dtype) for shape in encoded.buffers]
     rule = jax.ffi.ffi_lowering(library.TARGET)
     inner = ctx.replace(avals_out=avals, primitive=None)
     single = np.int64(dtype == jnp.float32)

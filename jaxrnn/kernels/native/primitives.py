@@ -28,7 +28,7 @@ def _slow_forward(*leaves: Any, form: Form) -> list[Any]:
     spec, operands = form.spec, form.operands(leaves)
     results = jax.tree.leaves(_scheduled(spec, operands))
     kept = arrays.forward_results(spec, operands, form.keep)[len(results) :]
-    return results + [jnp.zeros(a.shape, spec.signature.dtype) for a in kept]  # read by native calls only
+    return results + [jnp.zeros(a.shape, a.dtype) for a in kept]  # read by native calls only
 
 
 def _slow_linear(*leaves: Any, form: Form) -> list[Any]:
@@ -62,7 +62,7 @@ def _scheduled(spec: Spec, operands: Operands) -> Any:
         operands.floats | operands.flags,
     )
     plan = Plan(spec.reverse, spec.block, "scheduled", spec.projected, spec.signature.carries)
-    dtype = jnp.dtype(spec.signature.dtype)
+    dtype = jnp.dtype(spec.signature.stored)
     rows = Rows(operands.theta, operands.start)
     return scheduled.run(Job(spec.cell, operands.params(), steps, operands.carry, rows, None, dtype, plan))
 
@@ -92,15 +92,15 @@ def _nothing(form: Form, avals: Any) -> None:
 
 
 def _forward_shapes(avals: Any, form: Form) -> list[Any]:
-    return [a.shape for a in arrays.forward_results(form.spec, form.operands(avals), form.keep)]
+    return arrays.forward_results(form.spec, form.operands(avals), form.keep)
 
 
 def _linear_shapes(avals: Any, form: Form) -> list[Any]:
-    return [a.shape for a in arrays.forward_results(form.spec, form.operands(avals), False)]
+    return arrays.forward_results(form.spec, form.operands(avals), False)
 
 
 def _backward_shapes(avals: Any, form: Form) -> list[Any]:
-    return [avals[i].shape for i in form.live]
+    return [avals[i] for i in form.live]
 
 
 def _roles(form: Form) -> tuple[list[str], list[str], list[str], list[str]]:

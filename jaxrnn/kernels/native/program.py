@@ -16,6 +16,8 @@ from jaxrnn.kernels.native.graph import Nodes, Value
 
 LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
 ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, TAKE_ROWS, ADD_ROWS, PRODUCT8 = range(7)
+COMPUTED, BOOLEAN, BFLOAT16, FLOAT16 = range(4)  # kinds of numbers; the first: as the loops compute
+KINDS = {"bool": BOOLEAN, "bfloat16": BFLOAT16, "float16": FLOAT16}
 NONE = -1
 
 
@@ -28,7 +30,7 @@ class Slot(NamedTuple):
     step_stride: int = 0
     row_stride: int = 0
     local: int = 0
-    boolean: bool = False
+    kind: int = COMPUTED
     earlier: int = 0
     origin: int = 0
 
@@ -62,6 +64,7 @@ class Tables:
 
     operations: dict[str, int]
     panel: int  # elements of 256 bytes
+    pairs: bool  # what is multiplied is bfloat16, packed in pairs
     rows: int
     block: int
     parts: int  # of the columns of matrices that are read where they lie; 0 where matrices are packed
@@ -100,27 +103,33 @@ class Tables:
         self.place(part, whole._replace(offset=whole.offset + first))
         return part
 
-    def local(self, name: Any, width: int, *, every_step: bool = True) -> int:
+    def local(self, name: Any, width: int, *, every_step: bool = True, multiplied: bool = False) -> int:
         """A scratch array `[rows, width]`, of every step of a block or of one step alone.
 
         Its rows are apart by whole panels and a cache line: no two share a set.
         """
-        stride = -(-width // self.panel) * self.panel + self.panel // 4
+        half = self.pairs and multiplied  # then two numbers take the place of one
+        panel = self.panel * (1 + half)
+        stride = -(-width // panel) * panel + panel // 4
         rows = self.rows * (self.block if every_step else 1)
-        offset, self.scratch = self.scratch, self.scratch + rows * stride
-        return self.place(name, Slot(NONE, offset, 0, int(every_step), stride, 1))
+        offset, self.scratch = self.scratch, self.scratch + rows * (stride // (1 + half))
+        kind = BFLOAT16 if half else COMPUTED
+        return self.place(name, Slot(NONE, offset * (1 + half), 0, int(every_step), stride, 1, kind))
 
-    def sum(self, name: Any, buffer: int, shape: tuple[int, ...]) -> int:
+    def sum(self, name: Any, buffer: int, shape: tuple[int, ...], kind: int) -> int:
         """An array that all rows add to, whole in `buffer` once the groups' shares are added."""
         count = int(np.prod(shape))
-        self.sums.append((buffer, count, 0))
-        return self.place(name, Slot(buffer, 0, count, 0, int(np.prod(shape[-2:])), 2))
+        self.sums.append((buffer, count, 0, kind))
+        return self.place(name, Slot(buffer, 0, count, 0, int(np.prod(shape[-2:])), 3 if kind else 2))
 
-    def matrix(self, buffer: int, first: int, stride: int, K: int, N: int, *, transposed: bool = False) -> int:
-        """A matrix `[K, N]`: columns of the array in `buffer` (from `first` on), or their transpose."""
-        self.matrices.append((buffer, first, stride, K, N, int(transposed), NONE if self.parts else self.packed))
+    def matrix(self, array: Any, first: int, stride: int, K: int, N: int, *, transposed: bool = False) -> int:
+        """A matrix `[K, N]`: columns of an array (from `first` on), or their transpose."""
+        slot, offset = self.slots[self.numbers[array]], NONE if self.parts else self.packed
+        self.matrices.append(
+            (slot.buffer, first, stride, K, N, int(transposed), offset, slot.kind, int(self.pairs and not self.parts))
+        )
         if not self.parts:
-            self.packed += K * -(-N // self.panel) * self.panel
+            self.packed += (-(-K // 2) if self.pairs else K) * -(-N // self.panel) * self.panel
         return len(self.matrices) - 1
 
     def matrix8(
@@ -219,11 +228,12 @@ class Tables:
     def encode(self, steps: int, groups: int, rows: int, block: int, reverse: bool, buffers: int) -> Encoded:
         """The tables as the library reads them. Scratch memory and packed matrices, where any, are the next buffers."""
         origins, size = {}, groups * self.scratch
-        for number, count, _ in self.sums:  # behind the groups' scratch memory
-            origins[number], size = size, size + (groups - 1) * count
-        slots = [s._replace(buffer=buffers, group_stride=self.scratch) if s.buffer == NONE else s for s in self.slots]
-        slots = [s._replace(origin=origins[s.buffer]) if s.local == 2 else s for s in slots]
-        sums = [(number, count, origins[number]) for number, count, _ in self.sums if groups > 1]
+        for number, count, _, kind in self.sums:  # behind the groups' scratch memory
+            origins[number], size = size, size + (groups if kind else groups - 1) * count
+        apart = lambda s: self.scratch * (2 if s.kind else 1)  # noqa: E731
+        slots = [s._replace(buffer=buffers, group_stride=apart(s)) if s.buffer == NONE else s for s in self.slots]
+        slots = [s._replace(origin=origins[s.buffer]) if s.local >= 2 else s for s in slots]
+        sums = [(number, count, origins[number], kind) for number, count, _, kind in self.sums if groups > 1 or kind]
         code = [[n if n >= 0 else self.registers + ~n for n in row] for row in self.code]
         numbers = [
             steps,

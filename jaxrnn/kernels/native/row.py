@@ -60,7 +60,13 @@ class Signature(NamedTuple):
     masked: bool
     resets: bool
     carries: bool  # put out the carry at every step
-    dtype: str
+    dtype: str  # in which equations compute: the carry's
+    stored: str  # of inputs, projections and outputs, and what is multiplied
+
+    @property
+    def half(self) -> bool:
+        """Whether what is stored has half the digits."""
+        return self.stored != self.dtype
 
     @property
     def leaves_out(self) -> bool:

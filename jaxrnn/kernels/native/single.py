@@ -64,9 +64,9 @@ def _slow(*leaves: Any, form: Form) -> list[Any]:
     spec, operands = form.spec, form.operands(leaves)
     steps = Step(operands.xs, operands.valid, operands.reset, operands.floats | operands.flags)
     step = jax.tree.map(lambda a: a[0], steps)
-    rows, dtype = Rows(operands.theta, operands.start), jnp.dtype(spec.signature.dtype)
+    rows, dtype = Rows(operands.theta, operands.start), jnp.dtype(spec.signature.stored)
     final, y = as_it_stands(spec.cell, operands.params(), dtype, rows, operands.carry, step, spec.projected)
-    return [*final, y[None]]
+    return [*final, y[None].astype(dtype)]
 
 
 def _prepare(form: Form, avals: Any) -> Prepared | None:

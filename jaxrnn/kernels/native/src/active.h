@@ -9,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "kinds.h"
 #include "plan.h"
 
 namespace jaxrnn {
@@ -66,9 +67,11 @@ class Active {
     if (!ragged_) return;
     for (const Idle& idle : plan_.idle) {
       const Slot& slot = plan_.slots[idle.slot];
-      T* const to = reinterpret_cast<T*>(buffers_[slot.buffer]) + slot.offset + step * slot.step_stride;
-      for (int64_t row : rows_)
-        if (!at(row, step)) std::fill_n(to + row * slot.row_stride, idle.width, T(0));
+      as_number<T>(slot.kind, [&](auto zero) {
+        auto* const to = reinterpret_cast<decltype(zero)*>(buffers_[slot.buffer]) + slot.offset + step * slot.step_stride;
+        for (int64_t row : rows_)
+          if (!at(row, step)) std::fill_n(to + row * slot.row_stride, idle.width, zero);
+      });
     }
   }
 

@@ -30,6 +30,7 @@ namespace jaxrnn {
 extern const Loops loops_baseline_f32, loops_baseline_f64;
 #if defined(__x86_64__)
 extern const Loops loops_avx2_f32, loops_avx2_f64, loops_avx512_f32, loops_avx512_f64;
+extern const Loops loops_avx512_bf16_f32, loops_avx512_bf16_f64;
 #endif
 
 namespace {
@@ -37,6 +38,7 @@ namespace {
 const Loops& best_loops(bool single) {
 #if defined(__x86_64__)
   static const Processor processor;
+  if (processor.avx512_bf16) return single ? loops_avx512_bf16_f32 : loops_avx512_bf16_f64;
   if (processor.avx512) return single ? loops_avx512_f32 : loops_avx512_f64;
   if (processor.avx2) return single ? loops_avx2_f32 : loops_avx2_f64;
 #endif
@@ -120,6 +122,7 @@ ffi::Error Run(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remainin
     FlushDenormals flush;
     for (int64_t i = 0; i < panels; ++i) loops.pack(plan, buffers.data(), i);
     loops.run(plan, buffers.data(), 0, share);
+    loops.add(plan, buffers.data(), 0, 1);
     return ffi::Error::Success();
   }
   share(panels, [&](int64_t i) { loops.pack(plan, buffers.data(), i); });

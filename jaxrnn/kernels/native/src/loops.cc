@@ -10,9 +10,11 @@
 
 #include "active.h"
 #include "elementary.h"
+#include "kinds.h"
 #include "operations.h"
 #include "plan.h"
 #include "product.h"
+#include "product16.h"
 #include "product8.h"
 
 namespace jaxrnn {
@@ -53,6 +55,11 @@ class Group {
         memory_(static_cast<T*>(::operator new(
             (plan.registers + plan.constants.count + 1) * kStrip * sizeof(T), std::align_val_t(kLine)))),
         registers_(plan.registers + plan.constants.count) {
+    int64_t pairs = 0;
+    for (const Action& action : plan.after)
+      if (accumulates_pairs(action))
+        pairs = std::max(pairs, pairs_to_accumulate(plan.block * active_.rows(), action.d));
+    pairs_.reset(static_cast<uint32_t*>(::operator new(pairs * sizeof(uint32_t), std::align_val_t(kLine))));
     for (int64_t i = 0; i < plan.constants.count; ++i)
       std::fill_n(own(plan.registers + i), kStrip, static_cast<T>(plan.constants[i]));
     for (size_t i = 0; i < registers_.size(); ++i) registers_[i] = own(i);
@@ -97,6 +104,10 @@ class Group {
     }
   }
 
+  bool accumulates_pairs(const Action& action) const {
+    return action.kind == kAccumulate && plan_.slots[action.a].kind == kBfloat16;
+  }
+
   bool in_place(const Action& action) const {
     return (action.kind == kProduct && plan_.matrices[action.b].offset < 0) ||
            (action.kind == kProduct8 && plan_.matrices8[action.b].offset < 0);
@@ -120,10 +131,12 @@ class Group {
         }
         const Matrix& matrix = plan_.matrices[action->b];
         const T* start = action->d < 0 ? nullptr : address<T>(action->d, begin + first, first, 0);
-        multiply_in_place<T>(rows, matrix.K, address<T>(action->a, begin + first, first, 0), stride(action->a),
-                             reinterpret_cast<const T*>(buffers_[matrix.buffer]) + matrix.first, matrix.stride, start,
-                             start ? stride(action->d) : 0, address<T>(action->c, begin + first, first, 0),
-                             stride(action->c), left, right);
+        as_number<T>(matrix.kind, [&](auto number) {
+          const auto* b = reinterpret_cast<const decltype(number)*>(buffers_[matrix.buffer]) + matrix.first;
+          multiply_in_place<T>(rows, matrix.K, address<T>(action->a, begin + first, first, 0), stride(action->a), b,
+                               matrix.stride, start, start ? stride(action->d) : 0,
+                               address<T>(action->c, begin + first, first, 0), stride(action->c), left, right);
+        });
       }
     };
     plan_.parts == 1 ? multiply_part(0) : share_(plan_.parts, multiply_part);
@@ -157,6 +170,7 @@ class Group {
         return;
       case kProduct: {
         const Matrix& matrix = plan_.matrices[action.b];
+        if (matrix.pairs) return product_of_pairs(action, matrix, begin, first, rows);
         const int64_t from = action.d < 0 ? action.d : behind_each_other(action, begin, first, last);
         multiply<T>(rows, matrix.K, matrix.N, address<T>(action.a, begin + first, first, 0), stride(action.a),
                     packed(matrix), from < 0 ? nullptr : address<T>(from, begin + first, first, 0),
@@ -164,6 +178,11 @@ class Group {
         return;
       }
       case kAccumulate:
+        if constexpr (sizeof(T) == sizeof(float))
+          if (accumulates_pairs(action))
+            return accumulate_pairs(rows, action.d, action.e, address<Bfloat16>(action.a, begin + first, first, 0),
+                                    stride(action.a), address<Bfloat16>(action.b, begin + first, first, 0),
+                                    stride(action.b), address<T>(action.c, 0, 0, 0), stride(action.c), pairs_.get());
         accumulate<T>(rows, action.d, action.e, address<T>(action.a, begin + first, first, 0), stride(action.a),
                       address<T>(action.b, begin + first, first, 0), stride(action.b), address<T>(action.c, 0, 0, 0),
                       stride(action.c));
@@ -172,29 +191,49 @@ class Group {
         return product8(action, begin, first, rows, codes_, 0, plan_.matrices8[action.b].N);
       case kSumRows: {
         T* sum = address<T>(action.c, 0, 0, 0);
-        const T* from = address<T>(action.a, begin + first, first, 0);
-        for (int64_t r = 0; r < rows; ++r, from += stride(action.a))
-          for (int64_t j = 0; j < action.e; ++j) sum[j] += from[j];
+        as_number<T>(plan_.slots[action.a].kind, [&](auto number) {
+          const auto* from = address<decltype(number)>(action.a, begin + first, first, 0);
+          for (int64_t r = 0; r < rows; ++r, from += stride(action.a))
+            for (int64_t j = 0; j < action.e; ++j) sum[j] += widened(from[j]);
+        });
         return;
       }
       case kTakeRows: {
         const Slot& rows = plan_.slots[action.b];
-        const T* table = reinterpret_cast<const T*>(buffers_[rows.buffer]) + rows.offset;
         const T* start = action.d < 0 ? nullptr : address<T>(action.d, 0, 0, 0);
-        for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
-          const T* from = table + symbol * rows.row_stride;
-          T* to = address<T>(action.c, begin + s, s, r);
-          for (int64_t j = 0; j < action.e; ++j) to[j] = start ? from[j] + start[j] : from[j];
+        as_number<T>(rows.kind, [&](auto number) {
+          const auto* table = reinterpret_cast<const decltype(number)*>(buffers_[rows.buffer]) + rows.offset;
+          for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
+            const auto* from = table + symbol * rows.row_stride;
+            T* to = address<T>(action.c, begin + s, s, r);
+            for (int64_t j = 0; j < action.e; ++j) to[j] = start ? widened(from[j]) + start[j] : widened(from[j]);
+          });
         });
         return;
       }
       case kAddRows:
-        for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
-          const T* from = address<T>(action.b, begin + s, s, r);
-          T* to = address<T>(action.c, 0, 0, symbol);
-          for (int64_t j = 0; j < action.e; ++j) to[j] += from[j];
+        as_number<T>(plan_.slots[action.b].kind, [&](auto number) {
+          for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
+            const auto* from = address<decltype(number)>(action.b, begin + s, s, r);
+            T* to = address<T>(action.c, 0, 0, symbol);
+            for (int64_t j = 0; j < action.e; ++j) to[j] += widened(from[j]);
+          });
         });
         return;
+    }
+  }
+
+  void product_of_pairs(const Action& action, const Matrix& matrix, int64_t begin, int64_t first, int64_t rows) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      const auto sums = [&](int64_t slot) {
+        if (plan_.slots[slot].kind != kBfloat16)
+          return Sums{(char*)address<float>(slot, begin + first, first, 0), stride(slot), false};
+        return Sums{(char*)address<Bfloat16>(slot, begin + first, first, 0), stride(slot), true};
+      };
+      const Sums start = action.d < 0 ? Sums{} : sums(action.d);
+      multiply_pairs(rows, matrix.K, matrix.N, address<Bfloat16>(action.a, begin + first, first, 0), stride(action.a),
+                     reinterpret_cast<const uint32_t*>(packed(matrix)), action.d < 0 ? nullptr : &start,
+                     sums(action.c));
     }
   }
 
@@ -234,12 +273,13 @@ class Group {
       switch (at.op) {
         case kLoad: {
           const Slot& slot = plan_.slots[at.a];
-          if (slot.boolean) {
-            for (int64_t r = 0; r < count; ++r) {
-              const unsigned char* from = address<unsigned char>(at.a, step, local, row + r) + at.b + column;
-              for (int64_t k = 0; k < width; ++k) own(at.out)[r * width + k] = from[k] ? T(1) : T(0);
-            }
-            registers_[at.out] = own(at.out);
+          if (slot.kind != kComputed) {
+            T* out = registers_[at.out] = own(at.out);
+            for (int64_t r = 0; r < count; ++r, out += width)
+              as_kind<T>(kind(at.a, step, local, row + r), [&](auto number) {
+                const auto* from = address<decltype(number)>(at.a, step, local, row + r) + at.b + column;
+                JAXRNN_INDEPENDENT for (int64_t k = 0; k < width; ++k) out[k] = widened(from[k]);
+              });
             break;
           }
           const bool alike = slot.local || (together && !(slot.earlier && plan_.valid >= 0));  // rows of one step
@@ -252,19 +292,24 @@ class Group {
           break;
         }
         case kLoadScalar: {
-          const bool boolean = plan_.slots[at.a].boolean;
-          for (int64_t r = 0; r < count; ++r) {
-            const T value = boolean ? T(*(address<unsigned char>(at.a, step, local, row + r) + at.b) != 0)
-                                    : *(address<T>(at.a, step, local, row + r) + at.b);
-            std::fill_n(own(at.out) + r * width, width, value);
-          }
+          as_kind<T>(plan_.slots[at.a].kind, [&](auto number) {
+            for (int64_t r = 0; r < count; ++r) {
+              const T value = widened(address<decltype(number)>(at.a, step, local, row + r)[at.b]);
+              std::fill_n(own(at.out) + r * width, width, value);
+            }
+          });
           registers_[at.out] = own(at.out);
           break;
         }
         case kStore: {
-          for (int64_t r = 0; r < count; ++r)
-            std::copy_n(registers_[at.out] + r * width, width,
-                        address<T>(at.a, step, local, row + r) + at.b + column);
+          as_number<T>(plan_.slots[at.a].kind, [&](auto number) {
+            using E = decltype(number);
+            const T* from = registers_[at.out];
+            for (int64_t r = 0; r < count; ++r, from += width) {
+              E* to = address<E>(at.a, step, local, row + r) + at.b + column;
+              JAXRNN_INDEPENDENT for (int64_t k = 0; k < width; ++k) to[k] = Narrowed<E>::of(from[k]);
+            }
+          });
           break;
         }
 #define JAXRNN_LOOP(name, expression, ...)                    \
@@ -287,13 +332,20 @@ class Group {
     }
   }
 
+  // The kind of the numbers that a row finds at a step.
+  int64_t kind(int64_t slot_index, int64_t step, int64_t local, int64_t row) const {
+    const Slot& slot = plan_.slots[slot_index];
+    const bool passed = slot.earlier && active_.earlier(active_.place(local, row), step, slot.earlier) < 0;
+    return plan_.slots[passed ? slot.origin : slot_index].kind;
+  }
+
   template <class E>
   E* address(int64_t slot_index, int64_t step, int64_t local, int64_t row) const {
     const Slot& slot = plan_.slots[slot_index];
     if (slot.earlier) return earlier<E>(slot, step, local, row);
-    if (slot.local == 2 && group_ > 0)
-      return reinterpret_cast<E*>(buffers_[plan_.scratch]) + slot.origin + (group_ - 1) * slot.group_stride +
-             slot.offset + row * slot.row_stride;
+    if (slot.local == 3 || (slot.local == 2 && group_ > 0))
+      return reinterpret_cast<E*>(buffers_[plan_.scratch]) + slot.origin +
+             (group_ - (slot.local == 2)) * slot.group_stride + slot.offset + row * slot.row_stride;
     E* base = reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset;
     if (slot.local == 2) return base + row * slot.row_stride;
     if (slot.local) {
@@ -329,6 +381,7 @@ class Group {
   Active active_;
   std::unique_ptr<T, Free> memory_;
   Codes<T> codes_;  // of what was multiplied last
+  std::unique_ptr<uint32_t, Free> pairs_;  // of both sides of a kernel's gradient
   std::vector<T*> registers_;  // an instruction's operand: a strip of our own, or a place in an array
 };
 
@@ -344,8 +397,14 @@ void pack(const Plan& plan, char* const* buffers, int64_t panel) {
     if (m.offset < 0) continue;
     const int64_t panels = (m.N + kPanel<T> - 1) / kPanel<T>;
     if (panel < panels)
-      return pack_panel<T>(reinterpret_cast<const T*>(buffers[m.buffer]) + m.first, m.stride, m.K, m.N, m.transposed,
-                           panel, reinterpret_cast<T*>(buffers[plan.packed]) + m.offset);
+      return as_number<T>(m.kind, [&](auto number) {
+        const auto* from = reinterpret_cast<const decltype(number)*>(buffers[m.buffer]) + m.first;
+        T* to = reinterpret_cast<T*>(buffers[plan.packed]) + m.offset;
+        if constexpr (sizeof(T) == sizeof(float))
+          if (m.pairs)
+            return pack_pairs(from, m.stride, m.K, m.N, m.transposed, panel, reinterpret_cast<uint32_t*>(to));
+        pack_panel(from, m.stride, m.K, m.N, m.transposed, panel, to);
+      });
     panel -= panels;
   }
   for (const Matrix8& m : plan.matrices8) {
@@ -363,10 +422,17 @@ template <class T>
 void add(const Plan& plan, char* const* buffers, int64_t part, int64_t parts) {
   for (const Sum& sum : plan.sums) {
     const int64_t first = part * sum.count / parts, last = (part + 1) * sum.count / parts;
-    T* to = reinterpret_cast<T*>(buffers[sum.buffer]);
-    const T* from = reinterpret_cast<const T*>(buffers[plan.scratch]) + sum.origin;
+    const bool apart = sum.kind != kComputed;
+    T* own = reinterpret_cast<T*>(buffers[apart ? plan.scratch : sum.buffer]) + (apart ? sum.origin : 0);
+    const T* from = reinterpret_cast<const T*>(buffers[plan.scratch]) + sum.origin + (apart ? sum.count : 0);
     for (int64_t g = 1; g < plan.groups; ++g, from += sum.count)
-      for (int64_t i = first; i < last; ++i) to[i] += from[i];
+      for (int64_t i = first; i < last; ++i) own[i] += from[i];
+    if (apart)
+      as_number<T>(sum.kind, [&](auto number) {
+        using E = decltype(number);
+        E* to = reinterpret_cast<E*>(buffers[sum.buffer]);
+        for (int64_t i = first; i < last; ++i) to[i] = Narrowed<E>::of(own[i]);
+      });
   }
 }
 

@@ -8,17 +8,19 @@ namespace jaxrnn {
 
 // Where rows of an array lie, in elements. A local array has one copy a group of rows and counts steps within a block
 // (not at all with a step stride of zero); the others count steps and rows of the whole sequence. With `earlier` (+1 or -1) a step
-// finds the rows of the valid step before it in that direction, and those of the slot `origin` where there is none.
+// finds the rows of the valid step before it in that direction, and those of the slot `origin` where there is none. Its numbers are of a
+// `kind` (kinds.h).
 //
 // A sum over all rows (local = 2) is `buffer` for the first group; the others have theirs in scratch memory at `origin`.
+// Where the result is of 16 bits, all groups have theirs there (local = 3).
 struct Slot {
-  int64_t buffer, offset, group_stride, step_stride, row_stride, local, boolean, earlier, origin;
+  int64_t buffer, offset, group_stride, step_stride, row_stride, local, kind, earlier, origin;
 };
 
 // A matrix [K, N] whose rows are `stride` apart, in panels at `offset` (from the transpose of [N, K] where `transposed`),
-// or read where it lies (offset < 0).
+// or read where it lies (offset < 0). Panels are of bfloat16 `pairs` (product16.h), or of what is computed.
 struct Matrix {
-  int64_t buffer, first, stride, K, N, transposed, offset;
+  int64_t buffer, first, stride, K, N, transposed, offset, kind, pairs;
 };
 
 // A matrix [K, N] of int8 numbers, as above (`offset` in elements of the packed buffer, or < 0), and its columns' scales.
@@ -46,8 +48,10 @@ struct Start {  // before the first step: rows of `to` are rows of `from`, or ze
 enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows, kTakeRows, kAddRows, kProduct8 };
 enum InstructionKind : int64_t { kLoad, kLoadScalar, kStore, kFirstOperation };
 
-struct Sum {  // elements of a buffer, to which those of the other groups at `origin` are added in the end
-  int64_t buffer, count, origin;
+// Elements of a buffer, to which those of the other groups at `origin` are added in the end; where they are of 16 bits,
+// the sum of what all groups have there.
+struct Sum {
+  int64_t buffer, count, origin, kind;
 };
 
 struct Idle {  // a result that is zero where a row is not active

@@ -11,6 +11,7 @@ namespace jaxrnn {
 struct Processor {
   bool avx2 = false, avx512 = false;  // each with the instructions that multiply and add at once
   bool vnni = false;                  // AVX-512 that adds four products of bytes
+  bool avx512_bf16 = false;           // with products of two pairs of bfloat16
 
   Processor() {
 #if defined(__x86_64__)
@@ -24,6 +25,7 @@ struct Processor {
     avx2 = all(b, 1u << 5) && all(saved, 0x06);
     avx512 = avx2 && all(b, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) && all(saved, 0xe6);  // F, DQ, BW, VL
     vnni = avx512 && all(c, 1u << 11);
+    avx512_bf16 = avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && all(a, 1u << 5);
 #endif
   }
 };

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "kinds.h"
+
 namespace jaxrnn {
 namespace {
 
@@ -122,9 +124,19 @@ void accumulate(int64_t rows, int64_t K, int64_t N, const T* a, int64_t a_stride
                      N - j < P ? N - j : P);
 }
 
+// As many numbers as a vector holds, widened where they are of 16 bits.
+template <class T, class E>
+inline typename Vector<T>::type whole_vector(const E* from) {
+  using V = typename Vector<T>::type;
+  if constexpr (sizeof(E) == sizeof(T)) return *(const V*)from;
+  V x;
+  for (int i = 0; i < int(kVectorBytes / sizeof(T)); ++i) x[i] = widened(from[i]);
+  return x;
+}
+
 // Columns [first, last) of C [R, N] += A [R, Q] B [Q, N].
-template <class T, int R, int Q>
-inline void add_rows(const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* c, int64_t c_stride, int64_t first,
+template <class T, int R, int Q, class E>
+inline void add_rows(const T* a, int64_t a_stride, const E* b, int64_t b_stride, T* c, int64_t c_stride, int64_t first,
                      int64_t last) {
   using V = typename Vector<T>::type;
   constexpr int lanes = kVectorBytes / sizeof(T);
@@ -133,18 +145,18 @@ inline void add_rows(const T* a, int64_t a_stride, const T* b, int64_t b_stride,
     V sum[R];
     for (int r = 0; r < R; ++r) sum[r] = *(const V*)(c + r * c_stride + j);
     for (int q = 0; q < Q; ++q) {
-      const V w = *(const V*)(b + q * b_stride + j);
+      const V w = whole_vector<T>(b + q * b_stride + j);
       for (int r = 0; r < R; ++r) sum[r] += a[r * a_stride + q] * w;
     }
     for (int r = 0; r < R; ++r) *(V*)(c + r * c_stride + j) = sum[r];
   }
   for (; j < last; ++j)
     for (int r = 0; r < R; ++r)
-      for (int q = 0; q < Q; ++q) c[r * c_stride + j] += a[r * a_stride + q] * b[q * b_stride + j];
+      for (int q = 0; q < Q; ++q) c[r * c_stride + j] += a[r * a_stride + q] * widened(b[q * b_stride + j]);
 }
 
-template <class T, int Q>
-inline void add_rows(int64_t rows, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* c, int64_t c_stride,
+template <class T, int Q, class E>
+inline void add_rows(int64_t rows, const T* a, int64_t a_stride, const E* b, int64_t b_stride, T* c, int64_t c_stride,
                      int64_t first, int64_t last) {
   for (; rows >= 4; rows -= 4, a += 4 * a_stride, c += 4 * c_stride)
     add_rows<T, 4, Q>(a, a_stride, b, b_stride, c, c_stride, first, last);
@@ -155,8 +167,8 @@ inline void add_rows(int64_t rows, const T* a, int64_t a_stride, const T* b, int
 
 // Columns [first, last) of C = start + A B, B where it lies. To read B once is the whole cost: eight rows of it at a
 // time are as many streams for the processor to fetch ahead, and C stays in the first-level cache.
-template <class T>
-void multiply_in_place(int64_t rows, int64_t K, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
+template <class T, class E>
+void multiply_in_place(int64_t rows, int64_t K, const T* a, int64_t a_stride, const E* b, int64_t b_stride,
                        const T* start, int64_t start_stride, T* c, int64_t c_stride, int64_t first, int64_t last) {
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t j = first; j < last; ++j) c[r * c_stride + j] = start ? start[r * start_stride + j] : T(0);
@@ -167,20 +179,20 @@ void multiply_in_place(int64_t rows, int64_t K, const T* a, int64_t a_stride, co
 
 // One panel of B [K, N] from a matrix [K, N], or from the transpose of a matrix [N, K]; zeros beyond N. The matrix may
 // be columns of a wider one, whose rows are `stride` apart.
-template <class T>
-void pack_panel(const T* matrix, int64_t stride, int64_t K, int64_t N, bool transposed, int64_t panel, T* packed) {
+template <class T, class E>
+void pack_panel(const E* matrix, int64_t stride, int64_t K, int64_t N, bool transposed, int64_t panel, T* packed) {
   constexpr int64_t P = kPanel<T>;
   const int64_t j0 = panel * P, n = N - j0 < P ? N - j0 : P;
   T* out = packed + j0 * K;
   if (!transposed) {
     for (int64_t k = 0; k < K; ++k)
-      for (int64_t j = 0; j < P; ++j) out[k * P + j] = j < n ? matrix[k * stride + j0 + j] : T(0);
+      for (int64_t j = 0; j < P; ++j) out[k * P + j] = j < n ? widened(matrix[k * stride + j0 + j]) : T(0);
     return;
   }
   for (int64_t k0 = 0; k0 < K; k0 += 16)  // a square at a time: both sides touch whole cache lines
     for (int64_t j = 0; j < P; ++j)
       for (int64_t k = k0; k < (k0 + 16 < K ? k0 + 16 : K); ++k)
-        out[k * P + j] = j < n ? matrix[(j0 + j) * stride + k] : T(0);
+        out[k * P + j] = j < n ? widened(matrix[(j0 + j) * stride + k]) : T(0);
 }
 
 }  // namespace
