@@ -25,7 +25,7 @@ class Folding:
 
     def __init__(self, model: Any, folder: Any) -> None:
         self.folder = folder
-        self.known: dict[tuple[int, str], Any] = {}
+        self.known: dict[tuple[Any, str], Any] = {}
         self.room = LEAST + GROWTH * _declared(model.graph)
         self.depth = 0
 
@@ -34,7 +34,7 @@ class Folding:
         home, name = scope.home(name)
         if home is None:
             return None
-        key = id(home), name
+        key = home, name
         if key not in self.known:
             self.known[key] = None  # a value that is made of itself is none
             if name in home.tensors:

@@ -70,6 +70,9 @@ def _check_names(model: Any) -> None:
     inputs = [value.name for value in graph.input]
     weights = [tensor.name for tensor in graph.initializer]
     made = [name for node in graph.node for name in node.output if name]
+    for name in (*inputs, *weights, *made):
+        if not isinstance(name, str):  # bytes that are no text
+            fail("graph", "with names that are text", name)
     check_once(inputs, "graph", "input")
     check_once([*weights, *made], "graph", "value")  # an initializer may be the default of an input
     check_once([name for name in made if name in set(inputs)] + inputs, "graph", "value")

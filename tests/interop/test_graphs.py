@@ -260,6 +260,22 @@ def test_files_that_are_not_beside(name: str, tmp_path: Path) -> None:
         interop.load(made)
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_mutated_model_is_one_error_or_the_layer(beside: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    onnx.save(model([lstm()], **WEIGHTS), tmp_path / "m.onnx", save_as_external_data=beside, size_threshold=0)
+    whole = (tmp_path / "m.onnx").read_bytes()
+    for _ in range(200):
+        changed = bytearray(whole)
+        for at in rng.integers(len(whole), size=rng.choice([1, 1, 2, 5])):
+            changed[at] = rng.integers(256)
+        (tmp_path / "m.onnx").write_bytes(bytes(changed))
+        try:
+            assert interop.load(tmp_path / "m.onnx").layer.output_size == H
+        except (ValueError, TypeError) as error:
+            assert " must be " in str(error) or "m.onnx cannot be read: " in str(error), error  # noqa: PT017
+
+
 def test_initializers_that_keep_the_names_of_torch() -> None:
     torch = pytest.importorskip("torch")
     state = {f"rnn.{n}": t.numpy() for n, t in torch.nn.LSTMCell(D, H).state_dict().items()}

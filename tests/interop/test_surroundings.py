@@ -270,6 +270,49 @@ def test_archives_that_would_run_something(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_mutated_archive_is_one_error_or_the_layer(tmp_path: Path) -> None:
+    """With checksums that fit: whoever changes an archive writes them anew."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.script(torch.nn.LSTM(D, H)), buffer)
+    with zipfile.ZipFile(buffer) as old:
+        members = {member: old.read(member) for member in old.namelist()}
+    (pickled,) = (name for name in members if name.endswith("/data.pkl"))
+    for _ in range(200):
+        changed = bytearray(members[pickled])
+        for at in rng.integers(len(changed), size=rng.choice([1, 1, 2, 5])):
+            changed[at] = rng.integers(256)
+        with zipfile.ZipFile(tmp_path / "m.pt", "w") as new:
+            for name, content in (members | {pickled: bytes(changed)}).items():
+                new.writestr(name, content)
+        try:
+            assert interop.load(tmp_path / "m.pt").layer.output_size == H
+        except (ValueError, TypeError) as error:
+            assert " must be " in str(error) or "m.pt cannot be read: " in str(error), error  # noqa: PT017
+
+
+def test_an_archive_of_modules_within_themselves_has_an_end(tmp_path: Path) -> None:
+    """Each of two attributes is the same module, sixty times over."""
+    inner = b"\x80\x02" + b"c__torch__\nM\n)\x81"
+    for i in range(60):
+        inner += (
+            b"q"
+            + bytes([i])
+            + b"c__torch__\nM\n)\x81}(X\x01\0\0\0ah"
+            + bytes([i])
+            + b"X\x01\0\0\0bh"
+            + bytes([i])
+            + b"ub"
+        )
+    with zipfile.ZipFile(tmp_path / "m.pt", "w") as archive:
+        archive.writestr("m/data.pkl", inner + b".")
+        archive.writestr("m/constants.pkl", b"\x80\x02).")
+    with pytest.raises(ValueError, match=r"a module of at most 1000000 attributes, got more"):
+        interop.load(tmp_path / "m.pt")
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_orbax_with_randomness_beside(tmp_path: Path) -> None:
     ocp = pytest.importorskip("orbax.checkpoint")
     from flax import nnx

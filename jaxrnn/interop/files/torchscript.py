@@ -8,6 +8,7 @@ compared where a member is read.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import pickletools
 import zipfile
@@ -26,6 +27,7 @@ from jaxrnn.interop.untold import nonlinearity
 
 MOST_PICKLED = 64 * 2**20  # bytes of instructions
 DEEPEST = 100  # modules within modules
+MOST_ATTRIBUTES = 1_000_000
 STORAGES: dict[str, Any] = {
     "DoubleStorage": np.dtype("<f8"),
     "FloatStorage": np.dtype("<f4"),
@@ -82,20 +84,22 @@ def reader(path: Path) -> Iterator[Source]:
         if members["data.pkl"].file_size > MOST_PICKLED:
             fail("data.pkl", f"of at most {MOST_PICKLED} bytes", Said(f"{members['data.pkl'].file_size}"))
         whole = _followed(archive.read(members["data.pkl"]), path.name)
-        tensors = list(_tensors(whole, "", 0))
+        tensors = list(itertools.islice(_tensors(whole, "", 0), MOST_ATTRIBUTES + 1))
+        if len(tensors) > MOST_ATTRIBUTES:
+            fail(path.name, f"a module of at most {MOST_ATTRIBUTES} attributes", Said("more"))
+        tensors = [(name, tensor) for name, tensor in tensors if isinstance(tensor, Tensor)]
         check_once((name for name, _ in tensors), path.name, "name")
         entries = tuple(_entry(archive, members, name, tensor) for name, tensor in tensors)
         yield Source(entries, defaults=nonlinearity)
 
 
-def _tensors(made: Any, path: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+def _tensors(made: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """Every attribute of modules within modules: one may be in several, and so more often than it is stored."""
     if isinstance(made, Made) and isinstance(made.state, dict) and depth < DEEPEST:
         for name, value in made.state.items():
             here = f"{path}.{name}" if path else str(name)
-            if isinstance(value, Tensor):
-                yield here, value
-            else:
-                yield from _tensors(value, here, depth + 1)
+            yield here, value
+            yield from _tensors(value, here, depth + 1)
 
 
 def _entry(archive: zipfile.ZipFile, members: dict[str, Any], name: str, tensor: Tensor) -> Entry:
