@@ -73,8 +73,8 @@ def test_values_and_gradients(name: str, dtype: str, size: str) -> None:
 
     What is multiplied is rounded once on its way in, what is kept or put out once on its way out, each by half an eps;
     sums of products are float32. These cells forget: a rounding counts for some steps. So an entry is within 4 eps of
-    the largest of its array, T has no part in it; a gradient, whose terms cancel over rows and steps, within twice that.
-    Law 6 allows 4 T eps.
+    the largest of its array, T has no part in it; a gradient, whose terms cancel over rows and steps, within twice
+    that. Law 6 allows 4 T eps.
     """
     half, cell, (shape, narrow) = HALVES[dtype], CELLS[name], SIZES[size]
     params, xs = drawn(cell, shape, half if narrow else jnp.float32, half)
