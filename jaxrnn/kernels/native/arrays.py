@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Graph
 
 PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
+COLUMNS_BLOCK_ROWS = 80
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
 
 
@@ -126,13 +128,15 @@ class Array(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """T steps, N rows in `groups`, `block` steps at a time; `parts` of each kernel where it is not packed."""
+    """T steps, N rows in `groups`, `block` steps at a time; `parts` of each kernel where it is not packed; a `team` of
+    threads where they share columns."""
 
     T: int
     N: int
     groups: int
     block: int
     parts: int = 0
+    team: int = 0
 
     @property
     def rows(self) -> int:
@@ -150,9 +154,21 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
         parts = max(1, min(2 * library.threads(), read // PART_BYTES))
         return Sizes(1, N, 1, 1, parts if all(len(p.tiles) == 1 for p in products) else 1)
     work = 2 * T * N * sum(p.numbers for p in products)
+    if team := _team(spec, N, work, products):
+        block = spec.block or -(-COLUMNS_BLOCK_ROWS // N)
+        return Sizes(T, N, 1, max(1, min(block, T)), team=team)
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
     block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // groups)))
     return Sizes(T, N, groups, max(1, min(block, T)))
+
+
+def _team(spec: Spec, N: int, work: int, products: tuple[row.Product, ...]) -> int:
+    """How many threads at most share columns; 0 where rows are shared. What bits come out does not depend on it, but
+    may on the choice between the two, which therefore asks nothing about this machine."""
+    whole = all(len(p.tiles) == 1 and (p.tiles[0].rows, p.tiles[0].columns) == (p.inputs, p.outputs) for p in products)
+    if not whole or os.environ.get("COLUMNS") == "0":
+        return 0
+    return max(1, min(64, spec.cell.size // 32)) if work > 4e6 else 1
 
 
 class Findings(NamedTuple):

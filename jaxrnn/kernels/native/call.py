@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxrnn.forms.form import Tile
-from jaxrnn.kernels.native import library, row
+from jaxrnn.kernels.native import library, meetings, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
 from jaxrnn.kernels.native.graph import Value
 from jaxrnn.kernels.native.program import Encoded, Slot, Store, Tables, stores
@@ -39,7 +39,7 @@ class Call:
         self.summed = found.partners if found.fused or (back and spec.saved) else (None,) * len(spec.cell.gates)
         self.width = len(spec.cell.gates) * spec.cell.size
         itemsize = np.dtype(spec.signature.dtype).itemsize
-        self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows, size.block, size.parts)
+        self.tables = Tables(library.OPERATIONS, 256 // itemsize, size.rows, size.block, size.parts, size.team)
         self.buffers = 0
         for field, tree in zip(Operands._fields, operands, strict=True):
             for i, leaf in enumerate(jax.tree.leaves(tree)):
@@ -66,7 +66,9 @@ class Call:
         for a in results:
             self._buffer(a.name, a.shape, "sum" if a.role == "shared" else a.role)
         for k, p in enumerate(self.products):
-            self.tables.local(("multiplied", k), self._readable(p.inputs, p), every_step=back)
+            # Who shares columns writes the next step's while others still read this one's.
+            by_turns = bool(size.team) and not back
+            self.tables.local(("multiplied", k), self._readable(p.inputs, p), every_step=back, by_turns=by_turns)
             if p.between:
                 self.tables.local(("between", k), self._readable(p.between, p), every_step=back)
             if back and spec.saved:
@@ -143,7 +145,7 @@ class Call:
         """The product of inputs with the kernel of neighbouring gates."""
         tables, H = self.tables, self.spec.cell.size
         buffer = tables.slots[tables.numbers["kernel", 0]].buffer
-        matrix = tables.matrix(buffer, first * H, self.width, self.operands.xs.shape[-1], count * H)
+        matrix = tables.matrix(buffer, first * H, self.width, self.operands.xs.shape[-1], count * H, units=H)
         bias = None if self.operands.bias is None else tables.part(("bias", 0), first * H)
         return tables.product(inputs, matrix, tables.part(("values" if self.fused else "x", 0), first * H), bias)
 
@@ -190,7 +192,8 @@ class Call:
     def _matrix(self, k: int, tile: Tile, *, transposed: bool = False) -> int:
         shape = (tile.columns, tile.rows) if transposed else (tile.rows, tile.columns)
         buffer = self.tables.slots[self.tables.numbers["kernels", self._array(k, tile)]].buffer
-        return self.tables.matrix(buffer, tile.first, tile.stride, *shape, transposed=transposed)
+        units = None if transposed else self.products[k].shape[-1]
+        return self.tables.matrix(buffer, tile.first, tile.stride, *shape, transposed=transposed, units=units)
 
     def _array(self, k: int, tile: Tile) -> int:
         """The place of a tile's array among those of all kernels."""
@@ -225,6 +228,8 @@ class Call:
         return actions
 
     def finish(self) -> Prepared:
+        if self.size.team:
+            meetings.insert(self.tables)
         size, reverse = self.size, self.spec.reverse != self._opens
         encoded = self.tables.encode(size.T, size.groups, size.N, size.block, reverse, self.buffers)
         return Prepared(encoded, tuple(a.shape for a in self.results), range(len(self.results)))

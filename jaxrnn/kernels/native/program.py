@@ -15,7 +15,7 @@ import numpy as np
 from jaxrnn.kernels.native.graph import Nodes, Value
 
 LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
-ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS = range(4)
+ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, MEET = range(5)
 NONE = -1
 
 
@@ -66,6 +66,7 @@ class Tables:
     rows: int
     block: int
     parts: int  # of the columns of matrices that are read where they lie; 0 where matrices are packed
+    team: int = 0  # how many threads share columns; 0 where they have rows of their own
     slots: list[Slot] = field(default_factory=list)
     numbers: dict[Any, int] = field(default_factory=dict)
     scratch: int = 0
@@ -98,15 +99,15 @@ class Tables:
         self.place(part, whole._replace(offset=whole.offset + first))
         return part
 
-    def local(self, name: Any, width: int, *, every_step: bool = True) -> int:
-        """A scratch array `[rows, width]`, of every step of a block or of one step alone.
+    def local(self, name: Any, width: int, *, every_step: bool = True, by_turns: bool = False) -> int:
+        """A scratch array `[rows, width]`, of every step of a block, of one step alone, or of two that take turns.
 
         Its rows are apart by whole panels and a cache line: no two share a set.
         """
         stride = -(-width // self.panel) * self.panel + self.panel // 4
-        rows = self.rows * (self.block if every_step else 1)
+        rows = self.rows * (2 if by_turns else self.block if every_step else 1)
         offset, self.scratch = self.scratch, self.scratch + rows * stride
-        return self.place(name, Slot(NONE, offset, 0, int(every_step), stride, 1))
+        return self.place(name, Slot(NONE, offset, 0, int(every_step), stride, 3 if by_turns else 1))
 
     def sum(self, name: Any, buffer: int, shape: tuple[int, ...]) -> int:
         """An array that all rows add to, whole in `buffer` once the groups' shares are added."""
@@ -114,11 +115,17 @@ class Tables:
         self.sums.append((buffer, count, 0))
         return self.place(name, Slot(buffer, 0, count, 0, int(np.prod(shape[-2:])), 2))
 
-    def matrix(self, buffer: int, first: int, stride: int, K: int, N: int, *, transposed: bool = False) -> int:
-        """A matrix `[K, N]`: columns of the array in `buffer` (from `first` on), or their transpose."""
-        self.matrices.append((buffer, first, stride, K, N, int(transposed), NONE if self.parts else self.packed))
+    def matrix(
+        self, buffer: int, first: int, stride: int, K: int, N: int, *, transposed: bool = False, units: int | None = None
+    ) -> int:
+        """A matrix `[K, N]`, `units` columns a gate: columns of the array in `buffer` (from `first` on), or their
+        transpose."""
+        units = units or N
+        place = NONE if self.parts else self.packed
+        self.matrices.append((buffer, first, stride, K, N, int(transposed), place, units))
         if not self.parts:
-            self.packed += K * -(-N // self.panel) * self.panel
+            strip = self.panel // 4 if self.team else self.panel
+            self.packed += K * (N // units if self.team else 1) * -(-(units if self.team else N) // strip) * strip
         return len(self.matrices) - 1
 
     # ---- actions
@@ -209,6 +216,7 @@ class Tables:
             buffers + bool(size),
             self.registers,
             max(1, self.parts),
+            self.team,
         ]
         tables = (slots, self.matrices, code, self.segments, self.starts, self.before, self.step, self.after, sums)
         for table in tables:

@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "columns.h"
 #include "elementary.h"
 #include "operations.h"
 #include "plan.h"
@@ -38,14 +39,15 @@ struct Free {
 #define JAXRNN_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-// One group of rows, from the first step to the last.
+// One group of rows, from the first step to the last; or the columns of all rows that are one thread's of a team.
 template <class T>
 class Group {
  public:
-  Group(const Plan& plan, char* const* buffers, int64_t group, const Share& share)
+  Group(const Plan& plan, char* const* buffers, int64_t group, const Share& share, Team* team = nullptr)
       : plan_(plan),
         buffers_(buffers),
         share_(share),
+        team_(team),
         group_(group),
         row0_(group * plan.rows / plan.groups),
         rows_((group + 1) * plan.rows / plan.groups - row0_),
@@ -59,27 +61,59 @@ class Group {
 
   void run() {
     if (rows_ == 0) return;
-    for (const Start& start : plan_.starts)
-      for (int64_t r = 0; r < (start.rows ? start.rows : rows_); ++r) {
+    start();
+    for (int64_t i = 0; i < blocks(); ++i) run_block(i);
+  }
+
+  // As one of a team, which may be another from block to block.
+  void run_with_others() {
+    for (turn_ = team_->gather(); turn_.block >= 0 && turn_.block < blocks(); turn_ = team_->gather()) {
+      if (turn_.block == 0) {
+        start();
+        team_->meet();
+      }
+      run_block(turn_.block);
+    }
+  }
+
+ private:
+  struct Range {
+    int64_t first, last;
+  };
+
+  // This thread's share of `count` columns or rows, in multiples of `whole`.
+  Range part_of(int64_t count, int64_t whole) const {
+    const int64_t pieces = (count + whole - 1) / whole;
+    const auto edge = [=](int64_t part) { return std::min(count, part * pieces / turn_.parts * whole); };
+    return {edge(turn_.part), edge(turn_.part + 1)};
+  }
+
+  void start() {
+    for (const Start& start : plan_.starts) {
+      const Range range = part_of(start.rows ? start.rows : rows_, 1);
+      for (int64_t r = range.first; r < range.last; ++r) {
         T* to = address<T>(start.to, 0, 0, r);
         if (start.from < 0)
           std::fill_n(to, start.width, T(0));
         else
           std::copy_n(address<T>(start.from, 0, 0, r), start.width, to);
       }
-    const int64_t T_ = plan_.steps, size = plan_.block, blocks = (T_ + size - 1) / size;
-    for (int64_t i = 0; i < blocks; ++i) {
-      const int64_t begin = (plan_.reverse ? blocks - 1 - i : i) * size, count = std::min(size, T_ - begin);
-      act(plan_.before, begin, 0, count);
-      for (int64_t s = 0; s < count; ++s) {
-        const int64_t local = plan_.reverse ? count - 1 - s : s;
-        act(plan_.step, begin, local, local + 1);
-      }
-      act(plan_.after, begin, 0, count);
     }
   }
 
- private:
+  int64_t blocks() const { return (plan_.steps + plan_.block - 1) / plan_.block; }
+
+  void run_block(int64_t i) {
+    const int64_t size = plan_.block, begin = (plan_.reverse ? blocks() - 1 - i : i) * size;
+    const int64_t count = std::min(size, plan_.steps - begin);
+    act(plan_.before, begin, 0, count);
+    for (int64_t s = 0; s < count; ++s) {
+      const int64_t local = plan_.reverse ? count - 1 - s : s;
+      act(plan_.step, begin, local, local + 1);
+    }
+    act(plan_.after, begin, 0, count);
+  }
+
   void act(const Table<Action>& actions, int64_t begin, int64_t first, int64_t last) {
     for (const Action* action = actions.begin(); action != actions.end(); ++action) {
       const Action* end = action;  // of a run of products
@@ -127,31 +161,49 @@ class Group {
       case kProduct: {
         const Matrix& matrix = plan_.matrices[action.b];
         const T* start = action.d < 0 ? nullptr : address<T>(action.d, begin + first, first, 0);
+        if (team_) {
+          const Strips<T> strips(matrix);
+          const Range units = part_of(strips.per_gate(), 1);
+          const Columns<T> in{strips, matrix.K, packed(matrix), start, stride(action.a), start ? stride(action.d) : 0,
+                              stride(action.c)};
+          multiply_strips<T>(rows, address<T>(action.a, begin + first, first, 0), in,
+                             address<T>(action.c, begin + first, first, 0), units.first * strips.gates,
+                             units.last * strips.gates, (begin + first) % 2);
+          return;
+        }
         multiply<T>(rows, matrix.K, matrix.N, address<T>(action.a, begin + first, first, 0), stride(action.a),
                     packed(matrix), start, start ? stride(action.d) : 0, address<T>(action.c, begin + first, first, 0),
                     stride(action.c));
         return;
       }
-      case kAccumulate:
-        accumulate<T>(rows, action.d, action.e, address<T>(action.a, begin + first, first, 0), stride(action.a),
-                      address<T>(action.b, begin + first, first, 0), stride(action.b), address<T>(action.c, 0, 0, 0),
-                      stride(action.c));
+      case kAccumulate: {
+        const Range own = part_of(action.d, kTileRows);  // rows of the sum
+        accumulate<T>(rows, own.last - own.first, action.e,
+                      address<T>(action.a, begin + first, first, 0) + own.first, stride(action.a),
+                      address<T>(action.b, begin + first, first, 0), stride(action.b),
+                      address<T>(action.c, 0, 0, own.first), stride(action.c));
         return;
+      }
       case kSumRows: {
+        const Range own = part_of(action.e, kWhole);
         T* sum = address<T>(action.c, 0, 0, 0);
         const T* from = address<T>(action.a, begin + first, first, 0);
         for (int64_t r = 0; r < rows; ++r, from += stride(action.a))
-          for (int64_t j = 0; j < action.e; ++j) sum[j] += from[j];
+          for (int64_t j = own.first; j < own.last; ++j) sum[j] += from[j];
         return;
       }
+      case kMeet:
+        return team_->meet();
     }
   }
 
   void elementwise(const Segment& segment, int64_t step, int64_t local) {
-    const int64_t L = segment.length, together = std::clamp<int64_t>(kStrip / L, 1, rows_);
+    const Range own = part_of(segment.length, kStripColumns<T>);
+    if (own.first == own.last) return;
+    const int64_t together = std::clamp<int64_t>(kStrip / (own.last - own.first), 1, rows_);
     for (int64_t r = 0; r < rows_; r += together)
-      for (int64_t j = 0; j < L; j += kStrip)
-        strip(segment, step, local, r, std::min(together, rows_ - r), j, std::min(L - j, kStrip));
+      for (int64_t j = own.first; j < own.last; j += kStrip)
+        strip(segment, step, local, r, std::min(together, rows_ - r), j, std::min(own.last - j, kStrip));
   }
 
   // The instructions of a segment for columns [column, column + width) of `count` rows.
@@ -224,7 +276,7 @@ class Group {
     E* base = reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset;
     if (slot.local == 2) return base + row * slot.row_stride;
     if (slot.local) {
-      const int64_t rows = (slot.step_stride ? local * rows_ : 0) + row;
+      const int64_t rows = (slot.local == 3 ? step % 2 * rows_ : slot.step_stride ? local * rows_ : 0) + row;
       return base + group_ * slot.group_stride + rows * slot.row_stride;
     }
     return base + (step - slot.earlier) * slot.step_stride + (row0_ + row) * slot.row_stride;
@@ -239,6 +291,8 @@ class Group {
   const Plan& plan_;
   char* const* buffers_;
   const Share& share_;
+  Team* const team_;
+  Turn turn_{0, 0, 1};
   const int64_t group_, row0_, rows_;
   std::unique_ptr<T, Free> memory_;
   std::vector<T*> registers_;  // an instruction's operand: a strip of our own, or a place in an array
@@ -247,6 +301,23 @@ class Group {
 template <class T>
 void run(const Plan& plan, char* const* buffers, int64_t group, const Share& share) {
   Group<T>(plan, buffers, group, share).run();
+}
+
+// What packs strips is numbered through all matrices.
+template <class T>
+void columns(const Plan& plan, char* const* buffers, Team& team) {
+  int64_t count = 0;
+  for (const Matrix& matrix : plan.matrices) count += packs<T>(matrix);
+  team.share(count, [&](int64_t i) {
+    for (const Matrix& m : plan.matrices) {
+      if (i < packs<T>(m))
+        return pack_strips<T>(m, reinterpret_cast<const T*>(buffers[m.buffer]) + m.first, i,
+                              reinterpret_cast<T*>(buffers[plan.packed]) + m.offset);
+      i -= packs<T>(m);
+    }
+  });
+  const Share none;
+  Group<T>(plan, buffers, 0, none, &team).run_with_others();
 }
 
 // Panels are numbered through all matrices.
@@ -278,7 +349,7 @@ void add(const Plan& plan, char* const* buffers, int64_t part, int64_t parts) {
 
 #define JAXRNN_JOIN_(a, b) a##b
 #define JAXRNN_JOIN(a, b) JAXRNN_JOIN_(a, b)
-extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f32) = {kPanel<float>, &pack<float>, &run<float>, &add<float>};
-extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f64) = {kPanel<double>, &pack<double>, &run<double>, &add<double>};
+extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f32) = {kPanel<float>, &pack<float>, &run<float>, &add<float>, &columns<float>};
+extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f64) = {kPanel<double>, &pack<double>, &run<double>, &add<double>, &columns<double>};
 
 }  // namespace jaxrnn
