@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,8 +19,10 @@ from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.vectors import Graph
 
 PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
-COLUMNS_BLOCK_ROWS = 80
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
+FEW_ROWS = 8  # with as many or fewer, threads share columns in place of rows
+MANY_ROWS, LARGE = 32, 2**20  # and with as many where kernels have so many numbers
+LEAST_UNITS = 32  # of a thread: with less, what it waits for the others is more than what it does
 
 
 class Operands(NamedTuple):
@@ -154,21 +155,25 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
         parts = max(1, min(2 * library.threads(), read // PART_BYTES))
         return Sizes(1, N, 1, 1, parts if all(len(p.tiles) == 1 for p in products) else 1)
     work = 2 * T * N * sum(p.numbers for p in products)
-    if team := _team(spec, N, work, products):
-        block = spec.block or -(-COLUMNS_BLOCK_ROWS // N)
+    if team := _team(N, work, products):
+        block = spec.block or -(-BLOCK_ROWS // N)
         return Sizes(T, N, 1, max(1, min(block, T)), team=team)
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
     block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // groups)))
     return Sizes(T, N, groups, max(1, min(block, T)))
 
 
-def _team(spec: Spec, N: int, work: int, products: tuple[row.Product, ...]) -> int:
-    """How many threads at most share columns; 0 where rows are shared. What bits come out does not depend on it, but
-    may on the choice between the two, which therefore asks nothing about this machine."""
-    whole = all(len(p.tiles) == 1 and (p.tiles[0].rows, p.tiles[0].columns) == (p.inputs, p.outputs) for p in products)
-    if not whole or os.environ.get("COLUMNS") == "0":
+def _team(N: int, work: int, products: tuple[row.Product, ...]) -> int:
+    """How many threads at most share columns; 0 where each has rows.
+
+    Few rows, or kernels that no core's cache holds twice. The choice between the two asks nothing about this machine:
+    gradients of kernels add up in another order.
+    """
+    dense = [len(p.tiles) == 1 and (p.tiles[0].rows, p.tiles[0].columns) == (p.inputs, p.outputs) for p in products]
+    numbers = sum(p.numbers for p in products)
+    if not products or not all(dense) or not (N <= FEW_ROWS or (N <= MANY_ROWS and numbers >= LARGE)):
         return 0
-    return max(1, min(64, spec.cell.size // 32)) if work > 4e6 else 1
+    return max(1, min(p.shape[-1] for p in products) // LEAST_UNITS) if work > 4e6 else 1
 
 
 class Findings(NamedTuple):

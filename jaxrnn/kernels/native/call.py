@@ -227,7 +227,16 @@ class Call:
                     actions.append(tables.accumulate(source, target, out, tile.rows, tile.columns))
         return actions
 
+    def leave_out(self) -> None:
+        """Rows before their first valid step and after their last: results there are zero, if carries are not asked."""
+        tables, signature = self.tables, self.spec.signature
+        if signature.masked and not signature.carries and not self.spec.alone:
+            tables.valid = tables.numbers["valid", 0]
+            steps = [a for a in self.results if a.role == "step"]
+            tables.idle += [(tables.numbers[a.name], int(np.prod(a.shape[2:], dtype=int))) for a in steps]
+
     def finish(self) -> Prepared:
+        self.leave_out()
         if self.size.team:
             meetings.insert(self.tables)
         size, reverse = self.size, self.spec.reverse != self._opens

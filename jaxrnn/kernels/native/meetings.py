@@ -1,4 +1,4 @@
-"""Where threads that share columns wait for each other: before an action that touches what another thread touched since.
+"""Where threads that share columns wait for each other: before an action that touches what another one touched.
 
 Every thread runs the same actions for its own columns. Vectors of one length at one place are cut alike, so what a
 thread makes of its own it may read at once; a product reads all of its source. `insert` walks through blocks of a few
@@ -48,7 +48,7 @@ def insert(tables: Tables) -> None:
     """Put meetings into the actions of a block. It begins with one, which is not among them."""
     lists = tables.before, tables.step, tables.after
     marked: list[set[int]] = [set(), set(), set()]
-    while any([_walk(tables, lists, marked, steps) for steps in range(1, STEPS + 1)]):
+    while any(_walk(tables, lists, marked, steps) for steps in range(1, STEPS + 1)):
         pass
     for actions, places in zip(lists, marked, strict=True):
         for i in sorted(places, reverse=True):

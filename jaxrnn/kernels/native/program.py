@@ -79,6 +79,8 @@ class Tables:
     step: list[tuple[int, ...]] = field(default_factory=list)
     after: list[tuple[int, ...]] = field(default_factory=list)
     sums: list[tuple[int, ...]] = field(default_factory=list)
+    valid: int = NONE  # the slot of the steps that count, where rows begin late or end early
+    idle: list[tuple[int, int]] = field(default_factory=list)
     registers: int = 1
     constants: list[bytes] = field(default_factory=list)  # of a float64 each
 
@@ -116,11 +118,19 @@ class Tables:
         return self.place(name, Slot(buffer, 0, count, 0, int(np.prod(shape[-2:])), 2))
 
     def matrix(
-        self, buffer: int, first: int, stride: int, K: int, N: int, *, transposed: bool = False, units: int | None = None
+        self,
+        buffer: int,
+        first: int,
+        stride: int,
+        K: int,
+        N: int,
+        *,
+        transposed: bool = False,
+        units: int | None = None,
     ) -> int:
         """A matrix `[K, N]`, `units` columns a gate: columns of the array in `buffer` (from `first` on), or their
         transpose."""
-        units = units or N
+        units = units if units and N % units == 0 else N
         place = NONE if self.parts else self.packed
         self.matrices.append((buffer, first, stride, K, N, int(transposed), place, units))
         if not self.parts:
@@ -216,9 +226,11 @@ class Tables:
             buffers + bool(size),
             self.registers,
             max(1, self.parts),
+            self.valid,
             self.team,
         ]
-        tables = (slots, self.matrices, code, self.segments, self.starts, self.before, self.step, self.after, sums)
+        actions = (self.before, self.step, self.after)
+        tables = (slots, self.matrices, code, self.segments, self.starts, *actions, sums, self.idle)
         for table in tables:
             numbers.append(len(table))
             for row in table:

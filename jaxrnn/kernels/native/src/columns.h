@@ -74,7 +74,7 @@ template <class T>
 struct Columns {
   Strips<T> strips;
   int64_t K;
-  const T *packed, *start;  // start: null, or what is added to the sums
+  const T* packed;
   int64_t a_stride, start_stride, c_stride;
 };
 
@@ -148,7 +148,7 @@ inline void rows_of_strips(int64_t rows, const Columns<T>& in, const T* a, const
 // C = start + A B in the columns of the strips [first, last), `backwards` from the last of them: then what the product
 // before left in a cache is read first.
 template <class T>
-void multiply_strips(int64_t rows, const T* a, const Columns<T>& in, T* c, int64_t first, int64_t last,
+void multiply_strips(int64_t rows, const Columns<T>& in, const T* a, const T* start, T* c, int64_t first, int64_t last,
                      bool backwards) {
   const int64_t tiles = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
   const int64_t together = strips_at_once<T>(static_cast<int>((rows + tiles - 1) / tiles));
@@ -157,7 +157,7 @@ void multiply_strips(int64_t rows, const T* a, const Columns<T>& in, T* c, int64
     const int64_t from = first + (backwards ? panels - 1 - i : i) * together, to = std::min(from + together, last);
     for (int64_t t = 0, r = 0; t < tiles; ++t) {
       const int64_t count = (rows - r) / (tiles - t);
-      rows_of_strips<T>(count, in, a + r * in.a_stride, in.start ? in.start + r * in.start_stride : nullptr,
+      rows_of_strips<T>(count, in, a + r * in.a_stride, start ? start + r * in.start_stride : nullptr,
                         c + r * in.c_stride, from, to);
       r += count;
     }

@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "active.h"
 #include "columns.h"
 #include "elementary.h"
 #include "operations.h"
@@ -49,8 +50,7 @@ class Group {
         share_(share),
         team_(team),
         group_(group),
-        row0_(group * plan.rows / plan.groups),
-        rows_((group + 1) * plan.rows / plan.groups - row0_),
+        active_(plan, buffers, group),
         memory_(static_cast<T*>(::operator new(
             (plan.registers + plan.constants.count + 1) * kStrip * sizeof(T), std::align_val_t(kLine)))),
         registers_(plan.registers + plan.constants.count) {
@@ -60,7 +60,7 @@ class Group {
   }
 
   void run() {
-    if (rows_ == 0) return;
+    if (active_.rows() == 0) return;
     start();
     for (int64_t i = 0; i < blocks(); ++i) run_block(i);
   }
@@ -90,8 +90,8 @@ class Group {
 
   void start() {
     for (const Start& start : plan_.starts) {
-      const Range range = part_of(start.rows ? start.rows : rows_, 1);
-      for (int64_t r = range.first; r < range.last; ++r) {
+      const Range own = part_of(start.rows ? start.rows : active_.rows(), 1);
+      for (int64_t r = own.first; r < own.last; ++r) {
         T* to = address<T>(start.to, 0, 0, r);
         if (start.from < 0)
           std::fill_n(to, start.width, T(0));
@@ -106,6 +106,8 @@ class Group {
   void run_block(int64_t i) {
     const int64_t size = plan_.block, begin = (plan_.reverse ? blocks() - 1 - i : i) * size;
     const int64_t count = std::min(size, plan_.steps - begin);
+    active_.enter(begin, count);
+    for (int64_t s = turn_.part; s < count; s += turn_.parts) active_.clear<T>(begin + s);
     act(plan_.before, begin, 0, count);
     for (int64_t s = 0; s < count; ++s) {
       const int64_t local = plan_.reverse ? count - 1 - s : s;
@@ -115,6 +117,7 @@ class Group {
   }
 
   void act(const Table<Action>& actions, int64_t begin, int64_t first, int64_t last) {
+    if (rows_of(first, last) == 0) return;
     for (const Action* action = actions.begin(); action != actions.end(); ++action) {
       const Action* end = action;  // of a run of products
       while (end != actions.end() && in_place(*end)) ++end;
@@ -134,7 +137,7 @@ class Group {
   // Products that follow each other, a share of their columns in each task: one that starts from what another left reads
   // the columns of its own task.
   void share_products(const Action* from, const Action* to, int64_t begin, int64_t first, int64_t last) {
-    const int64_t rows = (last - first) * rows_;
+    const int64_t rows = rows_of(first, last);
     const auto multiply_part = [=](int64_t part) {
       for (const Action* action = from; action != to; ++action) {
         const Matrix& matrix = plan_.matrices[action->b];
@@ -153,27 +156,28 @@ class Group {
 
   // `action` for the steps [first, last) of the block that begins at step `begin`.
   void act(const Action& action, int64_t begin, int64_t first, int64_t last) {
-    const int64_t rows = (last - first) * rows_;
+    const int64_t rows = rows_of(first, last);
     switch (action.kind) {
       case kElementwise:
         for (int64_t s = first; s < last; ++s) elementwise(plan_.segments[action.a], begin + s, s);
         return;
       case kProduct: {
         const Matrix& matrix = plan_.matrices[action.b];
-        const T* start = action.d < 0 ? nullptr : address<T>(action.d, begin + first, first, 0);
+        const int64_t from = action.d < 0 ? action.d : behind_each_other(action, begin, first, last);
         if (team_) {
           const Strips<T> strips(matrix);
           const Range units = part_of(strips.per_gate(), 1);
-          const Columns<T> in{strips, matrix.K, packed(matrix), start, stride(action.a), start ? stride(action.d) : 0,
+          const Columns<T> in{strips, matrix.K, packed(matrix), stride(action.a), from < 0 ? 0 : stride(from),
                               stride(action.c)};
-          multiply_strips<T>(rows, address<T>(action.a, begin + first, first, 0), in,
+          multiply_strips<T>(rows, in, address<T>(action.a, begin + first, first, 0),
+                             from < 0 ? nullptr : address<T>(from, begin + first, first, 0),
                              address<T>(action.c, begin + first, first, 0), units.first * strips.gates,
                              units.last * strips.gates, (begin + first) % 2);
           return;
         }
         multiply<T>(rows, matrix.K, matrix.N, address<T>(action.a, begin + first, first, 0), stride(action.a),
-                    packed(matrix), start, start ? stride(action.d) : 0, address<T>(action.c, begin + first, first, 0),
-                    stride(action.c));
+                    packed(matrix), from < 0 ? nullptr : address<T>(from, begin + first, first, 0),
+                    from < 0 ? 0 : stride(from), address<T>(action.c, begin + first, first, 0), stride(action.c));
         return;
       }
       case kAccumulate: {
@@ -197,19 +201,35 @@ class Group {
     }
   }
 
+  // The array that a product starts from. Where its rows lie apart they are copied to where the product goes.
+  int64_t behind_each_other(const Action& action, int64_t begin, int64_t first, int64_t last) const {
+    const Slot& slot = plan_.slots[action.d];
+    const int64_t rows = rows_of(first, last);
+    if (slot.local || slot.row_stride == 0 || (last - first == 1 && active_.together(first, 0, rows))) return action.d;
+    const Matrix& matrix = plan_.matrices[action.b];
+    const Range own = part_of(matrix.units, kStripColumns<T>);  // of each gate
+    for (int64_t s = first; s < last; ++s)
+      for (int64_t r = 0; r < rows_of(s, s + 1); ++r)
+        for (int64_t gate = 0; gate < matrix.N; gate += matrix.units)
+          std::copy_n(address<T>(action.d, begin + s, s, r) + gate + own.first, own.last - own.first,
+                      address<T>(action.c, begin + s, s, r) + gate + own.first);
+    return action.c;
+  }
+
   void elementwise(const Segment& segment, int64_t step, int64_t local) {
     const Range own = part_of(segment.length, kStripColumns<T>);
     if (own.first == own.last) return;
-    const int64_t together = std::clamp<int64_t>(kStrip / (own.last - own.first), 1, rows_);
-    for (int64_t r = 0; r < rows_; r += together)
+    const int64_t rows = rows_of(local, local + 1), together = std::max<int64_t>(kStrip / (own.last - own.first), 1);
+    for (int64_t r = 0; r < rows; r += together)
       for (int64_t j = own.first; j < own.last; j += kStrip)
-        strip(segment, step, local, r, std::min(together, rows_ - r), j, std::min(own.last - j, kStrip));
+        strip(segment, step, local, r, std::min(together, rows - r), j, std::min(own.last - j, kStrip));
   }
 
   // The instructions of a segment for columns [column, column + width) of `count` rows.
   void strip(const Segment& segment, int64_t step, int64_t local, int64_t row, int64_t count, int64_t column,
              int64_t width) {
     const int64_t n = count * width, whole = (n + kWhole - 1) / kWhole * kWhole;
+    const bool together = active_.together(local, row, count);
     for (int64_t i = segment.begin; i < segment.end; ++i) {
       const Instruction& at = plan_.code[i];
       switch (at.op) {
@@ -223,11 +243,12 @@ class Group {
             registers_[at.out] = own(at.out);
             break;
           }
-          T* from = address<T>(at.a, step, local, row) + at.b + column;
-          const bool in_place = (count == 1 || slot.row_stride == width) && n == whole;
-          registers_[at.out] = in_place ? from : own(at.out);
+          const bool behind = count == 1 || (slot.row_stride == width && (together || slot.local));
+          const bool in_place = behind && n == whole;
+          registers_[at.out] = in_place ? address<T>(at.a, step, local, row) + at.b + column : own(at.out);
           if (!in_place)
-            for (int64_t r = 0; r < count; ++r) std::copy_n(from + r * slot.row_stride, width, own(at.out) + r * width);
+            for (int64_t r = 0; r < count; ++r)
+              std::copy_n(address<T>(at.a, step, local, row + r) + at.b + column, width, own(at.out) + r * width);
           break;
         }
         case kLoadScalar: {
@@ -241,9 +262,9 @@ class Group {
           break;
         }
         case kStore: {
-          T* to = address<T>(at.a, step, local, row) + at.b + column;
           for (int64_t r = 0; r < count; ++r)
-            std::copy_n(registers_[at.out] + r * width, width, to + r * plan_.slots[at.a].row_stride);
+            std::copy_n(registers_[at.out] + r * width, width,
+                        address<T>(at.a, step, local, row + r) + at.b + column);
           break;
         }
 #define JAXRNN_LOOP(name, expression, ...)                    \
@@ -276,12 +297,17 @@ class Group {
     E* base = reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset;
     if (slot.local == 2) return base + row * slot.row_stride;
     if (slot.local) {
-      const int64_t rows = (slot.local == 3 ? step % 2 * rows_ : slot.step_stride ? local * rows_ : 0) + row;
+      const int64_t before = slot.local == 3    ? step % 2 * active_.rows()
+                             : slot.step_stride ? active_.before(local)
+                                                : 0;
+      const int64_t rows = before + row;
       return base + group_ * slot.group_stride + rows * slot.row_stride;
     }
-    return base + (step - slot.earlier) * slot.step_stride + (row0_ + row) * slot.row_stride;
+    return base + (step - slot.earlier) * slot.step_stride + active_.place(local, row) * slot.row_stride;
   }
 
+  // Active ones in the block's steps [first, last).
+  int64_t rows_of(int64_t first, int64_t last) const { return active_.before(last) - active_.before(first); }
   int64_t stride(int64_t slot) const { return plan_.slots[slot].row_stride; }
   const T* packed(const Matrix& matrix) const {
     return reinterpret_cast<const T*>(buffers_[plan_.packed]) + matrix.offset;
@@ -293,7 +319,8 @@ class Group {
   const Share& share_;
   Team* const team_;
   Turn turn_{0, 0, 1};
-  const int64_t group_, row0_, rows_;
+  const int64_t group_;
+  Active active_;
   std::unique_ptr<T, Free> memory_;
   std::vector<T*> registers_;  // an instruction's operand: a strip of our own, or a place in an array
 };

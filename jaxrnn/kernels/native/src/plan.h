@@ -44,6 +44,10 @@ struct Sum {  // elements of a buffer, to which those of the other groups at `or
   int64_t buffer, count, origin;
 };
 
+struct Idle {  // a result that is zero where a row is not active
+  int64_t slot, width;
+};
+
 // Rows that lie behind each other in memory of somebody else.
 template <class Row>
 struct Table {
@@ -58,6 +62,7 @@ struct Table {
 struct Plan {
   int64_t steps, rows, groups, block, reverse, scratch, packed, registers;
   int64_t parts;  // of the columns of matrices that are not packed: threads share them
+  int64_t valid;  // the slot of the steps that count, [steps, rows]; -1 where all do, or nothing is left out
   int64_t team;   // 0: threads have groups of rows; else how many at most have their own columns of all rows
   Table<Slot> slots;
   Table<Matrix> matrices;
@@ -66,6 +71,7 @@ struct Plan {
   Table<Start> starts;
   Table<Action> before, step, after;  // once a block, once a step, once a block
   Table<Sum> sums;
+  Table<Idle> idle;
   Table<double> constants;
 };
 
@@ -98,7 +104,7 @@ class Reader {
 inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   Reader reader(begin, end);
   for (int64_t* field : {&plan.steps, &plan.rows, &plan.groups, &plan.block, &plan.reverse, &plan.scratch, &plan.packed,
-                         &plan.registers, &plan.parts, &plan.team})
+                         &plan.registers, &plan.parts, &plan.valid, &plan.team})
     *field = reader.number();
   reader.table(plan.slots);
   reader.table(plan.matrices);
@@ -109,6 +115,7 @@ inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   reader.table(plan.step);
   reader.table(plan.after);
   reader.table(plan.sums);
+  reader.table(plan.idle);
   return reader.whole();
 }
 
