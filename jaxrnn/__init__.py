@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from jaxrnn import forms as forms
+from jaxrnn.base.memory import keep_memory as keep_memory
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import CfCCarry as CfCCarry
 from jaxrnn.cells import ControlGateCarry as ControlGateCarry
@@ -105,6 +106,7 @@ from jaxrnn.core.roles import labels as labels
 from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
+from jaxrnn.engine.starts import starts_from as starts_from
 from jaxrnn.engine.truncated import scan_truncated as scan_truncated
 from jaxrnn.forms import convolution as convolution
 from jaxrnn.forms import dense as dense
@@ -125,6 +127,7 @@ if _TYPE_CHECKING:
     from jaxrnn import keras as keras
     from jaxrnn import linen as linen
     from jaxrnn import nnx as nnx
+    from jaxrnn import testing as testing
 
 __version__ = "0.2.0"
 
@@ -190,6 +193,7 @@ __all__ = [
     "interop",
     "intersection_rnn",
     "janet",
+    "keep_memory",
     "keras",
     "labels",
     "lem",
@@ -239,10 +243,12 @@ __all__ = [
     "solve_readout",
     "stack",
     "star",
+    "starts_from",
     "t_gru",
     "t_lstm",
     "t_rnn",
     "tau_gru",
+    "testing",
     "time_lstm",
     "ugrnn",
     "unicornn",
@@ -258,6 +264,6 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> _Any:
     """What stands on other libraries, Flax first of all, is imported when it is first used."""
-    if name in ("decode", "interop", "keras", "linen", "nnx"):
+    if name in ("decode", "interop", "keras", "linen", "nnx", "testing"):
         return _import_module(f"jaxrnn.{name}")
     raise AttributeError(f"module 'jaxrnn' has no attribute {name!r}")

@@ -6,16 +6,38 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from jaxrnn.base.errors import fail, nearest
+from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.cells import COLLECTION
+from jaxrnn.forms import diagonal, heads
+from jaxrnn.forms.form import Form
 
+SIZES = ("B", "T", "D", "H")
 CELLS = ("lstm", "gru", "elman")
+APPLICATIONS = ("char_lm", "ptb_small")  # configurations
+
+
+class Recurrent(NamedTuple):
+    """A form of recurrent kernels."""
+
+    form: Form
+    share: float  # of a dense kernel's product that is left of it
+
+
+FORMS = {
+    "heads(4)": Recurrent(heads(4), 1 / 4),
+    "heads(8)": Recurrent(heads(8), 1 / 8),
+    "diagonal": Recurrent(diagonal, 0),
+}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One layer, or a stack of equal ones, over one sequence. Everything that a worker needs to build the problem."""
+    """One layer, or a stack of equal ones, over one sequence. Everything that a worker needs to build the problem.
 
-    cell: str
+    An application, an update of its training run, is a case too: D is the size of its vocabulary.
+    """
+
+    cell: str  # of `CELLS`, of the collection, or of `APPLICATIONS`
     B: int
     T: int
     D: int
@@ -23,11 +45,13 @@ class Case:
     layers: int = 1
     bidirectional: bool = False
     ragged: bool = False
+    shortest: int = 1  # of ragged rows; the longest has all T steps
     peepholes: bool = False
     dtype: str = "float32"  # "tf32" is float32 whose products may be rounded to TensorFloat-32
     form: str = ""  # of the equations, where a library has another one: "reset before", "no inner bias"
     chunk: str | None = None
     projected: bool = False  # the recurrence alone: the input product is done already
+    recurrent: str = ""  # of `FORMS`; dense without
 
     def __str__(self) -> str:
         sizes = f"{self.cell} B={self.B} T={self.T} D={self.D} H={self.H}"
@@ -38,6 +62,8 @@ class Case:
         """What sets the case apart from the plain one of its sizes."""
         words = [f"{self.layers} layers"] if self.layers > 1 else []
         words += [word for word in ("bidirectional", "ragged", "peepholes", "projected") if getattr(self, word)]
+        words += [f"{self.shortest} to {self.T} steps"] if self.shortest > 1 else []
+        words += [self.recurrent] if self.recurrent else []
         words += [self.dtype] if self.dtype != "float32" else []
         words += [f"chunk={self.chunk}"] if self.chunk else []
         return words + ([self.form] if self.form else [])
@@ -52,10 +78,16 @@ class Suite(NamedTuple):
 
     name: str
     summary: str
-    timed: tuple[str, ...]  # of "forward", "train", "step", "step donated"
+    timed: tuple[str, ...]  # of "forward", "train", "step", "step donated", "update"
     inspected: tuple[str, ...]  # of the numbers that one compilation gives: see `contestants.on_jax.inspect`
-    shapes: tuple[dict[str, Any], ...]
+    shapes: tuple[dict[str, Any], ...]  # a cell among them stands for all of `cells`
     gpu: tuple[dict[str, Any], ...] = ()  # in place of `shapes` on a GPU
+    cells: tuple[str, ...] = CELLS
+    backends: tuple[str, ...] = ("auto",)  # of ours, where none are named
+    together: bool = False  # one table for all cells, its mean over all
+    rated: bool = False  # times are compared with the machine's own rates
+    fixed: bool = False  # has no other sizes
+    quick: dict[str, Any] = dict(B=3, T=8, D=5, H=7)
 
 
 def _sizes(B: int, T: int, D: int, H: int, **more: Any) -> dict[str, Any]:
@@ -75,6 +107,22 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "tf32": dict(dtype="tf32"),
     "projected": dict(projected=True),
 }
+LONG = _sizes(64, 200, 128, 256, bidirectional=True)
+SHAPES = (
+    *(_sizes(1, *s) for s in ((1000, 256, 256), (256, 512, 512), (128, 1024, 1024))),
+    *(_sizes(2, 200, 200, 200), _sizes(4, 128, 256, 256), _sizes(7, 100, 300, 300), _sizes(16, 200, 100, 100)),
+    *(_sizes(20, 35, 650, 650), _sizes(32, 128, 33, 65), _sizes(64, 50, 129, 257), _sizes(32, 64, 512, 1000)),
+    *(_sizes(128, 32, 512, 512), _sizes(256, 64, 64, 64), _sizes(512, 16, 128, 128)),
+    *(LONG, LONG | dict(ragged=True, shortest=20)),
+)
+WIDE = _sizes(32, 128, 512, 512)
+EIGHT = _sizes(3, 8, 8, 8)  # as small as eight heads are
+# Dense, projected, and diagonal and projected: of their times the parts of the others are made (`tables`).
+OF_FORMS = (
+    *(dict(cell="lstm", recurrent=r) | WIDE for r in ("", *FORMS)),
+    *(dict(cell="lstm", recurrent=r, projected=True) | WIDE for r in ("", "diagonal")),
+    dict(cell="slstm") | WIDE,
+)
 ON_CPU = PLAIN + tuple(MIDDLE | VARIANTS[v] for v in ("bidirectional", "two-layers", "ragged", "peepholes", "bfloat16"))
 
 # FlashRNN's published sweep (Poeppel, Beck & Hochreiter 2024): around B=16, T=1024, H=768 over batches and lengths.
@@ -116,22 +164,64 @@ SUITES = {
             tuple(_sizes(4, T, 64, 64, layers=n) for T in (128, 2048) for n in (1, 4)),
         ),
         Suite("memory", "temporary memory of a training step", (), ("temporaries",), PLAIN),
+        Suite(
+            "shapes",
+            "from one row to 512, beside the machine's rates",
+            ("train", "forward"),
+            (),
+            SHAPES,
+            rated=True,
+        ),
+        Suite(
+            "applications",
+            "an update of a training run: ours, and a torch program",
+            ("update",),
+            (),
+            (
+                _sizes(32, 64, 65, 256, cell="char_lm"),
+                _sizes(20, 20, 10_000, 200, cell="ptb_small", layers=2),
+            ),
+            cells=APPLICATIONS,
+            together=True,
+            fixed=True,
+            quick=_sizes(3, 8, 11, 7),
+        ),
+        Suite(
+            "cells",
+            "all of the collection beside a plain lax.scan",
+            ("train",),
+            ("trace", "compile"),
+            (WIDE,),
+            cells=tuple(COLLECTION),
+            backends=("auto", "reference"),
+            together=True,
+            quick=EIGHT,
+        ),
+        Suite(
+            "forms",
+            "forms of recurrent kernels beside their parts",
+            ("train",),
+            (),
+            OF_FORMS,
+            cells=("lstm", "slstm"),
+            together=True,
+            quick=EIGHT,
+        ),
     )
 }
-QUICK = _sizes(3, 8, 5, 7)
 
 
 def make_cases(
-    suite: str, cells: Iterable[str], shapes: Iterable[str] = (), *, gpu: bool = False, quick: bool = False
+    suite: str, cells: Iterable[str] = (), shapes: Iterable[str] = (), *, gpu: bool = False, quick: bool = False
 ) -> list[Case]:
     """The cases of a suite.
 
     Args:
         suite: the name of a suite.
-        cells: of `CELLS`.
+        cells: of the suite's cells; none for all of them.
         shapes: in place of the suite's own: "B,T,D,H", "B,T,D,H:variant", or a variant at the middle shape.
         gpu: take the suite's cases for a GPU, where it has some.
-        quick: one tiny case a cell.
+        quick: one tiny case a cell, and a form.
 
     Returns:
         A list of cases, cell by cell. Peepholes are an LSTM's alone.
@@ -143,18 +233,28 @@ def make_cases(
     ['gru B=1 T=16 D=8 H=8', 'gru B=2 T=4 D=3 H=5 bidirectional']
     """
     check_names([suite], "suites", SUITES)
-    cells = list(cells)
-    check_names(cells, "cells", CELLS)
-    chosen = SUITES[suite]
-    tables: Iterable[dict[str, Any]] = chosen.gpu if gpu and chosen.gpu else chosen.shapes
-    given = [_read_shape(text) for text in shapes]
+    chosen, cells = SUITES[suite], list(cells)
+    check_names(cells, "cells", chosen.cells)
+    tables = chosen.gpu if gpu and chosen.gpu else chosen.shapes
+    if given := [_read_shape(text) for text in shapes]:
+        if chosen.fixed:
+            fail("shapes", f"left out with {suite}, whose configurations have them", Said(" ".join(shapes)))
+        tables = _distinct(_beside_sizes(chosen, table) | sizes for sizes in given for table in tables)
     if quick:
-        tables = [QUICK | {k: v for k, v in next(iter(tables)).items() if k == "chunk"}]
-    elif given:
-        chunk = next(iter(tables)).get("chunk")
-        tables = [table | dict(chunk=chunk) for table in given]
-    cases = [Case(cell, **table) for cell in cells for table in tables]
+        tables = _distinct(_beside_sizes(chosen, table) | chosen.quick for table in tables)
+    wanted = cells or chosen.cells
+    cases = [Case(**{"cell": cell} | table) for cell in wanted for table in tables if table.get("cell", cell) == cell]
     return [case for case in cases if case.cell == "lstm" or not case.peepholes]
+
+
+def _beside_sizes(suite: Suite, table: dict[str, Any]) -> dict[str, Any]:
+    """What a suite's case keeps at other sizes."""
+    return {k: v for k, v in table.items() if (k not in SIZES if suite.together else k == "chunk")}
+
+
+def _distinct(tables: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Each once, in their order."""
+    return tuple(dict(t) for t in dict.fromkeys(tuple(sorted(t.items())) for t in tables))
 
 
 def check_names(names: Iterable[str], argument: str, known: Iterable[str]) -> None:

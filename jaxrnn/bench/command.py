@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.bench.cases import CELLS, SUITES, check_names, make_cases
+from jaxrnn.bench.cases import SUITES, check_names, make_cases
 from jaxrnn.bench.contestants import choose_contestants
 from jaxrnn.bench.picture import draw
 from jaxrnn.bench.report import print_tables, to_markdown
@@ -26,6 +26,7 @@ def bench(
     shapes: list[str],
     backends: list[str],
     peers: list[str] | None,
+    memory: str = "both",
     rounds: int | None = None,
     quick: bool = False,
     json_file: Path | None = None,
@@ -35,8 +36,8 @@ def bench(
 
     Args:
         suites: of `SUITES`; empty for train and forward.
-        cells, shapes, quick: as for `make_cases`; no cells for all.
-        backends, peers: as for `choose_contestants`.
+        cells, shapes, quick: as for `make_cases`.
+        backends, peers, memory: as for `choose_contestants`; no backends for the suites' own.
         rounds: how often everyone is timed; None for the default.
         json_file, picture: files to write the record and its picture to.
 
@@ -51,11 +52,12 @@ def bench(
         check_size(rounds, "rounds", 1000)
     if quick and shapes:
         fail("shapes", "left out with quick, which has a tiny one of its own", Said(" ".join(shapes)))
-    entries = choose_contestants(backends, peers)
+    backends = backends or [name for suite in suites for name in SUITES[suite].backends]
+    entries = choose_contestants(backends, peers, memory)
     for file in filter(None, (json_file, picture)):
         if not file.parent.is_dir():
             fail("json" if file is json_file else "picture", "a file in a folder that exists", Said(str(file)))
-    settings = Settings(tuple(suites), tuple(cells or CELLS), tuple(shapes), quick=quick)
+    settings = Settings(tuple(suites), tuple(cells), tuple(shapes), quick=quick)
     if quick:
         settings = settings._replace(rounds=3, seconds=0.02)
     if rounds is not None:

@@ -10,6 +10,7 @@ import numpy as np
 # A wrong gate order or a missing bias is off by a tenth and more in some array.
 EPSILON = {"float32": 2.0**-23, "tf32": 2.0**-10, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 UNITS = 16
+WIDER = 64  # of the collection's other cells: of a phase, say, float32 holds less
 
 
 class Agreement(NamedTuple):
@@ -27,12 +28,12 @@ class Agreement(NamedTuple):
         return f"{self.where} is off by {self.worst:.2g} of its norm, {self.allowed:.2g} allowed"
 
 
-def compare(got: dict[str, Any], truth: dict[str, Any], dtype: str) -> Agreement:
+def compare(got: dict[str, Any], truth: dict[str, Any], dtype: str, units: int = UNITS) -> Agreement:
     """Compare outputs and gradients with the truth, array by array.
 
     Args:
         got, truth: arrays by name, as `problem.name_answer` names them.
-        dtype: of the case; settles what is allowed.
+        dtype: of the case; settles what is allowed, with `units` in its last place.
 
     Returns:
         The agreement of the worst array. One that is missing, too much, of another shape or holds NaN is infinitely
@@ -42,7 +43,7 @@ def compare(got: dict[str, Any], truth: dict[str, Any], dtype: str) -> Agreement
     >>> compare({"ys": np.array([3.0, 4.5])}, truth, "float32").worst
     0.1
     """
-    allowed = UNITS * EPSILON[dtype]
+    allowed = units * EPSILON[dtype]
     for name in sorted(got.keys() ^ truth.keys()):
         return Agreement(float("inf"), f"{name} ({'missing' if name in truth else 'too much'})", allowed)
     distances = {name: _distance(got[name], expected) for name, expected in truth.items()}

@@ -13,7 +13,14 @@ from typing import Any
 TENTH = 0.1  # of a core: more than that taken by others disturbs a measurement
 TICKS = 4  # what the kernel's clock of 10 ms may be off by, over all cores
 DISTRIBUTIONS = ("jaxrnn", "jax", "jaxlib", "numpy", "flax", "dm-haiku", "equinox", "keras", "torch")
-VARIABLES = ("XLA_FLAGS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "JAX_PLATFORMS")
+VARIABLES = (
+    "GLIBC_TUNABLES",
+    "XLA_FLAGS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "JAX_PLATFORMS",
+)
 
 
 def describe_machine(hello: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +87,15 @@ class Watch:
         except OSError:
             return 0
         return int(fields[11]) + int(fields[12])
+
+
+def available_memory(file: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that a process can still get; None where the system does not say."""
+    try:
+        lines = dict(line.split(":", 1) for line in file.read_text().splitlines())
+    except OSError:
+        return None
+    return 1024 * int(lines["MemAvailable"].split()[0])
 
 
 def _version(name: str) -> str | None:

@@ -8,8 +8,9 @@ from typing import Any
 from jaxrnn.bench.tables import FASTEST, Cell, Row, Table, make_tables
 
 LEGEND = (
-    "Medians over rounds; in brackets the ratio to the first line, pair by pair in each round: above 1 the first "
-    "line is faster (or smaller). Bold: the best of a column. Means are geometric. Cases are B, T, D, H."
+    "Medians over rounds; in brackets the ratio to the first contestant, pair by pair in each round: above 1 that "
+    "one is faster (or smaller). Bold: the best of a case. Means are geometric. Cases are B, T, D, H. Those named "
+    "`kept`, and ours unless `plain`, keep the memory that they free (`jaxrnn.keep_memory`)."
 )
 
 
@@ -22,7 +23,12 @@ def describe(record: dict[str, Any]) -> str:
     machine = record["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     variables = "".join(f"; {name}={value}" for name, value in machine["environment"].items())
-    return f"{machine['cpu']}, {machine['cores']} cores, device {machine['device']}; {versions}{variables}"
+    text = f"{machine['cpu']}, {machine['cores']} cores, device {machine['device']}; {versions}{variables}"
+    if rates := record.get("rates"):
+        products = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in rates["products"].items())
+        reads = ", ".join(f"{rate / 1e9:.0f} GB/s from {level}" for level, rate in rates["bandwidth"].items())
+        text += f". In the same run products reached {products}; reading {reads}"
+    return text
 
 
 def to_markdown(record: dict[str, Any]) -> str:
@@ -48,8 +54,9 @@ def print_tables(record: dict[str, Any], console: Any) -> None:
         for number, word in enumerate(head):
             drawn.add_column(escape(word), justify="right" if number else "left", overflow="fold")
         best = [None, *(row.best for row in table.rows), None]
-        for line in body:
-            won = [name is not None and name == line[0] for name in best]
+        for number, line in enumerate(body):
+            winner = table.rows[number].best if table.tall and number < len(table.rows) else None
+            won = [word == winner for word in head] if table.tall else [n is not None and n == line[0] for n in best]
             drawn.add_row(*(f"[bold green]{escape(t)}[/]" if w else escape(t) for t, w in zip(line, won, strict=False)))
         console.print(drawn)
         for note in table.notes:
@@ -58,8 +65,32 @@ def print_tables(record: dict[str, Any], console: Any) -> None:
     console.print(escape(describe(record)), style="dim")
 
 
+def _tall(table: Table, bold: str) -> list[list[str]]:
+    """Head, one line a case with every contestant's time, share of the machine's rate, and page faults a call."""
+    cells = [cell for row in table.rows for cell in row.cells.values()]
+    shares, faults = any(c.share is not None for c in cells), any(c.faults is not None for c in cells)
+    grid = [["case"]]
+    for name in table.columns:
+        grid[0] += [name, *(["of the rate"] if shares else []), *(["faults"] if faults else [])]
+    for row in table.rows:
+        line = [row.label + ("~" if row.disturbed else "")]
+        for name in table.columns:
+            cell, mark = row.cells[name], bold if name == row.best else ""
+            line.append(f"{mark}{_text(cell)}{mark}")
+            line += ["" if cell.share is None else f"{cell.share:.2f}"] if shares else []
+            line += ["" if cell.faults is None else f"{cell.faults:.0f}"] if faults else []
+        grid.append(line)
+    last = ["mean ratio"]
+    for name in table.columns:
+        mean = table.mean(name)
+        last += ["" if mean is None else f"{mean:.2f}", *([""] * (shares + faults))]
+    return [*grid, last] if len(table.rows) > 1 and any(last[1:]) else grid
+
+
 def _grid(table: Table, bold: str) -> list[list[str]]:
     """Head, one line a contestant, and one for the fastest peer: many libraries, few cases."""
+    if table.tall:
+        return _tall(table, bold)
     peers = table.columns[1:]
     means = {name: table.mean(name) for name in (*peers, FASTEST)}
     judged = any(row.peer is not None for row in table.rows)

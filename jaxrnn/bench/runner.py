@@ -35,6 +35,8 @@ class Plan(NamedTuple):
     case: Case
     timed: tuple[str, ...]
     inspected: tuple[str, ...]
+    suite: str = ""  # that asked for it first
+    rated: bool = False
 
     @property
     def kinds(self) -> list[str]:
@@ -47,11 +49,11 @@ def make_plans(settings: Settings, *, gpu: bool) -> list[Plan]:
     for name in settings.suites:
         suite = SUITES[name]
         for case in make_cases(name, settings.cells, settings.shapes, gpu=gpu, quick=settings.quick):
-            old = plans.get(case, Plan(case, (), ()))
+            old = plans.get(case, Plan(case, (), (), name, suite.rated))
             timed, inspected = (
                 tuple(dict.fromkeys(a + b)) for a, b in ((old.timed, suite.timed), (old.inspected, suite.inspected))
             )
-            plans[case] = Plan(case, timed, inspected)
+            plans[case] = old._replace(timed=timed, inspected=inspected, rated=old.rated or suite.rated)
     return list(plans.values())
 
 
@@ -64,8 +66,9 @@ def run(settings: Settings, entries: list[Entry], report: Callable[[int, int, st
         report: called with the number of cases done, that of all cases, and what happens now.
 
     Returns:
-        The record, which JSON can hold: `machine`, `settings`, `contestants`, and `results`, one for each case, kind
-        and contestant, with a `status` of "measured", "declined", "refused" by the gate, or "failed".
+        The record, which JSON can hold: `machine`, `rates` where a suite is compared with them, `settings`,
+        `contestants`, and `results`, one for each case, kind and contestant, with a `status` of "measured", "declined",
+        "refused" by the gate, or "failed".
     """
     with ExitStack() as stack:
         workers = [Worker(entry.name, CONTESTANT) for entry in entries]
@@ -76,12 +79,20 @@ def run(settings: Settings, entries: list[Entry], report: Callable[[int, int, st
         report(0, 1, f"starting {workers[0].name}")
         hello = workers[0].ask("hello")
         plans = make_plans(settings, gpu=hello["platform"] == "gpu")
+        rates = {}
+        if any(plan.rated for plan in plans):
+            report(0, len(plans), "the machine's own rates")
+            measurer = Worker("rates", CONTESTANT)
+            stack.callback(measurer.stop)
+            rates = measurer.ask("rates")
+            measurer.stop()
         results = []
         for done, plan in enumerate(plans):
-            measurement = Measurement(plan, workers, judge, folder, partial(report, done, len(plans)))
+            measurement = Measurement(plan, workers, judge, folder, partial(report, done, len(plans)), rates)
             results += measurement.run(settings)
         return {
             "machine": describe_machine(hello),
+            "rates": rates,
             "settings": settings._asdict(),
             "contestants": [{"name": entry.name, "role": entry.role} for entry in entries],
             "results": results,
@@ -92,20 +103,29 @@ class Measurement:
     """One case, over all contestants."""
 
     def __init__(
-        self, plan: Plan, workers: list[Worker], judge: Worker, folder: Path, say: Callable[[str], None]
+        self,
+        plan: Plan,
+        workers: list[Worker],
+        judge: Worker,
+        folder: Path,
+        say: Callable[[str], None],
+        rates: dict[str, Any] | None = None,
     ) -> None:
+        self.rates = rates or {}
         self.plan, self.workers, self.judge, self.folder = plan, workers, judge, folder
         self.say = lambda text: say(f"{plan.case}: {text}")
         self.results: dict[tuple[str, str], dict[str, Any]] = {
             (worker.name, kind): {
                 "case": plan.case.record(),
                 "kind": kind,
+                "suite": plan.suite,
                 "contestant": worker.name,
                 "note": "",
                 "status": "measured",
                 "reason": "",
                 "rounds": [],
                 "others": [],
+                "faults": [],
             }
             for worker in workers
             for kind in plan.kinds
@@ -113,6 +133,7 @@ class Measurement:
 
     def run(self, settings: Settings) -> list[dict[str, Any]]:
         """Set up everyone, then time them in rounds."""
+        self._count()
         for worker in self.workers:
             self.say(f"{worker.name} compiles")
             try:
@@ -126,6 +147,15 @@ class Measurement:
                 self.say(f"round {number + 1} of {settings.rounds}")
                 self._undisturbed_round(number, settings.seconds)
         return list(self.results.values())
+
+    def _count(self) -> None:
+        """How long the case's products would take at the machine's rate."""
+        rate = self.rates.get("products", {}).get(self.plan.case.dtype)
+        if self.plan.rated and rate:
+            flops = self.judge.ask("flops", case=self.plan.case.record())
+            for (_, kind), result in self.results.items():
+                if kind in flops:
+                    result["at_best"] = flops[kind] / rate
 
     def _set_up(self, worker: Worker) -> None:
         offer = worker.ask("offer", case=self.plan.case.record(), kinds=self.plan.kinds)
@@ -158,11 +188,12 @@ class Measurement:
             if others is None or others <= TENTH:
                 break
             self.say(f"round {number + 1} again: other processes took {others:.2f} cores")
-        for key, time in times.items():
-            self.results[key]["rounds"].append(time)
+        for key, answer in times.items():
+            self.results[key]["rounds"].append(answer["median"])
+            self.results[key]["faults"].append(answer["faults"])
             self.results[key]["others"].append(others)
 
-    def _round(self, number: int, seconds: float) -> dict[tuple[str, str], float]:
+    def _round(self, number: int, seconds: float) -> dict[tuple[str, str], dict[str, Any]]:
         """Everyone once, in an order that goes round."""
         shift = number % len(self.workers)
         times = {}
@@ -170,10 +201,10 @@ class Measurement:
             for worker in self.workers[shift:] + self.workers[:shift]:
                 if self._runs(worker, kind):
                     try:
-                        times[worker.name, kind] = worker.ask("time", kind=kind, seconds=seconds)["median"]
+                        times[worker.name, kind] = worker.ask("time", kind=kind, seconds=seconds)
                     except WorkerError as error:
                         self._mark(worker, "failed", str(error))
-        return {key: time for key, time in times.items() if self.results[key]["status"] == "measured"}
+        return {key: answer for key, answer in times.items() if self.results[key]["status"] == "measured"}
 
     def _runs(self, worker: Worker, kind: str) -> bool:
         return self.results[worker.name, kind]["status"] == "measured"
@@ -181,4 +212,10 @@ class Measurement:
     def _mark(self, worker: Worker, status: str, reason: str, kinds: Iterable[str] = ()) -> None:
         for kind in kinds or self.plan.kinds:
             if self._runs(worker, kind):
-                self.results[worker.name, kind] |= {"status": status, "reason": reason, "rounds": [], "others": []}
+                self.results[worker.name, kind] |= {
+                    "status": status,
+                    "reason": reason,
+                    "rounds": [],
+                    "others": [],
+                    "faults": [],
+                }

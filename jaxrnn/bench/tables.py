@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.bench.cases import Case
+from jaxrnn.bench.beside import beside
+from jaxrnn.bench.cases import SUITES, Case
 from jaxrnn.bench.machine import TENTH
 from jaxrnn.bench.ratios import Summary, geometric_mean, ratio, summarize
 
@@ -22,6 +24,7 @@ KINDS = {
     "compile": ("compiling a training step", "ms", 1e3),
     "instructions": ("instructions of a compiled training step", "", 1.0),
     "temporaries": ("temporary memory of a training step", "MB", 1e-6),
+    "update": ("update of a training run", "ms", 1e3),
 }
 FASTEST = "fastest JAX peer"
 
@@ -32,11 +35,14 @@ class Cell(NamedTuple):
     value: Summary | None  # in the table's unit; None where nothing was measured
     ratio: Summary | None  # to ours; above one, ours is faster (or smaller)
     status: str
+    share: float | None = None  # of the machine's rate of products
+    faults: float | None = None  # minor page faults a call
 
 
 class Row(NamedTuple):
     """One case."""
 
+    case: Case
     label: str
     cells: dict[str, Cell]
     peer: str | None  # the fastest JAX peer
@@ -57,6 +63,7 @@ class Table(NamedTuple):
     rows: list[Row]
     notes: list[str]
     alike: bool  # cases that differ in their sizes alone, so that a mean over them says something
+    tall: bool = False  # many cases: one a line, with shares and faults
 
     def mean(self, name: str) -> float | None:
         """The geometric mean of a contestant's ratios over like cases; `FASTEST` is a contestant too."""
@@ -104,8 +111,14 @@ def make_tables(record: dict[str, Any]) -> list[Table]:
     """The tables of a record, kind by kind and cell by cell, with their cases in the order of measurement."""
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for result in record["results"]:
-        case = Case(**result["case"])
-        groups.setdefault((result["kind"], case.cell, _group(result["kind"], case)), []).append(result)
+        case, suite = Case(**result["case"]), SUITES.get(result.get("suite", ""))
+        if suite is not None and suite.together:
+            key = (result["kind"], suite.name, "")
+        elif suite is not None and suite.rated:
+            key = (result["kind"], case.cell, suite.name)
+        else:
+            key = (result["kind"], case.cell, _group(result["kind"], case))
+        groups.setdefault(key, []).append(result)
     kinds = list(KINDS)
     keys = sorted(groups, key=lambda key: kinds.index(key[0]))
     return [_table(*key, groups[key], record["contestants"]) for key in keys]
@@ -133,8 +146,28 @@ def _table(kind: str, cell: str, group: str, results: list[dict[str, Any]], cont
         _row(case, found, columns, jax_peers, factor / case.T if per_step else factor)
         for case, found in by_case.items()
     ]
+    tall = cell in SUITES or group in SUITES
+    if cell in SUITES:
+        sizes = dict.fromkeys(_sizes(case) for case in by_case)
+        group = next(iter(sizes)) if len(sizes) == 1 else ""
+        rows = [row._replace(label=" ".join([row.case.cell, *row.case.traits])) for row in rows]
     words = filter(None, [f"{cell}: {title}", group, unit])
-    return Table(", ".join(words), columns, rows, _notes(results, rows), alike=group != "variants")
+    notes = _notes(results, rows)
+    if cell in SUITES:
+        notes += beside(kind, rows)
+    elif not tall:
+        notes += _faults(columns, rows)
+    return Table(", ".join(words), columns, rows, notes, alike=group != "variants", tall=tall)
+
+
+def _faults(columns: list[str], rows: list[Row]) -> list[str]:
+    """Of each contestant that has any, case by case."""
+    found = {name: [row.cells[name].faults for row in rows] for name in columns}
+    return [
+        f"{name}: {', '.join('-' if n is None else f'{n:.0f}' for n in numbers)} page faults a call"
+        for name, numbers in found.items()
+        if any(n is not None and n >= 1 for n in numbers)
+    ]
 
 
 def _row(case: Case, found: dict[str, dict[str, Any]], columns: list[str], jax_peers: list[str], factor: float) -> Row:
@@ -147,15 +180,20 @@ def _row(case: Case, found: dict[str, dict[str, Any]], columns: list[str], jax_p
             summarize([factor * t for t in rounds]) if rounds else None,
             ratio(rounds, ours) if rounds and ours and name != columns[0] else None,
             result["status"],
+            result["at_best"] / statistics.median(rounds) if rounds and "at_best" in result else None,
+            statistics.median(result["faults"]) if result.get("faults") else None,
         )
     times = {name: cells[name].value for name in jax_peers if name in cells}
     medians = {name: value.median for name, value in times.items() if value is not None}
     others = [o for result in found.values() for o in result["others"] if o is not None]
     worst = max(others, default=0.0)
-    sizes = ", ".join(str(n) for n in (case.B, case.T, case.D, case.H))
-    label = " ".join([sizes, *case.traits])
+    label = " ".join([_sizes(case), *case.traits])
     peer = min(medians, key=medians.__getitem__, default=None)
-    return Row(label, cells, peer, worst if worst > TENTH else 0.0)
+    return Row(case, label, cells, peer, worst if worst > TENTH else 0.0)
+
+
+def _sizes(case: Case) -> str:
+    return f"{case.B}, {case.T}, {case.D}, {case.H}"
 
 
 def _notes(results: Iterable[dict[str, Any]], rows: list[Row]) -> list[str]:

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -18,20 +19,26 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxrnn.base.memory import KeptMemory, keep_memory
 from jaxrnn.bench.cases import Case
-from jaxrnn.bench.contestants import load
+from jaxrnn.bench.contestants import ALL, load
 from jaxrnn.bench.contestants.base import INSPECTED
-from jaxrnn.bench.gate import Agreement, compare
-from jaxrnn.bench.problem import make_problem, make_truth
+from jaxrnn.bench.flops import count_flops
+from jaxrnn.bench.gate import UNITS, WIDER, Agreement, compare
+from jaxrnn.bench.machine import available_memory
+from jaxrnn.bench.problem import compared, make_problem, make_truth
+from jaxrnn.bench.rates import measure_rates
 
-TRUTH = "truth"  # the worker that makes it is no contestant
+TRUTH, RATES = "truth", "rates"  # the workers that make the one and measure the other are no contestants
 
 
 class Server:
     """Answers the requests of `runner`; each method is one request and returns what JSON can hold."""
 
     def __init__(self, name: str) -> None:
-        self.library: Any = None if name == TRUTH else load(name)
+        kept = name in ALL and ALL[name].keeps
+        self.memory = keep_memory() if kept else KeptMemory("is not asked for")  # before anything computes
+        self.library: Any = load(name) if name in ALL else None
         self.running: Any = None
 
     def hello(self) -> dict[str, Any]:
@@ -39,9 +46,17 @@ class Server:
         device = jax.devices()[0]
         return {"platform": device.platform, "device": device.device_kind}
 
+    def rates(self) -> dict[str, Any]:
+        """What the machine can do."""
+        return measure_rates()
+
+    def flops(self, case: dict[str, Any]) -> dict[str, int]:
+        """Operations of a case's products, by kind."""
+        return count_flops(Case(**case))
+
     def truth(self, case: dict[str, Any], file: str) -> dict[str, Any]:
         """Write the truth of a case, an .npz file."""
-        np.savez(file, **make_truth(Case(**case)))
+        np.savez(file, **make_truth(compared(Case(**case))))
         return {}
 
     def offer(self, case: dict[str, Any], kinds: list[str]) -> dict[str, Any]:
@@ -55,25 +70,44 @@ class Server:
         """Build a case, inspect it where asked, and pass the gate or not."""
         self.running = None
         gc.collect()
+        self.memory.give_back()  # what the case before needed
         formed = Case(**case)
         self.running = self.library.build(formed, make_problem(formed))
         numbers = self.running.inspect() if any(kind in INSPECTED for kind in kinds) else {}
+        _check_memory(max(numbers.get("temporaries", [0])))
         with np.load(file, allow_pickle=False) as stored:
             truth = dict(stored)
-        agreement = compare(self.running.answer(), truth, formed.dtype)
+        short = compared(formed)
+        checked = self.running if short == formed else self.library.build(short, make_problem(short))
+        agreement = compare(checked.answer(), truth, formed.dtype, UNITS if short == formed else WIDER)
         if agreement.holds and any(kind.startswith("step") for kind in kinds):
             walked: Agreement = compare({"ys": self.running.walk()}, {"ys": truth["ys"]}, formed.dtype)
             agreement = max(agreement, walked)
         return {"agreement": agreement._asdict(), "holds": agreement.holds, "numbers": numbers}
 
     def time(self, kind: str, seconds: float) -> dict[str, Any]:
-        """Warm up for a fifth of the time, then call until it is over, once at least each."""
+        """Warm up for a fifth of the time, then call until it is over, once at least each.
+
+        `faults` are a call's minor page faults, of all threads.
+        """
         call = self.running.call(kind)
         _repeat(call, seconds / 5)
         gc.disable()
+        before = _faults()
         times = _repeat(call, seconds)
+        faults = (_faults() - before) / len(times)
         gc.enable()
-        return {"median": statistics.median(times), "calls": len(times)}
+        return {"median": statistics.median(times), "calls": len(times), "faults": faults}
+
+
+def _check_memory(needed: float) -> None:
+    """Raise before a program takes more than half of what there is: the system would end another process for it."""
+    if (there := available_memory()) is not None and needed > there / 2:
+        raise MemoryError(f"holds {needed / 1e9:.0f} GB of temporaries, and there are {there / 1e9:.0f}")
+
+
+def _faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def _repeat(call: Callable[[], Any], seconds: float) -> list[float]:

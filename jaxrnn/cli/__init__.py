@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
+from jaxrnn.base.memory import keep_memory
 from jaxrnn.cli.commands import bench, cells, convert, results, train
 from jaxrnn.cli.models import ask, caption, draw, evaluate, sample, translate, write
 from jaxrnn.cli.parser import make_parser
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
         "cells": cells,
     }
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    keep_memory()
     try:
         open_streams(arguments.command)
         if arguments.command == "train":

@@ -64,6 +64,7 @@ def bench(arguments: argparse.Namespace) -> int:
         shapes=arguments.shapes,
         backends=arguments.backends,
         peers=arguments.peers,
+        memory=arguments.memory,
         rounds=arguments.rounds,
         quick=arguments.quick,
         json_file=arguments.json,

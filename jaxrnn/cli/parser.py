@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jaxrnn
 from jaxrnn.bench.cases import CELLS, SUITES, VARIANTS
-from jaxrnn.bench.contestants import OURS, PEERS
+from jaxrnn.bench.contestants import MEMORY, OURS, PEERS
 
 EXAMPLES = """examples:
   jaxrnn train char_lm                      train the small Shakespeare model (about two minutes)
@@ -33,6 +33,9 @@ BENCH_EXAMPLES = """examples:
   jaxrnn bench train forward --peers --json bench.json      the tables of the README
   jaxrnn bench train --cells gru --shapes 32,128,256,256 --peers flax.linen torch
   jaxrnn bench train --shapes 32,128,256,256:bidirectional ragged --backends scheduled reference
+  jaxrnn bench shapes --cells lstm --peers torch            fourteen shapes, beside the machine's own rates
+  jaxrnn bench applications --peers torch                   updates of char_lm and ptb_small
+  jaxrnn bench cells forms --memory kept                    the collection, and forms of kernels
   jaxrnn bench long --cells lstm                            up to 65,536 steps
   jaxrnn bench --report bench.json more.json                records as Markdown
 """
@@ -124,7 +127,7 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    suites = "\n".join(f"  {s.name:9} {s.summary}" for s in SUITES.values())
+    suites = "\n".join(f"  {s.name:12} {s.summary}" for s in SUITES.values())
     bench = commands.add_parser(
         "bench",
         help="measure against other backends and other libraries",
@@ -136,13 +139,16 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add = bench.add_argument
     add("suites", nargs="*", metavar="SUITE", help="what to measure (default: train forward)")
-    add("--cells", nargs="+", default=list(CELLS), metavar="CELL", help=f"of {', '.join(CELLS)} (default: all)")
+    cells = f"of {', '.join(CELLS)}, or of the suite's own (default: all)"
+    add("--cells", nargs="+", default=[], metavar="CELL", help=cells)
     shapes = f"B,T,D,H, or B,T,D,H:VARIANT, or VARIANT: {', '.join(VARIANTS)} (default: the suite's own)"
     add("--shapes", nargs="+", default=[], metavar="SHAPE", help=shapes)
-    backends = f"of jaxrnn: {', '.join(OURS)}; ratios are to the first (default: auto)"
-    add("--backends", nargs="+", default=["auto"], metavar="NAME", help=backends)
+    backends = f"of jaxrnn: {', '.join(OURS)}; ratios are to the first (default: auto, and for cells reference)"
+    add("--backends", nargs="+", default=[], metavar="NAME", help=backends)
     peers = f"other libraries: {', '.join(PEERS)} (no name: all that are installed)"
     add("--peers", nargs="*", metavar="NAME", help=peers)
+    memory = "who keeps the memory that it frees (jaxrnn.keep_memory): kept: everyone, plain: nobody; both: ours, and"
+    add("--memory", choices=MEMORY, default="both", help=f"{memory} peers are timed both ways (default: both)")
     add("--rounds", type=int, metavar="N", help="how often everyone is timed (default: 7)")
     add("--quick", action="store_true", help="one tiny shape and three short rounds")
     add("--json", type=Path, metavar="FILE", help="write the record")

@@ -213,13 +213,13 @@ class Cell(Layer):
     def one_step(
         self, params: Params, carry: Carry, x: Array, rng: PRNGKeyArray | None, step: Any, per_step: dict[str, Any]
     ) -> tuple[Carry, Array]:
-        batch, symbols = jax.tree.leaves(carry)[0].shape[:-1], is_integer(x.dtype)
+        batch = jax.tree.leaves(carry)[0].shape[:-1]
         given = {name: a for name, a in per_step.items() if name in self.accepted}
         dtype = self.compute_dtype(params, x)
         check_carry_dtype(carry, dtype)
         rows = Rows(self.theta(params, batch, state_dtype(carry), rng), None)
         noise = self.draw(rng, step, batch)
-        projected = symbols or not self.reads_densely
+        projected = not self.reads_densely
         read = Step(self.projection_of(params, x) if projected else jnp.asarray(x), per_step=noise | given)
         carry, y = run_step(still(self), params, dtype, rows, carry, read, projected=projected)
         return carry, y.astype(dtype)

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
+
 from jaxrnn.base.checks import check_choice, check_size
 from jaxrnn.base.dtypes import default_float
 from jaxrnn.base.errors import fail
+from jaxrnn.base.memory import maps_afresh
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.closures import still
 from jaxrnn.core.layer import Layer
@@ -24,11 +27,12 @@ class Explanation:
     cells: tuple[tuple[str, str, str], ...]  # path, cell, backend
     reasons: tuple[tuple[str, str, str], ...]  # path, backend, reason
     schedule: str
+    memory: str = ""  # what to do about it, if anything
 
     def __str__(self) -> str:
         lines = [f"{path or 'cell'}: {cell} runs on {backend!r}" for path, cell, backend in self.cells]
         lines += [f"  {path or 'cell'}, {backend!r}: {reason}" for path, backend, reason in self.reasons]
-        return "\n".join([*lines, self.schedule])
+        return "\n".join([*lines, self.schedule, *filter(None, [self.memory])])
 
 
 def explain(
@@ -72,7 +76,18 @@ def explain(
     schedule = dict.fromkeys(
         f"{c.name}, {BACKENDS[runs].schedule(steps, chunk, batch, c.size)}" for _, c, _, runs in chosen
     )
-    return Explanation(tuple((path, c.name, runs) for path, c, _, runs in chosen), reasons, "\n".join(schedule))
+    held = sum(_temporaries(c, steps, batch) for _, c, _ in cells) if chunk is None else 0
+    memory = f"training holds some {held / 1e6:.0f} MB for a while, which the C library maps afresh in each call; "
+    memory += "`jaxrnn.keep_memory()` keeps them"
+    names = tuple((path, c.name, runs) for path, c, _, runs in chosen)
+    return Explanation(names, reasons, "\n".join(schedule), memory if maps_afresh(held) else "")
+
+
+def _temporaries(cell: Cell, steps: int, batch: int) -> int:
+    """About how many bytes training holds of a cell: what came of products, carries, outputs and their cotangents."""
+    carry = sum(shape[-1] for shape in cell.carry_shapes(()))
+    numbers = len(cell.gates) * cell.size + carry + 2 * cell.output_size
+    return steps * batch * numbers * jnp.dtype(_dtypes(cell)[0]).itemsize
 
 
 def _lifted(cell: Cell) -> tuple[Cell, str | None]:

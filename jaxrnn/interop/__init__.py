@@ -19,8 +19,9 @@ from jaxrnn.interop.onnx_graph import Node
 from jaxrnn.interop.onnx_import import read_onnx
 from jaxrnn.interop.rows import LIBRARIES
 from jaxrnn.interop.save import save
+from jaxrnn.interop.scanned import scanned
 
-__all__ = ["LIBRARIES", "Loaded", "Node", "activation", "convert", "load", "read_onnx", "save"]
+__all__ = ["LIBRARIES", "Loaded", "Node", "activation", "convert", "load", "read_onnx", "save", "scanned"]
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ from jaxrnn.linen.bidirectional import Bidirectional
 from jaxrnn.linen.cells import CellModule, ConvLSTMCell, ElmanCell, GRUCell, LSTMCell, OptimizedLSTMCell, SimpleCell
 from jaxrnn.linen.layers import GRU, LSTM, Elman
 from jaxrnn.linen.rnn import RNN
+from jaxrnn.linen.scanned import ScannedRNN
 
 __all__ = [
     "GRU",
@@ -22,6 +23,7 @@ __all__ = [
     "GRUCell",
     "LSTMCell",
     "OptimizedLSTMCell",
+    "ScannedRNN",
     "SimpleCell",
 ]
 

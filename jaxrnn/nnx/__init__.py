@@ -11,6 +11,7 @@ from jaxrnn.nnx.bidirectional import Bidirectional
 from jaxrnn.nnx.cells import CellModule, ConvLSTMCell, ElmanCell, GRUCell, LSTMCell, OptimizedLSTMCell, SimpleCell
 from jaxrnn.nnx.layers import GRU, LSTM, Elman
 from jaxrnn.nnx.rnn import RNN, RecurrentState
+from jaxrnn.nnx.scanned import ScannedRNN
 from jaxrnn.nnx.slstm import SLSTMBlock, SLSTMLayer
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "RecurrentState",
     "SLSTMBlock",
     "SLSTMLayer",
+    "ScannedRNN",
     "SimpleCell",
 ]
 

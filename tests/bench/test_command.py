@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import jaxrnn
+from jaxrnn.bench.cases import SUITES
 from jaxrnn.cli import main
 
 
@@ -29,18 +30,18 @@ def test_two_contestants_from_end_to_end(tmp_path: Path) -> None:
     assert record["machine"]["platform"] == "cpu"
     assert record["machine"]["versions"]["jaxrnn"] == jaxrnn.__version__
     found = {(r["contestant"], r["kind"]): r for r in record["results"]}
-    assert found.keys() == {(c, k) for c in ("auto", "haiku") for k in ("train", "forward")}
+    assert found.keys() == {(c, k) for c in ("auto", "haiku", "haiku, kept") for k in ("train", "forward")}
     for result in found.values():
         assert result["status"] == "measured"
         assert result["agreement"]["worst"] <= result["agreement"]["allowed"] == 16 * 2**-23
-        assert len(result["rounds"]) == len(result["others"]) == 2
+        assert len(result["rounds"]) == len(result["others"]) == len(result["faults"]) == 2
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["trian"], "`suites` must be out of ('train', 'forward', 'step', 'long', 'compile', 'memory'), got 'trian'"),
+        (["trian"], "`suites` must be out of ('train', 'forward', 'step', 'long', 'compile', 'memory', 'shapes', "),
         (["trian"], "Did you mean 'train'?"),
         (["--peers", "torhc"], "Did you mean 'torch'?"),
         (["--backends", "schedule"], "Did you mean 'scheduled'?"),
@@ -67,5 +68,5 @@ def test_help_names_suites_and_contestants(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         main(["bench", "--help"])
     text = capsys.readouterr().out
-    words = ("train", "forward", "step", "long", "compile", "memory", "flax.linen", "torch", "scheduled", "--report")
+    words = (*SUITES, "flax.linen", "torch", "scheduled", "--memory", "--report")
     assert all(word in text for word in words)

@@ -11,9 +11,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrnn.bench.cases import Case
+from jaxrnn.bench.cases import FORMS, Case
 from jaxrnn.bench.contestants import ALL, PEERS, load
-from jaxrnn.bench.gate import compare
+from jaxrnn.bench.gate import WIDER, compare
 from jaxrnn.bench.problem import SEGMENT, make_layer, make_problem, make_truth, name_answer
 from tests import oracle
 from tests.table import ORACLES
@@ -49,6 +49,9 @@ DECLINES = {
     "equinox": {"elman", "lstm, ragged", "lstm, peepholes", "gru, projected"},
     "keras": {"lstm, peepholes", "gru, projected"},
     "torch": {"lstm, peepholes", "gru, projected"},
+    "torchrecurrent": set(CASES),  # other cells than these three
+    "ncps": set(CASES),
+    "xlstm": set(CASES),
     "jax.experimental.rnn": set(CASES),
 }
 
@@ -79,7 +82,7 @@ def test_what_takes_part_agrees_with_the_truth(name: str) -> None:
 
 
 @pytest.mark.usefixtures("as_in_a_worker")
-@pytest.mark.parametrize("name", [name for name in DECLINES if name != "jax.experimental.rnn"])
+@pytest.mark.parametrize("name", [name for name in DECLINES if DECLINES[name] != set(CASES)])
 def test_single_steps_walk_to_the_same_outputs(name: str) -> None:
     lib = library(name)
     for label in ("lstm", "gru", "elman"):
@@ -92,6 +95,35 @@ def test_single_steps_walk_to_the_same_outputs(name: str) -> None:
                     call = running.call(kind)
                     call()
                     call()  # the carry goes on: a donated one may not be used twice
+
+
+OF_THE_COLLECTION = {
+    "auto": ("mgu", "gru_d", "time_lstm", "phased_lstm", "mass_conserving_lstm", "slstm"),
+    "torchrecurrent": ("atr", "brc", "multiplicative_lstm", "minimal_rnn"),
+    "ncps": ("cfc", "cfc, no gate"),
+    "xlstm": ("slstm",),
+}
+
+
+@pytest.mark.usefixtures("as_in_a_worker")
+@pytest.mark.parametrize("name", OF_THE_COLLECTION)
+def test_cells_of_the_collection_agree_with_the_truth(name: str) -> None:
+    lib = library(name)
+    for cell in OF_THE_COLLECTION[name]:
+        case = Case(cell, 3, 5, 8, 8)
+        assert lib.declines(case, "train") is None
+        running = lib.build(case, make_problem(case))
+        agreement = compare(running.answer(), truth_of(case), "float32", WIDER)
+        assert agreement.holds, f"{cell}: {agreement}"
+        running.call("train")()
+
+
+@pytest.mark.usefixtures("as_in_a_worker")
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_recurrent_kernels_are_ours_alone(form: str) -> None:
+    case = Case("lstm", 3, 5, 8, 8, recurrent=form)
+    assert load("torch").declines(case, "train") == "has no recurrent"
+    assert compare(load("auto").build(case, make_problem(case)).answer(), truth_of(case), "float32").holds
 
 
 def test_every_contestant_is_tested() -> None:
@@ -158,13 +190,13 @@ def test_cudnns_flat_weights_are_ours_and_back() -> None:
     """cuDNN needs a GPU, its layout does not: JAX's own reader finds torch's matrices in what we pack."""
     from jax.experimental import rnn
 
-    from jaxrnn.bench.contestants import cudnn, torch
+    from jaxrnn.bench.contestants import cudnn, torch_layout
 
     case, lib = CASES["lstm"], cudnn.Library()
     params = make_problem(case).params
     flat = lib.theirs(case, params)
     read = rnn.unpack_lstm_weights(flat, case.D, case.H, 1, False)
-    expected = torch.weights_of("lstm", params)
+    expected = torch_layout.weights_of("lstm", params)
     for got, name in zip(read, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), strict=True):
         np.testing.assert_array_equal(got[0], expected[name])
     assert compare(name_answer(0, lib.ours(case, flat), 0), name_answer(0, params, 0), "float32").worst == 0

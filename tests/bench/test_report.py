@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,63 @@ def test_like_cases_share_a_table_and_a_mean() -> None:
     assert [t.mean("keras") for t in tables] == [pytest.approx(2.0), None, pytest.approx(2.0), pytest.approx(2.0)]
     assert tables[2].rows[0].cells["auto"].value.median == pytest.approx(1000.0)
     assert tables[3].rows[0].cells["keras"].ratio.median == 2.0
+
+
+def test_many_cases_stand_one_a_line_with_shares_and_faults() -> None:
+    rest = dict(suite="shapes", at_best=0.001)
+    rows = [
+        result(SMALL, "auto", [0.002] * 3, faults=[0.0, 0.0, 0.4], **rest),
+        result(SMALL, "torch", [0.001] * 3, faults=[900.0, 900.0, 901.0], **rest),
+        result(LARGE, "auto", [0.002] * 3, faults=[0.0] * 3, **rest),
+        result(LARGE, "torch", [], status="failed", **rest),
+    ]
+    rates = {"products": {"float32": 5e11, "bfloat16": 1e12}, "bandwidth": {"level 2": 2.5e11}}
+    text = to_markdown(record(*rows) | {"rates": rates})
+    assert "products reached 500 GFLOP/s in float32, 1000 GFLOP/s in bfloat16; reading 250 GB/s from level 2." in text
+    table = """**lstm: training step, shapes, ms**
+
+| case | auto | of the rate | faults | torch | of the rate | faults |
+| --- | --- | --- | --- | --- | --- | --- |
+| 1, 8, 4, 4 | 2.00 | 0.50 | 0 | **1.00 (0.50)** | 1.00 | 900 |
+| 2, 8, 4, 4 | **2.00** | 0.50 | 0 | failed |  |  |
+| mean ratio |  |  |  | 0.50 |  |  |
+"""
+    assert table in text
+
+
+def test_faults_are_noted_below_other_tables() -> None:
+    rows = [result(SMALL, "auto", [1.0], faults=[0.2]), result(SMALL, "torch", [1.0], faults=[17.0])]
+    (table,) = make_tables(record(*rows, result(LARGE, "torch", [1.0])))
+    assert table.notes == ["torch: 17, - page faults a call"]
+
+
+def test_forms_are_put_beside_their_parts_and_cells_beside_a_plain_loop() -> None:
+    def case(**more: Any) -> Case:
+        return Case("lstm", 1, 8, 8, 8, **more)
+
+    times = {case(): 10.0, case(projected=True): 6.0, case(projected=True, recurrent="diagonal"): 2.0}
+    times |= {case(recurrent="heads(4)"): 7.0, case(recurrent="diagonal"): 9.0, replace(case(), cell="slstm"): 14.0}
+    rows = [result(c, "auto", [t / 1000], suite="forms") for c, t in times.items()]
+    (table,) = make_tables(record(*rows))
+    assert table.title == "forms: training step, 1, 8, 8, 8, ms"
+    assert [row.label for row in table.rows][2:] == [
+        "lstm projected diagonal",
+        "lstm heads(4)",
+        "lstm diagonal",
+        "slstm",
+    ]
+    assert table.notes == [
+        "heads(4): 1.00 times the sum of 4.0 ms of inputs, 1.0 of its recurrent product, 2.0 of gates",
+        "diagonal: 1.50 times the sum of 4.0 ms of inputs, 0.0 of its recurrent product, 2.0 of gates",
+        "slstm: 2.00 times lstm heads(4)",
+    ]
+    one, two = case(), replace(case(), cell="mgu")
+    rows = [result(c, n, [t], suite="cells") for c, n, t in ((one, "auto", 1), (one, "keras", 2), (two, "auto", 1))]
+    rows += [result(two, "keras", [0.5], suite="cells")]
+    rows += [result(c, "auto", [t], "compile", suite="cells") for c, t in ((one, 0.1), (two, 0.2))]
+    trained, compiled = make_tables(record(*rows))
+    assert trained.notes == ["behind keras: mgu 0.50"]
+    assert compiled.notes == ["times as long as an lstm's, 100 ms, where above 1.5: mgu 2.00"]
 
 
 def test_an_unknown_load_is_said_to_be_unknown() -> None:

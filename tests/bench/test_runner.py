@@ -10,7 +10,7 @@ import pytest
 
 from jaxrnn.bench import runner
 from jaxrnn.bench.cases import Case
-from jaxrnn.bench.machine import TENTH
+from jaxrnn.bench.machine import TENTH, available_memory
 from jaxrnn.bench.processes import CONTESTANT, Worker, WorkerError
 from jaxrnn.bench.runner import TRIES, Measurement, Plan, Settings
 from jaxrnn.bench.tables import make_tables
@@ -90,7 +90,7 @@ def test_wrong_numbers_are_refused_and_never_timed(tmp_path: Path, monkeypatch: 
     assert "time" not in workers[1].asked
     record = {"contestants": [{"name": "auto", "role": "ours"}, {"name": "flax.linen", "role": "jax"}]}
     (table,) = make_tables(record | {"results": list(found.values())})
-    assert table.rows[0].cells["flax.linen"] == (None, None, "refused")
+    assert table.rows[0].cells["flax.linen"] == (None, None, "refused", None, None)
     assert any(note.startswith("flax.linen refused at lstm B=2 T=5 D=3 H=4: ") for note in table.notes)
 
 
@@ -107,6 +107,16 @@ def test_declined_and_failed_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (found["haiku", "train"]["status"], found["haiku", "train"]["reason"]) == ("declined", "has no ragged")
     failed = found["flax.nnx", "train"]
     assert (failed["status"], failed["reason"]) == ("failed", "RuntimeError: no such layer")
+
+
+@pytest.mark.usefixtures("as_in_a_worker", "alone")
+def test_what_needs_more_memory_than_there_is_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jaxrnn.bench.worker.available_memory", lambda: 2)
+    found, _ = measure(tmp_path, ["auto"], Plan(CASE, ("train",), ("compile",)))
+    assert found["auto", "train"]["status"] == "failed"
+    assert "GB of temporaries" in found["auto", "train"]["reason"]
+    assert available_memory() is None or available_memory() > 2**20
+    assert available_memory(tmp_path / "none") is None
 
 
 @pytest.mark.usefixtures("as_in_a_worker")

@@ -135,6 +135,7 @@ ENGINE = {
         jaxrnn.labels, lambda: dict(params=params_of(GRU), layer=GRU), dict(params="dict", layer="Layer | None")
     ),
     "explain": Call(jaxrnn.explain, lambda: dict(cell=STACK)),
+    "keep_memory": Call(jaxrnn.keep_memory, dict),
 }
 
 CELL = methods(GRU, "Cell")

@@ -19,13 +19,23 @@ class Entry(NamedTuple):
     module: str
     options: dict[str, Any]
     needs: str | None = None  # the module to import, which may be absent
+    keeps: bool = False  # the memory that it frees: `jaxrnn.keep_memory`
+
+    @property
+    def other(self) -> Entry:
+        """The same with the other setting: ours keep their memory unless plain, the others where they are kept."""
+        name = f"{self.name}, {'plain' if self.keeps else 'kept'}"
+        return self._replace(name=name, keeps=not self.keeps)
 
 
 def _peer(name: str, role: str, module: str, needs: str | None = None, **options: Any) -> Entry:
     return Entry(name, role, f"jaxrnn.bench.contestants.{module}", options, needs)
 
 
-OURS = {name: Entry(name, "ours", "jaxrnn.bench.contestants.ours", dict(backend=name)) for name in ("auto", *BACKENDS)}
+OURS = {
+    name: Entry(name, "ours", "jaxrnn.bench.contestants.ours", dict(backend=name), keeps=True)
+    for name in ("auto", *BACKENDS)
+}
 PEERS = {
     peer.name: peer
     for peer in (
@@ -37,24 +47,31 @@ PEERS = {
         _peer("equinox", "jax", "equinox", "equinox"),
         _peer("keras", "jax", "keras", "keras"),
         _peer("torch", "other", "torch", "torch"),
+        _peer("torchrecurrent", "other", "torch_cells", "torchrecurrent", library="torchrecurrent"),
+        _peer("ncps", "other", "torch_cells", "ncps", library="ncps"),
+        _peer("xlstm", "other", "xlstm", "xlstm"),
         _peer("jax.experimental.rnn", "other", "cudnn"),
     )
 }
-ALL = OURS | PEERS
+ALL = {entry.name: entry for one in (OURS | PEERS).values() for entry in (one, one.other)}
+MEMORY = ("both", "kept", "plain")
 
 
-def choose_contestants(backends: list[str], peers: list[str] | None) -> list[Entry]:
+def choose_contestants(backends: list[str], peers: list[str] | None, memory: str = "both") -> list[Entry]:
     """The contestants of a run, ours first: the ratios are to the first.
 
     Args:
         backends: of `OURS`.
         peers: of `PEERS`; an empty list takes every one that is installed, None none.
+        memory: whether processes keep the memory that they free, of `MEMORY`; "both": the first as it is by default,
+            the peers both ways.
 
     Raises:
         ValueError: an unknown name, no backend at all, or a peer asked for by name that is not installed.
     """
     check_names(backends, "backends", OURS)
     check_names(peers or [], "peers", PEERS)
+    check_names([memory], "memory", MEMORY)
     if not backends:
         fail("backends", f"at least one out of {tuple(OURS)}", Said("none"))
     installed = {name: peer for name, peer in PEERS.items() if peer.needs is None or find_spec(peer.needs)}
@@ -63,7 +80,10 @@ def choose_contestants(backends: list[str], peers: list[str] | None) -> list[Ent
             needs = f"{name!r}, which needs {PEERS[name].needs}"
             fail("peers", "installed", Said(needs), 'Install them all with: pip install "jaxrnn[peers]"')
     chosen = [] if peers is None else peers or list(installed)
-    return [OURS[name] for name in dict.fromkeys(backends)] + [PEERS[name] for name in dict.fromkeys(chosen)]
+    entries = [OURS[name] for name in dict.fromkeys(backends)] + [PEERS[name] for name in dict.fromkeys(chosen)]
+    if memory == "both":
+        return [e for entry in entries for e in ((entry,) if entry.keeps else (entry, entry.other))]
+    return [entry if entry.keeps == (memory == "kept") else entry.other for entry in entries]
 
 
 def load(name: str) -> Any:

@@ -25,7 +25,7 @@ class Running(abc.ABC):
 
     @abc.abstractmethod
     def call(self, kind: str) -> Callable[[], Any]:
-        """What is timed for "forward", "train", "step" or "step donated": returns when the work is done."""
+        """What is timed for "forward", "train", "update", "step" or "step donated": returns when the work is done."""
 
     def inspect(self) -> dict[str, list[float]]:
         """What `INSPECTED` names, of a training step; seconds once for each of several compilations."""
@@ -36,7 +36,8 @@ class Base(abc.ABC):
     """A library: what it can express, and how to set it to work. One file here for each, with a class `Library`."""
 
     cells: tuple[str, ...] = ("lstm", "gru", "elman")
-    can: frozenset[str] = frozenset({"bidirectional", "layers"})  # and "ragged", "peepholes", "chunk", "projected"
+    # And "ragged", "peepholes", "chunk", "projected", "recurrent".
+    can: frozenset[str] = frozenset({"bidirectional", "layers"})
     dtypes: tuple[str, ...] = ("float32", "tf32", "bfloat16", "float16")
     lacks: tuple[str, ...] = ()  # kinds of measurement
 
@@ -59,6 +60,7 @@ class Base(abc.ABC):
             peepholes=case.peepholes,
             chunk=case.chunk is not None,
             projected=case.projected,
+            recurrent=bool(case.recurrent),
         )
         for word, needed in asked.items():
             if needed and word not in self.can:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxrnn.bench.cases import Case
+from jaxrnn.bench.cases import CELLS, Case
 from jaxrnn.bench.contestants import ours
 from jaxrnn.bench.problem import make_layer
 from jaxrnn.core.cell import Cell
@@ -14,6 +14,7 @@ from jaxrnn.engine.scan import scan
 class Library(ours.Library):
     """The reference backend on a projected input."""
 
+    cells = CELLS
     can = frozenset({"ragged", "peepholes", "projected"})
     lacks = ("step", "step donated")
 
@@ -23,7 +24,7 @@ class Library(ours.Library):
     def note(self, case: Case) -> str:
         return "has the input product of all steps before its loop"
 
-    def apply(self, case: Case, weights: dict[str, Any], xs: Any, lengths: Any) -> Any:
+    def apply(self, case: Case, weights: dict[str, Any], xs: Any, lengths: Any, **per_step: Any) -> Any:
         cell = make_layer(case)
         assert isinstance(cell, Cell)
         xs = xs if case.projected else cell.project(weights, xs)

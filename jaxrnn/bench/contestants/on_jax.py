@@ -91,7 +91,7 @@ class RunningOnJax(Running):
         self.axes = (1, 0, 2) if library.batch_major else (0, 1, 2)
         xs, cotangent = (self._turn(a) for a in (problem.xs, problem.weights))
         weights = library.theirs(case, jax.tree.map(np.asarray, problem.params))
-        self.arguments = jax.device_put((weights, xs, problem.lengths, cotangent))
+        self.arguments = jax.device_put((weights, xs, problem.lengths, problem.per_step, cotangent))
         self.valid = None if problem.lengths is None else np.arange(case.T)[:, None] < problem.lengths
         self._compile()
 
@@ -101,17 +101,17 @@ class RunningOnJax(Running):
     def _compile(self) -> None:
         library, case = self.library, self.case
 
-        def forward(weights: Tree, xs: Any, lengths: Any, cotangent: Any) -> Any:
-            return library.apply(case, weights, xs, lengths)
+        def forward(weights: Tree, xs: Any, lengths: Any, per_step: Any, cotangent: Any) -> Any:
+            return library.apply(case, weights, xs, lengths, **per_step)
 
-        def train(weights: Tree, xs: Any, lengths: Any, cotangent: Any) -> Any:
+        def train(weights: Tree, xs: Any, lengths: Any, per_step: Any, cotangent: Any) -> Any:
             def loss(weights: Tree, xs: Any) -> Any:
-                return jnp.sum(library.apply(case, weights, xs, lengths) * cotangent)
+                return jnp.sum(library.apply(case, weights, xs, lengths, **per_step) * cotangent)
 
             return jax.value_and_grad(loss, (0, 1))(weights, xs)
 
-        def gradients(weights: Tree, xs: Any, lengths: Any, cotangent: Any) -> Any:
-            ys, pull = jax.vjp(lambda weights, xs: library.apply(case, weights, xs, lengths), weights, xs)
+        def gradients(weights: Tree, xs: Any, lengths: Any, per_step: Any, cotangent: Any) -> Any:
+            ys, pull = jax.vjp(lambda weights, xs: library.apply(case, weights, xs, lengths, **per_step), weights, xs)
             return ys, pull(cotangent)
 
         def step(weights: Tree, carry: Any, x: Any) -> Any:

@@ -6,9 +6,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxrnn.bench.cases import Case
+from jaxrnn.bench.cases import APPLICATIONS, Case
+from jaxrnn.bench.contestants.base import Running
 from jaxrnn.bench.contestants.on_jax import OnJax
-from jaxrnn.bench.problem import cells_of, make_layer
+from jaxrnn.bench.problem import Problem, cells_of, make_layer
+from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
 from jaxrnn.engine.registry import BACKENDS, choose
 from jaxrnn.engine.scan import scan
@@ -17,13 +19,16 @@ from jaxrnn.engine.scan import scan
 class Library(OnJax):
     """`jaxrnn.scan` and `cell.step`."""
 
-    can = frozenset({"bidirectional", "layers", "ragged", "peepholes", "chunk", "projected"})
+    cells = (*COLLECTION, *APPLICATIONS)
+    can = frozenset({"bidirectional", "layers", "ragged", "peepholes", "chunk", "projected", "recurrent"})
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
 
     def declines(self, case: Case, kind: str) -> str | None:
         reason = super().declines(case, kind)
+        if case.cell in APPLICATIONS:
+            return reason or (None if self.backend == "auto" else "trains by what 'auto' chooses")
         if reason is None and self.backend != "auto":
             reasons = (BACKENDS[self.backend].declines(*asked) for asked in _asked(case))
             reason = next(filter(None, reasons), None)
@@ -34,10 +39,17 @@ class Library(OnJax):
         return reason
 
     def note(self, case: Case) -> str:
-        if self.backend != "auto":
+        if self.backend != "auto" or case.cell in APPLICATIONS:
             return ""
         chosen = dict.fromkeys(choose(cell, "auto", *dtypes).name for cell, *dtypes in _asked(case))
         return f"runs on {', '.join(map(repr, chosen))}"
+
+    def build(self, case: Case, problem: Problem) -> Running:
+        if case.cell in APPLICATIONS:
+            from jaxrnn.bench.contestants.updates import Update
+
+            return Update(case, problem)
+        return super().build(case, problem)
 
     def theirs(self, case: Case, params: dict[str, Any]) -> dict[str, Any]:
         return params
@@ -45,8 +57,10 @@ class Library(OnJax):
     def ours(self, case: Case, gradients: dict[str, Any]) -> dict[str, Any]:
         return gradients
 
-    def apply(self, case: Case, weights: dict[str, Any], xs: Any, lengths: Any) -> Any:
-        options = dict(lengths=lengths, chunk=case.chunk, projected=case.projected, backend=self.backend)
+    def apply(self, case: Case, weights: dict[str, Any], xs: Any, lengths: Any, **per_step: Any) -> Any:
+        options = dict(
+            lengths=lengths, per_step=per_step or None, chunk=case.chunk, projected=case.projected, backend=self.backend
+        )
         return scan(make_layer(case), weights, xs, **options)[1]
 
     def carry(self, case: Case) -> Any:

@@ -7,22 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.bench.cases import Case
+from jaxrnn.bench.cases import APPLICATIONS, CELLS, Case
 from jaxrnn.bench.contestants.base import INSPECTED, Base, Running
+from jaxrnn.bench.contestants.torch_layout import params_of, weights_of
 from jaxrnn.bench.machine import cores
 from jaxrnn.bench.problem import Problem, name_answer
 
 MODULES = {"lstm": "LSTM", "gru": "GRU", "elman": "RNN"}
-GATES = {"lstm": 4, "gru": 3, "elman": 1}
 
 
 class Library(Base):
     """Rows i, f, g, o and r, z, n; two biases, of which the GRU's second one for n stays inside the reset."""
 
     can = frozenset({"bidirectional", "layers", "ragged"})
+    cells = (*CELLS, *APPLICATIONS)
     lacks = ("step donated", *INSPECTED)
 
     def build(self, case: Case, problem: Problem) -> Running:
+        if case.cell in APPLICATIONS:
+            from jaxrnn.bench.contestants.torch_program import TorchUpdate
+
+            return TorchUpdate(case, problem)
         return OnTorch(case, problem)
 
 
@@ -121,26 +126,3 @@ class OnTorch(Running):
     def _done(self, result: Any) -> None:
         if self.device == "cuda":
             self.torch.cuda.synchronize()
-
-
-def weights_of(cell: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Our parameters of one layer and direction as torch's, the second bias zero but inside the reset."""
-    rows = {ours: _rows(params[ours]) for ours in ("kernel", "recurrent_kernel")}
-    outer, inner = params["bias"], np.zeros_like(params["bias"])
-    if cell == "gru":
-        inner[2] = params["recurrent_bias"]
-    both = {"bias_ih": outer.reshape(-1), "bias_hh": inner.reshape(-1)}
-    return {"weight_ih": rows["kernel"], "weight_hh": rows["recurrent_kernel"]} | both
-
-
-def params_of(cell: str, gradients: dict[str, Any], suffix: str) -> dict[str, Any]:
-    """torch's gradients of one layer and direction as ours."""
-    gates = GATES[cell]
-    names = {"kernel": f"weight_ih_{suffix}", "recurrent_kernel": f"weight_hh_{suffix}"}
-    ours = {k: np.moveaxis(gradients[n].reshape(gates, -1, gradients[n].shape[1]), 2, 0) for k, n in names.items()}
-    ours["bias"] = gradients[f"bias_ih_{suffix}"].reshape(gates, -1)
-    return ours | ({"recurrent_bias": gradients[f"bias_hh_{suffix}"].reshape(3, -1)[2]} if cell == "gru" else {})
-
-
-def _rows(kernel: Any) -> Any:
-    return np.moveaxis(kernel, 0, 2).reshape(-1, kernel.shape[0])

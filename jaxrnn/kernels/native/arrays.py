@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.base.dtypes import is_integer
 from jaxrnn.base.typing import Carry, Params
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Rows, Step
@@ -16,9 +17,11 @@ from jaxrnn.forms.dense import dense
 from jaxrnn.forms.kernel import Kernel, by_columns
 from jaxrnn.kernels.native import library, row
 from jaxrnn.kernels.native.row import Signature
+from jaxrnn.kernels.native.symbols import inside
 from jaxrnn.kernels.native.vectors import Graph
 
 PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
+VECTORS = 16  # an output's equations take as long as so many of a product's numbers
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
 FEW_ROWS = 8  # with as many or fewer, threads share columns in place of rows
 MANY_ROWS, LARGE = 32, 2**20  # and with as many where kernels have so many numbers
@@ -28,7 +31,7 @@ LEAST_UNITS = 32  # of a thread: with less, what it waits for the others is more
 class Operands(NamedTuple):
     """The arrays of a call, rows `[N]` for the batch axes. None where there is nothing."""
 
-    xs: Any  # [T, N, D], or [T, N, G, H] projected
+    xs: Any  # [T, N, D], int32 [T, N] of symbols, or [T, N, G, H] projected
     kernel: Any  # [D, G, H]; None when projected
     bias: Any  # [G, H]
     kernels: dict[str, Kernel]  # the recurrent ones
@@ -39,6 +42,16 @@ class Operands(NamedTuple):
     flags: dict[str, Any]
     valid: Any  # [T, N]
     reset: Any
+
+    @property
+    def inputs(self) -> int:
+        """D, or the number of symbols."""
+        return self.kernel.shape[0]
+
+    @property
+    def symbols(self) -> bool:
+        """Whether inputs are symbols."""
+        return self.kernel is not None and self.xs.ndim == 2
 
     def params(self) -> dict[str, Any]:
         """The parameters of products, by their names."""
@@ -52,8 +65,9 @@ def gather(cell: Cell, params: Params, dtype: Any, projected: bool, steps: Step,
     row_form = lambda a: a.reshape(N, *a.shape[len(batch) :])  # noqa: E731
     step_form = lambda a: a.reshape(T, N, *a.shape[1 + len(batch) :])  # noqa: E731
     floats = {n: a.astype(dtype) for n, a in steps.per_step.items() if jnp.issubdtype(a.dtype, jnp.floating)}
+    symbols = is_integer(steps.x.dtype)
     return Operands(
-        xs=step_form(steps.x.astype(dtype)),
+        xs=step_form(inside(steps.x, cell.input_size(params)) if symbols else steps.x.astype(dtype)),
         kernel=None if projected else _input_kernel(cell, params, dtype),
         bias=cell.input_bias(params, dtype) if cell.has_input_bias and not projected else None,
         kernels=dict(sorted(cell.kernels(params, dtype).items())),
@@ -154,7 +168,10 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
         # Two parts a thread: the caller goes on while the others wake. Tiles wait for each other, so they are one part.
         parts = max(1, min(2 * library.threads(), read // PART_BYTES))
         return Sizes(1, N, 1, 1, parts if all(len(p.tiles) == 1 for p in products) else 1)
-    work = 2 * T * N * sum(p.numbers for p in products)
+    width = len(spec.cell.gates) * spec.cell.size
+    inputs = 0 if operands.kernel is None else operands.kernel.size
+    # Of each row and step: of cells without products in the step the input's is what there is, or vectors alone.
+    work = 2 * T * N * max(sum(p.numbers for p in products), inputs, VECTORS * width)
     if team := _team(N, work, products):
         block = spec.block or -(-BLOCK_ROWS // N)
         return Sizes(T, N, 1, max(1, min(block, T)), team=team)

@@ -25,6 +25,7 @@ from jaxrnn.kernels.native.arrays import Operands, Spec
 from jaxrnn.kernels.native.graph import Declined
 from jaxrnn.kernels.native.primitive import Form, spread
 from jaxrnn.kernels.native.row import Signature
+from jaxrnn.kernels.native.symbols import is_taken
 
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
 NOT_ON_A_ROW = "the equations do not run on one row without batch axes"
@@ -104,7 +105,9 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     batch = jax.tree.leaves(carry)[0].shape[:-1]
     T, N = steps.t.shape[0], int(np.prod(batch, dtype=int))
     xs = clean(steps.valid, steps.x)
-    projected = plan.projected or not (jnp.issubdtype(xs.dtype, jnp.floating) and arrays.is_dense(cell, params))
+    densely = not plan.projected and arrays.is_dense(cell, params)
+    symbols = densely and is_taken(xs, cell.input_size(params))
+    projected = not (symbols or (densely and jnp.issubdtype(xs.dtype, jnp.floating)))
     if projected and not plan.projected:
         xs = cell.projection_of(params, xs)
     noise = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng)

@@ -82,8 +82,8 @@ class Call:
                     self.tables.local(("dbetween", k), self._readable(p.between, p))
         if None in self.summed and not spec.projected:
             self.tables.local(("x", 0), self.width)
-        if not spec.projected:
-            self.tables.local(("inputs", 0), operands.xs.shape[-1])
+        if not spec.projected and not operands.symbols:
+            self.tables.local(("inputs", 0), operands.inputs)
 
     def _readable(self, width: int, p: row.Product) -> int:
         """The width of a scratch array whose parts are read by whole panels."""
@@ -123,8 +123,10 @@ class Call:
         return sums
 
     def gather(self) -> list[tuple[int, ...]]:
-        """Copy a block's inputs, so that its rows lie behind each other."""
-        value = self.graph.load(("xs", 0), (self.operands.xs.shape[-1],))
+        """Copy a block's inputs, so that its rows lie behind each other. Symbols are read where they lie."""
+        if self.operands.symbols:
+            return []
+        value = self.graph.load(("xs", 0), (self.operands.inputs,))
         return self.tables.stages(self.graph, [stores(("inputs", 0), value)])[0]
 
     def projection(self, *, at_once: bool) -> list[tuple[int, ...]]:
@@ -144,10 +146,15 @@ class Call:
     def _projection(self, first: int, count: int, inputs: Any) -> tuple[int, ...]:
         """The product of inputs with the kernel of neighbouring gates."""
         tables, H = self.tables, self.spec.cell.size
-        buffer = tables.slots[tables.numbers["kernel", 0]].buffer
-        matrix = tables.matrix(buffer, first * H, self.width, self.operands.xs.shape[-1], count * H, units=H)
+        kernel = tables.slots[tables.numbers["kernel", 0]]
+        out = tables.part(("values" if self.fused else "x", 0), first * H)
         bias = None if self.operands.bias is None else tables.part(("bias", 0), first * H)
-        return tables.product(inputs, matrix, tables.part(("values" if self.fused else "x", 0), first * H), bias)
+        if self.operands.symbols:
+            rows = ("rows from", first)
+            tables.place(rows, kernel._replace(offset=first * H, row_stride=self.width))
+            return tables.take_rows(("xs", 0), rows, out, bias, count * H)
+        matrix = tables.matrix(kernel.buffer, first * H, self.width, self.operands.inputs, count * H, units=H)
+        return tables.product(inputs, matrix, out, bias)
 
     def multiplied(self, k: int, value: Value) -> list[Store]:
         """A copy of the state that is multiplied, so that its rows lie apart. A step alone takes a carry as it lies."""
@@ -204,8 +211,10 @@ class Call:
         """After a block: gradients of its inputs and of all kernels."""
         tables, spec, actions = self.tables, self.spec, []
         if not spec.projected:
-            D = self.operands.xs.shape[-1]
-            if "kernel" in live:
+            D = self.operands.inputs
+            if "kernel" in live and self.operands.symbols:
+                actions.append(tables.add_rows(("xs", 0), ("dx", 0), ("dkernel", 0), self.width))
+            elif "kernel" in live:
                 actions.append(tables.accumulate(("inputs", 0), ("dx", 0), ("dkernel", 0), D, self.width))
             if "bias" in live:
                 actions.append(tables.sum_rows(("dx", 0), ("dbias", 0), self.width))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from jaxrnn.kernels.native.program import (
     ACCUMULATE,
+    ADD_ROWS,
     ELEMENTWISE,
     LOAD,
     LOAD_SCALAR,
@@ -19,6 +20,7 @@ from jaxrnn.kernels.native.program import (
     NONE,
     PRODUCT,
     STORE,
+    TAKE_ROWS,
     Tables,
 )
 
@@ -98,6 +100,11 @@ def _accesses(tables: Tables, action: tuple[int, ...], step: int | None) -> Iter
         yield access(a, 0, d, ALL)
         yield access(b, 0, e, ALL)
         yield access(c, 0, e, ("rows", d), writes=True)
+    elif kind in (TAKE_ROWS, ADD_ROWS):
+        read = (b, d) if kind == TAKE_ROWS and d != NONE else (b,)
+        for slot in read:
+            yield access(slot, 0, e, ("all gates", e))
+        yield access(c, 0, e, ("all gates", e), writes=True)
     else:  # sums of rows, cut without regard to gates
         yield access(a, 0, e, ("all gates", e))
         yield access(c, 0, e, ("all gates", e), writes=True)

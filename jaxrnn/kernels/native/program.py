@@ -15,7 +15,7 @@ import numpy as np
 from jaxrnn.kernels.native.graph import Nodes, Value
 
 LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
-ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, MEET = range(5)
+ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, TAKE_ROWS, ADD_ROWS, MEET = range(7)
 NONE = -1
 
 
@@ -152,6 +152,15 @@ class Tables:
     def sum_rows(self, a: Any, out: Any, N: int) -> tuple[int, ...]:
         """out [N] += the sum of a's rows."""
         return (SUM_ROWS, self.numbers[a], 0, self.numbers[out], 0, N)
+
+    def take_rows(self, symbols: Any, table: Any, out: Any, start: Any, N: int) -> tuple[int, ...]:
+        """out [N] = the row of `table` that each symbol picks, plus `start`."""
+        first = NONE if start is None else self.numbers[start]
+        return (TAKE_ROWS, self.numbers[symbols], self.numbers[table], self.numbers[out], first, N)
+
+    def add_rows(self, symbols: Any, a: Any, out: Any, N: int) -> tuple[int, ...]:
+        """To the row of `out` that each symbol picks, the row of a [N]."""
+        return (ADD_ROWS, self.numbers[symbols], self.numbers[a], self.numbers[out], 0, N)
 
     # ---- instructions
 

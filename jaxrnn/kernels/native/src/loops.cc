@@ -198,6 +198,27 @@ class Group {
       }
       case kMeet:
         return team_->meet();
+      case kTakeRows: {
+        const Range own = part_of(action.e, kWhole);
+        const Slot& rows = plan_.slots[action.b];
+        const T* table = reinterpret_cast<const T*>(buffers_[rows.buffer]) + rows.offset;
+        const T* start = action.d < 0 ? nullptr : address<T>(action.d, 0, 0, 0);
+        for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
+          const T* from = table + symbol * rows.row_stride;
+          T* to = address<T>(action.c, begin + s, s, r);
+          for (int64_t j = own.first; j < own.last; ++j) to[j] = start ? from[j] + start[j] : from[j];
+        });
+        return;
+      }
+      case kAddRows: {
+        const Range own = part_of(action.e, kWhole);
+        for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
+          const T* from = address<T>(action.b, begin + s, s, r);
+          T* to = address<T>(action.c, 0, 0, symbol);
+          for (int64_t j = own.first; j < own.last; ++j) to[j] += from[j];
+        });
+        return;
+      }
     }
   }
 
@@ -214,6 +235,13 @@ class Group {
           std::copy_n(address<T>(action.d, begin + s, s, r) + gate + own.first, own.last - own.first,
                       address<T>(action.c, begin + s, s, r) + gate + own.first);
     return action.c;
+  }
+
+  // Each row of the steps [first, last) of a block, with the symbol that stands there.
+  template <class F>
+  void for_symbols(int64_t slot, int64_t begin, int64_t first, int64_t last, F f) {
+    for (int64_t s = first; s < last; ++s)
+      for (int64_t r = 0; r < rows_of(s, s + 1); ++r) f(*address<int32_t>(slot, begin + s, s, r), s, r);
   }
 
   void elementwise(const Segment& segment, int64_t step, int64_t local) {

@@ -37,7 +37,7 @@ struct Start {  // before the first step: rows of `to` are rows of `from`, or ze
   int64_t to, from, rows, width;
 };
 
-enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows, kMeet };
+enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows, kTakeRows, kAddRows, kMeet };
 enum InstructionKind : int64_t { kLoad, kLoadScalar, kStore, kFirstOperation };
 
 struct Sum {  // elements of a buffer, to which those of the other groups at `origin` are added in the end

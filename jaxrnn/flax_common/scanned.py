@@ -1,0 +1,56 @@
+"""What a call of `ScannedRNN` is given: the shape in which agents' code in JAX runs recurrent layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.base.checks import check_numbers, check_size, is_traced
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.typing import Array
+
+
+def check_scanned(carry: Any, x: Any, features: int) -> tuple[Array, Array]:
+    """The inputs and the resets, as bools, of one call.
+
+    `features` counts the axes of the inputs after those of time and batch.
+    """
+    if not isinstance(x, tuple | list) or len(x) != 2:
+        fail("x", "a pair (ins, resets), of shapes [T, *B, D] and [T, *B]", x, kind=TypeError)
+    ins, resets = check_numbers(x[0], "ins"), check_numbers(x[1], "resets")
+    axes = ins.shape[: ins.ndim - features]
+    if not axes:
+        fail("ins", "of shape [T, *B, D], time first", ins)
+    _check_batch(carry, axes)
+    if resets.shape != axes:
+        fail("resets", f"of shape [T, *B] = {axes}, as the inputs have it", resets)
+    if resets.dtype == np.bool_:
+        return ins, jnp.asarray(resets)
+    if not is_traced(resets) and not np.isin(np.asarray(resets), (0, 1)).all():
+        fail("resets", "bools, or zeros and ones", Said("other numbers"))
+    return ins, jnp.asarray(resets) != 0
+
+
+def _check_batch(carry: Any, axes: tuple[Any, ...]) -> None:
+    """The carry has the batch axes of inputs `[T, *B, ...]`; where it has those of `[*B, T, ...]`, say so."""
+    for leaf in jax.tree.leaves(carry):
+        shape, batch = jnp.shape(leaf), axes[1:]
+        if shape[: len(batch)] == batch:
+            continue
+        hint = ""
+        if shape[: len(batch)] == axes[:-1]:
+            hint = (
+                f"Read batch-major, [*B, T, D], the inputs have {axes[-1]} steps of that batch: time comes first here."
+            )
+        got = f"leaves of shape {shape} beside inputs of T = {axes[0]} steps"
+        fail("carry", f"of batch axes {batch}, those of inputs [T, *B, D]", Said(got), hint)
+
+
+def zero_carry(batch_size: Any, hidden_size: Any) -> Array:
+    """The array h of zeros `[*B, H]` that a GRU starts from."""
+    sizes = batch_size if isinstance(batch_size, tuple) else (batch_size,)
+    batch = tuple(check_size(n, "batch_size") for n in sizes)
+    return jnp.zeros((*batch, check_size(hidden_size, "hidden_size")))

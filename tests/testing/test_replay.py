@@ -1,0 +1,108 @@
+"""The replay law finds each of the known mistakes, says which it is, and is silent where there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxrnn
+from jaxrnn.testing import check_replay
+
+T, B, D, H = 25, 3, 2, 4
+CELL = jaxrnn.lstm(H)
+PARAMS = CELL.init(jax.random.key(0), D)
+XS = jax.random.normal(jax.random.key(1), (T, B, D))
+CARRY = jax.tree.map(lambda a: a + 0.5, CELL.initial_carry((B,), PARAMS))
+
+
+@jax.jit
+def step(carry: Any, x: Any, start: Any) -> Any:
+    fresh = CELL.initial_carry((B,), PARAMS)
+    return CELL.step(PARAMS, jax.tree.map(lambda new, old: jnp.where(start[:, None], new, old), fresh, carry), x)
+
+
+def replay_of(mistake: str) -> Any:
+    def replay(carry: Any, xs: Any, dones: Any, first: Any) -> Any:
+        starts = jaxrnn.starts_from(dones, first)
+        zeros = jax.tree.map(jnp.zeros_like, carry)
+        run = lambda carry, starts: jaxrnn.scan(CELL, PARAMS, xs, carry, resets=starts)  # noqa: E731
+        if mistake == "early":
+            return run(carry, dones)
+        if mistake == "late":
+            return run(carry, jaxrnn.starts_from(starts, False))
+        if mistake == "never":
+            return run(carry, jnp.zeros_like(dones))
+        if mistake == "first":
+            return run(carry, jaxrnn.starts_from(dones, False))
+        if mistake == "always":
+            return run(carry, jaxrnn.starts_from(dones, True))
+        if mistake == "zeros":
+            return run(zeros, starts)
+        if mistake == "last":
+            return run(run(carry, starts)[0], starts)
+        if mistake == "noise":
+            carry, ys = run(carry, starts)
+            return carry, ys.at[7, 1].add(1.0)
+        if mistake == "carry":
+            (c, h), ys = run(carry, starts)
+            return type(carry)(c + 1, h), ys
+        return run(carry, starts)
+
+    return replay
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_right_replay_passes(seed: int) -> None:
+    check_replay(step, replay_of(""), CARRY, XS, jax.random.key(seed))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    {
+        "early": "It takes `dones` for starts",
+        "late": "one step late",
+        "never": "It never resets",
+        "first": "It ignores `first`",
+        "always": "It starts from the initial state, whatever carry and `first` say.",
+        "zeros": "It starts from the initial state",
+        "last": "from the carry that the rollout ended with",
+        "noise": "from step 7 on, first in row 1",
+        "carry": "in the last carry",
+    }.items(),
+)
+def test_mistakes_are_found_and_named(mistake: str, words: str) -> None:
+    with pytest.raises(AssertionError) as found:
+        check_replay(step, replay_of(mistake), CARRY, XS, jax.random.key(0))
+    assert words in str(found.value)
+
+
+def test_outputs_of_another_form_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"`replay` must be a function that returns outputs of shapes \[\(25, 3, 4\)\]"
+    ):
+        check_replay(step, lambda *a: (a[0], a[1]), CARRY, XS, jax.random.key(0))
+    with pytest.raises(ValueError, match="`xs` must be arrays of shape"):
+        check_replay(step, replay_of(""), CARRY, XS[:0], jax.random.key(0))
+
+
+def test_starts_from() -> None:
+    rng = np.random.default_rng(0)
+    dones, first = rng.random((6, 4, 2)) < 0.5, rng.random((4, 2)) < 0.5
+    expected = np.concatenate([first[None], dones[:-1]])
+    np.testing.assert_array_equal(jaxrnn.starts_from(dones, first), expected)
+    np.testing.assert_array_equal(
+        jax.jit(jaxrnn.starts_from)(dones.astype(np.float32), first.astype(np.int32)), expected
+    )
+    np.testing.assert_array_equal(jaxrnn.starts_from(dones)[0], True)
+    assert jaxrnn.starts_from(np.zeros((0, 2), bool), False).shape == (0, 2)
+    for wrong, words in (
+        ((dones, first[:3]), r"`first` must be one bool, or of shape \[\*B\] = \(4, 2\)"),
+        ((dones * 2.0, first), "`dones` must be bools, or zeros and ones"),
+        ((True, True), r"`dones` must be of shape \[T, \*B\]"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            jaxrnn.starts_from(*wrong)
