@@ -24,6 +24,9 @@ from jaxrnn.kernels.native.vectors import Graph
 PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
 VECTORS = 16  # an output's equations take as long as so many of a product's numbers
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
+FEW_ROWS = 8  # with as many or fewer, threads share columns in place of rows
+MANY_ROWS, LARGE = 32, 2**20  # and with as many where kernels have so many numbers
+LEAST_UNITS = 32  # of a thread: with less, what it waits for the others is more than what it does
 
 
 class Operands(NamedTuple):
@@ -50,6 +53,12 @@ class Operands(NamedTuple):
     def symbols(self) -> bool:
         """Whether inputs are symbols."""
         return self.kernel is not None and self.xs.ndim == 2
+
+    @property
+    def quantized(self) -> bool:
+        """Whether some kernels are of int8."""
+        kernels = (*self.kernels.values(), *([] if self.kernel is None else [self.kernel]))
+        return any(isinstance(k.form, Quantized) for k in kernels)
 
     def params(self) -> dict[str, Any]:
         """The parameters of products, by their names."""
@@ -152,13 +161,15 @@ class Array(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """T steps, N rows in `groups`, `block` steps at a time; `parts` of each kernel where it is not packed."""
+    """T steps, N rows in `groups`, `block` steps at a time; `parts` of each kernel where it is not packed; a `team` of
+    threads where they share columns."""
 
     T: int
     N: int
     groups: int
     block: int
     parts: int = 0
+    team: int = 0
 
     @property
     def rows(self) -> int:
@@ -179,9 +190,27 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
     inputs = 0 if operands.kernel is None else operands.kernel.arrays[0].size
     # Of each row and step: of cells without products in the step the input's is what there is, or vectors alone.
     work = 2 * T * N * max(sum(p.numbers for p in products), inputs, VECTORS * width)
+    # Columns are shared in the products of `columns.h` alone.
+    others = spec.signature.half or operands.quantized
+    if team := 0 if others else _team(N, work, products):
+        block = spec.block or -(-BLOCK_ROWS // N)
+        return Sizes(T, N, 1, max(1, min(block, T)), team=team)
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
     block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // groups)))
     return Sizes(T, N, groups, max(1, min(block, T)))
+
+
+def _team(N: int, work: int, products: tuple[row.Product, ...]) -> int:
+    """How many threads at most share columns; 0 where each has rows.
+
+    Few rows, or kernels that no core's cache holds twice. The choice between the two asks nothing about this machine:
+    gradients of kernels add up in another order.
+    """
+    dense = [len(p.tiles) == 1 and (p.tiles[0].rows, p.tiles[0].columns) == (p.inputs, p.outputs) for p in products]
+    numbers = sum(p.numbers for p in products)
+    if not products or not all(dense) or not (N <= FEW_ROWS or (N <= MANY_ROWS and numbers >= LARGE)):
+        return 0
+    return max(1, min(p.shape[-1] for p in products) // LEAST_UNITS) if work > 4e6 else 1
 
 
 class Findings(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxrnn.forms.form import Tile
 from jaxrnn.forms.quantized import Quantized
-from jaxrnn.kernels.native import library, row
+from jaxrnn.kernels.native import library, meetings, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
 from jaxrnn.kernels.native.graph import Value
 from jaxrnn.kernels.native.program import COMPUTED, KINDS, Encoded, Slot, Store, Tables, stores
@@ -41,7 +41,8 @@ class Call:
         self.width = len(spec.cell.gates) * spec.cell.size
         itemsize = np.dtype(spec.signature.dtype).itemsize
         self.pairs = spec.signature.stored == "bfloat16" and not spec.alone
-        self.tables = Tables(library.OPERATIONS, 256 // itemsize, self.pairs, size.rows, size.block, size.parts)
+        panel = 256 // itemsize
+        self.tables = Tables(library.OPERATIONS, panel, self.pairs, size.rows, size.block, size.parts, size.team)
         self.buffers = 0
         for field, tree in zip(Operands._fields, operands, strict=True):
             for i, leaf in enumerate(jax.tree.leaves(tree)):
@@ -68,7 +69,9 @@ class Call:
         for a in results:
             self._buffer(a.name, a.shape, "sum" if a.role == "shared" else a.role, a.dtype)
         for k, p in enumerate(self.products):
-            self.tables.local(("multiplied", k), self._readable(p.inputs, p), every_step=back, multiplied=True)
+            # Who shares columns writes the next step's while others still read this one's.
+            how = dict(every_step=back, by_turns=bool(size.team) and not back, multiplied=True)
+            self.tables.local(("multiplied", k), self._readable(p.inputs, p), **how)
             if p.between:
                 self.tables.local(("between", k), self._readable(p.between, p), every_step=back, multiplied=True)
             if back and spec.saved:
@@ -158,7 +161,7 @@ class Call:
             scales = self._buffer_of("kernel", 1), first * H
             matrix = tables.matrix8(self._buffer_of("kernel", 0), *place, scales, 0, self.operands.inputs)
             return tables.product8(inputs, matrix, out, bias, again=again)
-        return tables.product(inputs, tables.matrix(("kernel", 0), *place), out, bias)
+        return tables.product(inputs, tables.matrix(("kernel", 0), *place, units=H), out, bias)
 
     def _buffer_of(self, name: str, place: int) -> int:
         return self.tables.slots[self.tables.numbers[name, place]].buffer
@@ -212,7 +215,8 @@ class Call:
     def _matrix(self, k: int, tile: Tile, *, transposed: bool = False) -> int:
         shape = (tile.columns, tile.rows) if transposed else (tile.rows, tile.columns)
         array = ("kernels", self._array(k, tile))
-        return self.tables.matrix(array, tile.first, tile.stride, *shape, transposed=transposed)
+        units = None if transposed else self.products[k].shape[-1]
+        return self.tables.matrix(array, tile.first, tile.stride, *shape, transposed=transposed, units=units)
 
     def _matrix8(self, k: int, tile: Tile) -> int:
         """With all that its source holds, which is quantised as a whole."""
@@ -267,6 +271,8 @@ class Call:
 
     def finish(self) -> Prepared:
         self.leave_out()
+        if self.size.team:
+            meetings.insert(self.tables)
         size, reverse = self.size, self.spec.reverse != self._opens
         encoded = self.tables.encode(size.T, size.groups, size.N, size.block, reverse, self.buffers)
         return Prepared(encoded, tuple(self.results), range(len(self.results)))

@@ -15,9 +15,10 @@ import numpy as np
 from jaxrnn.kernels.native.graph import Nodes, Value
 
 LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
-ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, TAKE_ROWS, ADD_ROWS, PRODUCT8 = range(7)
+ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, TAKE_ROWS, ADD_ROWS, PRODUCT8, MEET = range(8)
 COMPUTED, BOOLEAN, BFLOAT16, FLOAT16 = range(4)  # kinds of numbers; the first: as the loops compute
 KINDS = {"bool": BOOLEAN, "bfloat16": BFLOAT16, "float16": FLOAT16}
+BY_TURNS = 4  # of a slot's `local`
 NONE = -1
 
 
@@ -68,6 +69,7 @@ class Tables:
     rows: int
     block: int
     parts: int  # of the columns of matrices that are read where they lie; 0 where matrices are packed
+    team: int = 0  # how many threads share columns; 0 where they have rows of their own
     slots: list[Slot] = field(default_factory=list)
     numbers: dict[Any, int] = field(default_factory=dict)
     scratch: int = 0
@@ -103,18 +105,20 @@ class Tables:
         self.place(part, whole._replace(offset=whole.offset + first))
         return part
 
-    def local(self, name: Any, width: int, *, every_step: bool = True, multiplied: bool = False) -> int:
-        """A scratch array `[rows, width]`, of every step of a block or of one step alone.
+    def local(
+        self, name: Any, width: int, *, every_step: bool = True, by_turns: bool = False, multiplied: bool = False
+    ) -> int:
+        """A scratch array `[rows, width]`, of every step of a block, of one step alone, or of two that take turns.
 
         Its rows are apart by whole panels and a cache line: no two share a set.
         """
         half = self.pairs and multiplied  # then two numbers take the place of one
         panel = self.panel * (1 + half)
         stride = -(-width // panel) * panel + panel // 4
-        rows = self.rows * (self.block if every_step else 1)
+        rows = self.rows * (2 if by_turns else self.block if every_step else 1)
         offset, self.scratch = self.scratch, self.scratch + rows * (stride // (1 + half))
-        kind = BFLOAT16 if half else COMPUTED
-        return self.place(name, Slot(NONE, offset * (1 + half), 0, int(every_step), stride, 1, kind))
+        kind, local = BFLOAT16 if half else COMPUTED, BY_TURNS if by_turns else 1
+        return self.place(name, Slot(NONE, offset * (1 + half), 0, int(every_step), stride, local, kind))
 
     def sum(self, name: Any, buffer: int, shape: tuple[int, ...], kind: int) -> int:
         """An array that all rows add to, whole in `buffer` once the groups' shares are added."""
@@ -122,14 +126,27 @@ class Tables:
         self.sums.append((buffer, count, 0, kind))
         return self.place(name, Slot(buffer, 0, count, 0, int(np.prod(shape[-2:])), 3 if kind else 2))
 
-    def matrix(self, array: Any, first: int, stride: int, K: int, N: int, *, transposed: bool = False) -> int:
-        """A matrix `[K, N]`: columns of an array (from `first` on), or their transpose."""
-        slot, offset = self.slots[self.numbers[array]], NONE if self.parts else self.packed
-        self.matrices.append(
-            (slot.buffer, first, stride, K, N, int(transposed), offset, slot.kind, int(self.pairs and not self.parts))
-        )
-        if not self.parts:
-            self.packed += (-(-K // 2) if self.pairs else K) * -(-N // self.panel) * self.panel
+    def matrix(
+        self,
+        array: Any,
+        first: int,
+        stride: int,
+        K: int,
+        N: int,
+        *,
+        transposed: bool = False,
+        units: int | None = None,
+    ) -> int:
+        """A matrix `[K, N]`, `units` columns a gate: columns of an array (from `first` on), or their transpose."""
+        slot, place = self.slots[self.numbers[array]], NONE if self.parts else self.packed
+        units = units if units and N % units == 0 else N
+        pairs = int(self.pairs and not self.parts)
+        self.matrices.append((slot.buffer, first, stride, K, N, int(transposed), place, slot.kind, pairs, units))
+        if not self.parts and self.team:
+            strip = self.panel // 4
+            self.packed += K * (N // units) * -(-units // strip) * strip
+        elif not self.parts:
+            self.packed += (-(-K // 2) if pairs else K) * -(-N // self.panel) * self.panel
         return len(self.matrices) - 1
 
     def matrix8(
@@ -246,6 +263,7 @@ class Tables:
             self.registers,
             max(1, self.parts),
             self.valid,
+            self.team,
         ]
         actions = (self.before, self.step, self.after)
         ends = (sums, self.idle, self.matrices8)

@@ -13,42 +13,45 @@
 namespace jaxrnn {
 namespace {
 
+// Always: a loop with a call in it is not vectorised, and what a compiler inlines by itself depends on all else there is.
+#define JAXRNN_INLINE inline __attribute__((always_inline))
+
 template <class To, class From>
-inline To bits(From value) {
+JAXRNN_INLINE To bits(From value) {
   static_assert(sizeof(To) == sizeof(From));
   To result;
   std::memcpy(&result, &value, sizeof(To));
   return result;
 }
 
-inline uint32_t to_bits(float value) { return bits<uint32_t>(value); }
-inline uint64_t to_bits(double value) { return bits<uint64_t>(value); }
+JAXRNN_INLINE uint32_t to_bits(float value) { return bits<uint32_t>(value); }
+JAXRNN_INLINE uint64_t to_bits(double value) { return bits<uint64_t>(value); }
 
 // For functions of the C library, which look at bits: a number below the normal range counts as zero there too.
 template <class T>
-inline T flushed(T x) {
+JAXRNN_INLINE T flushed(T x) {
   return std::fabs(x) < std::numeric_limits<T>::min() ? std::copysign(T(0), x) : x;
 }
 
 template <class T>
-inline double wide(T x) {
+JAXRNN_INLINE double wide(T x) {
   return flushed(x);
 }
 
 // The larger, the smaller: NaN goes through, and of two zeros with different signs the larger is 0.0.
 template <class T>
-inline T larger(T a, T b) {
+JAXRNN_INLINE T larger(T a, T b) {
   return a == b ? bits<T>(to_bits(a) & to_bits(b)) : (a > b || a != a) ? a : b;
 }
 
 template <class T>
-inline T smaller(T a, T b) {
+JAXRNN_INLINE T smaller(T a, T b) {
   return a == b ? bits<T>(to_bits(a) | to_bits(b)) : (a < b || a != a) ? a : b;
 }
 
 // 2^n * p with n = round(x / ln 2) and p a polynomial in what is left (Cody & Waite's reduction). Adding the magic
 // number leaves n in the low bits. Two factors, since 2^128 is no float but exp(88.5) is.
-inline float exponential(float x) {
+JAXRNN_INLINE float exponential(float x) {
   x = x < -104.0f ? -104.0f : x;
   x = x > 89.0f ? 89.0f : x;
   const float magic = 12582912.0f;
@@ -67,7 +70,7 @@ inline float exponential(float x) {
   return p * bits<float>(uint32_t(half + 127) << 23) * bits<float>(uint32_t(whole - half + 127) << 23);
 }
 
-inline double exponential(double x) {
+JAXRNN_INLINE double exponential(double x) {
   x = x < -746.0 ? -746.0 : x;
   x = x > 710.0 ? 710.0 : x;
   const double magic = 6755399441055744.0;
@@ -93,13 +96,13 @@ inline double exponential(double x) {
 }
 
 template <class T>
-inline T sigmoid(T x) {
+JAXRNN_INLINE T sigmoid(T x) {
   return T(1) / (T(1) + exponential(-x));
 }
 
 // An odd rational function of degree 13 over 6, within 4.9 units of the last place of tanh, without instructions that
 // multiply and add at once 6.9; it is 1 from 7.9 on.
-inline float hyperbolic_tangent(float x) {
+JAXRNN_INLINE float hyperbolic_tangent(float x) {
   float c = x < -7.90531110763549805f ? -7.90531110763549805f : x;
   c = c > 7.90531110763549805f ? 7.90531110763549805f : c;
   const float z = c * c;
@@ -118,7 +121,7 @@ inline float hyperbolic_tangent(float x) {
 }
 
 // 1 - 2 / (exp(2 |x|) + 1) loses digits near zero, so there x + x^3 times a quotient of polynomials.
-inline double hyperbolic_tangent(double x) {
+JAXRNN_INLINE double hyperbolic_tangent(double x) {
   const double z = x * x;
   const double p = (-9.64399179425052238628e-1 * z - 9.92877231001918586564e1) * z - 1.61468768441708447952e3;
   const double q = ((z + 1.12811678491632931402e2) * z + 2.23548839060100448583e3) * z + 4.84406305325125486048e3;

@@ -14,6 +14,7 @@
 #include "operations.h"
 #include "plan.h"
 #include "processor.h"
+#include "team.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -57,14 +58,6 @@ class FlushDenormals {
 #endif
 };
 
-constexpr int kSpins = 1000;  // some 20 microseconds: more than a share of a small product, less than to fall asleep and wake
-
-inline void relax() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
-
 // Runs task(0) ... task(count - 1) on the calling thread and on whichever others come. Tasks are claimed, so a thread
 // that never comes is not waited for; the wait for those that did sleeps after some microseconds.
 class Crew {
@@ -99,6 +92,25 @@ class Crew {
   std::atomic<int64_t> done_{0};
 };
 
+// Runs a call whose columns are shared, on the calling thread and on whichever others come.
+void run_columns(ffi::ThreadPool& pool, const Loops& loops, const Plan& plan, char* const* buffers) {
+  auto crowd = std::make_shared<Crowd>(std::min<int64_t>(plan.team, pool.num_threads()));
+  const auto work = [&loops, &plan, buffers](Crowd& crowd, int64_t number) {
+    FlushDenormals flush;
+    Seat seat(crowd, number);
+    loops.columns(plan, buffers, seat);
+  };
+  for (int64_t i = 1; i < crowd->most(); ++i)
+    pool.Schedule([crowd, work] {
+      const int64_t number = crowd->enter();
+      if (number < 0) return;
+      work(*crowd, number);
+      crowd->leave();
+    });
+  work(*crowd, 0);
+  crowd->close();
+}
+
 ffi::Error Run(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::RemainingRets results,
                ffi::Span<const int64_t> tables, ffi::Span<const double> constants, int64_t single) {
   Plan plan;
@@ -116,6 +128,10 @@ ffi::Error Run(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remainin
     buffers.push_back(static_cast<char*>((*buffer)->untyped_data()));
   }
   const Loops& loops = best_loops(single != 0);
+  if (plan.team > 0) {
+    run_columns(pool, loops, plan, buffers.data());
+    return ffi::Error::Success();
+  }
   const int64_t panels = jaxrnn::panels(plan, loops.panel);
   const Share share = [&](int64_t count, std::function<void(int64_t)> task) { Crew::run(pool, count, std::move(task)); };
   if (plan.groups == 1) {  // little work: waking another thread would cost more than it saves

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "active.h"
+#include "columns.h"
 #include "elementary.h"
 #include "kinds.h"
 #include "operations.h"
@@ -42,14 +43,15 @@ struct Free {
 #define JAXRNN_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-// One group of rows, from the first step to the last.
+// One group of rows, from the first step to the last; or the columns of all rows that are one thread's of a team.
 template <class T>
 class Group {
  public:
-  Group(const Plan& plan, char* const* buffers, int64_t group, const Share& share)
+  Group(const Plan& plan, char* const* buffers, int64_t group, const Share& share, Team* team = nullptr)
       : plan_(plan),
         buffers_(buffers),
         share_(share),
+        team_(team),
         group_(group),
         active_(plan, buffers, group),
         memory_(static_cast<T*>(::operator new(
@@ -67,29 +69,61 @@ class Group {
 
   void run() {
     if (active_.rows() == 0) return;
-    for (const Start& start : plan_.starts)
-      for (int64_t r = 0; r < (start.rows ? start.rows : active_.rows()); ++r) {
+    start();
+    for (int64_t i = 0; i < blocks(); ++i) run_block(i);
+  }
+
+  // As one of a team, which may be another from block to block.
+  void run_with_others() {
+    for (turn_ = team_->gather(); turn_.block >= 0 && turn_.block < blocks(); turn_ = team_->gather()) {
+      if (turn_.block == 0) {
+        start();
+        team_->meet();
+      }
+      run_block(turn_.block);
+    }
+  }
+
+ private:
+  struct Range {
+    int64_t first, last;
+  };
+
+  // This thread's share of `count` columns or rows, in multiples of `whole`.
+  Range part_of(int64_t count, int64_t whole) const {
+    const int64_t pieces = (count + whole - 1) / whole;
+    const auto edge = [=](int64_t part) { return std::min(count, part * pieces / turn_.parts * whole); };
+    return {edge(turn_.part), edge(turn_.part + 1)};
+  }
+
+  void start() {
+    for (const Start& start : plan_.starts) {
+      const Range own = part_of(start.rows ? start.rows : active_.rows(), 1);
+      for (int64_t r = own.first; r < own.last; ++r) {
         T* to = address<T>(start.to, 0, 0, r);
         if (start.from < 0)
           std::fill_n(to, start.width, T(0));
         else
           std::copy_n(address<T>(start.from, 0, 0, r), start.width, to);
       }
-    const int64_t T_ = plan_.steps, size = plan_.block, blocks = (T_ + size - 1) / size;
-    for (int64_t i = 0; i < blocks; ++i) {
-      const int64_t begin = (plan_.reverse ? blocks - 1 - i : i) * size, count = std::min(size, T_ - begin);
-      active_.enter(begin, count);
-      for (int64_t s = 0; s < count; ++s) active_.clear<T>(begin + s);
-      act(plan_.before, begin, 0, count);
-      for (int64_t s = 0; s < count; ++s) {
-        const int64_t local = plan_.reverse ? count - 1 - s : s;
-        act(plan_.step, begin, local, local + 1);
-      }
-      act(plan_.after, begin, 0, count);
     }
   }
 
- private:
+  int64_t blocks() const { return (plan_.steps + plan_.block - 1) / plan_.block; }
+
+  void run_block(int64_t i) {
+    const int64_t size = plan_.block, begin = (plan_.reverse ? blocks() - 1 - i : i) * size;
+    const int64_t count = std::min(size, plan_.steps - begin);
+    active_.enter(begin, count);
+    for (int64_t s = turn_.part; s < count; s += turn_.parts) active_.clear<T>(begin + s);
+    act(plan_.before, begin, 0, count);
+    for (int64_t s = 0; s < count; ++s) {
+      const int64_t local = plan_.reverse ? count - 1 - s : s;
+      act(plan_.step, begin, local, local + 1);
+    }
+    act(plan_.after, begin, 0, count);
+  }
+
   void act(const Table<Action>& actions, int64_t begin, int64_t first, int64_t last) {
     if (rows_of(first, last) == 0) return;
     for (const Action* action = actions.begin(); action != actions.end(); ++action) {
@@ -172,33 +206,51 @@ class Group {
         const Matrix& matrix = plan_.matrices[action.b];
         if (matrix.pairs) return product_of_pairs(action, matrix, begin, first, rows);
         const int64_t from = action.d < 0 ? action.d : behind_each_other(action, begin, first, last);
+        if (team_) {
+          const Strips<T> strips(matrix);
+          const Range units = part_of(strips.per_gate(), 1);
+          const Columns<T> in{strips, matrix.K, packed(matrix), stride(action.a), from < 0 ? 0 : stride(from),
+                              stride(action.c)};
+          multiply_strips<T>(rows, in, address<T>(action.a, begin + first, first, 0),
+                             from < 0 ? nullptr : address<T>(from, begin + first, first, 0),
+                             address<T>(action.c, begin + first, first, 0), units.first * strips.gates,
+                             units.last * strips.gates, (begin + first) % 2);
+          return;
+        }
         multiply<T>(rows, matrix.K, matrix.N, address<T>(action.a, begin + first, first, 0), stride(action.a),
                     packed(matrix), from < 0 ? nullptr : address<T>(from, begin + first, first, 0),
                     from < 0 ? 0 : stride(from), address<T>(action.c, begin + first, first, 0), stride(action.c));
         return;
       }
-      case kAccumulate:
+      case kAccumulate: {
         if constexpr (sizeof(T) == sizeof(float))
           if (accumulates_pairs(action))
             return accumulate_pairs(rows, action.d, action.e, address<Bfloat16>(action.a, begin + first, first, 0),
                                     stride(action.a), address<Bfloat16>(action.b, begin + first, first, 0),
                                     stride(action.b), address<T>(action.c, 0, 0, 0), stride(action.c), pairs_.get());
-        accumulate<T>(rows, action.d, action.e, address<T>(action.a, begin + first, first, 0), stride(action.a),
-                      address<T>(action.b, begin + first, first, 0), stride(action.b), address<T>(action.c, 0, 0, 0),
-                      stride(action.c));
+        const Range own = part_of(action.d, kTileRows);  // rows of the sum
+        accumulate<T>(rows, own.last - own.first, action.e,
+                      address<T>(action.a, begin + first, first, 0) + own.first, stride(action.a),
+                      address<T>(action.b, begin + first, first, 0), stride(action.b),
+                      address<T>(action.c, 0, 0, own.first), stride(action.c));
         return;
+      }
       case kProduct8:
         return product8(action, begin, first, rows, codes_, 0, plan_.matrices8[action.b].N);
       case kSumRows: {
+        const Range own = part_of(action.e, kWhole);
         T* sum = address<T>(action.c, 0, 0, 0);
         as_number<T>(plan_.slots[action.a].kind, [&](auto number) {
           const auto* from = address<decltype(number)>(action.a, begin + first, first, 0);
           for (int64_t r = 0; r < rows; ++r, from += stride(action.a))
-            for (int64_t j = 0; j < action.e; ++j) sum[j] += widened(from[j]);
+            for (int64_t j = own.first; j < own.last; ++j) sum[j] += widened(from[j]);
         });
         return;
       }
+      case kMeet:
+        return team_->meet();
       case kTakeRows: {
+        const Range own = part_of(action.e, kWhole);
         const Slot& rows = plan_.slots[action.b];
         const T* start = action.d < 0 ? nullptr : address<T>(action.d, 0, 0, 0);
         as_number<T>(rows.kind, [&](auto number) {
@@ -206,20 +258,22 @@ class Group {
           for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
             const auto* from = table + symbol * rows.row_stride;
             T* to = address<T>(action.c, begin + s, s, r);
-            for (int64_t j = 0; j < action.e; ++j) to[j] = start ? widened(from[j]) + start[j] : widened(from[j]);
+            for (int64_t j = own.first; j < own.last; ++j) to[j] = start ? widened(from[j]) + start[j] : widened(from[j]);
           });
         });
         return;
       }
-      case kAddRows:
+      case kAddRows: {
+        const Range own = part_of(action.e, kWhole);
         as_number<T>(plan_.slots[action.b].kind, [&](auto number) {
           for_symbols(action.a, begin, first, last, [=](int64_t symbol, int64_t s, int64_t r) {
             const auto* from = address<decltype(number)>(action.b, begin + s, s, r);
             T* to = address<T>(action.c, 0, 0, symbol);
-            for (int64_t j = 0; j < action.e; ++j) to[j] += widened(from[j]);
+            for (int64_t j = own.first; j < own.last; ++j) to[j] += widened(from[j]);
           });
         });
         return;
+      }
     }
   }
 
@@ -242,10 +296,13 @@ class Group {
     const Slot& slot = plan_.slots[action.d];
     const int64_t rows = rows_of(first, last);
     if (slot.local || slot.row_stride == 0 || (last - first == 1 && active_.together(first, 0, rows))) return action.d;
+    const Matrix& matrix = plan_.matrices[action.b];
+    const Range own = part_of(matrix.units, kStripColumns<T>);  // of each gate
     for (int64_t s = first; s < last; ++s)
       for (int64_t r = 0; r < rows_of(s, s + 1); ++r)
-        std::copy_n(address<T>(action.d, begin + s, s, r), plan_.matrices[action.b].N,
-                    address<T>(action.c, begin + s, s, r));
+        for (int64_t gate = 0; gate < matrix.N; gate += matrix.units)
+          std::copy_n(address<T>(action.d, begin + s, s, r) + gate + own.first, own.last - own.first,
+                      address<T>(action.c, begin + s, s, r) + gate + own.first);
     return action.c;
   }
 
@@ -257,10 +314,12 @@ class Group {
   }
 
   void elementwise(const Segment& segment, int64_t step, int64_t local) {
-    const int64_t L = segment.length, rows = rows_of(local, local + 1), together = std::max<int64_t>(kStrip / L, 1);
+    const Range own = part_of(segment.length, kStripColumns<T>);
+    if (own.first == own.last) return;
+    const int64_t rows = rows_of(local, local + 1), together = std::max<int64_t>(kStrip / (own.last - own.first), 1);
     for (int64_t r = 0; r < rows; r += together)
-      for (int64_t j = 0; j < L; j += kStrip)
-        strip(segment, step, local, r, std::min(together, rows - r), j, std::min(L - j, kStrip));
+      for (int64_t j = own.first; j < own.last; j += kStrip)
+        strip(segment, step, local, r, std::min(together, rows - r), j, std::min(own.last - j, kStrip));
   }
 
   // The instructions of a segment for columns [column, column + width) of `count` rows.
@@ -349,7 +408,10 @@ class Group {
     E* base = reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset;
     if (slot.local == 2) return base + row * slot.row_stride;
     if (slot.local) {
-      const int64_t rows = (slot.step_stride ? active_.before(local) : 0) + row;
+      const int64_t before = slot.local == 4    ? step % 2 * active_.rows()
+                             : slot.step_stride ? active_.before(local)
+                                                : 0;
+      const int64_t rows = before + row;
       return base + group_ * slot.group_stride + rows * slot.row_stride;
     }
     return base + step * slot.step_stride + active_.place(local, row) * slot.row_stride;
@@ -377,6 +439,8 @@ class Group {
   const Plan& plan_;
   char* const* buffers_;
   const Share& share_;
+  Team* const team_;
+  Turn turn_{0, 0, 1};
   const int64_t group_;
   Active active_;
   std::unique_ptr<T, Free> memory_;
@@ -388,6 +452,23 @@ class Group {
 template <class T>
 void run(const Plan& plan, char* const* buffers, int64_t group, const Share& share) {
   Group<T>(plan, buffers, group, share).run();
+}
+
+// What packs strips is numbered through all matrices.
+template <class T>
+void columns(const Plan& plan, char* const* buffers, Team& team) {
+  int64_t count = 0;
+  for (const Matrix& matrix : plan.matrices) count += packs<T>(matrix);
+  team.share(count, [&](int64_t i) {
+    for (const Matrix& m : plan.matrices) {
+      if (i < packs<T>(m))
+        return pack_strips<T>(m, reinterpret_cast<const T*>(buffers[m.buffer]) + m.first, i,
+                              reinterpret_cast<T*>(buffers[plan.packed]) + m.offset);
+      i -= packs<T>(m);
+    }
+  });
+  const Share none;
+  Group<T>(plan, buffers, 0, none, &team).run_with_others();
 }
 
 // Panels are numbered through all matrices.
@@ -440,8 +521,8 @@ void add(const Plan& plan, char* const* buffers, int64_t part, int64_t parts) {
 
 #define JAXRNN_JOIN_(a, b) a##b
 #define JAXRNN_JOIN(a, b) JAXRNN_JOIN_(a, b)
-extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f32) = {kPanel<float>, &pack<float>, &run<float>, &add<float>};
-extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f64) = {kPanel<double>, &pack<double>, &run<double>, &add<double>};
+extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f32) = {kPanel<float>, &pack<float>, &run<float>, &add<float>, &columns<float>};
+extern const Loops JAXRNN_JOIN(JAXRNN_LOOPS, _f64) = {kPanel<double>, &pack<double>, &run<double>, &add<double>, &columns<double>};
 
 }  // namespace jaxrnn
 

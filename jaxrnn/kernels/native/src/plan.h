@@ -19,8 +19,9 @@ struct Slot {
 
 // A matrix [K, N] whose rows are `stride` apart, in panels at `offset` (from the transpose of [N, K] where `transposed`),
 // or read where it lies (offset < 0). Panels are of bfloat16 `pairs` (product16.h), or of what is computed.
+// Where threads share columns it lies in strips, and has `units` columns a gate.
 struct Matrix {
-  int64_t buffer, first, stride, K, N, transposed, offset, kind, pairs;
+  int64_t buffer, first, stride, K, N, transposed, offset, kind, pairs, units;
 };
 
 // A matrix [K, N] of int8 numbers, as above (`offset` in elements of the packed buffer, or < 0), and its columns' scales.
@@ -45,7 +46,7 @@ struct Start {  // before the first step: rows of `to` are rows of `from`, or ze
   int64_t to, from, rows, width;
 };
 
-enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows, kTakeRows, kAddRows, kProduct8 };
+enum ActionKind : int64_t { kElementwise, kProduct, kAccumulate, kSumRows, kTakeRows, kAddRows, kProduct8, kMeet };
 enum InstructionKind : int64_t { kLoad, kLoadScalar, kStore, kFirstOperation };
 
 // Elements of a buffer, to which those of the other groups at `origin` are added in the end; where they are of 16 bits,
@@ -73,6 +74,7 @@ struct Plan {
   int64_t steps, rows, groups, block, reverse, scratch, packed, registers;
   int64_t parts;  // of the columns of matrices that are not packed: threads share them
   int64_t valid;  // the slot of the steps that count, [steps, rows]; -1 where all do, or nothing is left out
+  int64_t team;   // 0: threads have groups of rows; else how many at most have their own columns of all rows
   Table<Slot> slots;
   Table<Matrix> matrices;
   Table<Instruction> code;
@@ -114,7 +116,7 @@ class Reader {
 inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   Reader reader(begin, end);
   for (int64_t* field : {&plan.steps, &plan.rows, &plan.groups, &plan.block, &plan.reverse, &plan.scratch, &plan.packed,
-                         &plan.registers, &plan.parts, &plan.valid})
+                         &plan.registers, &plan.parts, &plan.valid, &plan.team})
     *field = reader.number();
   reader.table(plan.slots);
   reader.table(plan.matrices);
@@ -141,12 +143,31 @@ inline int64_t panels(const Plan& plan, int64_t panel) {
 // Runs task(0) ... task(count - 1), on several threads where there are some.
 using Share = std::function<void(int64_t count, std::function<void(int64_t)> task)>;
 
+struct Turn {  // of a thread: to run its part of a block's columns
+  int64_t block, part, parts;
+};
+
+// What a thread sees of those that run a call's columns together.
+class Team {
+ public:
+  // Runs task(0) ... task(count - 1), here or on the others; all are done once the first of them is back.
+  virtual void share(int64_t count, const std::function<void(int64_t)>& task) = 0;
+  // Waits for all, then takes in who came meanwhile and goes on to the next block.
+  virtual Turn gather() = 0;
+  // Waits for all.
+  virtual void meet() = 0;
+
+ protected:
+  ~Team() = default;
+};
+
 // The loops for one element type, compiled once an instruction set.
 struct Loops {
   int64_t panel;  // columns of a panel
   void (*pack)(const Plan&, char* const* buffers, int64_t panel);
   void (*run)(const Plan&, char* const* buffers, int64_t group, const Share& share);
   void (*add)(const Plan&, char* const* buffers, int64_t part, int64_t parts);
+  void (*columns)(const Plan&, char* const* buffers, Team& team);  // all of a call whose columns are shared
 };
 
 }  // namespace jaxrnn
