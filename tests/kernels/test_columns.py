@@ -71,7 +71,7 @@ import os, sys, hashlib
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
 import jax, numpy as np, jaxrnn
 out = hashlib.sha256()
-sizes = {jaxrnn.lstm: (90, 1, 70, 264), jaxrnn.gru: (30, 5, 64, 200), jaxrnn.elman: (40, 3, 9, 300)}
+sizes = {jaxrnn.lstm: (90, 1, 70, 264), jaxrnn.gru: (30, 4, 64, 200), jaxrnn.elman: (40, 3, 9, 300)}
 for make, (T, B, D, H) in sizes.items():
     cell, rng = make(H), np.random.default_rng(0)
     draw = lambda shape: (rng.standard_normal(shape) / 16).astype(np.float32)  # orthogonal ones depend on threads

@@ -24,7 +24,7 @@ from jaxrnn.kernels.native.vectors import Graph
 PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
 VECTORS = 16  # an output's equations take as long as so many of a product's numbers
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
-FEW_ROWS = 8  # with as many or fewer, threads share columns in place of rows
+FEW_ROWS = 4  # with as many or fewer, threads share columns in place of rows
 MANY_ROWS, LARGE = 32, 2**20  # and with as many where kernels have so many numbers
 LEAST_UNITS = 32  # of a thread: with less, what it waits for the others is more than what it does
 
