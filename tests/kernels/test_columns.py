@@ -14,7 +14,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn.kernels.native import arrays, meetings
-from jaxrnn.kernels.native.program import MEET, Store, Tables
+from jaxrnn.kernels.native.program import MEET, Slot, Store, Tables
 from jaxrnn.kernels.native.vectors import Graph
 from tests.laws.programs import assert_close
 
@@ -114,14 +114,15 @@ def test_padding_changes_no_bit() -> None:
 
 def test_one_meeting_a_step() -> None:
     """What a thread made itself it reads without waiting; a product waits for all, one by turns for none."""
-    tables = Tables({"neg": 0}, 64, 2, 5, 0, team=8)
+    tables = Tables({"neg": 0}, 64, False, 2, 5, 0, team=8)
     graph = Graph(frozenset({"neg"}))
     for name, by_turns in (("state", False), ("source", True), ("result", False)):
         tables.local((name, 0), 32, every_step=name == "result", by_turns=by_turns)
     copy = [Store(("source", 0), 0, int(graph.load(("state", 0), (32,)).nodes), 32)]
     made = [Store(("state", 0), 0, graph.apply("neg", int(graph.load(("result", 0), (32,)).nodes)), 32)]
     first, last = tables.stages(graph, [copy, made])
-    matrix = tables.matrix(0, 0, 32, 32, 32)
+    tables.place(("kernel", 0), Slot(0))
+    matrix = tables.matrix(("kernel", 0), 0, 32, 32, 32)
     tables.step += [*first, tables.product(("source", 0), matrix, ("result", 0)), *last]
     meetings.insert(tables)
     assert [a[0] == MEET for a in tables.step] == [False, True, False, False]

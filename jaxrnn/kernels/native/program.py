@@ -18,7 +18,7 @@ LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
 ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, TAKE_ROWS, ADD_ROWS, PRODUCT8, MEET = range(8)
 COMPUTED, BOOLEAN, BFLOAT16, FLOAT16 = range(4)  # kinds of numbers; the first: as the loops compute
 KINDS = {"bool": BOOLEAN, "bfloat16": BFLOAT16, "float16": FLOAT16}
-BY_TURNS = 4  # of a slot's `local`
+LOCAL, SUM, NARROW_SUM, BY_TURNS = range(1, 5)  # arrays of a slot's `local`, 0 for those of the whole sequence
 NONE = -1
 
 
@@ -117,14 +117,14 @@ class Tables:
         stride = -(-width // panel) * panel + panel // 4
         rows = self.rows * (2 if by_turns else self.block if every_step else 1)
         offset, self.scratch = self.scratch, self.scratch + rows * (stride // (1 + half))
-        kind, local = BFLOAT16 if half else COMPUTED, BY_TURNS if by_turns else 1
+        kind, local = BFLOAT16 if half else COMPUTED, BY_TURNS if by_turns else LOCAL
         return self.place(name, Slot(NONE, offset * (1 + half), 0, int(every_step), stride, local, kind))
 
     def sum(self, name: Any, buffer: int, shape: tuple[int, ...], kind: int) -> int:
         """An array that all rows add to, whole in `buffer` once the groups' shares are added."""
         count = int(np.prod(shape))
         self.sums.append((buffer, count, 0, kind))
-        return self.place(name, Slot(buffer, 0, count, 0, int(np.prod(shape[-2:])), 3 if kind else 2))
+        return self.place(name, Slot(buffer, 0, count, 0, int(np.prod(shape[-2:])), NARROW_SUM if kind else SUM))
 
     def matrix(
         self,
@@ -249,7 +249,7 @@ class Tables:
             origins[number], size = size, size + (groups if kind else groups - 1) * count
         apart = lambda s: self.scratch * (2 if s.kind else 1)  # noqa: E731
         slots = [s._replace(buffer=buffers, group_stride=apart(s)) if s.buffer == NONE else s for s in self.slots]
-        slots = [s._replace(origin=origins[s.buffer]) if s.local >= 2 else s for s in slots]
+        slots = [s._replace(origin=origins[s.buffer]) if s.local in (SUM, NARROW_SUM) else s for s in slots]
         sums = [(number, count, origins[number], kind) for number, count, _, kind in self.sums if groups > 1 or kind]
         code = [[n if n >= 0 else self.registers + ~n for n in row] for row in self.code]
         numbers = [

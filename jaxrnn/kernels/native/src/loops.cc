@@ -402,15 +402,15 @@ class Group {
   E* address(int64_t slot_index, int64_t step, int64_t local, int64_t row) const {
     const Slot& slot = plan_.slots[slot_index];
     if (slot.earlier) return earlier<E>(slot, step, local, row);
-    if (slot.local == 3 || (slot.local == 2 && group_ > 0))
+    if (slot.local == kNarrowSum || (slot.local == kSum && group_ > 0))
       return reinterpret_cast<E*>(buffers_[plan_.scratch]) + slot.origin +
-             (group_ - (slot.local == 2)) * slot.group_stride + slot.offset + row * slot.row_stride;
+             (group_ - (slot.local == kSum)) * slot.group_stride + slot.offset + row * slot.row_stride;
     E* base = reinterpret_cast<E*>(buffers_[slot.buffer]) + slot.offset;
-    if (slot.local == 2) return base + row * slot.row_stride;
+    if (slot.local == kSum) return base + row * slot.row_stride;
     if (slot.local) {
-      const int64_t before = slot.local == 4    ? step % 2 * active_.rows()
-                             : slot.step_stride ? active_.before(local)
-                                                : 0;
+      const int64_t before = slot.local == kByTurns ? step % 2 * active_.rows()
+                             : slot.step_stride     ? active_.before(local)
+                                                    : 0;
       const int64_t rows = before + row;
       return base + group_ * slot.group_stride + rows * slot.row_stride;
     }

@@ -11,8 +11,11 @@ namespace jaxrnn {
 // finds the rows of the valid step before it in that direction, and those of the slot `origin` where there is none. Its numbers are of a
 // `kind` (kinds.h).
 //
-// A sum over all rows (local = 2) is `buffer` for the first group; the others have theirs in scratch memory at `origin`.
-// Where the result is of 16 bits, all groups have theirs there (local = 3).
+// A sum over all rows (kSum) is `buffer` for the first group; the others have theirs in scratch memory at `origin`.
+// Where the result is of 16 bits, all groups have theirs there (kNarrowSum). Of an array by turns
+// there are two copies, for even steps and for odd ones.
+enum Local : int64_t { kLocal = 1, kSum, kNarrowSum, kByTurns };
+
 struct Slot {
   int64_t buffer, offset, group_stride, step_stride, row_stride, local, kind, earlier, origin;
 };
