@@ -71,7 +71,7 @@ class ScannedRNN(nn.Module):
         return rnn(ins, initial_carry=carry, resets=resets)
 
     @staticmethod
-    def initialize_carry(batch_size: int, hidden_size: int) -> Array:
+    def initialize_carry(batch_size: int | tuple[int, ...], hidden_size: int) -> Array:
         """Zeros `[B, H]`, the carry that the GRU starts from.
 
         Args:

@@ -78,6 +78,6 @@ class ScannedRNN(nnx.Module):
         return self.rnn(ins, initial_carry=carry, resets=resets)
 
     @staticmethod
-    def initialize_carry(batch_size: int, hidden_size: int) -> Array:
+    def initialize_carry(batch_size: int | tuple[int, ...], hidden_size: int) -> Array:
         """Zeros `[B, H]`; see `jaxrnn.linen.ScannedRNN.initialize_carry`."""
         return zero_carry(batch_size, hidden_size)

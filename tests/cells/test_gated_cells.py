@@ -13,6 +13,7 @@ import pytest
 import jaxrnn
 from jaxrnn import forms
 from jaxrnn.cells import COLLECTION
+from jaxrnn.core.linear import declared
 from tests.laws.programs import assert_close
 from tests.oracles import dynamics, gating, minimal
 from tests.peers.live import agree, by_cell, by_oracle, case
@@ -27,6 +28,7 @@ OTHERS = {  # with further biases, per-step inputs, inputs that they read themse
 GATED = tuple(list(COLLECTION)[list(COLLECTION).index("gru, reset before") + 1 :])
 GATED = tuple(name for name in GATED if name.partition(",")[0] not in OTHERS)
 PLAIN = tuple(name for name in GATED if name != "mogrifier_lstm")  # which reads its inputs
+LINEAR = tuple(n for n in PLAIN if declared(COLLECTION[n](H)) is not None)  # of which no gate sees the state
 
 
 def drawn(cell: jaxrnn.Cell, inputs: int = D) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def test_without_bias_is_with_biases_of_zero(name: str) -> None:
     assert_close(jaxrnn.scan(bare, without, xs, per_step=given), jaxrnn.scan(cell, zero, xs, per_step=given))
 
 
-@pytest.mark.parametrize("name", [name for name in PLAIN if name != "fast_rnn"])
+@pytest.mark.parametrize("name", [name for name in PLAIN if name not in ("fast_rnn", *LINEAR)])
 def test_multiplicative_integration_without_products_is_addition(name: str) -> None:
     inputs = H if name in BARE else D
     cell, integrating = COLLECTION[name](H), COLLECTION[name](H, multiplicative=True)  # type: ignore[call-arg]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from tests.laws.programs import BACKEND_NAMES, assert_close
+from tests.laws.programs import GENERAL, assert_close
 
 T, B, H = 3, 3, 4
 
@@ -117,7 +117,7 @@ def derivatives(backend: str, equations: Any, masked: bool, steps: int) -> Any:
 @pytest.mark.parametrize("masked", [False, True])
 def test_derivatives(name: str, masked: bool) -> None:
     expected = derivatives("loop", CELLS[name], masked, T)
-    for backend in BACKEND_NAMES:
+    for backend in GENERAL:
         assert_close(derivatives(backend, CELLS[name], masked, T), expected, 1e-11, backend)
 
 
@@ -125,5 +125,5 @@ def test_derivatives(name: str, masked: bool) -> None:
 @pytest.mark.parametrize("name", CELLS)
 def test_one_step(name: str) -> None:
     expected = derivatives("loop", CELLS[name], False, 1)
-    for backend in BACKEND_NAMES:
+    for backend in GENERAL:
         assert_close(derivatives(backend, CELLS[name], False, 1), expected, 1e-11, backend)

@@ -195,7 +195,7 @@ def test_files_without_their_names(tmp_path: Path) -> None:
     assert interop.load(tmp_path / "legacy", format="torch").layer == expected.layer
 
 
-def test_the_format_is_one_of_ours() -> None:
+def test_the_format_is_one_of_ours(unchecked: None) -> None:
     with pytest.raises(ValueError, match="`format` must be None, or one of"):
         interop.load("x.npz", format="zip")
     with pytest.raises(TypeError, match="`format` must be None, or one of"):
@@ -204,7 +204,7 @@ def test_the_format_is_one_of_ours() -> None:
         interop.load({"a": f(3)}, format=next(iter(formats.READERS)))
 
 
-def test_names_that_are_spelled_otherwise(tmp_path: Path) -> None:
+def test_names_that_are_spelled_otherwise(tmp_path: Path, unchecked: None) -> None:
     theirs = dict(enc_w_ih=f(12, 3), enc_w_hh=f(12, 4), enc_b_ih=f(12), enc_b_hh=f(13)[:12], head=f(4))
     np.savez(tmp_path / "flat.npz", **theirs)
     names = {f"enc_{w}_{k}": f"{whole}_{k}" for w, whole in (("w", "weight"), ("b", "bias")) for k in ("ih", "hh")}

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 import jaxrnn
 from tests.laws import programs
-from tests.laws.programs import BACKEND_NAMES, QUICK_ROWS, assert_close, call
+from tests.laws.programs import BACKEND_NAMES, GENERAL, QUICK_ROWS, assert_close, call
 from tests.table import CASES, ROWS, Steps, T, arrays, cotangents
 
 
@@ -79,7 +79,7 @@ def test_shard_map_over_the_batch(row: str, backend: str) -> None:
     assert_close(*jax.jit(both)(args))
 
 
-@pytest.mark.parametrize("backend", BACKEND_NAMES)
+@pytest.mark.parametrize("backend", GENERAL)
 def test_shard_map_without_a_carry(backend: str) -> None:
     """The initial carry is made inside, and must vary over devices as the inputs do."""
     row, batch = "gru, learned carry without bias", (8,)

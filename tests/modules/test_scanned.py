@@ -181,7 +181,7 @@ def test_seeds_updates_and_devices() -> None:
     np.testing.assert_allclose(parts[1], run(one, carry)[1], rtol=1e-12)
 
 
-def test_wrong_calls_say_how_the_arrays_were_read() -> None:
+def test_wrong_calls_say_how_the_arrays_were_read(unchecked: None) -> None:
     carry, ins, resets = drawn()
     variables = ScannedRNN().init(jax.random.key(0), carry, (ins, resets))
     run = functools.partial(ScannedRNN().apply, variables)

@@ -80,7 +80,7 @@ def test_mistakes_are_found_and_named(mistake: str, words: str) -> None:
     assert words in str(found.value)
 
 
-def test_outputs_of_another_form_are_refused() -> None:
+def test_outputs_of_another_form_are_refused(unchecked: None) -> None:
     with pytest.raises(
         ValueError, match=r"`replay` must be a function that returns outputs of shapes \[\(25, 3, 4\)\]"
     ):
@@ -89,7 +89,7 @@ def test_outputs_of_another_form_are_refused() -> None:
         check_replay(step, replay_of(""), CARRY, XS[:0], jax.random.key(0))
 
 
-def test_starts_from() -> None:
+def test_starts_from(unchecked: None) -> None:
     rng = np.random.default_rng(0)
     dones, first = rng.random((6, 4, 2)) < 0.5, rng.random((4, 2)) < 0.5
     expected = np.concatenate([first[None], dones[:-1]])

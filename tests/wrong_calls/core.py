@@ -146,6 +146,11 @@ ENGINE = {
     ),
     "explain": Call(jaxrnn.explain, lambda: dict(cell=STACK)),
     "keep_memory": Call(jaxrnn.keep_memory, dict),
+    "starts_from": Call(
+        jaxrnn.starts_from,
+        lambda: dict(dones=np.zeros((T, B), bool), first=np.ones(B, bool)),
+        dict(dones="array | bool", first="array | bool"),
+    ),
 }
 
 CELL = methods(GRU, "Cell")

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+import jaxrnn
 from jaxrnn import interop
 from tests.wrong_calls.calls import Call
 from tests.wrong_calls.core import LSTM, params_of
 from tests.wrong_calls.judge import KEY
 
 WEIGHTS = interop.save(LSTM, params_of(LSTM), "torch")
+SCANNED = jaxrnn.gru(3, reset_after=True)
 OF_HAIKU = interop.save(LSTM, params_of(LSTM), "haiku")
 
 
@@ -51,6 +53,11 @@ CALLS = {
     ),
     "save, onnx": Call(
         interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="onnx"), dict(params="dict")
+    ),
+    "scanned": Call(
+        interop.scanned,
+        lambda: dict(params={"GRUCell_0": interop.save(SCANNED, params_of(SCANNED), "flax.linen")}),
+        dict(params="dict"),
     ),
     "convert": Call(
         interop.convert,

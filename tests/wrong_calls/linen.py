@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import jaxrnn.linen as L
+from jaxrnn import GRUCarry
 from tests.wrong_calls.calls import Call
-from tests.wrong_calls.core import COMMON, GRU, KEY, B, D, H
-from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, WINDOW, X
+from tests.wrong_calls.core import COMMON, GRU, KEY, B, D, H, T
+from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, STATE, WINDOW, X
 
 
 def linen_call(module: Callable[..., Any], right: Callable[[], Any], types: dict[str, str], inputs: Any = X) -> Call:
@@ -72,6 +75,25 @@ def linen_calls() -> dict[str, Call]:
     calls["ConvLSTMCell"] = linen_call(L.ConvLSTMCell, sizes, WINDOW, X)
     calls["RNN"] = linen_call(L.RNN, lambda: dict(cell=L.LSTMCell(H)), dict(cell="Layer"))
     calls["RNN, of a layer"] = linen_call(L.RNN, lambda: dict(cell=GRU), dict(cell="Layer"))
+    state = STATE.astype(np.float64)
+    episode = X.swapaxes(0, 1), np.zeros((T, B), bool)
+    scanned = L.ScannedRNN()
+    variables = scanned.init(KEY, state, episode)
+    calls["ScannedRNN"] = Call(
+        L.ScannedRNN,
+        lambda: dict(cell=GRU),
+        dict(cell="Layer | None"),
+        made_by=lambda **given: L.ScannedRNN(**given).init(KEY, GRUCarry(state), episode),
+        without=dict(parent="Flax's", name="Flax's"),
+    )
+    calls["ScannedRNN.__call__"] = Call(
+        scanned.__call__,
+        lambda: dict(carry=state, x=episode),
+        dict(carry="array", x="tuple"),
+        made_by=lambda **given: scanned.apply(variables, **given),
+    )
+    sizes_of = lambda: dict(batch_size=B, hidden_size=H)  # noqa: E731
+    calls["ScannedRNN.initialize_carry"] = Call(scanned.initialize_carry, sizes_of)
     calls["CellModule"] = linen_call(L.CellModule, lambda: dict(cell=GRU), {}, X[:, 0])
     both = L.Bidirectional(L.GRU(H), L.GRU(H))
     calls["Bidirectional.reset_state"] = resetting(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import jaxrnn.nnx as N
 from jaxrnn.cells import elman, lstm
 from jaxrnn.flax_common.layers import simple
 from tests.wrong_calls.calls import Call, annotations
 from tests.wrong_calls.core import COMMON, GRU, B, D, H
-from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, WINDOW, X, options_of, rngs
+from tests.wrong_calls.module_arguments import FACTORIES, SEQUENCE, SETTINGS, STATE, WINDOW, X, options_of, rngs
 
 METADATA = dict.fromkeys(("kernel_metadata", "recurrent_kernel_metadata", "bias_metadata"), "dict")  # of any names
 OF_CELLS = METADATA | dict(carry_init="function | None", rngs="Rngs")
@@ -71,6 +73,21 @@ def nnx_calls() -> dict[str, Call]:
         SETTINGS | dict(cell="Layer", rngs="Rngs"),
         without=without,
     )
+    state = STATE.astype(np.float64)
+    scanned = N.ScannedRNN(D, H, rngs=rngs())
+    calls["ScannedRNN"] = Call(
+        N.ScannedRNN,
+        lambda: dict(in_features=D, hidden_features=H, rngs=rngs()),
+        SETTINGS | dict(rngs="Rngs"),
+        without=dict(cell="in place of a size", in_features="with it", hidden_features="with it"),
+    )
+    calls["ScannedRNN.__call__"] = Call(
+        scanned.__call__,
+        lambda: dict(carry=state, x=(X.swapaxes(0, 1), np.zeros(X.shape[1::-1], bool))),
+        dict(carry="array", x="tuple"),
+    )
+    sizes = lambda: dict(batch_size=B, hidden_size=H)  # noqa: E731
+    calls["ScannedRNN.initialize_carry"] = Call(scanned.initialize_carry, sizes)
     calls["CellModule"] = Call(
         N.CellModule, lambda: dict(cell=GRU, in_features=D, rngs=rngs()), SETTINGS | dict(rngs="Rngs")
     )
