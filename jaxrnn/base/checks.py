@@ -67,6 +67,16 @@ def check_hashable(value: Any, argument: str) -> None:
         fail(argument, "hashable, since it becomes part of the cell", value, kind=TypeError)
 
 
+def check_marks(value: Any, argument: str) -> Any:
+    """Bools, one or an array, or the zeros and ones that stand for them, as bools; traced numbers are not looked at."""
+    array = check_numbers(np.asarray(value) if isinstance(value, bool | np.bool_) else value, argument)
+    if array.dtype == np.bool_:
+        return array
+    if not is_traced(array) and not np.isin(np.asarray(array), (0, 1)).all():
+        fail(argument, "bools, or zeros and ones", Said("other numbers"))
+    return array != 0
+
+
 def check_time(value: Any, argument: str) -> None:
     """The absolute time of a step, one integer from 0 on; traced ones are taken at their word."""
     plain = isinstance(value, (int, np.integer)) and not isinstance(value, bool)

@@ -100,16 +100,7 @@ def gate_cell(
     fields = getattr(carry, "_fields", ())
     if not isinstance(carry, type) or "h" not in fields:
         fail("carry", "a NamedTuple class with a field `h`", carry, kind=TypeError)
-    check_gates(gates)
-    if not isinstance(bias_init, Mapping | None):
-        fail("bias_init", "a dict of initialisers by gate", bias_init, kind=TypeError)
-    initializers.per_gate("bias_init", bias_init, gates, initializers.zeros)
-    if not isinstance(parameters, Mapping | None):
-        fail("parameters", "a dict of jaxrnn.Parameter by name", parameters, kind=TypeError)
-
-    for name, parameter in (parameters or {}).items():
-        check_parameter(name, parameter, gates)
-    paper = check_text(paper, "paper")
+    paper = check_declaration(gates, bias_init, parameters, paper)
     serialized(carry)
 
     def decorate(equations: Callable[..., tuple[Carry, Array]]) -> Callable[..., Cell]:
@@ -172,6 +163,19 @@ def signature_of(equations: Any, argument: str, expected: str) -> list[inspect.P
         return list(inspect.signature(equations).parameters.values())
     except ValueError:  # some that are written in C have none
         fail(argument, expected, equations, kind=TypeError)
+
+
+def check_declaration(gates: Any, bias_init: Any, parameters: Any, paper: Any) -> str:
+    """What every declaration of a cell has; returns the paper."""
+    check_gates(gates)
+    if not isinstance(bias_init, Mapping | None):
+        fail("bias_init", "a dict of initialisers by gate", bias_init, kind=TypeError)
+    initializers.per_gate("bias_init", bias_init, gates, initializers.zeros)
+    if not isinstance(parameters, Mapping | None):
+        fail("parameters", "a dict of jaxrnn.Parameter by name", parameters, kind=TypeError)
+    for name, parameter in (parameters or {}).items():
+        check_parameter(name, parameter, gates)
+    return check_text(paper, "paper")
 
 
 def check_parameter(name: Any, parameter: Any, gates: tuple[str, ...]) -> None:

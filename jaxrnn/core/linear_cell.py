@@ -7,19 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from jaxrnn.base.checks import check_text
 from jaxrnn.base.errors import fail
 from jaxrnn.base.hints import spelled
 from jaxrnn.base.made import options, remembered
 from jaxrnn.base.typing import Initializer
 from jaxrnn.core.cell import Cell, Update, name_of
 from jaxrnn.core.factory import DEFAULTS, Common, build
-from jaxrnn.core.gate_cell import check_gates, check_parameter, signature_of
+from jaxrnn.core.gate_cell import check_declaration, signature_of
 from jaxrnn.core.kernels import RECURRENT
 from jaxrnn.core.linear import Linear, linear_step
 from jaxrnn.core.options import Conflict
 from jaxrnn.core.parameter import Parameter
-from jaxrnn.functions import initializers
 from jaxrnn.programs.serialized import serialized
 
 DRIVE = "a function of x, (x, theta) or (x, recur, theta)"
@@ -86,15 +84,7 @@ def linear_cell(
     fields = getattr(carry, "_fields", ())
     if not isinstance(carry, type) or len(fields) not in (1, 2):
         fail("carry", "a NamedTuple class of one array, or of two", carry, kind=TypeError)
-    check_gates(gates)
-    if not isinstance(bias_init, Mapping | None):
-        fail("bias_init", "a dict of initialisers by gate", bias_init, kind=TypeError)
-    initializers.per_gate("bias_init", bias_init, gates, initializers.zeros)
-    if not isinstance(parameters, Mapping | None):
-        fail("parameters", "a dict of jaxrnn.Parameter by name", parameters, kind=TypeError)
-    for name, parameter in (parameters or {}).items():
-        check_parameter(name, parameter, gates)
-    paper = check_text(paper, "paper")
+    paper = check_declaration(gates, bias_init, parameters, paper)
     shown = None if shows is None else _taken(shows, "shows", (2, 4), SHOWS)
     serialized(carry)
 

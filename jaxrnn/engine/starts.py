@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
-import numpy as np
 
-from jaxrnn.base.checks import check_numbers, is_traced
-from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.checks import check_marks
+from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, ArrayLike
 
 
@@ -37,7 +34,7 @@ def starts_from(dones: ArrayLike, first: ArrayLike | bool = True) -> Array:
     >>> starts_from(jnp.array([False, True, False, False]), first=False)
     Array([False, False,  True, False], dtype=bool)
     """
-    ends, begins = _bools(dones, "dones"), _bools(first, "first")
+    ends, begins = jnp.asarray(check_marks(dones, "dones")), jnp.asarray(check_marks(first, "first"))
     if ends.ndim < 1:
         fail("dones", "of shape [T, *B]", dones)
     if begins.shape not in ((), ends.shape[1:]):
@@ -45,10 +42,3 @@ def starts_from(dones: ArrayLike, first: ArrayLike | bool = True) -> Array:
     if not ends.shape[0]:
         return ends
     return jnp.concatenate([jnp.broadcast_to(begins, (1, *ends.shape[1:])), ends[:-1]])
-
-
-def _bools(value: Any, name: str) -> Array:
-    array = check_numbers(np.asarray(value) if isinstance(value, bool | np.bool_) else value, name)
-    if array.dtype != np.bool_ and not is_traced(array) and not np.isin(np.asarray(array), (0, 1)).all():
-        fail(name, "bools, or zeros and ones", Said("other numbers"))
-    return jnp.asarray(array) if array.dtype == np.bool_ else jnp.asarray(array) != 0

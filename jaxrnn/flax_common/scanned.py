@@ -6,9 +6,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxrnn.base.checks import check_numbers, check_size, is_traced
+from jaxrnn.base.checks import check_marks, check_numbers, check_size
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import Array
 
@@ -27,11 +26,7 @@ def check_scanned(carry: Any, x: Any, features: int) -> tuple[Array, Array]:
     _check_batch(carry, axes)
     if resets.shape != axes:
         fail("resets", f"of shape [T, *B] = {axes}, as the inputs have it", resets)
-    if resets.dtype == np.bool_:
-        return ins, jnp.asarray(resets)
-    if not is_traced(resets) and not np.isin(np.asarray(resets), (0, 1)).all():
-        fail("resets", "bools, or zeros and ones", Said("other numbers"))
-    return ins, jnp.asarray(resets) != 0
+    return ins, jnp.asarray(check_marks(resets, "resets"))
 
 
 def _check_batch(carry: Any, axes: tuple[Any, ...]) -> None:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import abc
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -61,7 +62,37 @@ def make_module(library: str, case: Case) -> Any:
     return getattr(torchrecurrent, row_of(layer, library, None, single=True).name)(case.D, case.H)
 
 
-class OnCells(Running):
+class OnLeaves(Running):
+    """Sequences on PyTorch: `_run` gives the outputs, `_leaves` what is differentiated. No single steps."""
+
+    torch: Any
+    cotangent: Any
+
+    def walk(self) -> Any:
+        raise NotImplementedError
+
+    def call(self, kind: str) -> Callable[[], Any]:
+        return {"forward": self._forward, "train": self._train}[kind]
+
+    def _forward(self) -> None:
+        with self.torch.no_grad():
+            self._run()
+
+    def _train(self) -> None:
+        for leaf in self._leaves():
+            leaf.grad = None
+        (self._run() * self.cotangent).sum().backward()
+
+    @abc.abstractmethod
+    def _run(self) -> Any:
+        """Outputs `[T, B, H]`."""
+
+    @abc.abstractmethod
+    def _leaves(self) -> Iterable[Any]:
+        """Inputs and parameters."""
+
+
+class OnCells(OnLeaves):
     """One module, called once a step."""
 
     def __init__(self, library: str, case: Case, problem: Problem) -> None:
@@ -84,20 +115,8 @@ class OnCells(Running):
         gradients = {name: p.grad.numpy() for name, p in self.module.named_parameters() if p.grad is not None}
         return name_answer(ys, self._ours(gradients), self.xs.grad.numpy())
 
-    def walk(self) -> Any:
-        raise NotImplementedError
-
-    def call(self, kind: str) -> Callable[[], Any]:
-        return {"forward": self._forward, "train": self._train}[kind]
-
-    def _forward(self) -> None:
-        with self.torch.no_grad():
-            self._run()
-
-    def _train(self) -> None:
-        self.module.zero_grad(set_to_none=True)
-        self.xs.grad = None
-        (self._run() * self.cotangent).sum().backward()
+    def _leaves(self) -> Iterable[Any]:
+        return self.xs, *self.module.parameters()
 
     def _run(self) -> Any:
         ys = []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from jaxrnn.bench.cases import Case
 from jaxrnn.bench.contestants.base import INSPECTED, Base, Running
+from jaxrnn.bench.contestants.torch_cells import OnLeaves
 from jaxrnn.bench.machine import cores
 from jaxrnn.bench.problem import Problem, name_answer
 
@@ -25,7 +26,7 @@ class Library(Base):
         return OnXLSTM(case, problem)
 
 
-class OnXLSTM(Running):
+class OnXLSTM(OnLeaves):
     """One cell, which loops over time itself."""
 
     def __init__(self, case: Case, problem: Problem) -> None:
@@ -60,20 +61,8 @@ class OnXLSTM(Running):
         }
         return name_answer(ys, gradients, self.xs.grad.numpy())
 
-    def walk(self) -> Any:
-        raise NotImplementedError
-
-    def call(self, kind: str) -> Callable[[], Any]:
-        return {"forward": self._forward, "train": self._train}[kind]
-
-    def _forward(self) -> None:
-        with self.torch.no_grad():
-            self._run()
-
-    def _train(self) -> None:
-        for leaf in (self.kernel, self.xs, *self.cell.parameters()):
-            leaf.grad = None
-        (self._run() * self.cotangent).sum().backward()
+    def _leaves(self) -> Iterable[Any]:
+        return self.kernel, self.xs, *self.cell.parameters()
 
     def _run(self) -> Any:
         """Of `[B, T, 4 H]`, a row a gate; its answer is `[B, heads, T, H / heads]`."""
