@@ -119,6 +119,7 @@ from jaxrnn.core.layer import Layer as Layer
 from jaxrnn.core.linear_cell import linear_cell as linear_cell
 from jaxrnn.core.parameter import Parameter as Parameter
 from jaxrnn.core.roles import labels as labels
+from jaxrnn.core.shardings import shardings as shardings
 from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
@@ -267,6 +268,7 @@ __all__ = [
     "scan_truncated",
     "scrn",
     "sgrn",
+    "shardings",
     "shared",
     "slstm",
     "slstm_block",

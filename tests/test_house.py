@@ -20,7 +20,7 @@ LEVELS = {
     "kernels compose": 4,
     "nnx linen flax_common interop decode testing": 5,
     "train keras": 6,
-    "tasks bench": 7,
+    "tasks bench plan": 7,
     "cli": 8,
 }
 LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}

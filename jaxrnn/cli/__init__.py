@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from jaxrnn.base.memory import keep_memory
-from jaxrnn.cli.commands import bench, cells, convert, inspect, results, train
+from jaxrnn.cli.commands import bench, cells, convert, inspect, plan, results, train
 from jaxrnn.cli.models import ask, caption, draw, evaluate, sample, translate, write
 from jaxrnn.cli.parser import make_parser
 from jaxrnn.cli.streams import mute, of_the_machine, open_streams
@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
         open_streams(arguments.command)
         if arguments.command == "train":
             code = train(arguments, rest, noted)
+        elif arguments.command == "plan":
+            code = plan(arguments, rest)
         elif rest:
             raise ValueError(f"unknown arguments: {' '.join(rest)}; see `jaxrnn {arguments.command} --help`")
         else:

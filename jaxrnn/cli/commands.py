@@ -43,6 +43,19 @@ def _run_of(config: str | None) -> Path | None:
     return folder if begun else None
 
 
+def plan(arguments: argparse.Namespace, overrides: list[str]) -> int:
+    """`jaxrnn plan`."""
+    from jaxrnn.plan import plan_experiment
+    from jaxrnn.plan.report import report
+    from jaxrnn.tasks import TASKS
+    from jaxrnn.train import find_config, read_experiment
+
+    given = [f"--mesh.{part}" for part in (arguments.mesh or "").split(",") if part]
+    experiment = read_experiment(find_config(arguments.config), [*overrides, *given], TASKS)
+    print(report(plan_experiment(experiment, arguments.topology)))
+    return 0
+
+
 def results(arguments: argparse.Namespace) -> int:
     """`jaxrnn results`."""
     from jaxrnn.train import read_results, to_table

@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   jaxrnn caption runs/lip_reading clip.gif
   jaxrnn write runs/handwriting "recurrent" --out recurrent.svg
   jaxrnn draw runs/draw --out digits.gif
+  jaxrnn plan char_lm --topology v5e:4x4 --mesh data=8,model=2
   jaxrnn results runs/*                     finished runs side by side
   jaxrnn inspect checkpoint.pt              the recurrent layers of a file, and the prefix of each
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
@@ -73,6 +74,15 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run", metavar="RUN", help=MODEL)
     evaluate.add_argument("--split", metavar="SPLIT", help="such as validation or test (default: all there are)")
     evaluate.add_argument("--quantize", action="store_true", help="with int8 kernels too, beside the figures without")
+
+    help = "what a training step needs on chips that are not here: memory, products, what is sent"
+    usage = "jaxrnn plan CONFIG --topology KIND:SIZES [--mesh data=N,model=N,fsdp=true] [--section.key VALUE ...]"
+    plan = commands.add_parser("plan", help=help, usage=usage, allow_abbrev=False)
+    plan.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of one that ships with the package")
+    help = "such as v5e:4x4, v6e:8x8 or v5p:2x2x2, for which libtpu compiles without a TPU; cpu:8 simulates eight"
+    plan.add_argument("--topology", required=True, metavar="KIND:SIZES", help=help)
+    help = "devices that share rows (data) and units (model); fsdp=true: parameters stored in parts (default: all data)"
+    plan.add_argument("--mesh", metavar="data=N,model=N", help=help)
 
     results = commands.add_parser("results", help="finished runs side by side, as Markdown", allow_abbrev=False)
     results.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a result.json")

@@ -23,6 +23,7 @@ class Plan(NamedTuple):
     backend: str = "auto"
     projected: bool = False
     carries: bool = False  # put out `(y, carry)` at every step
+    platform: str = "cpu"  # for which the program is made
 
 
 class Blocks(NamedTuple):

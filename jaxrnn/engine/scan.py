@@ -9,6 +9,7 @@ import jax
 
 from jaxrnn.base.errors import fail
 from jaxrnn.base.hints import spelled
+from jaxrnn.base.platform import platform
 from jaxrnn.base.typing import ArrayLike, Bool, Carry, Integer, Params, PRNGKeyArray, Shaped
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.closures import is_open, methods, still
@@ -117,7 +118,7 @@ def _scan(
     cell: Layer, params: Params, xs: ArrayLike, carry: Any, given: Arguments, *, carries: bool
 ) -> tuple[Carry, Any]:
     call = check_scan(cell, params, xs, carry, given)
-    layer, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected, carries)
+    layer, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected, carries, platform())
     # What belongs to an open trace must not outlive it in a compiled program.
     return (_run if is_open(layer) else _run_jitted)(layer, call, plan, methods(layer))
 

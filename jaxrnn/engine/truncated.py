@@ -12,6 +12,7 @@ from jax import lax
 
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.platform import platform
 from jaxrnn.base.typing import Array, Axis, Carry, Params
 from jaxrnn.core.closures import is_open, methods, still
 from jaxrnn.core.layer import Layer
@@ -71,7 +72,7 @@ def scan_truncated(
     if _has_both_directions(cell):
         got = "a bidirectional one, whose first output depends on the last input"
         fail("cell", "a layer of one direction", Said(got), kind=TypeError)
-    cell, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected)
+    cell, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected, platform=platform())
     return (_run if is_open(cell) else _run_jitted)(cell, call, plan, k1, k2, methods(cell))
 
 

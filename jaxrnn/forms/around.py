@@ -48,6 +48,9 @@ class Around(Form):
     def keeps_positions(self) -> bool:  # type: ignore[override]
         return self.of.keeps_positions
 
+    def units_axis(self, index: int) -> int | None:
+        return self.of.units_axis(index)
+
     def positions(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         return self.of.positions(axes)
 

@@ -118,6 +118,10 @@ class Form(abc.ABC):
 
     keeps_positions = True  # along `axes`
 
+    def units_axis(self, index: int) -> int | None:
+        """Along which axis of its `index`-th array units may lie on several devices; None: it is needed whole."""
+        return -1
+
     def positions(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         """Of inputs `[*axes, R]` the axes of the result before gates and units."""
         return axes

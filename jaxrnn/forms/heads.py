@@ -47,6 +47,9 @@ class Heads(Form):
     def units_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
         return self.count * shapes[0][-1]
 
+    def units_axis(self, index: int) -> int | None:
+        return 0
+
     def product(self, arrays: Arrays, h: Array) -> Array:
         (kernel,) = arrays
         apart = h.reshape(*h.shape[:-1], self.count, h.shape[-1] // self.count)  # no -1, which no rows leave open

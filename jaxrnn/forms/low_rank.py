@@ -45,6 +45,9 @@ class LowRank(Form):
     def inputs_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
         return shapes[0][0]
 
+    def units_axis(self, index: int) -> int | None:
+        return None if index == 0 else -1
+
     def product(self, arrays: Arrays, h: Array) -> Array:
         down, up = arrays
         return dense.product((up,), dense.product((down,), h))

@@ -56,6 +56,9 @@ class Narrow(Around):
     def units_of(self, shapes: list[tuple[int, ...]]) -> int:  # type: ignore[override]
         return self.of.units_of(shapes[: len(self.of.names)])
 
+    def units_axis(self, index: int) -> int | None:
+        return self.of.units_axis(index % len(self.of.names))
+
     def product(self, arrays: Arrays, h: Array) -> Array:
         return self._joined(arrays, lambda form, arrays: form.product(arrays, h))
 

@@ -1,8 +1,8 @@
 """Reading an experiment: a YAML file, command-line overrides, and errors that name the nearest valid key.
 
 The file names the task and the seed, and may say what others have published, and for which data. It has the sections of
-the task's own options, such as `model` and `data`, and two of every run: `optimizer` holds OptimizerOptions, `loop`
-LoopOptions.
+the task's own options, such as `model` and `data`, and three of every run: `optimizer` holds OptimizerOptions, `loop`
+LoopOptions, `mesh` MeshOptions.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import yaml
 import jaxrnn
 from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.train.config_numbers import NUMBER, in_our_words, whole_overrides, with_whole_numbers
+from jaxrnn.train.meshes import MeshOptions
 from jaxrnn.train.options import LoopOptions, OptimizerOptions, check, check_seed
 from jaxrnn.train.task import Task
 
@@ -43,9 +44,11 @@ class Experiment:
     loop: LoopOptions
     published: str = ""  # what others report for the same, as text; decides nothing
     published_for: str = ""  # for these data, by `data_digest`; none where the data are drawn, not read
+    mesh: MeshOptions = MeshOptions()  # decides last bits alone: by which devices sums are grouped
 
     def __post_init__(self) -> None:
-        for name, kind in (("task", Task), ("optimizer", OptimizerOptions), ("loop", LoopOptions)):
+        kinds = {"task": Task, "optimizer": OptimizerOptions, "loop": LoopOptions, "mesh": MeshOptions}
+        for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 fail(name, f"a {kind.__name__}", getattr(self, name), kind=TypeError)
         check_seed(self.seed, "seed")
@@ -55,7 +58,7 @@ class Experiment:
         task: Any = self.task  # a frozen dataclass of dataclasses, by the protocol's text
         own = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
         sections: dict[str, Any] = {k: v for k, v in own.items() if dataclasses.is_dataclass(v)}
-        sections |= {"optimizer": self.optimizer, "loop": self.loop}
+        sections |= {"optimizer": self.optimizer, "loop": self.loop, "mesh": self.mesh}
         return {"task": self.name, "seed": self.seed} | {k: dataclasses.asdict(v) for k, v in sections.items()}
 
 
@@ -165,8 +168,8 @@ def read_experiment(path: Path | str, overrides: Sequence[str], tasks: Mapping[s
             made([])
             where = "command line"  # the file alone is in order
         raise ConfigError(f"{where}: {in_our_words(error)}") from error
-    optimizer, loop = parts.pop("optimizer"), parts.pop("loop")
-    return Experiment(name, seed, tasks[name](**parts), optimizer, loop, published, published_for)
+    optimizer, loop, mesh = (parts.pop(section) for section in ("optimizer", "loop", "mesh"))
+    return Experiment(name, seed, tasks[name](**parts), optimizer, loop, published, published_for, mesh)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -217,6 +220,7 @@ def _sections(task: type) -> dict[str, type]:
     return {f.name: own[f.name] for f in dataclasses.fields(task) if dataclasses.is_dataclass(own[f.name])} | {
         "optimizer": OptimizerOptions,
         "loop": LoopOptions,
+        "mesh": MeshOptions,
     }
 
 

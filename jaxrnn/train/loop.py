@@ -23,11 +23,12 @@ from jaxrnn.train.averaging import averaged, begin_average
 from jaxrnn.train.checkpoint import CheckpointError, Checkpoints
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.machine import Machine, changes, machine
+from jaxrnn.train.meshes import lie, make_mesh
 from jaxrnn.train.metrics import METRICS, MetricsFile, read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
 from jaxrnn.train.progress import Display
 from jaxrnn.train.run_files import CHECKPOINTS
-from jaxrnn.train.step import TrainState, init_state, make_mesh, make_step, place, state_shardings
+from jaxrnn.train.step import TrainState, init_state, make_step, place, state_shardings
 from jaxrnn.train.stop import StopRequest
 
 MAX_SKIPPED_IN_A_ROW = 10
@@ -68,8 +69,13 @@ def abstract_state(experiment: Experiment, mesh: jax.sharding.Mesh) -> TrainStat
     return jax.tree.map(
         lambda shape, sharding: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding),
         shapes,
-        state_shardings(shapes, mesh),
+        state_shardings(shapes, mesh, experiment.mesh),
     )
+
+
+def used_shardings(experiment: Experiment, like: TrainState, mesh: jax.sharding.Mesh) -> Any:
+    """Where the parameters of a state lie while they are used; None where that is as they are stored."""
+    return lie(like.params, mesh, experiment.mesh, stored=False) if experiment.mesh.fsdp else None
 
 
 def fit(experiment: Experiment, folder: Path, console: Console, stop: StopRequest) -> tuple[int, Progress]:
@@ -84,7 +90,7 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
     """
     folder.mkdir(parents=True, exist_ok=True)
     task, options = experiment.task, experiment.loop
-    mesh = make_mesh()
+    mesh = make_mesh(options=experiment.mesh)
     optimizer = make_optimizer(experiment.optimizer, options.steps)
     schedule = learning_rate(experiment.optimizer, options.steps)
     checkpoints = Checkpoints(folder / CHECKPOINTS, options.keep)
@@ -113,7 +119,7 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
         console.print(f"resuming after step {number}" if number else "no checkpoint to go on from: starting anew")
     progress.machine = machine()
 
-    step = make_step(task, optimizer, shardings)
+    step = make_step(task, optimizer, shardings, used_shardings(experiment, like, mesh))
     earlier, start = (progress.seconds, progress.cpu_seconds), (time.monotonic(), time.process_time())
 
     def save(metrics: MetricsFile) -> None:

@@ -27,6 +27,7 @@ from jaxrnn.train.config import Experiment, read_yaml
 from jaxrnn.train.lock import HOLDER, LOCK, locked
 from jaxrnn.train.loop import CHECKPOINTS, Progress, abstract_state, fit, recorded
 from jaxrnn.train.machine import cores
+from jaxrnn.train.meshes import make_mesh
 from jaxrnn.train.metrics import METRICS, read_metrics
 from jaxrnn.train.plots import learning_curve
 from jaxrnn.train.published import data_digest, of_these_data
@@ -42,7 +43,6 @@ from jaxrnn.train.run_files import (
     with_record,
     write_data,
 )
-from jaxrnn.train.step import make_mesh
 from jaxrnn.train.stop import StopRequest
 from jaxrnn.train.task import Params
 
@@ -73,6 +73,8 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
     stored, wanted = read_yaml(path), _plain(experiment)
     if since_0_1_0(folder):
         stored["data"] |= since_0_1_0(folder)
+    stored.pop("mesh", None)  # a run may go on on other devices
+    del wanted["mesh"]
     # Where the data lies may change; what it is may not.
     where = wanted["data"]["path"] if "path" in wanted.get("data", {}) else None
     if where is not None and isinstance(stored.get("data"), dict):

@@ -1,21 +1,21 @@
 """One training step on the devices: gradient, update, and the guard against loss or gradients that are not finite.
 
-The arrays of a batch and of the carry are split by rows over the mesh axis `data`; everything else is replicated. One
-device is a mesh of one. The compiler inserts the sums over devices, so the step is written once.
+Where arrays lie is said by `meshes.py`. One device is a mesh of one. The compiler inserts the sums over devices, so the
+step is written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxrnn.programs.serialized import serialized
+from jaxrnn.train.meshes import MeshOptions, by_rows, lie
 from jaxrnn.train.task import Batch, Carry, Params, Task
 
 
@@ -32,19 +32,20 @@ class TrainState(NamedTuple):
     skipped_in_a_row: jax.Array  # int32
 
 
-def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """A mesh with the one axis `data` over the given devices (all there are by default)."""
-    return Mesh(np.array(jax.devices() if devices is None else devices), ("data",))
+def check_rows(batch: Batch, mesh: Mesh) -> None:
+    """Raise a ValueError where the rows of a batch do not divide over `data`."""
+    for array in jax.tree.leaves(batch):
+        if array.shape[0] % mesh.shape["data"]:
+            raise ValueError(
+                f"batch of {array.shape[0]} rows: expected a multiple of the {mesh.shape['data']} devices that share "
+                "them; change the batch size, or mesh.data"
+            )
 
 
 def place(batch: Batch, mesh: Mesh) -> Batch:
     """Put a host batch on the devices, rows split over `data`."""
-    for array in jax.tree.leaves(batch):
-        if array.shape[0] % mesh.size:
-            raise ValueError(
-                f"batch of {array.shape[0]} rows: expected a multiple of the {mesh.size} devices; change the batch size"
-            )
-    return jax.device_put(batch, NamedSharding(mesh, PartitionSpec("data")))
+    check_rows(batch, mesh)
+    return jax.device_put(batch, by_rows(mesh))
 
 
 def init_state(task: Task, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
@@ -62,14 +63,23 @@ def init_state(task: Task, optimizer: optax.GradientTransformation, seed: int) -
     )
 
 
-def state_shardings(state: TrainState, mesh: Mesh) -> TrainState:
+def state_shardings(state: TrainState, mesh: Mesh, options: MeshOptions = MeshOptions()) -> TrainState:
     """The sharding of every array of a state (abstract or not)."""
-    whole, rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
-    return jax.tree.map(lambda _: whole, state)._replace(carry=jax.tree.map(lambda _: rows, state.carry))
+    whole = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec()), state)
+    there = {name: lie(getattr(state, name), mesh, options) for name in ("params", "opt_state")}
+    return whole._replace(**there, carry=jax.tree.map(lambda _: by_rows(mesh), state.carry))
 
 
-def make_step(task: Task, optimizer: optax.GradientTransformation, shardings: TrainState) -> Callable[..., Any]:
+def make_step(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    shardings: TrainState,
+    used: Params | None = None,
+) -> Callable[..., Any]:
     """The compiled step `(state, batch) -> (state, outcome)`; the given state's memory is reused.
+
+    `shardings` are those of the state, `used` those of its parameters while they are used, where they lie elsewhere
+    then.
 
     `outcome` is a dict of scalars: loss, grad_norm, finite, skipped, skipped_in_a_row and the task's own, of which a
     `loss` takes the place of what was differentiated. Where one of them, gradient or new carry is not finite,
@@ -79,7 +89,11 @@ def make_step(task: Task, optimizer: optax.GradientTransformation, shardings: Tr
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
         rng = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         gradient = jax.value_and_grad(task.loss, has_aux=True)
-        (loss, (carry, metrics)), grads = gradient(state.params, state.carry, batch, rng)
+        params = state.params if used is None else jax.lax.with_sharding_constraint(state.params, used)
+        (loss, (carry, metrics)), grads = gradient(params, state.carry, batch, rng)
+        if used is not None:  # first summed, then parted: parted at once, they would be summed in every turn of a loop
+            grads = jax.lax.with_sharding_constraint(grads, used)
+            grads = jax.lax.with_sharding_constraint(grads, shardings.params)
         norm = optax.tree.norm(grads)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         for array in jax.tree.leaves((carry, metrics)):

@@ -24,8 +24,9 @@ from jaxrnn.tasks.translation.byte_pairs import BytePairs
 from jaxrnn.tasks.translation.parallel_text import DataOptions, ParallelText, to_batch
 from jaxrnn.tasks.translation.translation import ModelOptions, bleu
 from jaxrnn.train import END, OptimizerOptions
+from jaxrnn.train.meshes import make_mesh
 from jaxrnn.train.optimizer import make_optimizer
-from jaxrnn.train.step import init_state, make_mesh, make_step, state_shardings
+from jaxrnn.train.step import init_state, make_step, state_shardings
 from tests import oracle
 
 E, H = 4, 5

@@ -1,4 +1,4 @@
-"""Eight devices train as one does."""
+"""Eight devices train as one does, whatever they share."""
 
 from __future__ import annotations
 
@@ -19,39 +19,54 @@ from jaxrnn.tasks import CharLM
 from jaxrnn.tasks.language.char_lm import DataOptions, ModelOptions
 from jaxrnn.train import OptimizerOptions
 from jaxrnn.train.optimizer import make_optimizer
-from jaxrnn.train.step import init_state, make_mesh, make_step, place, state_shardings
+from jaxrnn.train.meshes import MeshOptions, lie, make_mesh
+from jaxrnn.train.step import init_state, make_step, place, state_shardings
 
 task = CharLM(ModelOptions(layers=1, hidden=16, dropout=0.2), DataOptions(streams=16, length=8))
 optimizer = make_optimizer(OptimizerOptions(learning_rate=1e-2, warmup=10), 100)
-out = {}
-for count in (1, 8):
-    mesh = make_mesh(jax.devices()[:count])
+out = []
+for options in (MeshOptions(), *(MeshOptions(*o) for o in OPTIONS)):
+    mesh = make_mesh(jax.devices()[: 8 if out else 1], options)
     state = init_state(task, optimizer, 0)
-    shardings = state_shardings(state, mesh)
-    state, step, batches = jax.device_put(state, shardings), make_step(task, optimizer, shardings), task.batches()
+    shardings = state_shardings(state, mesh, options)
+    used = lie(state.params, mesh, options, stored=False) if options.fsdp else None
+    state, batches = jax.device_put(state, shardings), task.batches()
+    step = make_step(task, optimizer, shardings, used)
     losses = []
     for _ in range(100):
         batch = place(next(batches), mesh)
         state, outcome = step(state, batch)
         losses.append(outcome["loss"].item())
+    held = lambda tree: [leaf.addressable_shards[0].data.size for leaf in jax.tree.leaves(tree)]
     rows = [leaf.addressable_shards[0].data.shape[0] for leaf in jax.tree.leaves((batch, state.carry))]
-    whole = [len(leaf.sharding.device_set) for leaf in jax.tree.leaves(state.params) if leaf.is_fully_replicated]
-    out[count] = {"losses": losses, "rows": rows, "whole": whole, "compiled": step._cache_size()}
+    parts = {"params": held(state.params), "moments": held(state.opt_state[1][1:])}
+    out.append({"losses": losses, "rows": rows, "compiled": step._cache_size()} | parts)
 print(json.dumps(out))
 """
+# data, model, fsdp; and into how many parts what lies on one device is then split. Sizes are 16 units and 64 symbols.
+SHARED = [
+    ((0, 1, False), 8, 1),
+    ((8, 1, True), 8, 8),
+    ((4, 2, False), 4, 2),
+    ((4, 2, True), 4, 8),
+    ((1, 8, False), 1, 8),
+]
 
 
 @pytest.mark.slow
 def test_losses_of_100_steps_on_8_devices_equal_those_on_one():
     root = str(Path(jaxrnn.__file__).parents[1])
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "PYTHONPATH": root}
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=False)
+    script = SCRIPT.replace("OPTIONS", repr([options for options, *_ in SHARED]))
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    one, eight = (json.loads(done.stdout)[key] for key in ("1", "8"))
-    np.testing.assert_allclose(eight["losses"], one["losses"], rtol=1e-5)
+    one, *others = json.loads(done.stdout)
     assert len(one["losses"]) == 100
     assert one["losses"][-1] < one["losses"][0] - 0.5
     assert set(one["rows"]) == {16}
-    assert set(eight["rows"]) == {2}  # of batch and carry, on each device
-    assert eight["whole"] == [8] * 5  # parameters: a whole copy on each
-    assert (one["compiled"], eight["compiled"]) == (1, 1)
+    for (options, rows, parts), run in zip(SHARED, others, strict=True):
+        np.testing.assert_allclose(run["losses"], one["losses"], rtol=1e-5, err_msg=str(options))
+        assert set(run["rows"]) == {16 // rows}  # of batch and carry, on each device
+        assert run["params"] == [size // parts for size in one["params"]], options
+        assert run["moments"] == [size // parts for size in one["moments"]], options
+        assert run["compiled"] == one["compiled"] == 1

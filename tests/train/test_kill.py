@@ -18,7 +18,7 @@ import jaxrnn
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import Checkpoints, read_experiment
 from jaxrnn.train.loop import abstract_state
-from jaxrnn.train.step import make_mesh
+from jaxrnn.train.meshes import make_mesh
 
 TINY = """
 task: char_lm

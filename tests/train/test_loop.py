@@ -14,9 +14,10 @@ import pytest
 
 from jaxrnn.train import Checkpoints, NonFiniteError, OptimizerOptions
 from jaxrnn.train.loop import abstract_state, fit
+from jaxrnn.train.meshes import make_mesh
 from jaxrnn.train.metrics import read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
-from jaxrnn.train.step import init_state, make_mesh, make_step, place, state_shardings
+from jaxrnn.train.step import init_state, make_step, place, state_shardings
 from tests.train.toy import Toy, experiment
 
 

@@ -144,6 +144,11 @@ ENGINE = {
     "labels": Call(
         jaxrnn.labels, lambda: dict(params=params_of(GRU), layer=GRU), dict(params="dict", layer="Layer | None")
     ),
+    "shardings": Call(
+        jaxrnn.shardings,
+        lambda: dict(params=params_of(GRU), mesh=jax.make_mesh((1,), ("units",)), layer=GRU, units="units"),
+        dict(params="dict", mesh="Mesh", layer="Layer | None", units="str | None", fsdp="str | None"),
+    ),
     "explain": Call(jaxrnn.explain, lambda: dict(cell=STACK)),
     "keep_memory": Call(jaxrnn.keep_memory, dict),
     "starts_from": Call(

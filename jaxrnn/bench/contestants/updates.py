@@ -13,8 +13,9 @@ from jaxrnn.bench.application import differentiate, experiment_of, make_batch
 from jaxrnn.bench.cases import Case
 from jaxrnn.bench.contestants.base import Running
 from jaxrnn.bench.problem import Problem
+from jaxrnn.train.meshes import make_mesh
 from jaxrnn.train.optimizer import make_optimizer
-from jaxrnn.train.step import init_state, make_mesh, make_step, place, state_shardings
+from jaxrnn.train.step import init_state, make_step, place, state_shardings
 
 
 class Update(Running):

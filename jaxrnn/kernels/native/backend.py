@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.platform import only_on_cpus
 from jaxrnn.base.typing import Carry
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Step
@@ -35,10 +36,9 @@ BESIDE = 3.3  # outputs' worth of memory beside what is kept: outputs, cotangent
 
 def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     """Why a cell does not run natively in these dtypes; None where it does."""
-    if jax.default_backend() != "cpu":
-        return f"runs on CPUs, and JAX's default backend is {jax.default_backend()!r}"
-    if library.missing() is not None:
-        return library.missing()
+    reason = only_on_cpus() or library.missing()
+    if reason is not None:
+        return reason
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.manual_axes and mesh.explicit_axes:
         return "knows nothing of explicit axes inside `shard_map` over others"

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.base.platform import only_on_cpus
 from jaxrnn.core.cell import Cell
 from jaxrnn.engine.recurrence import algorithms, primitives
 from jaxrnn.engine.recurrence import run as runs
@@ -23,13 +24,9 @@ from jaxrnn.kernels.native.primitive import runs_here
 
 def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     """Why a cell does not run natively as a linear recurrence; None where it does."""
-    reason = runs.declines(cell, dtype, carry_dtype)
+    reason = runs.declines(cell, dtype, carry_dtype) or only_on_cpus() or library.missing()
     if reason is not None:
         return reason
-    if jax.default_backend() != "cpu":
-        return f"runs on CPUs, and JAX's default backend is {jax.default_backend()!r}"
-    if library.missing() is not None:
-        return library.missing()
     if jnp.dtype(carry_dtype) not in (jnp.float32, jnp.float64):
         return f"computes a, b and the state in float32 or float64, not {jnp.dtype(carry_dtype).name}"
     return None

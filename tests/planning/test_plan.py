@@ -1,0 +1,125 @@
+"""Plans on simulated CPU devices, beside what arrays on such devices hold."""
+
+from __future__ import annotations
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+import jaxrnn
+from jaxrnn.cli import main
+from jaxrnn.plan import PlanError, described_devices, plan_experiment, plan_step
+from jaxrnn.plan.report import size
+from jaxrnn.tasks import TASKS
+from jaxrnn.train import find_config, read_experiment
+
+T, B, D, H = 6, 8, 16, 64
+CELL = jaxrnn.lstm(H, recurrent=jaxrnn.heads(4))
+
+
+@pytest.fixture(autouse=True)
+def as_users_run():
+    """Float32 and JAX's own rules of promotion, which Optax needs."""
+    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def mesh_of(data, model):
+    devices = np.array(described_devices(f"cpu:{data * model}")).reshape(data, model)
+    return jax.sharding.Mesh(devices, ("data", "model"), axis_types=(AxisType.Auto,) * 2)
+
+
+def planned(mesh, units=None, fsdp=None, cell=CELL):
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs=D))
+    places = jaxrnn.shardings(params, mesh, cell, units=units, fsdp=fsdp)
+    params = jax.tree.map(lambda a, place: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), params, places)
+    rows = NamedSharding(mesh, PartitionSpec(None, "data"))
+    xs = jax.ShapeDtypeStruct((T, B, D), jnp.float32, sharding=rows)
+    whole = jaxrnn.shardings(params, mesh, cell, units=units)
+
+    def loss(params, xs):
+        return (jaxrnn.scan(cell, jax.lax.with_sharding_constraint(params, whole), xs)[1] ** 2).sum()
+
+    return plan_step(jax.grad(loss), params, xs, names=("params", "xs")), params, places
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "fsdp"), [(1, 1, None), (2, 1, "data"), (4, 2, "data"), (8, 1, "data"), (1, 4, None)]
+)
+def test_bytes_of_parameters_are_those_of_arrays_that_lie_so(data, model, fsdp):
+    mesh = mesh_of(data, model)
+    plan, _, places = planned(mesh, "model" if model > 1 else None, fsdp)
+    params = jax.device_put(CELL.init(jax.random.key(0), inputs=D), places)
+    first = mesh.devices.flat[0]
+    held = [
+        shard.data.nbytes for a in jax.tree.leaves(params) for shard in a.addressable_shards if shard.device == first
+    ]
+    whole = sum(a.nbytes for a in jax.tree.leaves(params))
+    shards = data * model if fsdp else model
+    assert plan.arguments["params"] == sum(held) == whole // shards
+    assert plan.chips == data * model
+
+
+def test_products_are_counted_whatever_shares_them():
+    # x and h of a head times four gates; back, the gradients of both kernels and of h
+    expected = 2 * T * B * 4 * H * (D + H // 4) + 2 * T * B * 4 * H * (D + H // 4 + H // 4)
+    assert planned(mesh_of(1, 1))[0].flops == planned(mesh_of(2, 4), "model")[0].flops == expected
+
+
+def test_heads_over_devices_send_nothing_inside_of_the_loop():
+    plan, *_ = planned(mesh_of(1, 4), "model")
+    assert [c for c in plan.collectives if c.depth] == []
+
+
+def test_units_over_devices_gather_h_and_sum_once_on_the_way_back():
+    plan, *_ = planned(mesh_of(1, 4), "model", cell=jaxrnn.lstm(H))
+    inside = [(c.kind, c.bytes) for c in plan.collectives if c.depth == 1]
+    assert inside == [("all-gather", 4 * B * H), ("all-reduce", 4 * B * H)]
+
+
+def test_a_configuration_says_what_it_says_as_text(capsys):
+    assert main(["plan", "adding", "--topology", "cpu:4", "--mesh", "data=2,model=2", "--model.hidden", "8"]) == 0
+    shown = capsys.readouterr().out
+    assert "4 x cpu" in shown and "products: " in shown and "sent once a step: " in shown  # noqa: PT018
+    experiment = read_experiment(find_config("adding"), ["--model.hidden=8", "--mesh.data=2", "--mesh.model=2"], TASKS)
+    plan = plan_experiment(experiment, "cpu:4")
+    assert f"parameters {size(plan.arguments['parameters'])} optimizer" in " ".join(shown.split())
+    assert plan.saved is not None and 0 < plan.saved <= plan.temporaries + plan.saved  # noqa: PT018
+
+
+@pytest.mark.parametrize(
+    ("topology", "mesh", "message"),
+    [
+        ("v5e", "", r"`topology` must be a kind of chip and how many lie side by side, .*, got 'v5e'"),
+        ("cpu:4x2", "", r"`topology` must be cpu:N, with one number of devices, got 'cpu:4x2'"),
+        ("cpu:4", "data=3", r"`mesh.data x mesh.model` must be as many as there are devices, got 3 x 1, and 4 devices"),
+        (
+            "cpu:4",
+            "model=8",
+            r"`mesh.data x mesh.model` must be as many as there are devices, got 1 x 8, and 4 devices",
+        ),
+        ("cpu:4", "date=2", r"unknown option '--mesh.date'"),
+        ("cpu:7", "", r"batch of 32 rows: expected a multiple of the 7 devices that share them"),
+        ("cpu:4", "data=0.5", r"mesh.data"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(topology, mesh, message, capsys):
+    given = ["--mesh", mesh] if mesh else []
+    assert main(["plan", "char_lm", "--topology", topology, *given]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(message, error), error
+
+
+def test_more_devices_than_jax_began_with():
+    with pytest.raises(PlanError, match=r"got cpu:9, and JAX began with 8. Set XLA_FLAGS="):
+        described_devices("cpu:9")
+
+
+def test_arguments_that_lie_nowhere():
+    with pytest.raises(ValueError, match=r"`arguments` must be arrays or shapes that lie on the devices of one mesh"):
+        plan_step(jnp.sum, jax.ShapeDtypeStruct((3,), jnp.float32))
