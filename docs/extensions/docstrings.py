@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equations import line_of
-from sphinx.application import Sphinx
+from module_arguments import completed
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 SECTION = re.compile(r"(Args|Returns|Raises|Yields|Attributes|Keyword Args|Note|Papers):$")
 OPTIONS = re.compile(r"Options of (`[^`]+`)(.*):$")
@@ -21,7 +24,9 @@ def setup(app: Sphinx) -> None:
 
 def process(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Rewrite the lines of a docstring in place."""
-    lines[:] = list(rewritten(lines))
+    made = list(rewritten(lines))
+    module = name.startswith(("jaxrnn.nnx.", "jaxrnn.linen.", "jaxrnn.keras.")) and isinstance(thing, type)
+    lines[:] = completed(thing, made) if module and made else made
 
 
 def rewritten(lines: list[str]) -> Iterator[str]:

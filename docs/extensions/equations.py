@@ -11,6 +11,7 @@ GREEK = {
     *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu"),
     *("xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"),
 }
+WORDS = {"and", "as", "else", "for", "if", "is", "of", "or", "the", "to", "when", "where", "while", "with"}
 UPRIGHT = {"exp", "log", "tanh", "max", "min"}  # functions that LaTeX knows
 TOKEN = re.compile(r"\s*(?:(\d+\.?\d*(?:e-?\d+)?)|([A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*)|([-+*/@(),=^~'|])|(\S))")
 
@@ -138,7 +139,7 @@ class _Reader:
         token = self.take()
         if kind == "number":
             return token
-        if kind == "name":
+        if kind == "name" and token not in WORDS:
             return self.named(token)
         if token == "(":
             inside = self.items()

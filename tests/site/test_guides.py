@@ -13,7 +13,8 @@ import jax
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-GUIDES = sorted(p for p in (ROOT / "docs/guides").glob("*.md") if "```python" in p.read_text())
+PAGES = (p for folder in ("docs", "docs/guides") for p in (ROOT / folder).glob("*.md"))
+GUIDES = sorted(p for p in PAGES if "```python" in p.read_text())
 BLOCK = re.compile(r"^```(python|sh|text)\n(.*?)^```", re.S | re.M)
 NEEDS = {"coming_from_torch": "torch", "coming_from_keras": "keras", "coming_from_haiku": "haiku"}
 
