@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / "extensions"), str(HERE.parent)]
+sys.path.insert(0, str(HERE / "extensions"))  # jaxrnn itself is the installed one, whose native library is built
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import jaxrnn  # noqa: E402

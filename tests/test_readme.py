@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
+import jaxrnn
 from jaxrnn.cells import FAMILIES
 from tests.laws import memory
 
@@ -30,6 +31,10 @@ def test_it_is_short_and_what_it_links_to_is_there() -> None:
     files = [link for link in re.findall(r"\]\(([^)#]+)", README) if "://" not in link]
     assert len(files) > 20
     assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_a_citation_names_this_version() -> None:
+    assert f"\nversion: {jaxrnn.__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_the_memory_table_is_the_measured_one() -> None:
