@@ -83,7 +83,7 @@ def page(factory: str, family: str, rows: list[str], speed: dict[str, float]) ->
     cells = {row: made(row) for row in rows}
     first = cells[rows[0]]
     backends = takes(first)
-    lines = [f"# {factory}", "", f"*{family}.* For: {PURPOSE[factory]}.", ""]
+    lines = [f"# {factory}", "", f"*{family[0].upper()}{family[1:]}.* For: {PURPOSE[factory]}.", ""]
     lines += ["```{eval-rst}", f".. autofunction:: jaxrnn.{factory}", "```", ""]
     lines += [f"## In numbers, with {UNITS} units and inputs", ""]
     lines += ["| as in | gates | parameters | training time |", "| --- | --- | ---: | ---: |"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SECTION = re.compile(r"(Args|Returns|Raises|Yields|Attributes|Keyword Args|Note|Papers):$")
 OPTIONS = re.compile(r"Options of (`[^`]+`)(.*):$")
+APART = "\\ "
 LINK = re.compile(r"(arXiv:\s?(\d{4}\.\d{4,5})|doi:(10\.\d+/[^\s;,)]+))")
 
 
@@ -114,7 +115,12 @@ def _linked(text: str) -> str:
 def escaped(text: str) -> str:
     """Text outside of backticks without a mark that reStructuredText would read; inside: code."""
     parts = re.split(r"(``?[^`]+``?)", text)
-    return "".join(
-        f"``{part.strip('`')}``" if i % 2 else re.sub(r"([*|\\])|(?<=\w)_(?=\W|$)", lambda m: f"\\{m[0]}", part)
-        for i, part in enumerate(parts)
-    )
+    shown = ""
+    for i, part in enumerate(parts):
+        if i % 2:
+            # Code in the middle of a word, `a`s, is set apart by a mark that is not shown.
+            before, after = re.search(r"\w\Z", shown), re.match(r"\w", parts[i + 1])
+            shown += APART * bool(before) + f"``{part.strip('`')}``" + APART * bool(after)
+        else:
+            shown += re.sub(r"([*|\\])|(?<=\w)_(?=\W|$)", lambda m: f"\\{m[0]}", part)
+    return shown

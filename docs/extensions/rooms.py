@@ -7,7 +7,6 @@ import inspect
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jaxrnn
 from jaxrnn import cells
 
 # A page each: its module, and what it is for.
@@ -81,7 +80,7 @@ def write(folder: Path) -> None:
         if room == "jaxrnn":
             lines += _facade({p.name: p for p in here})
         else:
-            lines += _elsewhere(room, here) + [line for p in sorted(here, key=_order) for line in directive(p)]
+            lines += _elsewhere(room, here, pages) + [line for p in sorted(here, key=_order) for line in directive(p)]
         put(folder / f"{room}.md", lines)
     rows = [f"| [`{room}`]({room}.md) | {title} |" for room, title in ROOMS.items()]
     toc = ["```{toctree}", ":hidden:", *ROOMS, "```"]
@@ -115,15 +114,18 @@ def _facade(here: dict[str, Public]) -> list[str]:
     return lines
 
 
-def _elsewhere(room: str, here: list[Public]) -> list[str]:
-    """Links to what another page has, as it is the same thing."""
+def _elsewhere(room: str, here: list[Public], pages: list[Public]) -> list[str]:
+    """Links to what another page has, or this one under another name, as it is the same thing."""
     own = {p.name for p in here}
     module = importlib.import_module(room)
     names = [name for name in module.__all__ if name not in own and name not in factories()]
-    if not names:
-        return []
-    links = (f"{{py:obj}}`{name} <jaxrnn.{name}>`" for name in names if hasattr(jaxrnn, name))
-    return ["Shown on other pages: " + ", ".join(links) + ".", ""]
+    homes = {id(p.thing): p.dotted for p in pages}
+    links = [
+        f"{{py:obj}}`{name} <{home}>`" if home.endswith(f".{name}") else f"`{name}`, which is {{py:obj}}`{home}`"
+        for name in names
+        if (home := homes.get(id(getattr(module, name)))) is not None
+    ]
+    return ["Also here: " + "; ".join(links) + ".", ""] if links else []
 
 
 def _order(p: Public) -> tuple[int, str]:

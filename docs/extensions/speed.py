@@ -61,7 +61,7 @@ def write(file: Path) -> None:
     }
     lost = [(title, *loss) for title, record in records.items() for loss in losses(record)]
     lines += ["| measurement | case | faster | by |", "| --- | --- | --- | ---: |"]
-    lines += [f"| {table} | {case} | {name} | {100 * (by - 1):.0f} % |" for _, table, case, name, by in lost]
+    lines += [f"| {table} | {case} | {name} | {100 * (by - 1):.1f} % |" for _, table, case, name, by in lost]
     lines += ["", "A case is B, T, D, H: rows, steps, inputs, units. Ratios are medians over rounds.", ""]
     for title, record in records.items():
         lines += [f"## {title}", ""]

@@ -81,6 +81,7 @@ def test_a_module_says_what_each_argument_is(public: rooms.Public) -> None:
 
 
 def test_text_is_text_and_equations_are_mathematics() -> None:
+    assert docstrings.escaped("as `a`s, b_ and\n`c\nd`") == "as ``a``\\ s, b\\_ and\n``c\nd``"
     lines = ["It takes `x` of shape [*B, H].", "", "    c' = f * c     the cell", "    else: words", "", ">>> 1", "1"]
     assert list(docstrings.rewritten(lines)) == [
         r"It takes ``x`` of shape [\*B, H].",
