@@ -27,7 +27,7 @@ def process(app: Any, what: str, name: str, thing: Any, options: Any, lines: lis
     """Rewrite the lines of a docstring in place."""
     made = list(rewritten(lines))
     module = name.startswith(("jaxrnn.nnx.", "jaxrnn.linen.", "jaxrnn.keras.")) and isinstance(thing, type)
-    lines[:] = completed(thing, made) if module and made else made
+    lines[:] = completed(thing, made, escaped) if module and made else made
 
 
 def rewritten(lines: list[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jaxrnn
@@ -64,12 +65,12 @@ def _named(name: str, said: str) -> bool:
     return re.search(rf"\b{re.escape(name)}\b", said) is not None
 
 
-def completed(kind: Any, lines: list[str]) -> list[str]:
+def completed(kind: Any, lines: list[str], escaped: Callable[[str], str]) -> list[str]:
     """The docstring with a list of what it leaves out, before its example."""
     names = missing(kind, lines)
     if not names:
         return lines
     known = {**of_cells(), **ARGUMENTS}
-    added = ["Further arguments:", "", *(f"* ``{name}``: {known[name]}" for name in names), ""]
+    added = ["Further arguments:", "", *(f"* ``{name}``: {escaped(known[name])}" for name in names), ""]
     at = next((i for i, line in enumerate(lines) if line.startswith(".. code-block:: pycon")), len(lines))
     return [*lines[:at], *added, *lines[at:]]
