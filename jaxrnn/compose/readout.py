@@ -177,6 +177,14 @@ def solve_readout(moments: Moments, outputs: int, penalty: float = 1e-6) -> Read
 
     Raises:
         ValueError, TypeError: an argument does not fit; the message names it.
+
+    >>> import jax, jaxrnn
+    >>> cell = jaxrnn.esn(8)
+    >>> params = cell.init(jax.random.key(0), inputs=1)
+    >>> xs = jax.numpy.sin(0.3 * jax.numpy.arange(50.0))[:, None, None]
+    >>> carry, moments = jaxrnn.readout_moments(cell, params, xs[:-1], xs[1:])
+    >>> jaxrnn.solve_readout(moments, cell.output_size, penalty=1e-3).kernel.shape
+    (8, 1)
     """
     if check_number(penalty, "penalty", PENALTY) < 0:
         fail("penalty", PENALTY, penalty)

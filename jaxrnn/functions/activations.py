@@ -21,6 +21,12 @@ hard_sigmoid = jax.nn.hard_sigmoid  # relu6(x + 3) / 6
 def keras2_hard_sigmoid(x: Array) -> Array:
     """clip(0.2 x + 0.5, 0, 1), the hard sigmoid of Keras 1 and 2.
 
+    Args:
+        x: floats of any shape.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
     >>> round(float(keras2_hard_sigmoid(jnp.array(1.0))), 4)
     0.7
     """
@@ -28,34 +34,96 @@ def keras2_hard_sigmoid(x: Array) -> Array:
 
 
 def gelu(x: Array) -> Array:
-    """x Phi(x), exact. (`jax.nn.gelu` approximates by default.)"""
+    """x Phi(x), exact. (`jax.nn.gelu` approximates by default.)
+
+    Args:
+        x: floats of any shape.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
+    >>> round(float(gelu(jnp.array(1.0))), 4)
+    0.8413
+    """
     return jax.nn.gelu(check_floats(x, "x"), approximate=False)
 
 
 def leaky_relu(x: Array) -> Array:
-    """x where it is positive, 0.2 x elsewhere. (`jax.nn.leaky_relu` has a slope of 0.01.)"""
+    """x where it is positive, 0.2 x elsewhere. (`jax.nn.leaky_relu` has a slope of 0.01.)
+
+    Args:
+        x: floats of any shape.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
+    >>> leaky_relu(jnp.array([-10.0, 3.0])).tolist()
+    [-2.0, 3.0]
+    """
     return jax.nn.leaky_relu(check_floats(x, "x"), 0.2)
 
 
 def tanh_shrink(x: Array) -> Array:
-    """x - tanh(x)."""
+    """x - tanh(x).
+
+    Args:
+        x: floats of any shape.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
+    >>> round(float(tanh_shrink(jnp.array(1.0))), 4)
+    0.2384
+    """
     return check_floats(x, "x") - jnp.tanh(x)
 
 
 def soft_shrink(x: Array) -> Array:
-    """x moved by 0.5 towards zero, and not beyond it."""
+    """x moved by 0.5 towards zero, and not beyond it.
+
+    Args:
+        x: floats of any shape.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
+    >>> soft_shrink(jnp.array([-2.0, 0.2, 1.0])).tolist()
+    [-1.5, 0.0, 0.5]
+    """
     return check_floats(x, "x") - jnp.clip(x, -0.5, 0.5)
 
 
 def hard_shrink(x: Array) -> Array:
-    """x where |x| > 0.5, zero elsewhere."""
+    """x where |x| > 0.5, zero elsewhere.
+
+    Args:
+        x: floats of any shape.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+
+    >>> hard_shrink(jnp.array([-1.0, 0.2, 0.7])).tolist() == [-1.0, 0.0, float(jnp.float32(0.7))]
+    True
+    """
     return jnp.where(jnp.abs(check_floats(x, "x")) > 0.5, x, jnp.zeros_like(x))
 
 
 def sparsemax(x: Array) -> Array:
     """The point of the probability simplex that is nearest to x, over the last axis. (Keras 3.15's leaves the simplex.)
 
+    Args:
+        x: floats `[..., n]`, n of one at least.
+
+    Returns:
+        An array of that shape and dtype: none is negative, and each `[n]` adds up to one.
+
+    Raises:
+        TypeError, ValueError: `x` is no array of floats with such an axis.
+
     Paper: Martins & Astudillo, From softmax to sparsemax, ICML 2016, algorithm 1.
+
+    >>> sparsemax(jnp.array([1.0, 0.5, -1.0])).tolist()
+    [0.75, 0.25, 0.0]
     """
     if check_floats(x, "x").ndim == 0 or x.shape[-1] == 0:
         fail("x", "an array [..., n]", x)
@@ -108,6 +176,9 @@ def get_activation(identifier: Any, argument: str) -> Activation:
     Args:
         identifier: None, a name out of `ACTIVATIONS`, or a function.
         argument: for the message.
+
+    Returns:
+        The function, of one array.
 
     Raises:
         TypeError, ValueError: it is none of these.

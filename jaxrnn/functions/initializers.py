@@ -28,7 +28,21 @@ INITIALIZER = "an initialiser (key, shape, dtype) -> array"
 
 
 def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
-    """An orthogonal matrix; drawn in float32 at least and rounded once, since QR has no half-precision form."""
+    """An orthogonal matrix; drawn in float32 at least and rounded once, since QR has no half-precision form.
+
+    Args:
+        key: a PRNG key.
+        shape: of the matrix, `[R, H]`; of more axes, of the matrix whose last axis is the last of them.
+        dtype: of the array.
+
+    Returns:
+        An array `shape`; its columns are orthonormal, or its rows, where these are fewer.
+
+    >>> import jax, numpy as np
+    >>> q = orthogonal(jax.random.key(0), (4, 4), np.float32)
+    >>> bool(abs(q @ q.T - np.eye(4)).max() < 1e-6)
+    True
+    """
     shape, dtype = _checked(key, shape, dtype)
     if len(shape) < 2:
         fail("shape", "[..., R, H]", shape)

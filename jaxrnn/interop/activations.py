@@ -71,6 +71,9 @@ def named(name: str, alpha: float | None = None, beta: float | None = None, clip
         beta: its second.
         clip: a bound of the function's input to [-clip, clip], a positive number; None for none.
 
+    Returns:
+        A function of one array, which is equal to another of the same name and numbers.
+
     Raises:
         ValueError: there is no such function, or it has no such number. TypeError: an argument is of the wrong type.
 

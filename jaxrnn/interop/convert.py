@@ -40,6 +40,14 @@ def convert(
 
     Raises:
         ValueError, TypeError: see `load` and `save`. WriteError: the file cannot be written.
+
+    >>> import tempfile, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     weights = {"weight_ih_l0": np.ones((20, 3)), "weight_hh_l0": np.ones((20, 5))}
+    ...     np.savez(f"{folder}/torch.npz", **weights)
+    ...     library, table = convert(f"{folder}/torch.npz", f"{folder}/ours.npz")
+    >>> [row.ours for row in table]
+    ['kernel', 'recurrent_kernel']
     """
     paths: dict[str, Any] = {"source": path_of(source, "source"), "target": path_of(target, "target")}
     for name, given in (("of", of), ("to", to)):

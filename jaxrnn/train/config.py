@@ -65,6 +65,9 @@ class Experiment:
 def find_config(name: str | None) -> Path:
     """A configuration file by its path, or by the name of one that ships with the package.
 
+    Args:
+        name: A path, or a name such as "char_lm".
+
     Returns:
         Its path.
 

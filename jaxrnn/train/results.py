@@ -16,11 +16,23 @@ NEEDED = ("command", "headline", "figures", "seconds", "cpu_seconds", "seed", "d
 def read_results(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
     """The records of finished runs: files, or folders of runs with a result.json.
 
+    Args:
+        paths: Of them, in the order of the answer.
+
     Returns:
         A dict a run: command, task, seed, figures, headline (which of them counts), seconds, cpu_seconds and more.
 
     Raises:
         ValueError: If there is none, or it isn't one.
+
+    >>> import json, pathlib, tempfile
+    >>> from jaxrnn.train import read_results
+    >>> record = dict(command="jaxrnn train reber", headline="accuracy", figures={"accuracy": 0.5}, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     record |= dict(seconds=60.0, cpu_seconds=90.0, device="CPU", task="reber")
+    ...     _ = pathlib.Path(folder, "result.json").write_text(json.dumps(record))
+    ...     read_results([folder])[0]["figures"]
+    {'accuracy': 0.5}
     """
     records = []
     if not isinstance(paths, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in paths):

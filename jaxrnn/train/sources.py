@@ -37,8 +37,16 @@ MOST = 2**30  # bytes of one file of a data set, unpacked: a small archive may a
 def read_source(path: str | Path, name: str, where: str) -> bytes:
     """The content of one file of a data set; see `read_sources`.
 
+    Args:
+        path: The folder of the data set, or an archive of it.
+        name: The file's name there.
+        where: Where to get it, in words, for the message of an error.
+
     Returns:
         Its bytes.
+
+    Raises:
+        ValueError: If the file is missing or damaged; the message says where to get it.
 
     >>> import pathlib, tempfile
     >>> from jaxrnn.train import read_source
@@ -96,8 +104,16 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
 def read_text(path: str | Path, name: str, where: str) -> str:
     """The text of one file of a data set, which is UTF-8; see `read_sources`.
 
+    Args:
+        path: The folder of the data set, or an archive of it.
+        name: The file's name there.
+        where: Where to get it, in words, for the message of an error.
+
     Returns:
         The text.
+
+    Raises:
+        ValueError: If the file is missing or damaged; the message says where to get it.
 
     >>> import pathlib, tempfile
     >>> from jaxrnn.train import read_text
@@ -124,6 +140,12 @@ def as_text(content: bytes, name: str, where: str) -> str:
 
 def read_arrays(path: str | Path, name: str, arrays: Sequence[str], where: str) -> dict[str, np.ndarray]:
     """The named arrays of an .npz file of a data set; see `read_sources`.
+
+    Args:
+        path: The folder of the data set, or an archive of it.
+        name: The file's name there.
+        arrays: Their names.
+        where: Where to get it, in words, for the message of an error.
 
     Returns:
         The arrays by name.

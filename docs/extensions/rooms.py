@@ -1,0 +1,163 @@
+"""What is public, and the pages of the reference: one a room, from its `__all__`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxrnn import cells
+
+# A page each: its module, and what it is for.
+ROOMS = {
+    "jaxrnn": "Running layers, composing them, cells and forms of your own",
+    "jaxrnn.cells": "The collection and the carries of its cells",
+    "jaxrnn.forms": "Forms of kernels",
+    "jaxrnn.compose": "What layers are composed to",
+    "jaxrnn.nnx": "Flax NNX modules",
+    "jaxrnn.linen": "Flax linen modules",
+    "jaxrnn.keras": "Keras's layers, in Flax",
+    "jaxrnn.interop": "From and to other libraries",
+    "jaxrnn.decode": "Sampling, beam search, attention, mixtures",
+    "jaxrnn.train": "The training loop, runs, checkpoints, data",
+    "jaxrnn.tasks": "The applications",
+    "jaxrnn.testing": "Laws for the tests of your code",
+    "jaxrnn.bench": "Measurements",
+    "jaxrnn.functions.activations": "Activations",
+    "jaxrnn.functions.initializers": "Initialisers",
+    "jaxrnn.functions.constraints": "Constraints",
+    "jaxrnn.functions.regularizers": "Regularisers",
+}
+# Names of the façade, by what one looks for.
+GROUPS = {
+    "Running": "scan scan_carries scan_truncated starts_from explain backends checkify keep_memory",
+    "Composing": "stack bidirectional BidirectionalCarry reverse residual highway input_dropout recurrent_dropout "
+    "zoneout weight_drop slstm_layer SLSTMLayerCarry slstm_block",
+    "Cells of your own": "gate_cell linear_cell Parameter Cell Layer",
+    "Forms of kernels": "dense diagonal heads low_rank convolution only shared",
+    "Parameters": "labels quantize",
+    "Readouts in closed form": "fit_readout readout_moments solve_readout",
+}
+
+
+class Public(NamedTuple):
+    """A public thing, and where it is documented."""
+
+    room: str
+    name: str
+    thing: Any
+
+    @property
+    def dotted(self) -> str:
+        return f"{self.room}.{self.name}"
+
+
+def factories() -> list[str]:
+    """The names of the factories of cells, which have pages of their own."""
+    return [name for name in cells.__all__ if inspect.isfunction(getattr(cells, name))]
+
+
+def public() -> list[Public]:
+    """Each public thing once, by the first room that shows it; modules and the version aside."""
+    found: dict[int, Public] = {}
+    for room in ROOMS:
+        module = importlib.import_module(room)
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if not inspect.ismodule(thing) and name != "__version__":
+                found.setdefault(id(thing), Public(room, name, thing))
+    return list(found.values())
+
+
+def write(folder: Path) -> None:
+    """The pages of the reference."""
+    folder.mkdir(exist_ok=True)
+    pages = public()
+    for room, title in ROOMS.items():
+        here = [p for p in pages if p.room == room]
+        lines = [f"# {room}", "", f"{title}.", ""]
+        if room == "jaxrnn":
+            lines += _facade({p.name: p for p in here})
+        else:
+            lines += _elsewhere(room, here, pages) + [line for p in sorted(here, key=_order) for line in directive(p)]
+        put(folder / f"{room}.md", lines)
+    rows = [f"| [`{room}`]({room}.md) | {title} |" for room, title in ROOMS.items()]
+    toc = ["```{toctree}", ":hidden:", *ROOMS, "```"]
+    text = "Every public name, by room. Factories of cells have their own pages: [the collection](../cells/index.md)."
+    put(folder / "index.md", ["# Reference", "", text, "", "| room | what for |", "| --- | --- |", *rows, "", *toc])
+
+
+def put(file: Path, lines: list[str]) -> None:
+    """Written where it changes: what has not changed is not read again."""
+    text = "\n".join(lines) + "\n"
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
+
+
+def _facade(here: dict[str, Public]) -> list[str]:
+    cells_of = [name for name in here if name in factories()]
+    carries = [name for name in here if isinstance(here[name].thing, type) and issubclass(here[name].thing, tuple)]
+    lines = []
+    for title, names in GROUPS.items():
+        lines += [f"## {title}", ""]
+        for name in names.split():
+            lines += directive(here.pop(name))
+    lines += ["## Cells", "", ", ".join(f"[`{name}`](../cells/{name}.md)" for name in sorted(cells_of)), ""]
+    lines += ["## Carries", ""]
+    for name in sorted(carries):
+        if name in here:
+            lines += directive(here.pop(name))
+    rest = [name for name in here if name not in cells_of]
+    if rest:
+        raise ValueError(f"`GROUPS` of docs/extensions/rooms.py must have every name of jaxrnn, and lacks {rest}")
+    return lines
+
+
+def _elsewhere(room: str, here: list[Public], pages: list[Public]) -> list[str]:
+    """Links to what another page has, or this one under another name, as it is the same thing."""
+    own = {p.name for p in here}
+    module = importlib.import_module(room)
+    names = [name for name in module.__all__ if name not in own and name not in factories()]
+    homes = {id(p.thing): p.dotted for p in pages}
+    links = [
+        f"{{py:obj}}`{name} <{home}>`" if home.endswith(f".{name}") else f"`{name}`, which is {{py:obj}}`{home}`"
+        for name in names
+        if (home := homes.get(id(getattr(module, name)))) is not None
+    ]
+    return ["Also here: " + "; ".join(links) + ".", ""] if links else []
+
+
+def _order(p: Public) -> tuple[int, str]:
+    kind = 2 if isinstance(p.thing, type) and issubclass(p.thing, tuple) else 1 if isinstance(p.thing, type) else 0
+    return kind, p.name.lower()
+
+
+def directive(p: Public) -> list[str]:
+    """The directive that shows one thing."""
+    if isinstance(p.thing, type):
+        tuples = issubclass(p.thing, tuple)
+        shown = [f".. autoclass:: {p.dotted}", *([] if tuples else ["   :members:"])]
+        if tuples:
+            shown += ["", *_fields(p.thing)]
+    elif callable(p.thing) and hasattr(p.thing, "__name__"):
+        shown = [f".. autofunction:: {p.dotted}"]
+    else:
+        shown = [f".. py:data:: {p.dotted}", "", *(f"   {line}" for line in _value(p.thing))]
+    return ["```{eval-rst}", *shown, "```", ""]
+
+
+def _fields(kind: type) -> list[str]:
+    """Fields of a NamedTuple with their comments, in which the shapes are."""
+    source = inspect.getsource(kind)
+    rows = [line.strip() for line in source.splitlines() if any(line.strip().startswith(f"{f}:") for f in kind._fields)]  # type: ignore[attr-defined]
+    return ["   .. code-block:: python", "", *(f"      {row}" for row in rows)] if rows else []
+
+
+def _value(thing: Any) -> list[str]:
+    """A table of names, or a value."""
+    if isinstance(thing, dict):
+        return [", ".join(f"``{key}``" for key in thing)]
+    if isinstance(thing, (tuple, int)):
+        return [f"``{thing!r}``"]
+    return [" ".join((type(thing).__doc__ or "").split("\n\n")[0].split())]
