@@ -22,6 +22,7 @@ ROOMS = {
     "jaxrnn.decode": "Sampling, beam search, attention, mixtures",
     "jaxrnn.train": "The training loop, runs, checkpoints, data",
     "jaxrnn.tasks": "The applications",
+    "jaxrnn.plan": "What a step needs on chips that are not here",
     "jaxrnn.testing": "Laws for the tests of your code",
     "jaxrnn.bench": "Measurements",
     "jaxrnn.functions.activations": "Activations",
@@ -36,7 +37,7 @@ GROUPS = {
     "zoneout weight_drop slstm_layer SLSTMLayerCarry slstm_block",
     "Cells of your own": "gate_cell linear_cell Parameter Cell Layer",
     "Forms of kernels": "dense diagonal heads low_rank convolution only shared",
-    "Parameters": "labels quantize",
+    "Parameters": "labels shardings quantize",
     "Readouts in closed form": "fit_readout readout_moments solve_readout",
 }
 
