@@ -175,6 +175,7 @@ __all__ = [
     "TGRUCarry",
     "TLSTMCarry",
     "TauGRUCarry",
+    "WindowedCarry",
     "__version__",
     "activations",
     "antisymmetric_rnn",
