@@ -50,7 +50,7 @@ class Network:
     Args:
         cell: Its kind.
         layers: Blocks, one after the other.
-        parameters: Of the whole network, at most: it is as wide as they allow.
+        parameters: Number of them in the whole network, at most: it is as wide as they allow.
         chrono: Of lstm and gru: they start as if memories of up to so many steps were needed (Tallec & Ollivier 2018).
             0 for the usual start, which forgets within a few steps.
     """
