@@ -98,6 +98,7 @@ from jaxrnn.cells import unicornn as unicornn
 from jaxrnn.cells import working_memory_lstm as working_memory_lstm
 from jaxrnn.compose import BidirectionalCarry as BidirectionalCarry
 from jaxrnn.compose import SLSTMLayerCarry as SLSTMLayerCarry
+from jaxrnn.compose import WindowedCarry as WindowedCarry
 from jaxrnn.compose import bidirectional as bidirectional
 from jaxrnn.compose import fit_readout as fit_readout
 from jaxrnn.compose import highway as highway
@@ -112,6 +113,7 @@ from jaxrnn.compose import slstm_layer as slstm_layer
 from jaxrnn.compose import solve_readout as solve_readout
 from jaxrnn.compose import stack as stack
 from jaxrnn.compose import weight_drop as weight_drop
+from jaxrnn.compose import windowed as windowed
 from jaxrnn.compose import zoneout as zoneout
 from jaxrnn.core.cell import Cell as Cell
 from jaxrnn.core.gate_cell import gate_cell as gate_cell
@@ -174,6 +176,7 @@ __all__ = [
     "TGRUCarry",
     "TLSTMCarry",
     "TauGRUCarry",
+    "WindowedCarry",
     "__version__",
     "activations",
     "antisymmetric_rnn",
@@ -287,6 +290,7 @@ __all__ = [
     "ugrnn",
     "unicornn",
     "weight_drop",
+    "windowed",
     "working_memory_lstm",
     "zoneout",
 ]

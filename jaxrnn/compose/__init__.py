@@ -9,6 +9,7 @@ from jaxrnn.compose.slstm_block import SLSTMBlock, slstm_block
 from jaxrnn.compose.slstm_layer import SLSTMLayer, SLSTMLayerCarry, slstm_layer
 from jaxrnn.compose.stack import Stack, stack
 from jaxrnn.compose.weights import weight_drop
+from jaxrnn.compose.windowed import Windowed, WindowedCarry, windowed
 from jaxrnn.compose.wrappers import highway, input_dropout, residual
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "SLSTMLayer",
     "SLSTMLayerCarry",
     "Stack",
+    "Windowed",
+    "WindowedCarry",
     "bidirectional",
     "fit_readout",
     "highway",
@@ -35,6 +38,7 @@ __all__ = [
     "solve_readout",
     "stack",
     "weight_drop",
+    "windowed",
     "zoneout",
 ]
 

@@ -8,6 +8,8 @@ behind which is what the reset leads to.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -38,9 +40,30 @@ def convolve(
     Returns:
         `(ys, window)`: `[T, *B, D]`, and the inputs before the step that follows.
     """
+    inputs, window, back = _looked_back(xs, window, valid, reset, fresh, reverse)
+    return back(_weighted(kernel, bias, inputs)), window
+
+
+def look_back(
+    xs: Array,
+    window: Array,
+    valid: Array | None = None,
+    reset: Array | None = None,
+    fresh: Array | None = None,
+    reverse: bool = False,
+) -> tuple[Array, Array]:
+    """What the convolution sees at each step, `[T, *B, W * D]`, the oldest first; arguments as of `convolve`."""
+    inputs, window, back = _looked_back(xs, window, valid, reset, fresh, reverse)
+    return back(jnp.concatenate(inputs, -1)), window
+
+
+def _looked_back(
+    xs: Array, window: Array, valid: Array | None, reset: Array | None, fresh: Array | None, reverse: bool
+) -> tuple[list[Array], Array, Callable[[Array], Array]]:
+    """The last W inputs of each step in the order of processing; the window behind; and what puts steps back."""
     before = _apart(window, xs)
     if not before.shape[0]:
-        return _weighted(kernel, bias, [xs]), window
+        return [xs], window, lambda ys: ys
     if reverse:
         xs, valid, reset = (None if a is None else jnp.flip(a, 0) for a in (xs, valid, reset))  # type: ignore[assignment]
     order = None if valid is None else jnp.argsort(~valid, axis=0, stable=True)  # the steps that count come first
@@ -48,19 +71,24 @@ def convolve(
         xs, reset = (None if a is None else _at(a, order) for a in (xs, reset))  # type: ignore[assignment]
     past = _past(xs, before, reset, None if fresh is None else _apart(fresh, xs))
     last = [a[-1] if valid is None else _at(a, valid.sum(0, keepdims=True, dtype=jnp.int32))[0] for a in past]
-    ys = _weighted(kernel, bias, [*(a[:-1] for a in past), xs])
-    if order is not None:
-        ys = _at(ys, jnp.argsort(order, axis=0))
-    return jnp.flip(ys, 0) if reverse else ys, jnp.concatenate(last, -1).astype(window.dtype)
+
+    def back(ys: Array) -> Array:
+        ys = ys if order is None else _at(ys, jnp.argsort(order, axis=0))
+        return jnp.flip(ys, 0) if reverse else ys
+
+    return [*(a[:-1] for a in past), xs], jnp.concatenate(last, -1).astype(window.dtype), back
 
 
 def convolve_step(kernel: Array, bias: Array, x: Array, window: Array) -> tuple[Array, Array]:
     """One step: `x` `[*B, D]`, and the rest as for `convolve`."""
-    before = _apart(window, x[None])
-    if not before.shape[0]:
-        return _weighted(kernel, bias, [x]), window
-    inputs = [*before, x]
-    return _weighted(kernel, bias, inputs), jnp.concatenate(inputs[1:], -1).astype(window.dtype)
+    inputs, window = look_back_step(x, window)
+    return _weighted(kernel, bias, inputs), window
+
+
+def look_back_step(x: Array, window: Array) -> tuple[list[Array], Array]:
+    """The last W inputs at one step, the oldest first, and the window behind it."""
+    inputs = [*_apart(window, x[None]), x]
+    return inputs, jnp.concatenate(inputs[1:], -1).astype(window.dtype) if len(inputs) > 1 else window
 
 
 def _past(xs: Array, before: Array, reset: Array | None, fresh: Array | None) -> list[Array]:

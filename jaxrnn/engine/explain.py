@@ -77,7 +77,7 @@ def explain(
         if name != runs
     )
     schedule = dict.fromkeys(
-        f"{c.name}, {BACKENDS[runs].schedule(steps, chunk, batch, c.size)}" for _, c, _, _, runs in chosen
+        f"{c.name}, {BACKENDS[runs].schedule(steps, chunk, batch, c.size, _states(c))}" for _, c, _, _, runs in chosen
     )
     held = sum(_temporaries(c, steps, batch) for _, c, _, _ in cells) if chunk is None else 0
     memory = f"training holds some {held / 1e6:.0f} MB for a while, which the C library maps afresh in each call; "
@@ -88,9 +88,13 @@ def explain(
 
 def _temporaries(cell: Cell, steps: int, batch: int) -> int:
     """About how many bytes training holds of a cell: what came of products, carries, outputs and their cotangents."""
-    carry = sum(shape[-1] for shape in cell.carry_shapes(()))
-    numbers = len(cell.gates) * cell.size + carry + 2 * cell.output_size
+    numbers = len(cell.gates) * cell.size + _states(cell) + 2 * cell.output_size
     return steps * batch * numbers * jnp.dtype(_dtypes(cell)[0]).itemsize
+
+
+def _states(cell: Cell) -> int:
+    """The numbers of a row's carry."""
+    return sum(shape[-1] for shape in cell.carry_shapes(()))
 
 
 def _lifted(cell: Cell) -> tuple[Cell, str | None]:

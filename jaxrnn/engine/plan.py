@@ -61,7 +61,7 @@ def near(target: int, T: int) -> int:
     return min(divisors, key=lambda d: abs(d - target), default=target)
 
 
-def in_blocks(T: int, chunk: int | str | None, rows: int, size: int) -> str:
+def in_blocks(T: int, chunk: int | str | None, rows: int, size: int, states: int) -> str:
     """The blocks of a sequence in words."""
     segment, block = blocks(T, chunk, rows, size)
     kept = "what came of its products is kept"

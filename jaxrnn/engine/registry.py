@@ -18,7 +18,7 @@ class Backend(NamedTuple):
     summary: str
     run: Callable[..., Any]  # a Job
     declines: Callable[[Cell, Any, Any], str | None]  # cell, dtype of products, dtype of the carry
-    schedule: Callable[..., str]  # T, chunk, rows, units: how time is cut, in words
+    schedule: Callable[..., str]  # T, chunk, rows, units, states (numbers of a row): how time is cut, in words
     symbolic: bool = True  # whether it runs programs that are exported for any number of steps and rows
     plain: bool = False  # whether it runs equations as they stand, whatever they read
 

@@ -7,6 +7,8 @@ from jaxrnn.tasks.handwriting.handwriting import Handwriting as Handwriting
 from jaxrnn.tasks.language.char_lm import CharLM as CharLM
 from jaxrnn.tasks.language.word_lm import WordLM as WordLM
 from jaxrnn.tasks.lip_reading.lip_reading import LipReading as LipReading
+from jaxrnn.tasks.long_sequences.copying import Copying as Copying
+from jaxrnn.tasks.long_sequences.sequential_digits import SequentialDigits as SequentialDigits
 from jaxrnn.tasks.memory.adding import Adding as Adding
 from jaxrnn.tasks.memory.reber import Reber as Reber
 from jaxrnn.tasks.memory.timing import Timing as Timing
@@ -27,6 +29,8 @@ TASKS = {
     "reber": Reber,
     "timing": Timing,
     "memory_policy": MemoryPolicy,
+    "copying": Copying,
+    "sequential_digits": SequentialDigits,
     "draw": Draw,
     "frame_prediction": FramePrediction,
     "handwriting": Handwriting,
@@ -38,12 +42,14 @@ __all__ = [
     "Babi",
     "Captioning",
     "CharLM",
+    "Copying",
     "Draw",
     "FramePrediction",
     "Handwriting",
     "LipReading",
     "MemoryPolicy",
     "Reber",
+    "SequentialDigits",
     "Timing",
     "Translation",
     "VideoCaptioning",

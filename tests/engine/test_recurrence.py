@@ -181,7 +181,9 @@ def test_explain_says_what_runs_a_linear_cell() -> None:
     assert "cell: min_gru runs on 'one_pass'" in text
     assert text.endswith("min_gru, 100 steps at once: a and b of all, one recurrence, which keeps a and the states")
     long = str(jaxrnn.explain(jaxrnn.min_gru(64), steps=1000, batch=32))
-    assert "1000 steps in blocks of 50, each at once, of which the carry and what came of products are kept" in long
+    assert "1000 steps in 20 blocks of 50, each at once, of which the carry and what came of products are kept" in long
+    many = str(jaxrnn.explain(jaxrnn.s6(512), steps=16384, batch=1))
+    assert "in 256 blocks of 64, each at once, of which the carry, 8192 numbers a row, and" in many
     wrapped = str(jaxrnn.explain(jaxrnn.zoneout(jaxrnn.min_gru(4), h=0.1)))
     assert "'one_pass': declines: runs a linear recurrence as it is declared, without wrappers around it" in wrapped
     assert "'chunked': declines: runs what is declared as linear in the state" in str(jaxrnn.explain(jaxrnn.gru(4)))

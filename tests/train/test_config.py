@@ -44,8 +44,10 @@ def test_shipped_configurations_are_valid_and_found_by_name(path):
     assert find_config(path.stem) == find_config(str(path)) == path
     experiment = read_experiment(path, [], TASKS)
     text = option_help(path, TASKS)
-    assert f"default: {experiment.task.model.hidden}" in text
-    assert re.search(r"--model\.hidden HIDDEN\s+[A-Z]\w*(,| of)", text)  # the docstring's words beside the option
+    size = next(name for name in ("hidden", "parameters") if hasattr(experiment.task.model, name))
+    assert f"default: {getattr(experiment.task.model, size)}" in text
+    words = rf"--model\.{size} {size.upper()}\s+[A-Z]\w*(,| of)"  # the docstring's words beside the option
+    assert re.search(words, text)
 
 
 @pytest.mark.parametrize(

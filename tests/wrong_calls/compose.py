@@ -19,6 +19,7 @@ CALLS = {
     "zoneout": Call(jaxrnn.zoneout, lambda: dict(cell=GRU, h=0.5), more=dict(h="float")),
     "recurrent_dropout": Call(jaxrnn.recurrent_dropout, lambda: dict(cell=GRU, rate=0.5)),
     "input_dropout": Call(jaxrnn.input_dropout, lambda: dict(layer=GRU, rate=0.5)),
+    "windowed": Call(jaxrnn.windowed, lambda: dict(layer=GRU, window=2, inputs=D)),
     "slstm_layer": Call(jaxrnn.slstm_layer, lambda: dict(size=8), OF_SLSTM, known_as=HEADS),
     "slstm_block": Call(jaxrnn.slstm_block, lambda: dict(size=8), OF_SLSTM, known_as=HEADS),
     "quantize": Call(jaxrnn.quantize, lambda: dict(cell=GRU, params=params_of(GRU)), dict(params="dict")),

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Unpack
 
 import jax.numpy as jnp
+import numpy as np
 from jax.nn import sigmoid, silu
 
 from jaxrnn.base.typing import Array
@@ -28,9 +29,13 @@ from jaxrnn.core.factory import Common, factory
 from jaxrnn.core.linear_cell import UNSEEN, assemble, linear_of
 from jaxrnn.core.options import Flag, numbers
 from jaxrnn.core.parameter import Parameter
-from jaxrnn.functions.initializers import Between
 
 PART = numbers("a number of 0 or more, below 1", lambda v: 0 <= v < 1)
+
+
+def angles(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """10000^(-2 k / H) of unit k: from turns of one radian a step to turns that are not seen."""
+    return jnp.asarray(10000.0 ** (-2 * np.arange(shape[-1]) / shape[-1]), dtype)
 
 
 @factory(*UNSEEN)
@@ -40,7 +45,7 @@ def hgrn(
     """Hierarchically gated recurrent unit, gates f, c, g; with `rotating` im beside them.
 
     The equations are at the head of this file. Parameters: `kernel [D, G, H]`, `bias [G, H]`; with `rotating`
-    `angle [H]`, drawn within [0, 2 pi).
+    `angle [H]`, at first 10000^(-2 k / H) for unit k, as the authors' code has it.
 
     Args:
         size: H, the number of units.
@@ -67,7 +72,7 @@ def hgrn(
         ComplexCarry if rotating else LinearCarry,
         linear_of(drive, shows),
         {"lower_bound": lower_bound},
-        units={"angle": Parameter(("H",), Between(0.0, 6.283))} if rotating else {},
+        units={"angle": Parameter(("H",), angles)} if rotating else {},
         paper="Qin et al. 2023",
         common=common,
     )

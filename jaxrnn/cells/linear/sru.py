@@ -7,8 +7,9 @@ r"""The simple recurrent unit and the quasi-recurrent network: averages by gates
     c' = f * c + i * z,           y = o * c'                                 qrnn, pooling ifo
 
 The highway's x is the input as it is, of H features. The second version of the SRU, whose gates see the old c, is not
-linear in the state. Gates of the QRNN see a window of inputs: a causal convolution before the cell, whose kernel is 1
-wide here. Salesforce's code calls f what is taken of the new.
+linear in the state. The paper's highway has alpha x for x, alpha = sqrt(1 + 2 exp(b)) where gates r start with biases
+b: with `project_input`, at the start of that kernel. Gates of the QRNN see a window of W inputs by
+`windowed(qrnn(H), window=W, inputs=D)`; the cell by itself sees one. Salesforce's f is what is taken of the new.
 
 Papers:
     Lei, Zhang, Wang, Dai & Artzi, Simple recurrent units for highly parallelizable recurrence, EMNLP 2018
@@ -82,7 +83,8 @@ def sru(size: int, *, activation: Function = tanh, project_input: Flag = False, 
 def qrnn(size: int, *, pooling: Annotated[str, choices(*POOLINGS)] = "fo", **common: Unpack[Common]) -> Cell:
     """Quasi-recurrent network: pooling with gates z, f, o, i, as many as it has.
 
-    The equations are at the head of this file. Parameters: `kernel [D, G, H]`, `bias [G, H]`.
+    The equations are at the head of this file. Parameters: `kernel [D, G, H]`, `bias [G, H]`. A convolution of width W:
+    `jaxrnn.windowed(jaxrnn.qrnn(H), window=W, inputs=D)`.
 
     Args:
         size: H, the number of units.

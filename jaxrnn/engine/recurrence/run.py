@@ -30,6 +30,7 @@ from jaxrnn.engine.recurrence.steps import of_all_steps
 from jaxrnn.engine.sequence import Job, Steps
 
 WORK = 2**17  # numbers of a, and of b, that a block works on: see RECURRENCES.md
+AT_WORK = 8  # arrays of a block's steps and states, while it is differentiated
 KEPT = "jaxrnn.kept by blocks of a recurrence"
 SAVED_BYTES = 2**28  # of projections that are kept; more than that is projected again
 
@@ -61,20 +62,26 @@ def run(recurrence: Recurrence, job: Job) -> tuple[Carry, Any]:
 
 
 def steps_at_once(T: int, chunk: int | str | None, numbers: int) -> int:
-    """Steps of a block, for a state of so many numbers."""
+    """Steps of a block, for a state of so many numbers.
+
+    Of a large state no fewer than make the states that blocks start from, and what a block works on, least in sum.
+    """
     if isinstance(chunk, int):
         return chunk
     if chunk == "sqrt":
         return near(max(1, math.isqrt(T)), T)
-    return min(T, near(max(1, WORK // max(1, numbers)), T))
+    return min(T, near(max(1, WORK // max(1, numbers), math.isqrt(T // AT_WORK)), T))
 
 
-def schedule(T: int, chunk: int | str | None, rows: int, units: int) -> str:
+def schedule(T: int, chunk: int | str | None, rows: int, units: int, states: int) -> str:
     """How it runs, in words."""
-    size = steps_at_once(T, chunk, rows * units)
+    size = steps_at_once(T, chunk, rows * states)
     if size >= T:
         return f"{T} steps at once: a and b of all, one recurrence, which keeps a and the states"
-    return f"{T} steps in blocks of {size}, each at once, of which the carry and what came of products are kept"
+    cut = f"{T} steps in {-(-T // size)} blocks of {size}, each at once"
+    if states > units:
+        return f"{cut}, of which the carry, {states} numbers a row, and what came of products are kept"
+    return f"{cut}, of which the carry and what came of products are kept"
 
 
 def _block(recurrence: Recurrence, job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:

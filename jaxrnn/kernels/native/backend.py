@@ -153,7 +153,7 @@ def by_unit(per_step: dict[str, Any], carry: Carry, reason: str | None) -> dict[
     return {n: jnp.repeat(a[..., None], units, -1) for n, a in real.items() if a.ndim == axes}
 
 
-def schedule(T: int, chunk: int | str | None, rows: int, units: int) -> str:
+def schedule(T: int, chunk: int | str | None, rows: int, units: int, states: int) -> str:
     """How it runs, in words."""
     segment = blocks(T, chunk, rows, units).segment
     if segment is not None and segment < T:

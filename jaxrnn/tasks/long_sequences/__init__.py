@@ -1,0 +1,1 @@
+"""Long sequences: what is linear in the state, beside LSTM and GRU of as many parameters."""
