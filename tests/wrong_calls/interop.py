@@ -54,6 +54,12 @@ CALLS = {
     "save, onnx": Call(
         interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="onnx"), dict(params="dict")
     ),
+    "to_onnx": Call(
+        interop.to_onnx,
+        lambda: dict(layer=LSTM, params=params_of(LSTM), runtime="onnxruntime", steps=2, batch=2),
+        dict(params="dict", embedding="array | None", head="dict | None"),
+        made_by=lambda **given: str(interop.to_onnx(**given)),
+    ),
     "scanned": Call(
         interop.scanned,
         lambda: dict(params={"GRUCell_0": interop.save(SCANNED, params_of(SCANNED), "flax.linen")}),
@@ -61,7 +67,10 @@ CALLS = {
     ),
     "convert": Call(
         interop.convert,
-        lambda: dict(source=file(), target=Path("to.npz"), of=None, to=None, prefix="", layer=None),
+        lambda: dict(
+            source=file(), target=Path("to.npz"), of=None, to=None, prefix="", layer=None, names=None, format=None
+        ),
+        dict(names="dict | None", graph="dict | None"),
     ),
     "read_onnx": Call(
         interop.read_onnx,
@@ -73,3 +82,6 @@ CALLS = {
     "activation": Call(interop.activation, lambda: dict(name="Elu")),
 }
 CALLS = {f"interop.{name}": call for name, call in CALLS.items()}
+CALLS["load_run"] = Call(
+    jaxrnn.load_run, lambda: dict(run="char_lm"), made_by=lambda **given: str(jaxrnn.load_run(**given))
+)
