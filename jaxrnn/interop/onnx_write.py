@@ -78,9 +78,8 @@ def to_onnx(
     check_params(layer, params)
     for name, flag in (("lengths", lengths), ("carry", carry), ("symbols", symbols)):
         check_flag(flag, name)
-    for name, size in (("steps", steps), ("batch", batch)):
-        if size is not None:
-            check_size(size, name)
+    steps = steps if steps is None else check_size(steps, "steps")
+    batch = batch if batch is None else check_size(batch, "batch")
     if runtime is not None and not isinstance(runtime, str):
         fail("runtime", f"None, or one of {tuple(RUNTIMES)}", runtime, kind=TypeError)
     if runtime is not None and runtime not in RUNTIMES:
