@@ -66,8 +66,8 @@ def inspect(file: str | Path, format: str | None = None, names: Mapping[str, str
     check_names(names)
     with whole(path_of(file, "file"), format) as opened:
         source = opened if names is None else renamed(opened, names)
-        names = [part.name for part in source.parts if part.name] or _prefixes(source)
-        cells = tuple(_found(source, name) for name in names)
+        prefixes = [part.name for part in source.parts if part.name] or _prefixes(source)
+        cells = tuple(_found(source, prefix) for prefix in prefixes)
         return Inspection(cells, source.writer, _around(source, cells))
 
 

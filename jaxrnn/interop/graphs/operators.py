@@ -18,6 +18,11 @@ from jaxrnn.programs.jaxprs import shape_of
 Operator = Callable[[Graph, JaxprEqn, list[Any]], Any]
 
 
+def _dtype(equation: Any) -> Any:
+    """Of what an equation reads first."""
+    return equation.invars[0].aval.dtype
+
+
 def _plain(operator: str) -> Operator:
     return lambda graph, equation, inputs: graph.add(operator, *inputs)
 
@@ -29,20 +34,20 @@ def _not_equal(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
 def _is_finite(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
     """Zero is what a finite number has less than itself; others, NaN."""
     rest = graph.add("Sub", inputs[0], inputs[0])
-    return graph.add("Equal", rest, np.zeros((), equation.invars[0].aval.dtype))
+    return graph.add("Equal", rest, np.zeros((), _dtype(equation)))
 
 
 def _power(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
-    exponent = np.asarray(equation.params["y"], equation.invars[0].aval.dtype)
+    exponent = np.asarray(equation.params["y"], _dtype(equation))
     return graph.add("Pow", inputs[0], exponent)
 
 
 def _log1p(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
-    return graph.add("Log", graph.add("Add", inputs[0], np.ones((), equation.invars[0].aval.dtype)))
+    return graph.add("Log", graph.add("Add", inputs[0], np.ones((), _dtype(equation))))
 
 
 def _expm1(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
-    return graph.add("Sub", graph.add("Exp", inputs[0]), np.ones((), equation.invars[0].aval.dtype))
+    return graph.add("Sub", graph.add("Exp", inputs[0]), np.ones((), _dtype(equation)))
 
 
 def _square(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
@@ -60,7 +65,7 @@ def _round(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str | None:
 
 def _logic(operator: str) -> Operator:
     def write(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str | None:
-        bits = equation.invars[0].aval.dtype != np.bool_
+        bits = _dtype(equation) != np.bool_
         return None if bits else graph.add(operator, *inputs)
 
     return write
@@ -68,7 +73,7 @@ def _logic(operator: str) -> Operator:
 
 def _select(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str | None:
     which, *cases = inputs
-    if len(cases) != 2 or equation.invars[0].aval.dtype != np.bool_:
+    if len(cases) != 2 or _dtype(equation) != np.bool_:
         return None
     return graph.add("Where", which, cases[1], cases[0])
 
@@ -112,7 +117,7 @@ def _dot(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Any:
     batch = size(0, shared)
     left = reshaped(graph, left, (*batch, *size(0, free[0]), *size(0, summed)), (*batch, rows, inner))
     right = reshaped(graph, right, (*batch, *size(1, also), *size(1, free[1])), (*batch, inner, columns))
-    whole = equation.invars[0].aval.dtype == np.int8
+    whole = _dtype(equation) == np.int8
     out = graph.add("MatMulInteger" if whole else "MatMul", left, right)
     return reshaped(graph, out, (*batch, rows, columns), shape_of(equation.outvars[0]))
 

@@ -28,7 +28,8 @@ def _run(graph: Graph, jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequen
 
     def read(atom: Any) -> Any:
         if isinstance(atom, Literal):
-            return np.asarray(atom.val, atom.aval.dtype)
+            kind: Any = atom.aval
+            return np.asarray(atom.val, kind.dtype)
         return values[atom]
 
     for equation in jaxpr.eqns:
@@ -51,7 +52,7 @@ def _results(graph: Graph, equation: JaxprEqn, inputs: list[Any], what: Any) -> 
     return made if isinstance(made, list) else [made]
 
 
-def _is_known(equation: JaxprEqn, inputs: list[Any]) -> bool:
+def _is_known(equation: Any, inputs: list[Any]) -> bool:
     """Whether all that an equation reads is known, and its results have sizes."""
     sizes = [n for var in equation.outvars for n in var.aval.shape]
     return not any(isinstance(each, str) for each in inputs) and all(isinstance(n, int) for n in sizes)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.base.typing import Axis
 
 
 class Graph:
@@ -57,7 +56,7 @@ def ints(*numbers: int) -> Any:
     return np.array(numbers, np.int64)
 
 
-def value(name: str, dtype: Any, shape: Sequence[Axis]) -> Any:
+def value(name: str, dtype: Any, shape: Sequence[Any]) -> Any:
     """An input or an output of a graph; axes of any size are named."""
     from onnx import helper
 
