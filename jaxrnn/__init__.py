@@ -147,6 +147,7 @@ if _TYPE_CHECKING:
     from jaxrnn import linen as linen
     from jaxrnn import nnx as nnx
     from jaxrnn import testing as testing
+    from jaxrnn.tasks.runs import load_run as load_run
 
 __version__ = "0.2.0"
 
@@ -228,6 +229,7 @@ __all__ = [
     "linen",
     "lipschitz_rnn",
     "lmu",
+    "load_run",
     "low_rank",
     "lru",
     "lstm",
@@ -304,4 +306,6 @@ def __getattr__(name: str) -> _Any:
     """What stands on other libraries, Flax first of all, is imported when it is first used."""
     if name in ("decode", "interop", "keras", "linen", "nnx", "testing"):
         return _import_module(f"jaxrnn.{name}")
+    if name == "load_run":
+        return _import_module("jaxrnn.tasks.runs").load_run
     raise AttributeError(f"module 'jaxrnn' has no attribute {name!r}")

@@ -9,7 +9,8 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from jaxrnn.base.memory import keep_memory
-from jaxrnn.cli.commands import bench, cells, convert, inspect, plan, results, train
+from jaxrnn.cli.commands import bench, cells, plan, results, train
+from jaxrnn.cli.conversion import convert, inspect
 from jaxrnn.cli.models import ask, caption, draw, evaluate, sample, translate, write
 from jaxrnn.cli.parser import make_parser
 from jaxrnn.cli.streams import mute, of_the_machine, open_streams

@@ -86,44 +86,6 @@ def bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def convert(arguments: argparse.Namespace) -> int:
-    """`jaxrnn convert`."""
-    from jaxrnn.cli.typed_cells import cell_of
-    from jaxrnn.compose.stack import stack
-    from jaxrnn.interop import convert
-
-    try:
-        cells = [cell_of(text) for text in arguments.cell or ()]
-        layer = None if not cells else cells[0] if len(cells) == 1 else stack(cells)
-        prefixes = arguments.prefix or [""]
-        prefix = prefixes[0] if len(prefixes) == 1 else prefixes
-        library, table = convert(arguments.source, arguments.target, arguments.of, arguments.to, prefix, layer)
-    except TypeError as error:  # an array of the wrong type is the file's fault, not ours
-        raise ValueError(str(error)) from error
-    rows = [("array", "shape", "parameter"), *((row.theirs, str(list(row.shape)), row.ours) for row in table)]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    for name, shape, ours in rows:
-        print(f"{name:{widths[0]}}  {shape:{widths[1]}}  {ours}")
-    print(f"wrote {arguments.target} for {library}")
-    return 0
-
-
-def inspect(arguments: argparse.Namespace) -> int:
-    """`jaxrnn inspect`."""
-    from jaxrnn.interop import inspect
-    from jaxrnn.interop.inspection import table
-
-    found = inspect(arguments.file)
-    rows = table(found)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows if found.cells else ():
-        print("  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
-    print(f"{len(found.cells)} recurrent layers" + f", written by {found.writer}" * bool(found.writer))
-    if found.around:
-        print("beside: " + ", ".join(f"{name} ({count})" for name, count in sorted(found.around.items())))
-    return 0
-
-
 def cells(arguments: argparse.Namespace) -> int:
     """`jaxrnn cells`."""
     families = {family: [_about(name, factory(128)) for name, factory in of.items()] for family, of in FAMILIES.items()}

@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   jaxrnn results runs/*                     finished runs side by side
   jaxrnn inspect checkpoint.pt              the recurrent layers of a file, and the prefix of each
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
+  jaxrnn convert runs/char_lm model.onnx --carry   the whole model, for onnxruntime and others
   jaxrnn convert trained.pt mgu.safetensors --from torchrecurrent --cell "mgu(64)"
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
 """
@@ -92,6 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
     help = "what recurrent layers a file of weights has, and which prefix leads to each"
     inspect = commands.add_parser("inspect", help=help, allow_abbrev=False)
     inspect.add_argument("file", type=Path, metavar="FILE", help="a file of weights, as convert reads it")
+    _add_reading(inspect)
     commands.add_parser("cells", help="list the collection of cells", allow_abbrev=False)
     parser.set_defaults(help=False, train_help=train.format_help)
     return parser
@@ -177,7 +179,8 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "source",
         type=Path,
         metavar="SOURCE",
-        help="a file of weights: safetensors, torch, TorchScript, HDF5, Keras, ONNX, TensorFlow, .npz, an Orbax folder",
+        help="a file of weights (safetensors, torch, TorchScript, HDF5, Keras, ONNX, TensorFlow, .npz, an Orbax folder)"
+        ", a run's folder, or the name of a model that ships with the package",
     )
     convert.add_argument("target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5 or .onnx")
     convert.add_argument(
@@ -190,3 +193,18 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     convert.add_argument("--cell", action="append", help=f"{cell}; given several times, the cells make a stack")
     prefix = "where the layer is in a larger model, such as encoder.rnn; given several times, the layers make a stack"
     convert.add_argument("--prefix", action="append", help=prefix)
+    _add_reading(convert)
+    graph = convert.add_argument_group("a graph of ONNX")
+    graph.add_argument("--lengths", action="store_true", help="an input for the length of each row")
+    graph.add_argument("--carry", action="store_true", help="inputs for initial states")
+    graph.add_argument("--steps", type=int, metavar="T", help="the number of steps, if it is fixed")
+    graph.add_argument("--batch", type=int, metavar="B", help="the number of rows, if it is fixed")
+    help = "where it is to run, onnxruntime, openvino or tract: what that would compute otherwise is written as a loop"
+    graph.add_argument("--runtime", metavar="NAME", help=help)
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    help = "of safetensors, npz, hdf5, keras, torch, torchscript, onnx, orbax, tensorflow (default: as the file begins)"
+    command.add_argument("--format", metavar="NAME", help=help)
+    help = "names that are spelled otherwise, such as enc_w_ih=weight_ih; all others are left out"
+    command.add_argument("--names", nargs="+", action="extend", metavar="THEIRS=OURS", help=help)

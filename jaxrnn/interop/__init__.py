@@ -3,7 +3,7 @@
     layer, params = jaxrnn.interop.load(torch_lstm)                    # or a state dict, a Flax tree, a path, ...
     carry, ys = jaxrnn.scan(layer, params, xs)
     state_dict = jaxrnn.interop.save(layer, params, "torch")
-    jaxrnn.interop.save(layer, params, "onnx", "model.onnx")
+    jaxrnn.interop.save(layer, params, "onnx", "model.onnx")           # or `to_onnx`, which has options
 
 `inspect` says what is in a file and which prefix leads to it.
 
@@ -20,6 +20,7 @@ from jaxrnn.interop.inspection import Inspection, inspect
 from jaxrnn.interop.load import Loaded, load
 from jaxrnn.interop.onnx_graph import Node
 from jaxrnn.interop.onnx_import import read_onnx
+from jaxrnn.interop.onnx_write import to_onnx
 from jaxrnn.interop.rows import LIBRARIES
 from jaxrnn.interop.save import save
 from jaxrnn.interop.scanned import scanned
@@ -36,6 +37,7 @@ __all__ = [
     "read_onnx",
     "save",
     "scanned",
+    "to_onnx",
 ]
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxrnn.base.errors import fail, nearest
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop.files import path_of
 from jaxrnn.interop.load import Mapped, load_and_map
+from jaxrnn.interop.onnx_write import to_onnx
 from jaxrnn.interop.rows import check_library
 from jaxrnn.interop.save import save
 
 # Suffixes that belong to one library.
 TARGETS = {".onnx": "onnx", ".h5": "keras", ".pt": "torch", ".pth": "torch"}
+OPTIONS = ("lengths", "carry", "steps", "batch", "runtime", "symbols", "embedding", "head")  # of `to_onnx`
 
 
 def convert(
@@ -23,6 +26,9 @@ def convert(
     to: str | None = None,
     prefix: str | Sequence[str] = "",
     layer: Layer | None = None,
+    names: Mapping[str, str] | None = None,
+    format: str | None = None,
+    graph: Mapping[str, Any] | None = None,
 ) -> tuple[str, list[Mapped]]:
     """Read `source`, write `target`.
 
@@ -34,6 +40,9 @@ def convert(
             any could have holds jaxrnn's own parameters.
         prefix: where the layer is in a larger model; several make a stack.
         layer: what the weights are for, where they leave it open: as `load` takes it. torchrecurrent's and ncps's do.
+        names: their names -> the library's, as `load` takes them.
+        format: the format of `source`, as `load` takes it.
+        graph: what `to_onnx` takes by name, such as {"lengths": True}, for a target of ONNX.
 
     Returns:
         The library that `target` was written for, and the table of what was mapped.
@@ -50,11 +59,33 @@ def convert(
     ['kernel', 'recurrent_kernel']
     """
     paths: dict[str, Any] = {"source": path_of(source, "source"), "target": path_of(target, "target")}
-    for name, given in (("of", of), ("to", to)):
-        if given is not None:
-            check_library(given, name)
-    suffix = next((name for suffix, name in TARGETS.items() if paths["target"].name.endswith(suffix)), "jaxrnn")
-    library = suffix if to is None else to
-    (layer, params), table = load_and_map(paths["source"], of, layer=layer, prefix=prefix)
-    save(layer, params, library, paths["target"])
+    if of is not None:
+        check_library(of, "of")
+    library = library_for(paths["target"], to)
+    check_graph(graph, library)
+    given: dict[str, Any] = dict(layer=layer, prefix=prefix, names=names, format=format)
+    (found, params), table = load_and_map(paths["source"], of, **given)
+    if library == "onnx":
+        to_onnx(found, params, paths["target"], **(graph or {}))
+    else:
+        save(found, params, library, paths["target"])
     return library, table
+
+
+def library_for(target: Path, to: str | None) -> str:
+    """The library that a file is written for: the one that is named, or the one that its suffix belongs to."""
+    if to is not None:
+        check_library(to, "to")
+        return to
+    return next((name for suffix, name in TARGETS.items() if target.name.endswith(suffix)), "jaxrnn")
+
+
+def check_graph(graph: Any, library: str) -> None:
+    """Options of a graph are for graphs."""
+    if graph is not None and (not isinstance(graph, Mapping) or not all(isinstance(name, str) for name in graph)):
+        fail("graph", "None, or what `to_onnx` takes by name", graph, kind=TypeError)
+    for name in graph or ():
+        if name not in OPTIONS:
+            fail("graph", f"of names out of {OPTIONS}", name, nearest(name, OPTIONS))
+    if graph and library != "onnx":
+        fail("graph", f"left out for {library}, which is no graph", dict(graph))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from jaxrnn.core.layer import Layer
 from jaxrnn.interop.files.formats import check_format
 from jaxrnn.interop.files.opening import path_of, whole
 from jaxrnn.interop.match import best_match, heads
-from jaxrnn.interop.parts import chosen
+from jaxrnn.interop.parts import check_names, chosen, renamed
 from jaxrnn.interop.source import Source, segments
 
 
@@ -38,12 +39,13 @@ class Inspection(NamedTuple):
     around: dict[str, int]
 
 
-def inspect(file: str | Path, format: str | None = None) -> Inspection:
+def inspect(file: str | Path, format: str | None = None, names: Mapping[str, str] | None = None) -> Inspection:
     """The recurrent layers of a file, each with the prefix that `load` takes, without reading a weight.
 
     Args:
         file: a path that `load` reads.
         format: as `load` takes it.
+        names: likewise; then nothing else is looked at.
 
     Returns:
         `Inspection(cells, writer, around)`.
@@ -61,9 +63,11 @@ def inspect(file: str | Path, format: str | None = None) -> Inspection:
     ([('rnn', 'torch', 5, 3)], {'head': 1})
     """
     check_format(format)
-    with whole(path_of(file, "file"), format) as source:
-        names = [part.name for part in source.parts if part.name] or _prefixes(source)
-        cells = tuple(_found(source, name) for name in names)
+    check_names(names)
+    with whole(path_of(file, "file"), format) as opened:
+        source = opened if names is None else renamed(opened, names)
+        prefixes = [part.name for part in source.parts if part.name] or _prefixes(source)
+        cells = tuple(_found(source, prefix) for prefix in prefixes)
         return Inspection(cells, source.writer, _around(source, cells))
 
 

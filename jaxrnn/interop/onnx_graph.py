@@ -16,6 +16,7 @@ from jaxrnn.compose import BidirectionalCarry, stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.interop.converted import convert
 from jaxrnn.interop.match import best_match
+from jaxrnn.interop.onnx_integers import plain
 from jaxrnn.interop.onnx_node import INPUTS, attributes_of, input_of, is_constant, layer_of
 from jaxrnn.interop.onnx_scopes import Found, found_in, operators
 from jaxrnn.interop.onnx_tensors import entry_of_tensor, files_beside
@@ -52,7 +53,7 @@ def read_source(model: Any, folder: Any = None) -> Source:
     which are a state dict where an exporter took a cell apart and kept the names."""
     _check_names(model)
     found = found_in(model, folder)
-    entries = tuple(entry_of_tensor(tensor, folder) for tensor in model.graph.initializer)
+    entries = plain(model.graph, [entry_of_tensor(tensor, folder) for tensor in model.graph.initializer])
     writer = f"{model.producer_name} {model.producer_version}".strip()
     beside = files_beside(model.graph.initializer, folder)
     whole = Source(entries, beside=beside, defaults=nonlinearity, writer=writer)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.base.files import write_bytes
 from jaxrnn.base.typing import Params
 from jaxrnn.compose import Bidirectional, Reverse, Stack
 from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop import cudnn, xlstm
 from jaxrnn.interop.files import check_target, path_of, write
-from jaxrnn.interop.onnx_export import content, export
+from jaxrnn.interop.onnx_write import to_onnx
 from jaxrnn.interop.places import Place, cells_of
 from jaxrnn.interop.places import path_of as place_of
 from jaxrnn.interop.rows import Row, check_library
@@ -43,7 +42,7 @@ def save(
         layer: a cell that the library has, alone, stacked, in one direction or both; for xlstm an `slstm_block` or
             `slstm_layer`.
         params: its parameters.
-        library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn".
+        library: one of `jaxrnn.interop.LIBRARIES`, or "cudnn". For "onnx", `to_onnx` has options.
         target: a path to write to: .safetensors, .npz, .pt, .weights.h5 (Keras), .onnx. The file appears whole, or what
             was there stays as it was. bfloat16 is each format's own; .npz has none.
         cell: the library's class, where several could hold the layer: "LSTMCell" of torch, "OptimizedLSTMCell" of nnx.
@@ -67,10 +66,7 @@ def save(
     path = None if target is None else path_of(target, "target")
     _check(layer, library, cell, prefix)
     if library == "onnx":
-        if path is not None and not path.name.endswith(".onnx"):
-            fail("target", "a path that ends in .onnx", target)
-        model = export(layer, params)
-        return model if path is None else write_bytes(path, content(model))
+        return to_onnx(layer, params, target)
     if path is not None:
         check_target(path, target)
     if library == "cudnn":

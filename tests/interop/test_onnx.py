@@ -235,7 +235,7 @@ def test_export_runs_in_onnxruntime(name: str, tmp_path: Path) -> None:
     params = randomised(layer.init(jax.random.key(0), D), 3)
     params = jax.tree.map(lambda a: a.astype(np.float32), params)
     path = tmp_path / "model.onnx"
-    interop.save(layer, params, "onnx", path)
+    interop.to_onnx(layer, params, path, lengths=True, carry=True)
     model = onnx.load(path)
     rng = np.random.default_rng(4)
     xs, lengths = rng.standard_normal((T, B, D)).astype(np.float32), np.array([5, 1, 3], np.int32)
@@ -277,24 +277,6 @@ def _carry_back(layer: Any, carry: Any) -> dict[str, Any]:
             if hasattr(ways[0], field):
                 out[f"Y_{field}_{i}"] = np.stack([np.asarray(getattr(w, field)) for w in ways])
     return out
-
-
-REFUSED = {
-    "projection": (jaxrnn.lstm(H, projection=2), "`projection` must be None for onnx LSTM"),
-    "cell clip": (jaxrnn.lstm(H, cell_clip=1.0), "`cell_clip` must be None for onnx LSTM"),
-    "leak": (jaxrnn.elman(H, leak=0.5), "`leak` must be 1.0 for onnx RNN"),
-    "swish": (jaxrnn.elman(H, activation=jax.nn.swish), "`activation` must be one of ONNX's"),
-    "residual": (jaxrnn.residual(jaxrnn.gru(H)), "`layer` must be layers of lstm, gru, elman"),
-    "zoneout": (jaxrnn.zoneout(jaxrnn.gru(H), h=0.1), "`layer` must be layers of lstm, gru, elman"),
-    "pair": (jaxrnn.bidirectional(jaxrnn.gru(H), merge=None), "`merge` must be one of"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_onnx_lacks_is_refused_by_name(name: str) -> None:
-    layer, message = REFUSED[name]
-    with pytest.raises(ValueError, match=message):
-        interop.save(layer, layer.init(jax.random.key(0), H), "onnx")
 
 
 def test_import_refuses_by_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,16 @@ def file() -> Path:
     return path
 
 
-def nodes(**given: Any) -> Any:
-    """What `read_onnx` gives, or its own error for a path at which nothing is."""
-    try:
-        return interop.read_onnx(**given)
-    except FileNotFoundError as error:
-        return str(error)
+def or_missing(call: Callable[..., Any]) -> Callable[..., Any]:
+    """What a call gives, or its own error for a path at which nothing is."""
+
+    def run(**given: Any) -> Any:
+        try:
+            return call(**given)
+        except FileNotFoundError as error:
+            return str(error)
+
+    return run
 
 
 CALLS = {
@@ -54,6 +59,12 @@ CALLS = {
     "save, onnx": Call(
         interop.save, lambda: dict(layer=LSTM, params=params_of(LSTM), library="onnx"), dict(params="dict")
     ),
+    "to_onnx": Call(
+        interop.to_onnx,
+        lambda: dict(layer=LSTM, params=params_of(LSTM), runtime="onnxruntime", steps=2, batch=2),
+        dict(params="dict", embedding="array | None", head="dict | None"),
+        made_by=lambda **given: str(interop.to_onnx(**given)),
+    ),
     "scanned": Call(
         interop.scanned,
         lambda: dict(params={"GRUCell_0": interop.save(SCANNED, params_of(SCANNED), "flax.linen")}),
@@ -61,15 +72,22 @@ CALLS = {
     ),
     "convert": Call(
         interop.convert,
-        lambda: dict(source=file(), target=Path("to.npz"), of=None, to=None, prefix="", layer=None),
+        lambda: dict(
+            source=file(), target=Path("to.npz"), of=None, to=None, prefix="", layer=None, names=None, format=None
+        ),
+        dict(names="dict | None", graph="dict | None"),
+        made_by=or_missing(interop.convert),
     ),
     "read_onnx": Call(
         interop.read_onnx,
         lambda: dict(model=interop.save(LSTM, params_of(LSTM), "onnx")),
         dict(model="ModelProto | str"),
-        made_by=nodes,
+        made_by=or_missing(interop.read_onnx),
     ),
     "inspect": Call(lambda **given: str(interop.inspect(**given)), lambda: dict(file=file())),
     "activation": Call(interop.activation, lambda: dict(name="Elu")),
 }
 CALLS = {f"interop.{name}": call for name, call in CALLS.items()}
+CALLS["load_run"] = Call(
+    jaxrnn.load_run, lambda: dict(run="char_lm"), made_by=lambda **given: str(jaxrnn.load_run(**given))
+)

@@ -142,6 +142,10 @@ class CharLM(LanguageModel):
         """Logits [..., V] of the stack's outputs [..., H]."""
         return dense(params["readout"], ys)
 
+    def around(self, params: Params) -> dict[str, Any]:
+        """One-hot symbols, and the readout."""
+        return {"symbols": True, "head": params["readout"]}
+
     def loss(
         self, params: Params, carry: Carry, batch: Chunk, rng: jax.Array | None
     ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:

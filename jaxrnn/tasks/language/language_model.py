@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -141,6 +141,10 @@ class LanguageModel(abc.ABC):
     @abc.abstractmethod
     def logits(self, params: Params, ys: jax.Array) -> jax.Array:
         """Logits [..., V] of the stack's outputs [..., H]."""
+
+    @abc.abstractmethod
+    def around(self, params: Params) -> dict[str, Any]:
+        """What `jaxrnn.interop.to_onnx` takes beside the stack: how symbols are read, and the readout."""
 
     @abc.abstractmethod
     def figures(self, loss: float) -> dict[str, float]:

@@ -175,8 +175,15 @@ class WordLM(LanguageModel):
 
     def logits(self, params: Params, ys: jax.Array) -> jax.Array:
         """Logits [..., V] of the stack's outputs [..., H]."""
+        return dense(self._readout(params), ys)
+
+    def around(self, params: Params) -> dict[str, Any]:
+        """Vectors of words, and the readout."""
+        return {"embedding": params["embedding"]["kernel"], "head": self._readout(params)}
+
+    def _readout(self, params: Params) -> Params:
         kernel = params["embedding"]["kernel"].T if self.model.tied else params["readout"]["kernel"]
-        return dense({"kernel": kernel, "bias": params["readout"]["bias"]}, ys)
+        return {"kernel": kernel, "bias": params["readout"]["bias"]}
 
     def loss(
         self, params: Params, carry: Carry, batch: Chunk, rng: jax.Array | None
