@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   jaxrnn results runs/*                     finished runs side by side
   jaxrnn inspect checkpoint.pt              the recurrent layers of a file, and the prefix of each
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
+  jaxrnn convert model.npz model.c          a C99 file for a microcontroller; prints its sizes
   jaxrnn convert trained.pt mgu.safetensors --from torchrecurrent --cell "mgu(64)"
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
 """
@@ -169,7 +170,9 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="SOURCE",
         help="a file of weights: safetensors, torch, TorchScript, HDF5, Keras, ONNX, TensorFlow, .npz, an Orbax folder",
     )
-    convert.add_argument("target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5 or .onnx")
+    convert.add_argument(
+        "target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5, .onnx or .c"
+    )
     convert.add_argument(
         "--from", dest="of", metavar="LIBRARY", help=f"whose weights (default: as names and shapes say): {LIBRARIES}"
     )
