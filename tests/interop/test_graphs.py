@@ -30,7 +30,7 @@ def lstm(name: str = "rnn", inputs: Sequence[str] = ("X", "W", "R", "B"), out: s
 
 def model(nodes: Sequence[Any], out: str = "Y", functions: Sequence[Any] = (), **arrays: Any) -> Any:
     values = [helper.make_tensor_value_info("X", 1, [T, B, D])]
-    tensors = [onnx.numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items()]
+    tensors = [onnx.onnx.numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items()]
     graph = helper.make_graph(list(nodes), "g", values, [helper.make_tensor_value_info(out, 1, None)], tensors)
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("own", 1)]
     made = helper.make_model(graph, opset_imports=opsets, functions=list(functions))
@@ -59,7 +59,7 @@ W, R, BIAS = (WEIGHTS[n] for n in "WRB")
 node = helper.make_node
 FOLDED: dict[str, Callable[[], Any]] = {
     "Constant": lambda: model(
-        [node("Constant", [], ["W"], value=onnx.numpy_helper.from_array(W)), lstm()], R=R, B=BIAS
+        [node("Constant", [], ["W"], value=onnx.onnx.numpy_helper.from_array(W)), lstm()], R=R, B=BIAS
     ),
     "Identity": lambda: model([node("Identity", ["w"], ["W"]), lstm()], w=W, R=R, B=BIAS),
     "Unsqueeze": lambda: model([node("Unsqueeze", ["w", "a"], ["W"]), lstm()], w=W[0], a=ints(0), R=R, B=BIAS),
@@ -147,6 +147,19 @@ def test_folding_is_bounded() -> None:
 # ---------------------------------------------------------------- graphs within graphs
 
 
+def test_tensors_of_inner_graphs_count_for_what_may_be_folded() -> None:
+    """Of a model that has none elsewhere, as silero-vad's."""
+    r = np.random.default_rng(0)
+    large = dict(W=r.normal(size=(1, 512, 3)), R=r.normal(size=(1, 512, 128)), B=r.normal(size=(1, 1024)))
+    held = [onnx.numpy_helper.from_array(a.astype("f"), f"{n}0") for n, a in large.items()]
+    nodes = [node("Identity", [f"{n}0"], [n]) for n in large]
+    value = helper.make_tensor_value_info("Y_a", 1, None)
+    rnn = helper.make_node("LSTM", ["X", "W", "R", "B"], ["Y_a"], hidden_size=128, name="it")
+    inner = helper.make_graph([*nodes, rnn], "a", [], [value], held)
+    made = model([node("If", ["c"], ["Y"], name="which", then_branch=inner, else_branch=inner)], c=np.array(True))
+    assert interop.load(made, prefix="which/then_branch/it").layer == jaxrnn.lstm(128)
+
+
 def branch(name: str, weight: str) -> Any:
     value = helper.make_tensor_value_info(f"Y_{name}", 1, None)
     return helper.make_graph([lstm("it", ("X", weight, "R", "B"), f"Y_{name}")], name, [], [value])
@@ -166,7 +179,7 @@ def test_branches(taken: bool) -> None:
 
 def test_functions_and_what_they_are_called_with() -> None:
     body = [node("Unsqueeze", ["w", "axis"], ["W"]), lstm("it", ("x", "W", "R", "b"), "y")]
-    constant = node("Constant", [], ["R"], value=onnx.numpy_helper.from_array(R))
+    constant = node("Constant", [], ["R"], value=onnx.onnx.numpy_helper.from_array(R))
     axis = node("Constant", [], ["axis"], value_ints=[0])
     made = helper.make_function(
         "own", "Layer", ["x", "w", "b"], ["y"], [constant, axis, *body], [helper.make_opsetid("", 21)]

@@ -8,8 +8,10 @@ results themselves.
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +22,7 @@ import jaxrnn
 from jaxrnn.kernels.native.backend import declines
 from tests.forms import pairs
 from tests.forms.pairs import PAIRS
-from tests.kernels.c_programs import WAYS, Compiled, needs_compiler
+from tests.kernels.c_programs import CC, STRICT, WAYS, Compiled, needs_compiler
 from tests.table import ROWS, arrays
 
 pytestmark = needs_compiler
@@ -189,3 +191,57 @@ def test_symbols_pick_rows_in_c(tmp_path: Path, name: str, int8: bool) -> None:
     outside, _ = made.run(np.array([-3, 99, 2], np.int32))
     inside, _ = made.run(np.array([0, 5, 2], np.int32))
     assert outside.tobytes() == inside.tobytes()
+
+
+def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its program prints what `scan` says of the same frames."""
+    page = (Path(jaxrnn.__file__).parent / "kernels/c/C.md").read_text()
+    (python,), (c,) = (re.findall(rf"```{language}\n(.*?)```", page, re.S) for language in ("python", "c"))
+    monkeypatch.chdir(tmp_path)
+    made: dict[str, Any] = {}
+    exec(python, made)
+    ram = re.search(r"`wake`, (\d+) bytes", page)
+    assert ram is not None
+    assert f" {ram[1]} of RAM" in capsys.readouterr().out
+    (tmp_path / "main.c").write_text(c)
+    subprocess.run([CC, *STRICT, *WAYS["sanitizers"], "main.c", "-o", "main", "-lm"], check=True)
+    printed = subprocess.run(["./main"], check=True, capture_output=True, text=True).stdout.split()
+    frames = np.array([[np.float32((t * 7 + i * 3) % 11) / np.float32(11) for i in range(10)] for t in range(100)])
+    _, ys = jaxrnn.scan(made["filter"], made["numbers"], frames.astype(np.float32))
+    assert float(ys.max()) < 0.9
+    np.testing.assert_allclose(float(printed[-1]), ys[-1, 0], 0, 2e-3)  # three digits, and int8 that may flip
+
+
+def test_what_c_does_not_have_is_refused_by_name(tmp_path: Path) -> None:
+    def refusal(layer: Any, inputs: int = 3) -> str:
+        with pytest.raises(ValueError, match="must be") as caught:
+            jaxrnn.export_c(layer, layer.init(jax.random.key(0), inputs), tmp_path / "model.c")
+        assert not list(tmp_path.iterdir())
+        return str(caught.value)
+
+    assert "read themselves" in refusal(jaxrnn.ltc(4))
+    assert "convolutions" in refusal(jaxrnn.gru(4, input=jaxrnn.convolution(3), recurrent=jaxrnn.convolution(3)))
+    assert "moves or cuts the units" in refusal(jaxrnn.lstm(4, layer_norm=True))
+    assert "a loop of its own" in refusal(jaxrnn.slstm_layer(8), 8)
+    assert "merge='concat'" in refusal(jaxrnn.bidirectional(GRU, merge=None))
+    flipped = jaxrnn.bidirectional(GRU, merge=lambda f, b: f + jnp.flip(b, -1))
+    assert "unit by unit" in refusal(flipped)
+
+
+def test_names_that_c_has_given_away(tmp_path: Path) -> None:
+    """Of the file, of states and of what comes at each step."""
+
+    class State(NamedTuple):
+        work: jax.Array
+        double: jax.Array
+
+    def equations(carry: Any, x: Any, h: Any, *, m: Any, y: Any) -> Any:
+        new = jnp.tanh(x.a + h.a) * m
+        return State(carry.double, new), new + y
+
+    cell = jaxrnn.gate_cell(gates=("a",), carry=State)(equations)(3)
+    made = jaxrnn.export_c(cell, cell.init(jax.random.key(0), 2), tmp_path / "int.c")
+    assert made.name == "int_"
+    assert "int__step(int_ *m, const float *x, const float *m_, const float *y_, float *y);" in made.path.read_text()
+    done = subprocess.run([CC, *STRICT, "-c", "int.c"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
