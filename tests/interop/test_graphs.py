@@ -30,7 +30,7 @@ def lstm(name: str = "rnn", inputs: Sequence[str] = ("X", "W", "R", "B"), out: s
 
 def model(nodes: Sequence[Any], out: str = "Y", functions: Sequence[Any] = (), **arrays: Any) -> Any:
     values = [helper.make_tensor_value_info("X", 1, [T, B, D])]
-    tensors = [onnx.onnx.numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items()]
+    tensors = [onnx.numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items()]
     graph = helper.make_graph(list(nodes), "g", values, [helper.make_tensor_value_info(out, 1, None)], tensors)
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("own", 1)]
     made = helper.make_model(graph, opset_imports=opsets, functions=list(functions))
@@ -59,7 +59,7 @@ W, R, BIAS = (WEIGHTS[n] for n in "WRB")
 node = helper.make_node
 FOLDED: dict[str, Callable[[], Any]] = {
     "Constant": lambda: model(
-        [node("Constant", [], ["W"], value=onnx.onnx.numpy_helper.from_array(W)), lstm()], R=R, B=BIAS
+        [node("Constant", [], ["W"], value=onnx.numpy_helper.from_array(W)), lstm()], R=R, B=BIAS
     ),
     "Identity": lambda: model([node("Identity", ["w"], ["W"]), lstm()], w=W, R=R, B=BIAS),
     "Unsqueeze": lambda: model([node("Unsqueeze", ["w", "a"], ["W"]), lstm()], w=W[0], a=ints(0), R=R, B=BIAS),
@@ -179,7 +179,7 @@ def test_branches(taken: bool) -> None:
 
 def test_functions_and_what_they_are_called_with() -> None:
     body = [node("Unsqueeze", ["w", "axis"], ["W"]), lstm("it", ("x", "W", "R", "b"), "y")]
-    constant = node("Constant", [], ["R"], value=onnx.onnx.numpy_helper.from_array(R))
+    constant = node("Constant", [], ["R"], value=onnx.numpy_helper.from_array(R))
     axis = node("Constant", [], ["axis"], value_ints=[0])
     made = helper.make_function(
         "own", "Layer", ["x", "w", "b"], ["y"], [constant, axis, *body], [helper.make_opsetid("", 21)]

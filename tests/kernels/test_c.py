@@ -233,11 +233,11 @@ def test_names_that_c_has_given_away(tmp_path: Path) -> None:
 
     class State(NamedTuple):
         work: jax.Array
-        double: jax.Array
+        h: jax.Array
 
     def equations(carry: Any, x: Any, h: Any, *, m: Any, y: Any) -> Any:
         new = jnp.tanh(x.a + h.a) * m
-        return State(carry.double, new), new + y
+        return State(carry.h, new), new + y
 
     cell = jaxrnn.gate_cell(gates=("a",), carry=State)(equations)(3)
     made = jaxrnn.export_c(cell, cell.init(jax.random.key(0), 2), tmp_path / "int.c")
