@@ -138,6 +138,7 @@ from jaxrnn.functions import activations as activations
 from jaxrnn.functions import constraints as constraints
 from jaxrnn.functions import initializers as initializers
 from jaxrnn.functions import regularizers as regularizers
+from jaxrnn.kernels.c import export_c as export_c
 from jaxrnn.kernels.table import backends as backends
 
 if _TYPE_CHECKING:
@@ -201,6 +202,7 @@ __all__ = [
     "esn",
     "exp_rnn",
     "explain",
+    "export_c",
     "fast_grnn",
     "fast_rnn",
     "fit_readout",

@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   jaxrnn inspect checkpoint.pt              the recurrent layers of a file, and the prefix of each
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
   jaxrnn convert runs/char_lm model.onnx --carry   the whole model, for onnxruntime and others
+  jaxrnn convert model.npz model.c          a C99 file for a microcontroller; prints its sizes
   jaxrnn convert trained.pt mgu.safetensors --from torchrecurrent --cell "mgu(64)"
   jaxrnn bench --quick --peers              try the benchmark: tiny shapes, every library that is installed
 """
@@ -182,7 +183,9 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a file of weights (safetensors, torch, TorchScript, HDF5, Keras, ONNX, TensorFlow, .npz, an Orbax folder)"
         ", a run's folder, or the name of a model that ships with the package",
     )
-    convert.add_argument("target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5 or .onnx")
+    convert.add_argument(
+        "target", type=Path, metavar="TARGET", help=".safetensors, .npz, .pt, .weights.h5, .onnx or .c"
+    )
     convert.add_argument(
         "--from", dest="of", metavar="LIBRARY", help=f"whose weights (default: as names and shapes say): {LIBRARIES}"
     )

@@ -13,6 +13,7 @@ from jaxrnn.interop.load import Mapped, load_and_map
 from jaxrnn.interop.onnx_write import to_onnx
 from jaxrnn.interop.rows import check_library
 from jaxrnn.interop.save import save
+from jaxrnn.kernels.c import export_c
 
 # Suffixes that belong to one library.
 TARGETS = {".onnx": "onnx", ".h5": "keras", ".pt": "torch", ".pth": "torch"}
@@ -34,7 +35,8 @@ def convert(
 
     Args:
         source: a path that `load` reads.
-        target: a path that `save` writes. Nothing is written before all is read and fits.
+        target: a path that `save` writes, or one that ends in .c, for `jaxrnn.export_c`. Nothing is written before
+            all is read and fits.
         of: the library that `source` is of; by default whichever names and shapes fit.
         to: the library to write for. By default the target's suffix tells: Keras for .h5, torch for .pt; a suffix that
             any could have holds jaxrnn's own parameters.
@@ -45,7 +47,7 @@ def convert(
         graph: what `to_onnx` takes by name, such as {"lengths": True}, for a target of ONNX.
 
     Returns:
-        The library that `target` was written for, and the table of what was mapped.
+        The library that `target` was written for (C99 with its sizes), and the table of what was mapped.
 
     Raises:
         ValueError, TypeError: see `load` and `save`. WriteError: the file cannot be written.
@@ -65,6 +67,8 @@ def convert(
     check_graph(graph, library)
     given: dict[str, Any] = dict(layer=layer, prefix=prefix, names=names, format=format)
     (found, params), table = load_and_map(paths["source"], of, **given)
+    if to is None and paths["target"].suffix == ".c":
+        return f"C99: {export_c(found, params, paths['target'])}", table
     if library == "onnx":
         to_onnx(found, params, paths["target"], **(graph or {}))
     else:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxrnn.functions.activations import get_activation
 from jaxrnn.interop.source import Entry, segments
 
+TELLS = (("gate_activation", get_activation("sigmoid", "recurrent_activation")),)  # cuDNN has no other
 GATES = {8: 4, 6: 3}  # biases in units: of an LSTM, of a GRU; twice those of a cell that adds one
 
 
@@ -39,7 +41,7 @@ def _turned(cell: dict[str, Entry]) -> tuple[Entry, ...]:
 
     shape = (gates * units,) if gates == GATES[8] else (2, gates * units)
     return (
-        kernel._replace(read=lambda: _by_gate(kernel.read(), gates, lambda g: g.reshape(g.shape[::-1]).T)),
+        kernel._replace(read=lambda: _by_gate(kernel.read(), gates, lambda g: g.reshape(g.shape[::-1]).T), tells=TELLS),
         recurrent._replace(read=lambda: _by_gate(recurrent.read(), gates, lambda g: g.T)),
         bias._replace(shape=shape, read=biases),
     )

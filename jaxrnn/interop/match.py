@@ -81,7 +81,8 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         fail(problem.name, problem.expected, Said(problem.got), hint, kind=problem.kind)
     if layer is None and source.defaults is not None:
         has_bias = any(name.startswith("bias") for arrays in best.cells.values() for name in arrays)
-        best.layer = with_options(best.layer, source.defaults(best.row, has_bias))
+        told = dict(option for entry in source.entries for option in entry.tells)
+        best.layer = with_options(best.layer, told or source.defaults(best.row, has_bias))
     return best
 
 

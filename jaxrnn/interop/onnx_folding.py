@@ -6,7 +6,7 @@ model's tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class Folding:
     def __init__(self, model: Any, folder: Any) -> None:
         self.folder = folder
         self.known: dict[tuple[Any, str], Any] = {}
-        self.room = LEAST + GROWTH * _declared(model.graph)
+        self.room = LEAST + GROWTH * _declared([model.graph, *model.functions])
         self.depth = 0
 
     def value(self, scope: Any, name: str) -> Any | None:
@@ -71,9 +71,15 @@ class Folding:
         return outputs[list(node.output).index(name)]
 
 
-def _declared(graph: Any) -> int:
-    tensors = [*graph.initializer, *(a.t for node in graph.node for a in node.attribute if a.HasField("t"))]
-    return sum(size_of(tensor) for tensor in tensors)
+def _declared(graphs: Iterable[Any]) -> int:
+    """The bytes of all tensors, of the graphs in nodes too."""
+    total = 0
+    for graph in graphs:
+        given = [a for node in graph.node for a in node.attribute]
+        tensors = [*getattr(graph, "initializer", ()), *(a.t for a in given if a.HasField("t"))]
+        total += sum(size_of(tensor) for tensor in tensors)
+        total += _declared(inner for a in given for inner in (*([a.g] if a.HasField("g") else ()), *a.graphs))
+    return total
 
 
 def _attributes(node: Any) -> dict[str, Any]:

@@ -29,13 +29,15 @@ class Refusal(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One named array; `read` brings its numbers, which nothing does before names and shapes are checked."""
+    """One named array; `read` brings its numbers, which nothing does before names and shapes are checked. `tells` are
+    options of the cell that the way it lies tells."""
 
     name: str
     shape: tuple[int, ...]
     dtype: Any
     read: Callable[[], Any]
     refusal: Refusal | None = None
+    tells: tuple[tuple[str, Any], ...] = ()
 
 
 class Source(NamedTuple):

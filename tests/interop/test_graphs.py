@@ -147,6 +147,19 @@ def test_folding_is_bounded() -> None:
 # ---------------------------------------------------------------- graphs within graphs
 
 
+def test_tensors_of_inner_graphs_count_for_what_may_be_folded() -> None:
+    """Of a model that has none elsewhere, as silero-vad's."""
+    r = np.random.default_rng(0)
+    large = dict(W=r.normal(size=(1, 512, 3)), R=r.normal(size=(1, 512, 128)), B=r.normal(size=(1, 1024)))
+    held = [onnx.numpy_helper.from_array(a.astype("f"), f"{n}0") for n, a in large.items()]
+    nodes = [node("Identity", [f"{n}0"], [n]) for n in large]
+    value = helper.make_tensor_value_info("Y_a", 1, None)
+    rnn = helper.make_node("LSTM", ["X", "W", "R", "B"], ["Y_a"], hidden_size=128, name="it")
+    inner = helper.make_graph([*nodes, rnn], "a", [], [value], held)
+    made = model([node("If", ["c"], ["Y"], name="which", then_branch=inner, else_branch=inner)], c=np.array(True))
+    assert interop.load(made, prefix="which/then_branch/it").layer == jaxrnn.lstm(128)
+
+
 def branch(name: str, weight: str) -> Any:
     value = helper.make_tensor_value_info(f"Y_{name}", 1, None)
     return helper.make_graph([lstm("it", ("X", weight, "R", "B"), f"Y_{name}")], name, [], [value])

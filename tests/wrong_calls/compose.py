@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 import numpy as np
 
 import jaxrnn
@@ -9,6 +12,7 @@ from tests.wrong_calls.calls import Call
 from tests.wrong_calls.core import BOTH, COMMON, GRU, KEY, LSTM, STACK, XS, B, D, T, methods, params_of
 
 HEADS = dict(size=("heads",))  # which divide it
+C_FILE = f"{tempfile.gettempdir()}/{os.getpid()}.c"
 OF_SLSTM = COMMON | dict(forget="str")
 CALLS = {
     "stack": Call(jaxrnn.stack, lambda: dict(layers=[GRU, LSTM]), dict(layers="list | tuple")),
@@ -23,6 +27,12 @@ CALLS = {
     "slstm_layer": Call(jaxrnn.slstm_layer, lambda: dict(size=8), OF_SLSTM, known_as=HEADS),
     "slstm_block": Call(jaxrnn.slstm_block, lambda: dict(size=8), OF_SLSTM, known_as=HEADS),
     "quantize": Call(jaxrnn.quantize, lambda: dict(cell=GRU, params=params_of(GRU)), dict(params="dict")),
+    "export_c": Call(
+        jaxrnn.export_c,
+        lambda: dict(cell=GRU, params=params_of(GRU), path=C_FILE),
+        dict(params="dict", path="str | Path", name="str | None"),
+        known_as=dict(symbols=("symbols",)),
+    ),
     "weight_drop": Call(
         jaxrnn.weight_drop, lambda: dict(params=params_of(STACK), rng=KEY, rate=0.5), dict(params="dict", rng="key")
     ),

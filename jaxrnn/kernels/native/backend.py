@@ -42,15 +42,20 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.manual_axes and mesh.explicit_axes:
         return "knows nothing of explicit axes inside `shard_map` over others"
-    if cell.reads:
-        return "projects inputs before the loop, which these equations read themselves"
-    if cell.axes:
-        return "has no convolutions: a product there is one of positions"
+    if reason := no_program(cell):
+        return reason
     products, state = jnp.dtype(dtype).name, jnp.dtype(carry_dtype).name
     if (products, state) not in DTYPES:
         either = "float32 or float64 throughout, or multiplies bfloat16 or float16 and computes in float32"
         return f"computes in {either}, not {products} with a carry of {state}"
     return _declines(cell, products, state)
+
+
+def no_program(cell: Cell) -> str | None:
+    """Why a cell is no program of vectors and products, whatever its equations are."""
+    if cell.reads:
+        return "projects inputs before the loop, which these equations read themselves"
+    return "has no convolutions: a product there is one of positions" if cell.axes else None
 
 
 @lru_cache(maxsize=256)
