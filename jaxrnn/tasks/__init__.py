@@ -11,6 +11,7 @@ from jaxrnn.tasks.memory.adding import Adding as Adding
 from jaxrnn.tasks.memory.reber import Reber as Reber
 from jaxrnn.tasks.memory.timing import Timing as Timing
 from jaxrnn.tasks.memory_policy.memory_policy import MemoryPolicy as MemoryPolicy
+from jaxrnn.tasks.ppo.ppo import PPO as PPO
 from jaxrnn.tasks.question_answering.babi import Babi as Babi
 from jaxrnn.tasks.translation.translation import Translation as Translation
 from jaxrnn.tasks.video_captioning.video_captioning import VideoCaptioning as VideoCaptioning
@@ -27,12 +28,14 @@ TASKS = {
     "reber": Reber,
     "timing": Timing,
     "memory_policy": MemoryPolicy,
+    "ppo": PPO,
     "draw": Draw,
     "frame_prediction": FramePrediction,
     "handwriting": Handwriting,
 }
 
 __all__ = [
+    "PPO",
     "TASKS",
     "Adding",
     "Babi",
