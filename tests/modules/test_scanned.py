@@ -108,12 +108,30 @@ def _summed(ours: Any) -> Any:
 
 def test_it_starts_as_theirs() -> None:
     """Orthogonal recurrent kernels, lecun's normal ones for inputs, zero biases."""
-    carry, ins = jnp.zeros((2, 200)), jnp.zeros((3, 2, 300))
-    params = _gru(ScannedRNN().init(jax.random.key(0), carry, (ins, jnp.zeros((3, 2), bool))))
+    carry, ins = jnp.zeros((2, 200), jnp.float32), jnp.zeros((3, 2, 300), jnp.float32)
+    params = jax.tree.map(np.asarray, _gru(ScannedRNN().init(jax.random.key(0), carry, (ins, jnp.zeros((3, 2), bool)))))
     assert abs(params["kernel"].std() * np.sqrt(300) - 1) < 0.02
     for gate in np.moveaxis(params["recurrent_kernel"], 1, 0):
-        np.testing.assert_allclose(gate @ gate.T, np.eye(200), atol=1e-10)
+        np.testing.assert_allclose(gate @ gate.T, np.eye(200), atol=2e-6)
     np.testing.assert_array_equal(params["bias"], 0)
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_it_is_float32_as_theirs_is(x64: bool) -> None:
+    """Parameters, carry, outputs and gradients, from float32 inputs, whatever JAX's default is."""
+    with jax.enable_x64(x64):
+        ins, resets = drawn()[1].astype(np.float32), drawn()[2]
+        carry = ScannedRNN.initialize_carry(B, H)
+        theirs = Theirs().init(jax.random.key(3), carry, (ins, resets))
+        started = jax.eval_shape(lambda: ScannedRNN().init(jax.random.key(3), carry, (ins, resets)))
+        twin = jaxrnn.nnx.ScannedRNN(D, H, rngs=nnx.Rngs(0))
+        for a in jax.tree.leaves((carry, theirs, started, nnx.state(twin))):
+            assert a.dtype == np.float32 or jnp.issubdtype(a.dtype, jax.dtypes.prng_key) or a.dtype == np.uint32
+        ours = {"params": scanned(theirs)["params"]}
+        expected, got = Theirs().apply(theirs, carry, (ins, resets)), ScannedRNN().apply(ours, carry, (ins, resets))
+        for a, b, c in zip(got, expected, twin(carry, (ins, resets)), strict=True):
+            assert a.dtype == b.dtype == c.dtype == np.float32
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

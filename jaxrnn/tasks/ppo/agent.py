@@ -19,13 +19,25 @@ from flax import linen, nnx
 
 import jaxrnn
 from jaxrnn.base.typing import PRNGKeyArray
+from jaxrnn.functions.initializers import orthogonal
 from jaxrnn.linen import ScannedRNN
 from jaxrnn.tasks.ppo.actions import Choice, Normal
 from jaxrnn.tasks.ppo.worlds import World
 from jaxrnn.train.options import check, check_types
 from jaxrnn.train.task import Carry, Params
 
-SEEN, SAID, WORTH = (jax.nn.initializers.orthogonal(scale) for scale in (2**0.5, 0.01, 1.0))
+
+@dataclass(frozen=True)
+class Orthogonal:
+    """An orthogonal kernel times a number."""
+
+    gain: float
+
+    def __call__(self, key: PRNGKeyArray, shape: Any, dtype: Any = float) -> jax.Array:
+        return self.gain * orthogonal(key, shape, dtype)
+
+
+SEEN, SAID, WORTH = Orthogonal(2**0.5), Orthogonal(0.01), Orthogonal(1.0)
 LAYERS: dict[str, Callable[[int], Any]] = {
     "gru": lambda hidden: None,  # what ScannedRNN is without a cell
     "lstm": jaxrnn.lstm,
