@@ -8,30 +8,17 @@ Nothing else of the trainer differs.
 
 from __future__ import annotations
 
-import functools
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-from flax import linen as nn
 
 from jaxrnn.tasks.ppo.agent import Agent
 from jaxrnn.tasks.ppo.ppo import PPO, LearningOptions, WorldOptions
 from jaxrnn.train import StopRequest, find_config, read_experiment, run
-
-
-class Theirs(nn.Module):
-    """A GRU of Flax under `nn.scan`, whose state is zero where a reset comes before the step."""
-
-    @functools.partial(nn.scan, variable_broadcast="params", in_axes=0, out_axes=0, split_rngs={"params": False})
-    @nn.compact
-    def __call__(self, carry: Any, x: Any) -> Any:
-        ins, resets = x
-        carry = jnp.where(resets.astype(bool)[:, None], jnp.zeros_like(carry), carry)
-        return nn.GRUCell(carry.shape[-1])(carry, ins)
+from tests.copied import Theirs
 
 
 @dataclass(frozen=True)

@@ -15,101 +15,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 
 from jaxrnn.base.typing import PRNGKeyArray
 from jaxrnn.engine.starts import starts_from
 from jaxrnn.tasks.ppo import rollout
 from jaxrnn.tasks.ppo.agent import Agent
+from jaxrnn.tasks.ppo.clipping import clipped
 from jaxrnn.tasks.ppo.exported import export_policy
+from jaxrnn.tasks.ppo.options import LearningOptions as LearningOptions
+from jaxrnn.tasks.ppo.options import WorldOptions as WorldOptions
 from jaxrnn.tasks.ppo.pictures import film, returns_by_step
-from jaxrnn.tasks.ppo.worlds import CartPole, Pendulum, TMaze, World
 from jaxrnn.train.generated import Generated
-from jaxrnn.train.options import check, check_types
+from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
 
 EPISODES = 32  # of each seed, in an evaluation
-
-
-@dataclass(frozen=True)
-class WorldOptions:
-    """The worlds.
-
-    Args:
-        name: t_maze, cart_pole or pendulum.
-        corridor: Of a T-maze: steps for which its sign has to be kept in mind.
-        masked: Of the other two: velocities are hidden, and have to be found from what was seen before.
-        rows: B, the worlds side by side, of each seed.
-        length: T, the steps of a rollout: gradients go back this far, memories further.
-    """
-
-    name: Literal["t_maze", "cart_pole", "pendulum"] = "t_maze"
-    corridor: int = 10
-    masked: bool = True
-    rows: int = 16
-    length: int = 64
-
-    def __post_init__(self) -> None:
-        check_types(self, "world")
-        names = ("t_maze", "cart_pole", "pendulum")
-        check(self.name in names, "world.name", f"one of {', '.join(names)}", self.name)
-        check(self.corridor >= 1, "world.corridor", "1 or more steps", self.corridor)
-        check(self.rows >= 1, "world.rows", "1 or more", self.rows)
-        check(self.length >= 1, "world.length", "1 or more", self.length)
-
-    @cached_property
-    def made(self) -> World:
-        """The world of these options."""
-        if self.name == "t_maze":
-            return TMaze(self.corridor)
-        return CartPole(self.masked) if self.name == "cart_pole" else Pendulum(self.masked)
-
-
-@dataclass(frozen=True)
-class LearningOptions:
-    """How the policy learns.
-
-    Args:
-        seeds: Agents that learn side by side, each by itself.
-        epochs: How often a rollout is gone through.
-        minibatches: Into how many parts its rows are split each time.
-        discount: Of rewards, a step.
-        trace: Lambda of the advantages: 0 trusts the values, 1 the rewards.
-        clip: How far ratios may go from one before they no longer pay.
-        entropy: Weight of the policy's entropy, which keeps it trying.
-        value: Weight of the values' error.
-        clip_norm: Gradients of a seed are scaled down to this norm (optimizer.clip_norm is that of all together).
-    """
-
-    seeds: int = 10
-    epochs: int = 4
-    minibatches: int = 2
-    discount: float = 0.98
-    trace: float = 0.95
-    clip: float = 0.2
-    entropy: float = 0.01
-    value: float = 0.5
-    clip_norm: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_types(self, "ppo")
-        for name in ("seeds", "epochs", "minibatches"):
-            check(getattr(self, name) >= 1, f"ppo.{name}", "1 or more", getattr(self, name))
-        for name in ("discount", "trace"):
-            check(0 <= getattr(self, name) <= 1, f"ppo.{name}", "a number in [0, 1]", getattr(self, name))
-        for name in ("clip", "clip_norm"):
-            check(getattr(self, name) > 0, f"ppo.{name}", "a positive number", getattr(self, name))
-        for name in ("entropy", "value"):
-            check(0 <= getattr(self, name) < float("inf"), f"ppo.{name}", "0 or more", getattr(self, name))
 
 
 class Chance(NamedTuple):
@@ -211,16 +140,14 @@ class PPO:
         options = self.ppo
         memory, first, steps, advantage, target = self._part(carry)
         starts = self.starts(steps.ended, first)
-        _, said, value = self.model.act(
-            self.world.made, _clipped(params, options.clip_norm), memory, steps.seen, starts
-        )
+        _, said, value = self.model.act(self.world.made, clipped(params, options.clip_norm), memory, steps.seen, starts)
         log_ratio = said.log_probability(steps.action) - steps.log_probability
         ratio = jnp.exp(log_ratio)
         kept = jnp.clip(ratio, 1 - options.clip, 1 + options.clip)
         gain = jnp.minimum(ratio * advantage, kept * advantage).mean()
         error, entropy = jnp.square(value - target).mean() / 2, said.entropy().mean()
         figures = {
-            "off_one": jnp.abs(ratio - 1).max(),  # before any update: nothing but rounding
+            "off_one": jnp.abs(ratio - 1).max() + 0 * ratio.mean(),  # XLA's max may pass over a NaN
             "kl": (ratio - 1 - log_ratio).mean(),
             "entropy": entropy,
             "value_error": error,
@@ -245,7 +172,8 @@ class PPO:
         losses, figures = jax.vmap(self._loss)(params, carry)
         figures = {name: values.mean() for name, values in figures.items()}
         figures["off_one"] = jnp.where(carry.part[0] == 0, figures["off_one"], figures["off_one"] * 0)
-        figures |= {"loss": losses.mean(), "return": carry.walk.last.mean(), "reward": carry.steps.reward.mean()}
+        reward = carry.steps.reward.mean()
+        figures |= {"loss": losses.mean(), "return": carry.walk.last.mean() + 0 * reward, "reward": reward}
         return losses.sum(), (carry._replace(part=(carry.part + 1) % (self.ppo.epochs * self.ppo.minibatches)), figures)
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
@@ -290,21 +218,3 @@ class PPO:
             f"an episode of the first seed, the likeliest actions: {inside.sum()} steps, return {total[0]:.2f} "
             f"(episode.gif)\nreturns.png: every seed's returns; its policy, a step at a time: {', '.join(files)}"
         )
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _clipped(params: Params, norm: float) -> Params:
-    """The parameters, whose gradient is clipped to a norm: seed by seed, below `vmap`."""
-    return params
-
-
-def _forward(params: Params, norm: float) -> tuple[Params, None]:
-    return params, None
-
-
-def _backward(norm: float, _: None, gradient: Params) -> tuple[Params]:
-    scale = jnp.minimum(1, norm / jnp.maximum(optax.tree.norm(gradient), 1e-12))
-    return (jax.tree.map(lambda g: g * scale.astype(g.dtype), gradient),)
-
-
-_clipped.defvjp(_forward, _backward)
