@@ -57,13 +57,13 @@ def states_before(carry: Any, carries: Any) -> Any:
     >>> states_before(jnp.zeros(1), jnp.array([[1.0], [2.0], [3.0]])).ravel()
     Array([0., 1., 2.], dtype=float32)
     """
-    leaves, form = jax.tree.flatten(carry)
-    after, same = jax.tree.flatten(carries)
+    leaves, after = jax.tree.leaves(carry), jax.tree.leaves(carries)
+    form: Any = jax.tree.structure(carry)
     if not leaves:
         fail("carry", "a state, arrays [*B, H]", carry, kind=TypeError)
     for leaf in leaves:
         check_array(leaf, "carry", "a state, arrays [*B, H]")
-    if form != same:
+    if form != jax.tree.structure(carries):
         fail("carries", f"of the structure of `carry`, {form}", carries, kind=TypeError)
     for one, all_of_them in zip(leaves, after, strict=True):
         check_array(all_of_them, "carries", "states, arrays [T, *B, H]")
