@@ -444,7 +444,7 @@ def test_what_a_run_shows(name: Any, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_in_two_pieces_is_one_run(tmp_path: Path) -> None:
     """Stopped in the middle of a rollout's epochs."""
-    sizes = ("world.corridor", 2), ("world.rows", 2), ("world.length", 6), ("ppo.seeds", 2), ("ppo.epochs", 2)
+    sizes = ("world.corridor", 2), ("world.rows", 2), ("world.length", 6), ("ppo.seeds", 8), ("ppo.epochs", 2)
     loop = ("loop.steps", 10), ("loop.log_every", 1), ("loop.validate_every", 5), ("model.hidden", 4)
     experiment = read_experiment(find_config("ppo"), [f"--{key}={value}" for key, value in (*sizes, *loop)], TASKS)
     folder, losses = run_in_two_pieces(experiment, tmp_path, 6)

@@ -49,7 +49,7 @@ class LearningOptions:
     """How the policy learns.
 
     Args:
-        seeds: Agents that learn side by side, each by itself.
+        seeds: Agents that learn side by side, each by itself; a multiple of the devices, which share them.
         epochs: How often a rollout is gone through.
         minibatches: Into how many parts its rows are split each time.
         discount: Of rewards, a step.
