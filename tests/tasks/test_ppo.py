@@ -436,9 +436,9 @@ def test_what_a_run_shows(name: Any, tmp_path: Path) -> None:
     assert figures["return"] == pytest.approx((figures["seed 0"] + figures["seed 1"]) / 2, rel=1e-5)
     assert figures["spread"] == pytest.approx(abs(figures["seed 0"] - figures["seed 1"]) / 2, rel=1e-3, abs=1e-4)
     assert "policy.stablehlo, policy.onnx" in text
-    film = Image.open(tmp_path / "episode.gif")
-    assert film.n_frames > 3  # type: ignore[attr-defined]
-    assert np.asarray(Image.open(tmp_path / "returns.png").convert("L")).std() > 5
+    with Image.open(tmp_path / "episode.gif") as film, Image.open(tmp_path / "returns.png") as curves:
+        assert film.n_frames > 3  # type: ignore[attr-defined]
+        assert np.asarray(curves.convert("L")).std() > 5
 
 
 @pytest.mark.slow
