@@ -122,6 +122,10 @@ from jaxrnn.core.linear_cell import linear_cell as linear_cell
 from jaxrnn.core.parameter import Parameter as Parameter
 from jaxrnn.core.roles import labels as labels
 from jaxrnn.core.shardings import shardings as shardings
+from jaxrnn.engine.cuts import burn_in as burn_in
+from jaxrnn.engine.cuts import counts_from as counts_from
+from jaxrnn.engine.cuts import cut as cut
+from jaxrnn.engine.cuts import states_before as states_before
 from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
@@ -187,6 +191,7 @@ __all__ = [
     "bidirectional",
     "block_gru",
     "brc",
+    "burn_in",
     "cfc",
     "cfn",
     "checkify",
@@ -195,6 +200,8 @@ __all__ = [
     "control_gate_lstm",
     "convolution",
     "cornn",
+    "counts_from",
+    "cut",
     "decode",
     "dense",
     "diagonal",
@@ -285,6 +292,7 @@ __all__ = [
     "stack",
     "star",
     "starts_from",
+    "states_before",
     "t_gru",
     "t_lstm",
     "t_rnn",

@@ -73,7 +73,7 @@ def check_marks(value: Any, argument: str) -> Any:
     if array.dtype == np.bool_:
         return array
     if not is_traced(array) and not np.isin(np.asarray(array), (0, 1)).all():
-        fail(argument, "bools, or zeros and ones", Said("other numbers"))
+        fail(argument, "bools, or zeros and ones", Said("other numbers") if np.ndim(value) else value)
     return array != 0
 
 

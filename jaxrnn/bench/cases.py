@@ -52,6 +52,7 @@ class Case:
     chunk: str | None = None
     projected: bool = False  # the recurrence alone: the input product is done already
     recurrent: str = ""  # of `FORMS`; dense without
+    resets: bool = False  # an agent's layer, `ScannedRNN`: some steps start anew
 
     def __str__(self) -> str:
         sizes = f"{self.cell} B={self.B} T={self.T} D={self.D} H={self.H}"
@@ -61,7 +62,9 @@ class Case:
     def traits(self) -> list[str]:
         """What sets the case apart from the plain one of its sizes."""
         words = [f"{self.layers} layers"] if self.layers > 1 else []
-        words += [word for word in ("bidirectional", "ragged", "peepholes", "projected") if getattr(self, word)]
+        words += [
+            word for word in ("bidirectional", "ragged", "peepholes", "projected", "resets") if getattr(self, word)
+        ]
         words += [f"{self.shortest} to {self.T} steps"] if self.shortest > 1 else []
         words += [self.recurrent] if self.recurrent else []
         words += [self.dtype] if self.dtype != "float32" else []
@@ -207,6 +210,14 @@ SUITES = {
             together=True,
             quick=EIGHT,
         ),
+        Suite(
+            "agents",
+            "ScannedRNN: a step of a rollout and the pass that learns from it, beside the copied one",
+            ("train", "step"),
+            (),
+            tuple(_sizes(B, T, 128, 128, resets=True) for B in (16, 64, 256, 1024, 4096) for T in (16, 128)),
+            cells=("gru",),
+        ),
     )
 }
 
@@ -249,7 +260,7 @@ def make_cases(
 
 def _beside_sizes(suite: Suite, table: dict[str, Any]) -> dict[str, Any]:
     """What a suite's case keeps at other sizes."""
-    return {k: v for k, v in table.items() if (k not in SIZES if suite.together else k == "chunk")}
+    return {k: v for k, v in table.items() if (k not in SIZES if suite.together else k in ("chunk", "resets"))}
 
 
 def _distinct(tables: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:

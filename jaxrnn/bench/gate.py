@@ -10,7 +10,8 @@ import numpy as np
 # A wrong gate order or a missing bias is off by a tenth and more in some array.
 EPSILON = {"float32": 2.0**-23, "tf32": 2.0**-10, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 UNITS = 16
-WIDER = 64  # of the collection's other cells: of a phase, say, float32 holds less
+WIDER = 64  # of the collection's other cells: of a phase, say, float32 holds less; and where sums are of many steps
+MANY = 2**16  # steps of all rows
 
 
 class Agreement(NamedTuple):

@@ -22,6 +22,7 @@ from jaxrnn.core.layer import Layer
 from jaxrnn.engine.scan import scan
 
 COMPARED = dict(T=8, B=4)
+ENDING = 0.05  # the share of steps at which an episode starts
 SEGMENT = 4096  # steps; the truth of a longer sequence is made in such pieces, so that it fits into memory
 
 
@@ -32,7 +33,7 @@ class Problem(NamedTuple):
     xs: Any  # [T, B, D], or [T, B, G, H] projected
     weights: Any  # [T, B, output_size], zero in padding; the loss is sum(ys * weights)
     lengths: Any  # [B] int32, or None
-    per_step: dict[str, Any] = {}
+    per_step: dict[str, Any] = {}  # what equations ask for, and resets, bool [T, B]
 
 
 def make_layer(case: Case) -> Layer:
@@ -97,6 +98,8 @@ def make_problem(case: Case) -> Problem:
         weights = weights * (np.arange(case.T)[:, None] < lengths)[..., None]
     asked = sorted(layer.asked)
     given = {name: PER_STEP[name](rng.standard_normal, case.T, case.B, case.D).astype(dtype) for name in asked}
+    if case.resets:
+        given["resets"] = rng.random((case.T, case.B)) < ENDING
     return Problem(params, xs, weights.astype(dtype), lengths, given)
 
 
@@ -132,10 +135,13 @@ def make_truth(case: Case) -> dict[str, Any]:
         return application.differentiate(case, wide, batch)
     layer = make_layer(case)
     params, xs, weights = jax.tree.map(lambda a: np.asarray(a, np.float64), problem[:3])
-    per_step = {name: np.asarray(a, np.float64) for name, a in problem.per_step.items()}
+    asked = {name: np.asarray(a, np.float64) for name, a in problem.per_step.items() if name != "resets"}
+    resets = problem.per_step.get("resets")
 
     def run(params: Any, xs: Any) -> Any:
-        given = dict(lengths=problem.lengths, backend="reference", projected=case.projected, per_step=per_step)
+        given = dict(
+            lengths=problem.lengths, backend="reference", projected=case.projected, per_step=asked, resets=resets
+        )
         if case.T <= SEGMENT:
             return scan(layer, params, xs, **given)[1]
         piece = jax.checkpoint(lambda carry, x: scan(layer, params, x, carry, **given))

@@ -45,7 +45,7 @@ def _check_batch(carry: Any, axes: tuple[Any, ...]) -> None:
 
 
 def zero_carry(batch_size: Any, hidden_size: Any) -> Array:
-    """The array h of zeros `[*B, H]` that a GRU starts from."""
+    """The array h of zeros `[*B, H]` that a GRU starts from: float32, as that of `flax.linen.GRUCell` under x64 too."""
     sizes = batch_size if isinstance(batch_size, tuple) else (batch_size,)
     batch = tuple(check_size(n, "batch_size") for n in sizes)
-    return jnp.zeros((*batch, check_size(hidden_size, "hidden_size")))
+    return jnp.zeros((*batch, check_size(hidden_size, "hidden_size")), jnp.float32)

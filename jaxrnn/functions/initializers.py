@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_batching import sequential_vmap
 
 from jaxrnn.base.checks import check_batch, check_function, check_hashable, check_key, check_number, check_size
 from jaxrnn.base.dtypes import check_dtype, promote
@@ -46,7 +47,10 @@ def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
     shape, dtype = _checked(key, shape, dtype)
     if len(shape) < 2:
         fail("shape", "[..., R, H]", shape)
-    return jax.nn.initializers.orthogonal()(key, shape, promote(dtype, jnp.float32)).astype(dtype)
+    one = promote(dtype, jnp.float32)
+    # Below `vmap`, as over seeds, one after the other: XLA's CPU shares the matrices of a batched QR among its threads,
+    # and waits for ever where two such products wait for each other's (JAX 0.10.2, two cores).
+    return sequential_vmap(lambda key: jax.nn.initializers.orthogonal()(key, shape, one))(key).astype(dtype)
 
 
 @dataclass(frozen=True)

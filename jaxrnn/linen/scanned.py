@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxrnn.base.errors import fail
@@ -24,7 +25,8 @@ class ScannedRNN(nn.Module):
     "done after step t": `jaxrnn.starts_from` turns it into that.
 
     Without arguments it is a GRU of as many units as its carry, an array `[*B, H]`; its numbers are those of
-    `flax.linen.GRUCell`, whose parameters `jaxrnn.interop.scanned` turns into these, and it starts as that does.
+    `flax.linen.GRUCell`, whose parameters `jaxrnn.interop.scanned` turns into these, and it starts as that does, in
+    float32 under x64 too.
 
     Attributes:
         cell: in place of the GRU a cell module, or a jaxrnn Layer (a cell, a stack, with wrappers or without), whose
@@ -64,7 +66,7 @@ class ScannedRNN(nn.Module):
             if not hasattr(carry, "shape") or not carry.shape:
                 fail("carry", "an array [*B, H] for the GRU that runs without `cell`", carry, kind=TypeError)
             lecun = jax.nn.initializers.lecun_normal()
-            cell = GRUCell(carry.shape[-1], kernel_init=lecun)  # type: ignore[call-arg]
+            cell = GRUCell(carry.shape[-1], kernel_init=lecun, param_dtype=jnp.float32)  # type: ignore[call-arg]
         features = feature_axes(cell, x[0]) if isinstance(cell, Layer) else 1
         ins, resets = check_scanned(carry, x, features)
         rnn = RNN(cell, time_major=True, return_carry=True, chunk=self.chunk, backend=self.backend)
@@ -72,7 +74,7 @@ class ScannedRNN(nn.Module):
 
     @staticmethod
     def initialize_carry(batch_size: int | tuple[int, ...], hidden_size: int) -> Array:
-        """Zeros `[B, H]`, the carry that the GRU starts from.
+        """Zeros `[B, H]`, float32, the carry that the GRU starts from.
 
         Args:
             batch_size: B; or a tuple, where there are several batch axes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from jaxrnn.base.errors import fail
@@ -57,7 +58,8 @@ class ScannedRNN(nnx.Module):
             if in_features is None:
                 fail("in_features", "given", None)
             lecun = jax.nn.initializers.lecun_normal()
-            cell = GRUCell(in_features, hidden_features, kernel_init=lecun, rngs=rngs)  # type: ignore[arg-type]
+            floats = dict(kernel_init=lecun, param_dtype=jnp.float32)
+            cell = GRUCell(in_features, hidden_features, **floats, rngs=rngs)  # type: ignore[arg-type]
             in_features = None
         flags = dict(time_major=True, return_carry=True)
         self.rnn = RNN(cell, in_features, **flags, chunk=chunk, backend=backend, rngs=rngs)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from jaxrnn.tasks.memory.adding import Adding as Adding
 from jaxrnn.tasks.memory.reber import Reber as Reber
 from jaxrnn.tasks.memory.timing import Timing as Timing
 from jaxrnn.tasks.memory_policy.memory_policy import MemoryPolicy as MemoryPolicy
+from jaxrnn.tasks.ppo.ppo import PPO as PPO
 from jaxrnn.tasks.question_answering.babi import Babi as Babi
 from jaxrnn.tasks.translation.translation import Translation as Translation
 from jaxrnn.tasks.video_captioning.video_captioning import VideoCaptioning as VideoCaptioning
@@ -31,12 +32,14 @@ TASKS = {
     "memory_policy": MemoryPolicy,
     "copying": Copying,
     "sequential_digits": SequentialDigits,
+    "ppo": PPO,
     "draw": Draw,
     "frame_prediction": FramePrediction,
     "handwriting": Handwriting,
 }
 
 __all__ = [
+    "PPO",
     "TASKS",
     "Adding",
     "Babi",

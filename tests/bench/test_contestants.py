@@ -28,14 +28,15 @@ CASES = {
     "lstm, peepholes": Case("lstm", 3, 7, 5, 4, peepholes=True),
     "gru, bfloat16": Case("gru", 3, 7, 5, 4, dtype="bfloat16"),
     "gru, projected": Case("gru", 3, 7, 5, 4, projected=True),
+    "gru, resets": Case("gru", 3, 9, 5, 4, resets=True),
 }
 os.environ["KERAS_BACKEND"] = "jax"  # before anything imports Keras
 
 QUICK = ("auto", "lax.scan", "flax.nnx", "torch")  # ours, and one of each kind; the others take long to compile
 DECLINES = {
     "auto": set(),
-    "lax.scan": {"lstm, two layers, both ways", "gru, both ways"},
-    "flax.linen": {"lstm, peepholes", "gru, projected"},
+    "lax.scan": {"lstm, two layers, both ways", "gru, both ways", "gru, resets"},
+    "flax.linen": {"lstm, peepholes", "gru, projected", "gru, resets"},
     "flax.linen-plain": {
         "gru",
         "elman",
@@ -43,12 +44,14 @@ DECLINES = {
         "gru, bfloat16",
         "lstm, peepholes",
         "gru, projected",
+        "gru, resets",
     },
-    "flax.nnx": {"lstm, peepholes", "gru, projected"},
-    "haiku": {"elman", "lstm, ragged", "lstm, peepholes", "gru, projected"},
-    "equinox": {"elman", "lstm, ragged", "lstm, peepholes", "gru, projected"},
-    "keras": {"lstm, peepholes", "gru, projected"},
-    "torch": {"lstm, peepholes", "gru, projected"},
+    "flax.nnx": {"lstm, peepholes", "gru, projected", "gru, resets"},
+    "copied": CASES.keys() - {"gru, resets"},
+    "haiku": {"elman", "lstm, ragged", "lstm, peepholes", "gru, projected", "gru, resets"},
+    "equinox": {"elman", "lstm, ragged", "lstm, peepholes", "gru, projected", "gru, resets"},
+    "keras": {"lstm, peepholes", "gru, projected", "gru, resets"},
+    "torch": {"lstm, peepholes", "gru, projected", "gru, resets"},
     "torchrecurrent": set(CASES),  # other cells than these three
     "ncps": set(CASES),
     "xlstm": set(CASES),
@@ -85,7 +88,7 @@ def test_what_takes_part_agrees_with_the_truth(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in DECLINES if DECLINES[name] != set(CASES)])
 def test_single_steps_walk_to_the_same_outputs(name: str) -> None:
     lib = library(name)
-    for label in ("lstm", "gru", "elman"):
+    for label in ("lstm", "gru", "elman", "gru, resets"):
         formed = lib.form(CASES[label])
         if lib.declines(formed, "step") is None:
             running = lib.build(formed, make_problem(formed))

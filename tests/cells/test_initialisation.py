@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jax
@@ -170,3 +171,15 @@ def test_learned_initial_carry() -> None:
     reset = jaxrnn.scan(cell, params, xs, resets=jnp.arange(5)[:, None] * jnp.ones((1, 3), int) == 2)
     np.testing.assert_array_equal(whole[1], given[1])
     np.testing.assert_allclose(reset[1][2:], fresh[1], 1e-12)
+
+
+def test_orthogonal_kernels_of_many_seeds_are_made_one_after_the_other() -> None:
+    """Below `vmap` the same as each by itself, and no QR of a batch: XLA's CPU may wait for ever in two at once."""
+    cell, keys = jaxrnn.gru(6), jax.random.split(jax.random.key(0), 4)
+    init = lambda key: cell.init(key, inputs=3)  # noqa: E731
+    many = jax.jit(jax.vmap(init))(keys)
+    for n, key in enumerate(keys):
+        np.testing.assert_array_equal(many["recurrent_kernel"][n], jax.jit(init)(key)["recurrent_kernel"])
+    products = re.findall(r"(\S+) \S+ = (?:qr|geqrf)\[", str(jax.make_jaxpr(jax.vmap(init))(keys)))
+    assert products
+    assert all(product.count(",") == 1 for product in products), products  # [6, 6], not [4, 6, 6]

@@ -16,19 +16,9 @@ from flax import nnx
 import jaxrnn
 from jaxrnn.interop import scanned
 from jaxrnn.linen import ScannedRNN
+from tests.copied import Theirs
 
 T, B, D, H = 9, 5, 3, 7
-
-
-class Theirs(nn.Module):
-    """A GRU of Flax under `nn.scan`, whose state is zero where a reset comes before the step."""
-
-    @functools.partial(nn.scan, variable_broadcast="params", in_axes=0, out_axes=0, split_rngs={"params": False})
-    @nn.compact
-    def __call__(self, carry: Any, x: Any) -> Any:
-        ins, resets = x
-        carry = jnp.where(resets.astype(bool)[:, None], jnp.zeros_like(carry), carry)
-        return nn.GRUCell(carry.shape[-1])(carry, ins)
 
 
 class Policy(nn.Module):
@@ -108,12 +98,30 @@ def _summed(ours: Any) -> Any:
 
 def test_it_starts_as_theirs() -> None:
     """Orthogonal recurrent kernels, lecun's normal ones for inputs, zero biases."""
-    carry, ins = jnp.zeros((2, 200)), jnp.zeros((3, 2, 300))
-    params = _gru(ScannedRNN().init(jax.random.key(0), carry, (ins, jnp.zeros((3, 2), bool))))
+    carry, ins = jnp.zeros((2, 200), jnp.float32), jnp.zeros((3, 2, 300), jnp.float32)
+    params = jax.tree.map(np.asarray, _gru(ScannedRNN().init(jax.random.key(0), carry, (ins, jnp.zeros((3, 2), bool)))))
     assert abs(params["kernel"].std() * np.sqrt(300) - 1) < 0.02
     for gate in np.moveaxis(params["recurrent_kernel"], 1, 0):
-        np.testing.assert_allclose(gate @ gate.T, np.eye(200), atol=1e-10)
+        np.testing.assert_allclose(gate @ gate.T, np.eye(200), atol=2e-6)
     np.testing.assert_array_equal(params["bias"], 0)
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_it_is_float32_as_theirs_is(x64: bool) -> None:
+    """Parameters, carry, outputs and gradients, from float32 inputs, whatever JAX's default is."""
+    with jax.enable_x64(x64):
+        ins, resets = drawn()[1].astype(np.float32), drawn()[2]
+        carry = ScannedRNN.initialize_carry(B, H)
+        theirs = Theirs().init(jax.random.key(3), carry, (ins, resets))
+        started = jax.eval_shape(lambda: ScannedRNN().init(jax.random.key(3), carry, (ins, resets)))
+        twin = jaxrnn.nnx.ScannedRNN(D, H, rngs=nnx.Rngs(0))
+        for a in jax.tree.leaves((carry, theirs, started, nnx.state(twin))):
+            assert a.dtype == np.float32 or jnp.issubdtype(a.dtype, jax.dtypes.prng_key) or a.dtype == np.uint32
+        ours = {"params": scanned(theirs)["params"]}
+        expected, got = Theirs().apply(theirs, carry, (ins, resets)), ScannedRNN().apply(ours, carry, (ins, resets))
+        for a, b, c in zip(got, expected, twin(carry, (ins, resets)), strict=True):
+            assert a.dtype == b.dtype == c.dtype == np.float32
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +189,65 @@ def test_seeds_updates_and_devices() -> None:
     np.testing.assert_allclose(parts[1], run(one, carry)[1], rtol=1e-12)
 
 
+def _linen_and_nnx(kind: str) -> Any:
+    """Parameters of three seeds, and a loss of one seed's."""
+    carry, ins, resets = drawn(6)
+    if kind == "linen":
+        seeds = [ScannedRNN().init(key, carry, (ins, resets)) for key in jax.random.split(jax.random.key(0), 3)]
+        run = lambda p, c, x: ScannedRNN().apply(p, c, x)  # noqa: E731
+    else:
+        made = [nnx.split(jaxrnn.nnx.ScannedRNN(D, H, rngs=nnx.Rngs(n)), nnx.Param, ...) for n in range(3)]
+        seeds = [params for _, params, _ in made]
+        run = lambda p, c, x: nnx.merge(made[0][0], p, made[0][2])(c, x)  # noqa: E731
+    weights = jnp.asarray(np.random.default_rng(7).normal(size=(T, B, H)))
+
+    def loss(params: Any, carry: Any, ins: Any, resets: Any, weights: Any) -> Any:
+        return (run(params, carry, (ins, resets))[1] * weights).sum()
+
+    return seeds, loss, (carry, ins, resets, weights)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["linen", "nnx"])
+@pytest.mark.parametrize("how", ["vmap", "pmap", "shard_map", "sharded jit", "scan of updates, donated"])
+def test_gradients_under_every_map(kind: str, how: str) -> None:
+    """Each equals the gradient of one seed by itself."""
+    seeds, loss, rest = _linen_and_nnx(kind)
+    gradient = jax.grad(loss)
+    expected = [jax.jit(gradient)(params, *rest) for params in seeds]
+    stacked = jax.tree.map(lambda *a: jnp.stack(a), *seeds)
+    same = functools.partial(jax.tree.map, functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6))
+    if how in ("vmap", "pmap"):
+        over = jax.vmap if how == "vmap" else functools.partial(jax.pmap, devices=jax.devices()[:3])
+        got = (
+            jax.jit(over(gradient, in_axes=(0, *(None,) * 4)))(stacked, *rest)
+            if how == "vmap"
+            else over(gradient, in_axes=(0, *(None,) * 4))(stacked, *rest)
+        )
+        for n in range(3):
+            same(jax.tree.map(lambda a: a[n], got), expected[n])  # noqa: B023
+        return
+    P = jax.sharding.PartitionSpec
+    mesh = jax.make_mesh((5,), ("env",), (jax.sharding.AxisType.Auto,), devices=jax.devices()[:5])
+    specs = (P("env"), P(None, "env"), P(None, "env"), P(None, "env"))
+    if how == "shard_map":
+        part = lambda p, *rest: jax.lax.psum(gradient(jax.lax.pcast(p, "env", to="varying"), *rest), "env")  # noqa: E731
+        got = jax.jit(jax.shard_map(part, mesh=mesh, in_specs=(P(), *specs), out_specs=P()))(seeds[0], *rest)
+    elif how == "sharded jit":
+        places = [jax.sharding.NamedSharding(mesh, spec) for spec in specs]
+        got = jax.jit(gradient)(seeds[0], *map(jax.device_put, rest, places))
+    else:
+
+        def descend(params: Any, _: Any) -> Any:
+            return jax.tree.map(lambda p, g: p - 0.01 * g, params, gradient(params, *rest)), None
+
+        run = jax.jit(lambda params: jax.lax.scan(descend, params, None, 3)[0], donate_argnums=0)
+        got, expected[0] = run(jax.tree.map(jnp.copy, seeds[0])), seeds[0]
+        for _ in range(3):
+            expected[0] = descend(expected[0], None)[0]
+    same(got, expected[0])
+
+
 def test_wrong_calls_say_how_the_arrays_were_read(unchecked: None) -> None:
     carry, ins, resets = drawn()
     variables = ScannedRNN().init(jax.random.key(0), carry, (ins, resets))
@@ -200,6 +267,16 @@ def test_wrong_calls_say_how_the_arrays_were_read(unchecked: None) -> None:
         run((carry, carry), (ins, resets))
     with pytest.raises(ValueError, match=r"`initial_carry\.h` must be of shape"):
         ScannedRNN(jaxrnn.lstm(H)).init(jax.random.key(0), (carry, carry[:, :3]), (ins, resets))
+    for batch_major in (jnp.ones((B, 4, D)), jnp.ones((B, B - 1, D))):
+        with pytest.raises(ValueError, match="Read batch-major"):
+            run(carry, (batch_major, jnp.zeros(batch_major.shape[:2], bool)))
+    with pytest.raises(ValueError, match=r"of shape .*7"):
+        run(carry[:, :3], (ins, resets))
+    twin = jaxrnn.nnx.ScannedRNN(D, H, rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match=r"of shape .*7"):
+        twin(carry[:, :3], (ins, resets))
+    with pytest.raises(ValueError, match="`resets` must be bools, or zeros and ones"):
+        twin(carry, (ins, resets.astype(np.float64) + 1))
     with pytest.raises(ValueError, match="`hidden_size` must be a positive integer"):
         ScannedRNN.initialize_carry(3, 0)
     with pytest.raises(ValueError, match="`hidden_features` must be given for a GRU"):

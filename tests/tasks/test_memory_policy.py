@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.tasks.memory_policy import t_maze
 from jaxrnn.tasks.memory_policy.memory_policy import Chance, DataOptions, MemoryPolicy, PolicyOptions, discounted
+from jaxrnn.tasks.shared import t_maze
 from jaxrnn.tasks.shared.network import Network
 from tests.tasks.reading import read_row, spread
 

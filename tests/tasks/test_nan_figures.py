@@ -11,11 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import Adding, MemoryPolicy, Reber, Timing
+from jaxrnn.tasks import PPO, Adding, MemoryPolicy, Reber, Timing
 from jaxrnn.tasks.drawing.pictures import panel
 from jaxrnn.tasks.language.word_lm import WordLM
 from jaxrnn.tasks.memory import adding, reber, timing
 from jaxrnn.tasks.memory_policy import memory_policy
+from jaxrnn.tasks.ppo.agent import Agent
+from jaxrnn.tasks.ppo.ppo import LearningOptions, WorldOptions
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.network import Network
 from jaxrnn.tasks.shared.writing import sentences, written
@@ -30,6 +32,7 @@ TASKS: dict[str, Any] = {
     "memory_policy": MemoryPolicy(
         NETWORK, memory_policy.DataOptions(corridor=2, rows=2, length=4), memory_policy.PolicyOptions()
     ),
+    "ppo": PPO(Agent(hidden=4), WorldOptions(corridor=2, rows=2, length=4), LearningOptions(seeds=2, epochs=1)),
 }
 
 

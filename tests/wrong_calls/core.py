@@ -155,6 +155,32 @@ ENGINE = {
         jaxrnn.starts_from,
         lambda: dict(dones=np.zeros((T, B), bool), first=np.ones(B, bool)),
         dict(dones="array | bool", first="array | bool"),
+        known_as=dict(dones=("first",)),
+    ),
+    "states_before": Call(
+        jaxrnn.states_before,
+        lambda: dict(carry=np.zeros((B, H), np.float32), carries=np.ones((T, B, H), np.float32)),
+        dict(carry="array | tuple | list | dict", carries="array | tuple | list | dict"),
+        known_as=dict(carry=("carries",)),
+    ),
+    "cut": Call(
+        jaxrnn.cut,
+        lambda: dict(store=XS, times=np.zeros(3, np.int32), rows=np.ones(3, np.int32), length=1),
+        dict(store="array | tuple | list | dict", times="array", rows="array"),
+        known_as=dict(store=("length", "times", "rows"), times=("rows",)),
+    ),
+    "burn_in": Call(
+        jaxrnn.burn_in,
+        lambda: dict(run=lambda carry, x: (carry, x), carry=np.zeros((B, H), np.float32), x=XS, steps=1),
+        dict(run="function", x="array | tuple | list | dict"),
+        known_as=dict(x=("steps",)),
+        without=dict(carry="whatever `run` takes"),
+    ),
+    "counts_from": Call(
+        jaxrnn.counts_from,
+        lambda: dict(starts=np.zeros((T, B), bool), burn_in=1, ahead=1, zeroed=False),
+        dict(starts="array"),
+        known_as=dict(starts=("burn_in",)),
     ),
 }
 

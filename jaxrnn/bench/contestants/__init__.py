@@ -43,6 +43,7 @@ PEERS = {
         _peer("flax.linen", "jax", "linen", "flax"),
         _peer("flax.linen-plain", "jax", "linen", "flax", optimized=False),
         _peer("flax.nnx", "jax", "nnx", "flax"),
+        _peer("copied", "jax", "copied", "flax"),
         _peer("haiku", "jax", "haiku", "haiku"),
         _peer("equinox", "jax", "equinox", "equinox"),
         _peer("keras", "jax", "keras", "keras"),

@@ -36,7 +36,7 @@ class Base(abc.ABC):
     """A library: what it can express, and how to set it to work. One file here for each, with a class `Library`."""
 
     cells: tuple[str, ...] = ("lstm", "gru", "elman")
-    # And "ragged", "peepholes", "chunk", "projected", "recurrent".
+    # And "ragged", "peepholes", "chunk", "projected", "recurrent", "resets".
     can: frozenset[str] = frozenset({"bidirectional", "layers"})
     dtypes: tuple[str, ...] = ("float32", "tf32", "bfloat16", "float16")
     lacks: tuple[str, ...] = ()  # kinds of measurement
@@ -61,6 +61,7 @@ class Base(abc.ABC):
             chunk=case.chunk is not None,
             projected=case.projected,
             recurrent=bool(case.recurrent),
+            resets=case.resets,
         )
         for word, needed in asked.items():
             if needed and word not in self.can:

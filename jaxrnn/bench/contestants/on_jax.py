@@ -39,7 +39,7 @@ class OnJax(Base):
 
     @abc.abstractmethod
     def step(self, case: Case, weights: Tree, carry: Any, x: Any) -> tuple[Any, Any]:
-        """One step of one layer: `(carry, y)`."""
+        """One step of one layer: `(carry, y)`; x is `(x, resets)` where the case has resets."""
 
     def carry(self, case: Case) -> Any:
         """The carry before the first step: (c, h) for an LSTM, h for the others, as most libraries have it."""
@@ -133,10 +133,10 @@ class RunningOnJax(Running):
         return name_answer(ys, self.library.ours(self.case, gradients), self._turn(dxs))
 
     def walk(self) -> Any:
-        weights, xs = self.arguments[0], self._turn(self.arguments[1])
+        weights = self.arguments[0]
         carry, ys = self.library.carry(self.case), []
-        for x in xs:
-            carry, y = self.programs["step"](self._single(weights), carry, x)
+        for t in range(self.case.T):
+            carry, y = self.programs["step"](self._single(weights), carry, self._at(t))
             ys.append(np.asarray(y))
         return np.stack(ys)
 
@@ -144,7 +144,7 @@ class RunningOnJax(Running):
         program = self.programs[kind]
         if kind in ("forward", "train"):
             return lambda: jax.block_until_ready(program(*self.arguments))
-        weights, x = self._single(self.arguments[0]), jnp.asarray(self._turn(self.arguments[1])[0])
+        weights, x = self._single(self.arguments[0]), jax.tree.map(jnp.asarray, self._at(0))
         state = [jax.device_put(self.library.carry(self.case))]
 
         def step() -> None:
@@ -152,6 +152,11 @@ class RunningOnJax(Running):
             jax.block_until_ready((state[0], y))
 
         return step
+
+    def _at(self, t: int) -> Any:
+        """The input of step t: x, or x and which rows start anew."""
+        x = self._turn(self.arguments[1])[t]
+        return (x, self.arguments[3]["resets"][t]) if self.case.resets else x
 
     def _single(self, weights: Tree) -> Tree:
         return weights[0][0] if isinstance(self.library, ByLayer) else weights

@@ -20,7 +20,7 @@ class Library(OnJax):
     """`jaxrnn.scan` and `cell.step`."""
 
     cells = (*COLLECTION, *APPLICATIONS)
-    can = frozenset({"bidirectional", "layers", "ragged", "peepholes", "chunk", "projected", "recurrent"})
+    can = frozenset({"bidirectional", "layers", "ragged", "peepholes", "chunk", "projected", "recurrent", "resets"})
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
@@ -58,6 +58,8 @@ class Library(OnJax):
         return gradients
 
     def apply(self, case: Case, weights: dict[str, Any], xs: Any, lengths: Any, **per_step: Any) -> Any:
+        if case.resets:
+            return self._scanned(case, weights, self.carry(case).h, xs, per_step["resets"])[1]
         options = dict(
             lengths=lengths, per_step=per_step or None, chunk=case.chunk, projected=case.projected, backend=self.backend
         )
@@ -67,7 +69,17 @@ class Library(OnJax):
         return make_layer(case).initial_carry((case.B,))
 
     def step(self, case: Case, weights: dict[str, Any], carry: Any, x: Any) -> tuple[Any, Any]:
+        if case.resets:
+            x, resets = x
+            carry, ys = self._scanned(case, weights, getattr(carry, "h", carry), x[None], resets[None])
+            return carry, ys[0]
         return make_layer(case).step(weights, carry, x)
+
+    def _scanned(self, case: Case, weights: dict[str, Any], carry: Any, xs: Any, resets: Any) -> tuple[Any, Any]:
+        """The linen module, which agents' code runs for one step too."""
+        from jaxrnn.linen import ScannedRNN
+
+        return ScannedRNN(backend=self.backend).apply({"params": {"GRUCell_0": weights}}, carry, (xs, resets))
 
 
 def _asked(case: Case) -> list[tuple[Cell, Any, Any]]:

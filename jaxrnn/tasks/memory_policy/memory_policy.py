@@ -27,7 +27,7 @@ from jax import lax
 
 import jaxrnn
 from jaxrnn.base.files import write_text
-from jaxrnn.tasks.memory_policy import t_maze
+from jaxrnn.tasks.shared import t_maze
 from jaxrnn.tasks.shared.dense import dense
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.network import Network

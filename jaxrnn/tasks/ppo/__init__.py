@@ -1,0 +1,1 @@
+"""Agents that remember what they no longer see: proximal policy optimisation with a recurrent layer."""
