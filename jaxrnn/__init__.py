@@ -119,6 +119,7 @@ from jaxrnn.core.layer import Layer as Layer
 from jaxrnn.core.linear_cell import linear_cell as linear_cell
 from jaxrnn.core.parameter import Parameter as Parameter
 from jaxrnn.core.roles import labels as labels
+from jaxrnn.engine.devices import scan_sharded as scan_sharded
 from jaxrnn.engine.explain import explain as explain
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
@@ -264,6 +265,7 @@ __all__ = [
     "s6",
     "scan",
     "scan_carries",
+    "scan_sharded",
     "scan_truncated",
     "scrn",
     "sgrn",

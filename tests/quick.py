@@ -164,6 +164,12 @@ ONE_IN: dict[str, dict[str, int]] = {
         what_depends_on_no_step_is_computed_once=2,
         zero_forgets_nan_and_one_changes_no_bit=4,
     ),
+    "engine/test_sharded_time.py": dict(
+        any_marks_on_parts_of_one_step_and_more=10,
+        eight_devices_are_one=36,
+        inside_shard_map_over_rows_too_and_on_explicit_axes=9,
+        one_exchange_forward_and_one_more_for_the_gradient=2,
+    ),
     "engine/test_states.py": dict(
         derivatives=4,
     ),

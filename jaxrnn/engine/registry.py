@@ -21,6 +21,7 @@ class Backend(NamedTuple):
     schedule: Callable[..., str]  # T, chunk, rows, units: how time is cut, in words
     symbolic: bool = True  # whether it runs programs that are exported for any number of steps and rows
     plain: bool = False  # whether it runs equations as they stand, whatever they read
+    recurrence: Callable[[], Any] | None = None  # the `Recurrence` by which it runs what is linear in the state
 
 
 BACKENDS: dict[str, Backend] = {}  # filled from above: `jaxrnn.kernels.table`
@@ -66,3 +67,15 @@ def _first(cell: Cell, backend: str, reason: Callable[[Backend], str | None]) ->
     if why_not is not None:
         fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {why_not}"))
     return BACKENDS[backend]
+
+
+def recurrence_for(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...]) -> Any:
+    """The `Recurrence` of the named backend, or with "auto" of the first that runs linear recurrences of this cell."""
+
+    def reason(b: Backend) -> str | None:
+        return _reason(b, cell, dtype, carry_dtype, sizes) if b.recurrence is not None else "runs step after step"
+
+    if backend == "auto" and all(reason(b) is not None for b in BACKENDS.values()):
+        why = next(_reason(b, cell, dtype, carry_dtype, sizes) for b in BACKENDS.values() if b.recurrence is not None)
+        fail("cell", "one that is linear in the state", Said(f"{cell!r}: a recurrence at once {why}"))
+    return _first(cell, backend, reason).recurrence()  # type: ignore[misc]

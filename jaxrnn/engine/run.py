@@ -51,6 +51,13 @@ def run(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
 
 
 def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
+    job = job_of(cell, call, plan)
+    carry, start = spread_over_devices((job.carry, job.rows.start), job.steps.x)
+    return _run_job(job._replace(carry=carry, rows=job.rows._replace(start=start)), state_dtype(carry))
+
+
+def job_of(cell: Cell, call: Call, plan: Plan) -> Job:
+    """One cell's share of a call, as backends take it; inside `shard_map` its carries vary as those that were given."""
     if not cell.derivable:
         call = without_derivative(cell.name, call)
     params, sequence, carry, reset_carry, rng = call
@@ -69,9 +76,9 @@ def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
     reset = reset_steps(sequence, plan.reverse)
     per_step = {name: a for name, a in sequence.per_step.items() if name in cell.accepted}
     theta = cell.theta(params, batch, carry_dtype, rng)
-    rows = Rows(theta, None if reset is None else spread_over_devices(start, xs))
+    rows = Rows(theta, None if reset is None else start)
     steps = Steps(xs, sequence.t, sequence.valid, reset, per_step)
-    return _run_job(Job(cell, params, steps, spread_over_devices(carry, xs), rows, rng, dtype, plan), carry_dtype)
+    return Job(cell, params, steps, carry, rows, rng, dtype, plan)
 
 
 def _run_job(job: Job, carry_dtype: Any) -> tuple[Carry, Any]:

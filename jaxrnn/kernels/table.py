@@ -30,6 +30,7 @@ TABLE = (
         recurrence.schedule,
         symbolic=False,
         plain=True,
+        recurrence=lambda: import_module(ONE_PASS).ONE_PASS,
     ),
     Backend(
         "native",
@@ -54,6 +55,7 @@ TABLE = (
         recurrence.schedule,
         symbolic=False,
         plain=True,
+        recurrence=lambda: import_module(LINEAR).CHUNKED,
     ),
     Backend(
         "associative",
@@ -63,6 +65,7 @@ TABLE = (
         recurrence.schedule,
         symbolic=False,
         plain=True,
+        recurrence=lambda: import_module(LINEAR).ASSOCIATIVE,
     ),
     Backend(
         "reference",

@@ -132,7 +132,21 @@ CELLS = {f.__name__: Call(f, lambda: dict(size=H), COMMON) for f in FACTORIES} |
 }
 
 FITS = dict(projected=("xs",), xs=("resets",))  # where two arguments do not fit each other, either may be named
+
+
+def on_a_mesh(**given: Any) -> Any:
+    with jax.set_mesh(jax.make_mesh((2,), ("time",), axis_types=(jax.sharding.AxisType.Auto,))):
+        return jaxrnn.scan_sharded(**given)
+
+
 ENGINE = {
+    "scan_sharded": Call(
+        jaxrnn.scan_sharded,
+        lambda: scanned(jaxrnn.min_gru(H)),
+        {k: v for k, v in SCAN.items() if k != "chunk"},
+        known_as=FITS,
+        made_by=on_a_mesh,
+    ),
     "scan": Call(jaxrnn.scan, lambda: scanned(GRU), SCAN, known_as=FITS),
     "scan, resets": Call(jaxrnn.scan, lambda: scanned(LSTM) | dict(resets=np.zeros((T, B), bool)), SCAN, known_as=FITS),
     "scan, of a stack": Call(jaxrnn.scan, lambda: scanned(STACK), SCAN),
