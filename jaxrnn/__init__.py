@@ -121,6 +121,8 @@ from jaxrnn.core.parameter import Parameter as Parameter
 from jaxrnn.core.roles import labels as labels
 from jaxrnn.engine.devices import scan_sharded as scan_sharded
 from jaxrnn.engine.explain import explain as explain
+from jaxrnn.engine.newton.public import newton_forecast as newton_forecast
+from jaxrnn.engine.newton.public import scan_newton as scan_newton
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
 from jaxrnn.engine.starts import starts_from as starts_from
@@ -243,6 +245,7 @@ __all__ = [
     "mut3",
     "nas",
     "nbrc",
+    "newton_forecast",
     "nnx",
     "on_lstm",
     "only",
@@ -265,6 +268,7 @@ __all__ = [
     "s6",
     "scan",
     "scan_carries",
+    "scan_newton",
     "scan_sharded",
     "scan_truncated",
     "scrn",

@@ -157,6 +157,12 @@ ONE_IN: dict[str, dict[str, int]] = {
         what_changed_has_effect=3,
         what_methods_read_is_differentiated_and_not_kept=24,
     ),
+    "engine/test_newton.py": dict(
+        blocks_go_where_all_steps_at_once_do_not=0,
+        derivatives_of_a_row_that_fell_back_are_the_loops_bit_by_bit=0,
+        hessian_and_jvp_are_the_loops=0,
+        values_and_gradients_are_the_loops=14,
+    ),
     "engine/test_recurrence.py": dict(
         derivatives_of_second_order_are_the_loops=12,
         float32_is_within_the_roundings_of_a_memory=3,
@@ -506,6 +512,7 @@ ONE_IN: dict[str, dict[str, int]] = {
 }
 
 
+LONG_COMPILED = "newton"  # a backend whose laws are for the slow suite
 FAMILIES = ("elman", "lstm", "lstm_1997", "gru", "own")  # cells of which all laws are run
 LAW_1 = (
     "tests/laws/test_law_01_reference.py::test_outputs_and_carries_equal_the_oracle",
@@ -535,7 +542,8 @@ def leave_to_the_sweep(items: list[pytest.Item], is_core: Callable[[str], bool])
     for row, tests in laws.items():
         backends = sorted({given["backend"] for name, given, _ in tests if name in LAW_1})
         ways = {b: ("forward", "reverse")[_drawn(f"{row} {b}") % 2] for b in backends}
-        quickly = backends[_drawn(row) % len(backends)] if backends and _drawn(f"{row} quickly") % 4 == 0 else None
+        short = [b for b in backends if b != LONG_COMPILED]
+        quickly = short[_drawn(row) % len(short)] if short and _drawn(f"{row} quickly") % 4 == 0 else None
         slowly = {
             min((item for name, _, item in tests if name == one), key=lambda item: _drawn(item.nodeid), default=None)
             for one in DRAWN
@@ -555,7 +563,14 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
     """Mark what the quick suite does not run."""
     tests = defaultdict(list)
     for item in items:
-        tests[item.nodeid.partition("[")[0]].append(item)
+        if (
+            item.nodeid.startswith("tests/laws/")
+            and hasattr(item, "callspec")
+            and item.callspec.params.get("backend") == LONG_COMPILED
+        ):
+            item.add_marker(pytest.mark.slow)
+        else:
+            tests[item.nodeid.partition("[")[0]].append(item)
     for file, names in ONE_IN.items():
         for name, one_in in names.items():
             rows = tests.get(f"tests/{file}::test_{name}", [])

@@ -182,6 +182,8 @@ def test_explain_says_what_runs_a_linear_cell() -> None:
     assert text.endswith("min_gru, 100 steps at once: a and b of all, one recurrence, which keeps a and the states")
     long = str(jaxrnn.explain(jaxrnn.min_gru(64), steps=1000, batch=32))
     assert "1000 steps in blocks of 50, each at once, of which the carry and what came of products are kept" in long
+    wide = str(jaxrnn.explain(jaxrnn.s6(64), steps=1000, batch=32))  # whose states are 16 numbers a channel
+    assert "1000 steps in blocks of 4, each at once" in wide
     wrapped = str(jaxrnn.explain(jaxrnn.zoneout(jaxrnn.min_gru(4), h=0.1)))
     assert "'one_pass': declines: runs a linear recurrence as it is declared, without wrappers around it" in wrapped
     assert "'chunked': declines: runs what is declared as linear in the state" in str(jaxrnn.explain(jaxrnn.gru(4)))

@@ -153,6 +153,8 @@ ENGINE = {
     "scan, of two directions": Call(jaxrnn.scan, lambda: scanned(BOTH), SCAN),
     "scan, of a connection": Call(jaxrnn.scan, lambda: scanned(ROUND), SCAN),
     "scan_carries": Call(jaxrnn.scan_carries, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
+    "scan_newton": Call(jaxrnn.scan_newton, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
+    "newton_forecast": Call(jaxrnn.newton_forecast, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
     "scan_truncated": Call(jaxrnn.scan_truncated, lambda: scanned(GRU) | dict(k1=1), SCAN, ARGUMENTS, FITS),
     "checkify": Call(jaxrnn.checkify, lambda: dict(function=jaxrnn.scan), dict(errors="frozenset | set")),
     "labels": Call(

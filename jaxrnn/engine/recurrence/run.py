@@ -70,9 +70,9 @@ def steps_at_once(T: int, chunk: int | str | None, numbers: int) -> int:
     return min(T, near(max(1, WORK // max(1, numbers)), T))
 
 
-def schedule(T: int, chunk: int | str | None, rows: int, units: int) -> str:
+def schedule(T: int, chunk: int | str | None, rows: int, cell: Cell) -> str:
     """How it runs, in words."""
-    size = steps_at_once(T, chunk, rows * units)
+    size = steps_at_once(T, chunk, rows * sum(shape[-1] for shape in cell.carry_shapes(())))
     if size >= T:
         return f"{T} steps at once: a and b of all, one recurrence, which keeps a and the states"
     return f"{T} steps in blocks of {size}, each at once, of which the carry and what came of products are kept"
