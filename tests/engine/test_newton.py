@@ -137,8 +137,8 @@ def test_derivatives_of_a_row_that_fell_back_are_the_loops_bit_by_bit() -> None:
 
 
 def test_a_small_residual_is_not_believed() -> None:
-    """Two runs that both solve every step to 1e-10, and differ by more than one: only the bound tells."""
-    c = chaos(rows=1)
+    """Two runs that both solve every step to 1e-10, and come to differ by more than one: only the bound tells."""
+    c = chaos(rows=1, steps=250)
     step = jax.jit(c.cell.step)
     runs = []
     for push in (0.0, 1e-11):
@@ -147,7 +147,7 @@ def test_a_small_residual_is_not_believed() -> None:
             carry = step(c.params, carry, x * 0)[0]
             states.append(carry.h)
         runs.append(np.stack(states))
-    assert np.abs(runs[0] - runs[1]).max() > 0.1
+    assert np.abs(runs[0] - runs[1]).max() > 1
     assert jaxrnn.scan_newton(*c._replace(xs=c.xs * 0))[1].fell_back.all()
 
 
@@ -184,10 +184,15 @@ def test_float32_is_within_the_bound() -> None:
     params, carry = jax.tree.map(np.float32, drawn(cell))
     xs = np.float32(RNG.standard_normal((500, B, D)))
     (_, ys), report = jaxrnn.scan_newton(cell, params, xs, carry)
-    exact = jaxrnn.scan(cell, *jax.tree.map(np.float64, (params, xs, carry)))[1]
+    exact = np.asarray(jaxrnn.scan(cell, *jax.tree.map(lambda a: np.asarray(a, np.float64), (params, xs, carry)))[1])
     assert not report.fell_back.any()
     assert ys.dtype == np.float32
-    assert (np.abs(ys - exact) / (1 + np.abs(exact))).max() < report.bound.max() < TOLERANCE["float32"]
+    error, bound = (
+        np.abs(np.asarray(ys, np.float64) - exact) / (1 + np.abs(exact)),
+        np.asarray(report.bound, np.float64),
+    )
+    assert (error.max((0, 2)) < bound).all()
+    assert (bound < TOLERANCE["float32"]).all()
 
 
 @pytest.mark.parametrize("M", [1, 2, 3])
@@ -225,7 +230,7 @@ class State(NamedTuple):
 
 OWN: Callable[..., Any] = jaxrnn.gate_cell(gates=("a",), carry=State)
 DECLINED = {
-    "linear": (jaxrnn.min_gru(H), 3, "is linear in the state"),
+    "linear": (jaxrnn.min_gru(H), 3, "this one is, and runs at once by .chunked."),
     "large": (jaxrnn.gru(512), 1000, "768,000,000|786,432,000"),
     "stops a gradient": (OWN(stopped)(H), 3, "stop a gradient"),
     "a rule of its own": (OWN(ruled)(H), 3, "a derivative of its own"),

@@ -88,7 +88,8 @@ def solved(job: Job) -> tuple[tuple[Carry, Any], NewtonReport]:
         zero = jnp.zeros(batch, jnp.int32)
         return scheduled.run(job), NewtonReport(zero, jnp.zeros(batch, state_dtype(job.carry)), zero != zero, zero)
     model, known, start = model_of(job)
-    found, report = _states(*jax.tree.map(lax.stop_gradient, (known, start)), model)
+    still, first = jax.tree.map(lax.stop_gradient, (known, start))
+    found, report = _states(model, still, first)
     ok = ~report.fell_back
     # Of rows that the loop runs nothing may reach derivatives: 0 * inf is NaN.
     steps = jax.tree.map(lambda a: _of_rows(ok, a), known.steps)
@@ -134,7 +135,7 @@ def model_of(job: Job) -> tuple[Model, Known, Array]:
     return model, Known(kernels, of_rows, steps), start
 
 
-def _states(known: Known, start: Array, model: Model) -> tuple[Array, NewtonReport]:
+def _states(model: Model, known: Known, start: Array) -> tuple[Array, NewtonReport]:
     T, R = known.steps.x[0].shape[:2]
     none = Errors(jnp.zeros_like(start), jnp.zeros_like(start))
     everything = spread_over_devices(jnp.ones((R,), bool), start)
