@@ -512,7 +512,7 @@ ONE_IN: dict[str, dict[str, int]] = {
 }
 
 
-LONG_COMPILED = "newton"  # a backend whose laws are for the slow suite
+LONG_COMPILED = "newton"  # a backend that is run in the slow suite, but for tests of its own
 FAMILIES = ("elman", "lstm", "lstm_1997", "gru", "own")  # cells of which all laws are run
 LAW_1 = (
     "tests/laws/test_law_01_reference.py::test_outputs_and_carries_equal_the_oracle",
@@ -563,11 +563,7 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
     """Mark what the quick suite does not run."""
     tests = defaultdict(list)
     for item in items:
-        if (
-            item.nodeid.startswith("tests/laws/")
-            and hasattr(item, "callspec")
-            and item.callspec.params.get("backend") == LONG_COMPILED
-        ):
+        if hasattr(item, "callspec") and item.callspec.params.get("backend") == LONG_COMPILED:
             item.add_marker(pytest.mark.slow)
         else:
             tests[item.nodeid.partition("[")[0]].append(item)
