@@ -126,7 +126,10 @@ from jaxrnn.engine.cuts import burn_in as burn_in
 from jaxrnn.engine.cuts import counts_from as counts_from
 from jaxrnn.engine.cuts import cut as cut
 from jaxrnn.engine.cuts import states_before as states_before
+from jaxrnn.engine.devices import scan_sharded as scan_sharded
 from jaxrnn.engine.explain import explain as explain
+from jaxrnn.engine.newton.public import newton_forecast as newton_forecast
+from jaxrnn.engine.newton.public import scan_newton as scan_newton
 from jaxrnn.engine.scan import scan as scan
 from jaxrnn.engine.scan import scan_carries as scan_carries
 from jaxrnn.engine.starts import starts_from as starts_from
@@ -257,6 +260,7 @@ __all__ = [
     "mut3",
     "nas",
     "nbrc",
+    "newton_forecast",
     "nnx",
     "on_lstm",
     "only",
@@ -279,6 +283,8 @@ __all__ = [
     "s6",
     "scan",
     "scan_carries",
+    "scan_newton",
+    "scan_sharded",
     "scan_truncated",
     "scrn",
     "sgrn",

@@ -157,12 +157,27 @@ ONE_IN: dict[str, dict[str, int]] = {
         what_changed_has_effect=3,
         what_methods_read_is_differentiated_and_not_kept=24,
     ),
+    "engine/test_newton.py": dict(
+        a_small_residual_is_not_believed=0,
+        blocks_go_where_all_steps_at_once_do_not=0,
+        derivatives_of_a_row_that_fell_back_are_the_loops_bit_by_bit=0,
+        chaos_falls_back_and_is_the_loops_bit_by_bit=0,
+        exponents_are_those_of_a_loop_in_numpy=2,
+        hessian_and_jvp_are_the_loops=0,
+        values_and_gradients_are_the_loops=0,
+    ),
     "engine/test_recurrence.py": dict(
         derivatives_of_second_order_are_the_loops=12,
         float32_is_within_the_roundings_of_a_memory=3,
         values_and_gradients_are_the_loops=24,
         what_depends_on_no_step_is_computed_once=2,
         zero_forgets_nan_and_one_changes_no_bit=4,
+    ),
+    "engine/test_sharded_time.py": dict(
+        any_marks_on_parts_of_one_step_and_more=10,
+        eight_devices_are_one=36,
+        inside_shard_map_over_rows_too_and_on_explicit_axes=9,
+        one_exchange_forward_and_one_more_for_the_gradient=2,
     ),
     "engine/test_states.py": dict(
         derivatives=4,
@@ -500,6 +515,7 @@ ONE_IN: dict[str, dict[str, int]] = {
 }
 
 
+LONG_COMPILED = "newton"  # a backend that is run in the slow suite, but for tests of its own
 FAMILIES = ("elman", "lstm", "lstm_1997", "gru", "own")  # cells of which all laws are run
 LAW_1 = (
     "tests/laws/test_law_01_reference.py::test_outputs_and_carries_equal_the_oracle",
@@ -529,7 +545,8 @@ def leave_to_the_sweep(items: list[pytest.Item], is_core: Callable[[str], bool])
     for row, tests in laws.items():
         backends = sorted({given["backend"] for name, given, _ in tests if name in LAW_1})
         ways = {b: ("forward", "reverse")[_drawn(f"{row} {b}") % 2] for b in backends}
-        quickly = backends[_drawn(row) % len(backends)] if backends and _drawn(f"{row} quickly") % 4 == 0 else None
+        short = [b for b in backends if b != LONG_COMPILED]
+        quickly = short[_drawn(row) % len(short)] if short and _drawn(f"{row} quickly") % 4 == 0 else None
         slowly = {
             min((item for name, _, item in tests if name == one), key=lambda item: _drawn(item.nodeid), default=None)
             for one in DRAWN
@@ -549,7 +566,10 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
     """Mark what the quick suite does not run."""
     tests = defaultdict(list)
     for item in items:
-        tests[item.nodeid.partition("[")[0]].append(item)
+        if hasattr(item, "callspec") and item.callspec.params.get("backend") == LONG_COMPILED:
+            item.add_marker(pytest.mark.slow)
+        else:
+            tests[item.nodeid.partition("[")[0]].append(item)
     for file, names in ONE_IN.items():
         for name, one_in in names.items():
             rows = tests.get(f"tests/{file}::test_{name}", [])

@@ -17,7 +17,7 @@ from jaxrnn.core.closures import still
 from jaxrnn.core.layer import Layer
 from jaxrnn.engine.check import check_chunk
 from jaxrnn.engine.lift import NotLifted, lifted_cell
-from jaxrnn.engine.registry import BACKENDS, as_they_stand, choose, choose_plain, is_plain
+from jaxrnn.engine.registry import BACKENDS, as_they_stand, choose, choose_plain, is_plain, reason_of
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def explain(
       cell, 'scheduled': comes after 'native' in the order of preference
       cell, 'chunked': declines: runs what is declared as linear in the state (`jaxrnn.linear_cell`)
       cell, 'associative': declines: runs what is declared as linear in the state (`jaxrnn.linear_cell`)
+      cell, 'newton': comes after 'native' in the order of preference
       cell, 'reference': comes after 'native' in the order of preference
     gru, 128 steps in one call, which keeps its carries and what came of its products
     """
@@ -69,15 +70,17 @@ def explain(
     check_chunk(chunk)
     check_choice(backend, "backend", ("auto", *BACKENDS))
     cells = [(path, c, *_lifted(c)) for path, c in _cells(still(cell), "")]
-    chosen = [(path, c, lifted, why, _chosen(c, lifted, why, backend)) for path, c, lifted, why in cells]
+    chosen = [
+        (path, c, lifted, why, _chosen(c, lifted, why, backend, (steps, batch))) for path, c, lifted, why in cells
+    ]
     reasons = tuple(
-        (path, name, _reason(c if BACKENDS[name].plain else lifted, why, name, runs, backend))
+        (path, name, _reason(c if BACKENDS[name].plain else lifted, why, name, runs, backend, (steps, batch)))
         for path, c, lifted, why, runs in chosen
         for name in BACKENDS
         if name != runs
     )
     schedule = dict.fromkeys(
-        f"{c.name}, {BACKENDS[runs].schedule(steps, chunk, batch, c.size, _states(c))}" for _, c, _, _, runs in chosen
+        f"{c.name}, {BACKENDS[runs].schedule(steps, chunk, batch, c)}" for _, c, _, _, runs in chosen
     )
     held = sum(_temporaries(c, steps, batch) for _, c, _, _ in cells) if chunk is None else 0
     memory = f"training holds some {held / 1e6:.0f} MB for a while, which the C library maps afresh in each call; "
@@ -105,13 +108,13 @@ def _lifted(cell: Cell) -> tuple[Cell, str | None]:
         return cell, str(reason)
 
 
-def _chosen(cell: Cell, lifted: Cell, why: str | None, backend: str) -> str:
-    first = choose_plain(cell, *_dtypes(cell)) if backend == "auto" else None
+def _chosen(cell: Cell, lifted: Cell, why: str | None, backend: str, sizes: tuple[int, ...]) -> str:
+    first = choose_plain(cell, *_dtypes(cell), sizes) if backend == "auto" else None
     if first is not None:
         return first.name
     if why is not None:
         return as_they_stand(cell, backend, why, *_dtypes(cell)).name
-    return choose(cell if is_plain(backend) else lifted, backend, *_dtypes(cell)).name
+    return choose(cell if is_plain(backend) else lifted, backend, *_dtypes(cell), sizes).name
 
 
 def _cells(layer: Any, path: str) -> Iterator[tuple[str, Cell]]:
@@ -127,8 +130,8 @@ def _dtypes(cell: Cell) -> tuple[Any, Any]:
     return products, cell.carry_dtype_for(products)
 
 
-def _reason(cell: Cell, why: str | None, name: str, runs: str, asked: str) -> str:
-    declined = BACKENDS[name].declines(cell, *_dtypes(cell)) if why is None or BACKENDS[name].plain else why
+def _reason(cell: Cell, why: str | None, name: str, runs: str, asked: str, sizes: tuple[int, ...]) -> str:
+    declined = reason_of(BACKENDS[name], cell, *_dtypes(cell), sizes) if why is None or BACKENDS[name].plain else why
     if declined is not None:
         return f"declines: {declined}"
     return (

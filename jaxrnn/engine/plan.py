@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jax.export import is_symbolic_dim
 
 from jaxrnn.base.typing import Axis
+from jaxrnn.core.cell import Cell
 
 # Numbers a gate that one block works on: few enough to stay in cache, rows enough for large products. Measured on CPU,
 # see SPEED.md. Not a rule of T: the program is to be the same for any number of steps.
@@ -61,9 +62,9 @@ def near(target: int, T: int) -> int:
     return min(divisors, key=lambda d: abs(d - target), default=target)
 
 
-def in_blocks(T: int, chunk: int | str | None, rows: int, size: int, states: int) -> str:
+def in_blocks(T: int, chunk: int | str | None, rows: int, cell: Cell) -> str:
     """The blocks of a sequence in words."""
-    segment, block = blocks(T, chunk, rows, size)
+    segment, block = blocks(T, chunk, rows, cell.size)
     kept = "what came of its products is kept"
     if block >= T:
         return f"{T} steps in one block, of which {kept}"

@@ -37,6 +37,6 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     return None
 
 
-def schedule(T: int, chunk: int | str | None, rows: int, units: int, states: int) -> str:
+def schedule(T: int, chunk: int | str | None, rows: int, cell: Cell) -> str:
     """How it runs, in words."""
     return f"{T} steps in one plain scan, which saves what autodiff asks for"

@@ -18,9 +18,11 @@ class Backend(NamedTuple):
     summary: str
     run: Callable[..., Any]  # a Job
     declines: Callable[[Cell, Any, Any], str | None]  # cell, dtype of products, dtype of the carry
-    schedule: Callable[..., str]  # T, chunk, rows, units, states (numbers of a row): how time is cut, in words
+    schedule: Callable[..., str]  # T, chunk, rows, the cell: how time is cut, in words
     symbolic: bool = True  # whether it runs programs that are exported for any number of steps and rows
     plain: bool = False  # whether it runs equations as they stand, whatever they read
+    too_large: Callable[[Cell, Any, Any, tuple[int, ...]], str | None] | None = None  # of T, *B; None: never
+    recurrence: Callable[[], Any] | None = None  # the `Recurrence` by which it runs what is linear in the state
 
 
 BACKENDS: dict[str, Backend] = {}  # filled from above: `jaxrnn.kernels.table`
@@ -33,7 +35,7 @@ def is_plain(backend: str) -> bool:
 
 def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...] = ()) -> Backend:
     """The named backend, or with "auto" the first that does not decline to run a cell in these dtypes and T, *B."""
-    return _first(cell, backend, lambda b: _reason(b, cell, dtype, carry_dtype, sizes))
+    return _first(cell, backend, lambda b: reason_of(b, cell, dtype, carry_dtype, sizes))
 
 
 def choose_plain(cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...] = ()) -> Backend | None:
@@ -41,7 +43,7 @@ def choose_plain(cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...
     for b in BACKENDS.values():
         if not b.plain:
             return None
-        if _reason(b, cell, dtype, carry_dtype, sizes) is None:
+        if reason_of(b, cell, dtype, carry_dtype, sizes) is None:
             return b
     return None
 
@@ -51,11 +53,14 @@ def as_they_stand(cell: Cell, backend: str, why: str, dtype: Any, carry_dtype: A
     return _first(cell, backend, lambda b: b.declines(cell, dtype, carry_dtype) if b.plain else why)
 
 
-def _reason(b: Backend, cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...]) -> str | None:
+def reason_of(b: Backend, cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...]) -> str | None:
     """Why a backend does not run a cell in these dtypes and T, *B."""
     if not b.symbolic and any(map(is_symbolic_dim, sizes)):
         return f"is compiled for one number of steps and rows, not for the symbols of {sizes}"
-    return b.declines(cell, dtype, carry_dtype)
+    reason = b.declines(cell, dtype, carry_dtype)
+    if reason is None and sizes and b.too_large is not None:
+        return b.too_large(cell, dtype, carry_dtype, sizes)
+    return reason
 
 
 def _first(cell: Cell, backend: str, reason: Callable[[Backend], str | None]) -> Backend:
@@ -66,3 +71,15 @@ def _first(cell: Cell, backend: str, reason: Callable[[Backend], str | None]) ->
     if why_not is not None:
         fail("backend", f"one that runs {cell.name}", Said(f"{backend!r}, which declines: {why_not}"))
     return BACKENDS[backend]
+
+
+def recurrence_for(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...]) -> Any:
+    """The `Recurrence` of the named backend, or with "auto" of the first that runs linear recurrences of this cell."""
+
+    def reason(b: Backend) -> str | None:
+        return reason_of(b, cell, dtype, carry_dtype, sizes) if b.recurrence is not None else "runs step after step"
+
+    if backend == "auto" and all(reason(b) is not None for b in BACKENDS.values()):
+        why = next(reason_of(b, cell, dtype, carry_dtype, sizes) for b in BACKENDS.values() if b.recurrence is not None)
+        fail("cell", "one that is linear in the state", Said(f"{cell!r}: a recurrence at once {why}"))
+    return _first(cell, backend, reason).recurrence()  # type: ignore[misc]

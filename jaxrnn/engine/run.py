@@ -19,7 +19,7 @@ from jaxrnn.core.underivable import without_derivative
 from jaxrnn.engine.lift import NotLifted, lift
 from jaxrnn.engine.masks import reset_steps, settle
 from jaxrnn.engine.plan import Plan
-from jaxrnn.engine.registry import as_they_stand, choose, choose_plain, is_plain
+from jaxrnn.engine.registry import Backend, as_they_stand, choose, choose_plain, is_plain
 from jaxrnn.engine.sequence import Call, Job, Steps, feature_axes
 
 
@@ -51,6 +51,19 @@ def run(layer: Layer, call: Call, plan: Plan) -> tuple[Carry, Any]:
 
 
 def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
+    backend, job = chosen(ready(cell, call, plan))
+    return backend.run(job)
+
+
+def ready(cell: Cell, call: Call, plan: Plan) -> Job:
+    """`job_of`, with carries that vary as the inputs do."""
+    job = job_of(cell, call, plan)
+    carry, start = spread_over_devices((job.carry, job.rows.start), job.steps.x)
+    return job._replace(carry=carry, rows=job.rows._replace(start=start))
+
+
+def job_of(cell: Cell, call: Call, plan: Plan) -> Job:
+    """One cell's share of a call, as backends take it; inside `shard_map` its carries vary as those that were given."""
     if not cell.derivable:
         call = without_derivative(cell.name, call)
     params, sequence, carry, reset_carry, rng = call
@@ -69,21 +82,24 @@ def _run_cell(cell: Cell, call: Call, plan: Plan) -> tuple[Carry, Any]:
     reset = reset_steps(sequence, plan.reverse)
     per_step = {name: a for name, a in sequence.per_step.items() if name in cell.accepted}
     theta = cell.theta(params, batch, carry_dtype, rng)
-    rows = Rows(theta, None if reset is None else spread_over_devices(start, xs))
+    rows = Rows(theta, None if reset is None else start)
     steps = Steps(xs, sequence.t, sequence.valid, reset, per_step)
-    return _run_job(Job(cell, params, steps, spread_over_devices(carry, xs), rows, rng, dtype, plan), carry_dtype)
+    return Job(cell, params, steps, carry, rows, rng, dtype, plan)
 
 
-def _run_job(job: Job, carry_dtype: Any) -> tuple[Carry, Any]:
-    """What equations read besides their arguments becomes one of these; where it cannot, a plain scan runs them."""
-    backend = job.plan.backend
+def chosen(job: Job) -> tuple[Backend, Job]:
+    """The backend of a job, and what it runs.
+
+    What equations read besides their arguments becomes one of these; where it cannot, a plain scan runs them.
+    """
+    backend, carry_dtype = job.plan.backend, state_dtype(job.carry)
     sizes = (job.steps.t.shape[0], *jax.tree.leaves(job.carry)[0].shape[:-1])
     if not is_plain(backend) and holds_arrays(job.cell):
         first = choose_plain(job.cell, job.dtype, carry_dtype, sizes)
         if backend == "auto" and first is not None:
-            return first.run(job)
+            return first, job
         try:
             job = lift(job)
         except NotLifted as reason:
-            return as_they_stand(job.cell, backend, str(reason), job.dtype, carry_dtype).run(job)
-    return choose(job.cell, backend, job.dtype, carry_dtype, sizes).run(job)
+            return as_they_stand(job.cell, backend, str(reason), job.dtype, carry_dtype), job
+    return choose(job.cell, backend, job.dtype, carry_dtype, sizes), job

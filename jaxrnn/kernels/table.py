@@ -19,6 +19,7 @@ def _later(module: str, function: str) -> Callable[..., Any]:
 
 NATIVE = "jaxrnn.kernels.native.backend"
 ONE_PASS = "jaxrnn.kernels.native.recurrence"
+NEWTON = "jaxrnn.engine.newton.backend"
 LINEAR = "jaxrnn.engine.recurrence.backends"
 
 TABLE = (
@@ -30,6 +31,7 @@ TABLE = (
         recurrence.schedule,
         symbolic=False,
         plain=True,
+        recurrence=lambda: import_module(ONE_PASS).ONE_PASS,
     ),
     Backend(
         "native",
@@ -54,6 +56,7 @@ TABLE = (
         recurrence.schedule,
         symbolic=False,
         plain=True,
+        recurrence=lambda: import_module(LINEAR).CHUNKED,
     ),
     Backend(
         "associative",
@@ -63,6 +66,16 @@ TABLE = (
         recurrence.schedule,
         symbolic=False,
         plain=True,
+        recurrence=lambda: import_module(LINEAR).ASSOCIATIVE,
+    ),
+    Backend(
+        "newton",
+        "cells that are not linear: all steps at once by Newton's method, to a bound, else the loop; to be asked for",
+        _later(NEWTON, "run"),
+        _later(NEWTON, "declines"),
+        _later(NEWTON, "schedule"),
+        symbolic=False,
+        too_large=_later(NEWTON, "too_large"),
     ),
     Backend(
         "reference",
@@ -85,6 +98,6 @@ def backends() -> dict[str, str]:
 
     >>> import jaxrnn
     >>> list(jaxrnn.backends())
-    ['one_pass', 'native', 'scheduled', 'chunked', 'associative', 'reference']
+    ['one_pass', 'native', 'scheduled', 'chunked', 'associative', 'newton', 'reference']
     """
     return {backend.name: backend.summary for backend in registry.BACKENDS.values()}

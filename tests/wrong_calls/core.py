@@ -132,13 +132,29 @@ CELLS = {f.__name__: Call(f, lambda: dict(size=H), COMMON) for f in FACTORIES} |
 }
 
 FITS = dict(projected=("xs",), xs=("resets",))  # where two arguments do not fit each other, either may be named
+
+
+def on_a_mesh(**given: Any) -> Any:
+    with jax.set_mesh(jax.make_mesh((2,), ("time",), axis_types=(jax.sharding.AxisType.Auto,))):
+        return jaxrnn.scan_sharded(**given)
+
+
 ENGINE = {
+    "scan_sharded": Call(
+        jaxrnn.scan_sharded,
+        lambda: scanned(jaxrnn.min_gru(H)),
+        {k: v for k, v in SCAN.items() if k != "chunk"},
+        known_as=FITS,
+        made_by=on_a_mesh,
+    ),
     "scan": Call(jaxrnn.scan, lambda: scanned(GRU), SCAN, known_as=FITS),
     "scan, resets": Call(jaxrnn.scan, lambda: scanned(LSTM) | dict(resets=np.zeros((T, B), bool)), SCAN, known_as=FITS),
     "scan, of a stack": Call(jaxrnn.scan, lambda: scanned(STACK), SCAN),
     "scan, of two directions": Call(jaxrnn.scan, lambda: scanned(BOTH), SCAN),
     "scan, of a connection": Call(jaxrnn.scan, lambda: scanned(ROUND), SCAN),
     "scan_carries": Call(jaxrnn.scan_carries, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
+    "scan_newton": Call(jaxrnn.scan_newton, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
+    "newton_forecast": Call(jaxrnn.newton_forecast, lambda: scanned(GRU), SCAN, ARGUMENTS, FITS),
     "scan_truncated": Call(jaxrnn.scan_truncated, lambda: scanned(GRU) | dict(k1=1), SCAN, ARGUMENTS, FITS),
     "checkify": Call(jaxrnn.checkify, lambda: dict(function=jaxrnn.scan), dict(errors="frozenset | set")),
     "labels": Call(

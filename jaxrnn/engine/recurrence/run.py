@@ -7,6 +7,7 @@ masks, resets and segments are exact in every algorithm.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from jaxrnn.base.dtypes import state_dtype
 from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Carry
 from jaxrnn.core.cell import Cell, Update
-from jaxrnn.core.linear import declared, identity, linear_step, times
+from jaxrnn.core.linear import Leaves, declared, identity, linear_step, times
 from jaxrnn.core.step import Products, Recur, by_gate, select, units
 from jaxrnn.engine import scheduled
 from jaxrnn.engine.masks import clean
@@ -57,7 +58,7 @@ def run(recurrence: Recurrence, job: Job) -> tuple[Carry, Any]:
     projected = T * rows * len(job.cell.gates) * units * jnp.dtype(job.dtype).itemsize
     keep = plan.chunk != "sqrt" and projected <= SAVED_BYTES
     policy = jax.checkpoint_policies.save_only_these_names(KEPT) if keep else None
-    block = partial(_block, recurrence, job)
+    block = partial(at_once, partial(_solved, recurrence), job)
     return scheduled.in_blocks(block, job.carry, job.steps, size=size, reverse=plan.reverse, policy=policy)
 
 
@@ -73,18 +74,25 @@ def steps_at_once(T: int, chunk: int | str | None, numbers: int) -> int:
     return min(T, near(max(1, WORK // max(1, numbers), math.isqrt(T // AT_WORK)), T))
 
 
-def schedule(T: int, chunk: int | str | None, rows: int, units: int, states: int) -> str:
+def schedule(T: int, chunk: int | str | None, rows: int, cell: Cell) -> str:
     """How it runs, in words."""
+    states = sum(shape[-1] for shape in cell.carry_shapes(()))
     size = steps_at_once(T, chunk, rows * states)
     if size >= T:
         return f"{T} steps at once: a and b of all, one recurrence, which keeps a and the states"
     cut = f"{T} steps in {-(-T // size)} blocks of {size}, each at once"
-    if states > units:
+    if states > cell.size:
         return f"{cut}, of which the carry, {states} numbers a row, and what came of products are kept"
     return f"{cut}, of which the carry and what came of products are kept"
 
 
-def _block(recurrence: Recurrence, job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
+def _solved(recurrence: Recurrence, a: Leaves, b: Leaves, start: Leaves, reverse: bool) -> tuple[Leaves, Leaves]:
+    states = recurrence(a, b, start, reverse)
+    return states, tuple(h[0 if reverse else -1] for h in states)
+
+
+def at_once(solve: Callable[..., tuple[Leaves, Leaves]], job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
+    """Steps all at once; `solve(a, b, start, reverse)` is the state after each, and after the last."""
     cell, params, plan = job.cell, job.params, job.plan
     linear, options = declared(cell)  # type: ignore[misc]
     valid, reset, dtype = steps.valid, steps.reset, state_dtype(carry)
@@ -118,8 +126,7 @@ def _block(recurrence: Recurrence, job: Job, carry: Carry, steps: Steps) -> tupl
         fresh = times(a, tuple(jnp.broadcast_to(s[None], (T, *s.shape)) for s in job.rows.start))  # type: ignore[union-attr]
         b = select(reset, tuple(map(jnp.add, fresh, b)), b)
         a = select(reset, jax.tree.map(jnp.zeros_like, a), a)
-    states = type(carry)(*recurrence(a, b, tuple(carry), plan.reverse))
-    final = jax.tree.map(lambda h: h[0 if plan.reverse else -1], states)
+    states, final = (type(carry)(*h) for h in solve(a, b, tuple(carry), plan.reverse))
     y = of_all_steps(show, ((x, per_step), states), theta, valid, len(batch))
     if valid is not None:
         y = select(valid, y, jnp.zeros_like(y))

@@ -158,9 +158,9 @@ def by_unit(per_step: dict[str, Any], carry: Carry, reason: str | None) -> dict[
     return {n: jnp.repeat(a[..., None], units, -1) for n, a in real.items() if a.ndim == axes}
 
 
-def schedule(T: int, chunk: int | str | None, rows: int, units: int, states: int) -> str:
+def schedule(T: int, chunk: int | str | None, rows: int, cell: Cell) -> str:
     """How it runs, in words."""
-    segment = blocks(T, chunk, rows, units).segment
+    segment = blocks(T, chunk, rows, cell.size).segment
     if segment is not None and segment < T:
         return f"{T} steps in calls of {segment}, which save only the carry they start from"
     return f"{T} steps in one call, which keeps its carries and what came of its products"

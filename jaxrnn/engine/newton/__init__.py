@@ -1,0 +1,1 @@
+"""Nonlinear cells with all steps at once: Newton's method over time."""
