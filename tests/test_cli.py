@@ -202,10 +202,11 @@ def test_a_set_that_does_not_ship_is_not_replaced_by_the_one_that_does(jaxrnn_, 
 
 
 @pytest.mark.parametrize("config", ["captioning", "char_lm", "draw", "handwriting", "lip_reading", "s2vt", "word_lm"])
-def test_a_path_that_would_not_be_read_is_refused(jaxrnn_, config):
-    code, _, said = jaxrnn_("train", config, "--data.path", "here")
+def test_a_path_beside_a_set_that_ships_is_the_users_own(jaxrnn_, home, config):
+    code, _, said = jaxrnn_("train", config, "--data.path", "here", "--run", "runs/here")
     assert code == 1
-    assert re.search(r"`data\.path` must be empty unless `data\.set` is '\w+'( or '\w+')*, got 'here'", said)
+    assert "got 'here', which does not exist" in said
+    assert not (home / "runs" / "here").exists()
 
 
 def test_cells_lists_the_collection(jaxrnn_):

@@ -61,12 +61,13 @@ def translate(arguments: argparse.Namespace) -> int:
 
 def ask(arguments: argparse.Namespace) -> int:
     """`jaxrnn ask`: a line with a question mark is a question about the lines before it."""
+    from jaxrnn.tasks.question_answering.stories import ASKS
     from jaxrnn.train import Answerer
 
     task, params = _load(arguments.run, Answerer, "answers no questions")
     story: list[str] = []
     for line in _lines(arguments.sentences, "a story and questions about it"):
-        if line.endswith("?"):
+        if line.endswith(tuple(ASKS)):
             answers = task.answer(params, story, line)
             print("  ".join(f"{answer} ({p:.0%})" for answer, p in answers.items()), flush=True)
         else:

@@ -52,11 +52,15 @@ class Experiment:
 
     def as_dict(self) -> dict[str, Any]:
         """Every option by section and key, as a configuration file holds them."""
-        task: Any = self.task  # a frozen dataclass of dataclasses, by the protocol's text
-        own = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
-        sections: dict[str, Any] = {k: v for k, v in own.items() if dataclasses.is_dataclass(v)}
-        sections |= {"optimizer": self.optimizer, "loop": self.loop}
-        return {"task": self.name, "seed": self.seed} | {k: dataclasses.asdict(v) for k, v in sections.items()}
+        return {"task": self.name, "seed": self.seed} | {k: dataclasses.asdict(v) for k, v in self.sections().items()}
+
+    def sections(self) -> dict[str, Any]:
+        """The dataclasses of options: the task's own, where it is a dataclass of them, and those of every run."""
+        task: Any = self.task
+        names = [field.name for field in dataclasses.fields(task)] if dataclasses.is_dataclass(task) else []
+        own = {name: getattr(task, name) for name in names}
+        found = {k: v for k, v in own.items() if dataclasses.is_dataclass(v) and not isinstance(v, type)}
+        return found | {"optimizer": self.optimizer, "loop": self.loop}
 
 
 def find_config(name: str | None) -> Path:

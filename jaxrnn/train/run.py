@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import platform
 import shlex
@@ -77,7 +79,7 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
     where = wanted["data"]["path"] if "path" in wanted.get("data", {}) else None
     if where is not None and isinstance(stored.get("data"), dict):
         stored["data"]["path"] = where
-    changed = sorted(_differences(wanted, stored))
+    changed = sorted(_differences(wanted, _completed(stored, experiment)))
     if changed:
         raise RunError(
             f"{folder} holds a run with other options ({CONFIG}): {'; '.join(changed)}. "
@@ -93,6 +95,15 @@ def _counts(path: Path) -> bool:
 def _plain(experiment: Experiment) -> dict[str, Any]:
     """Its options as they are read again: a tuple is a list then."""
     return yaml.safe_load(yaml.safe_dump(experiment.as_dict(), sort_keys=False))
+
+
+def _completed(stored: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+    """A stored configuration with the options that there were not yet, when its run began, as they are by default."""
+    sections = {name: part for name, part in experiment.sections().items() if isinstance(stored.get(name), dict)}
+    with contextlib.suppress(ValueError, TypeError):  # one that is no longer there is a difference
+        made = {name: dataclasses.asdict(type(part)(**stored[name])) for name, part in sections.items()}
+        return stored | yaml.safe_load(yaml.safe_dump(made))
+    return stored
 
 
 def begin(folder: Path, experiment: Experiment, record: DataRecord | None) -> Experiment:
