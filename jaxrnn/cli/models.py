@@ -106,18 +106,20 @@ def draw(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """`jaxrnn evaluate`."""
-    from jaxrnn.tasks.models import load_model
+    from jaxrnn.tasks.models import load_model, scored_on
     from jaxrnn.train import QuantizedTask
     from jaxrnn.train.run_files import other_data
 
     experiment, params, record = load_model(arguments.run)
     task, splits = experiment.task, experiment.task.splits
+    if arguments.data_path:
+        task, splits = scored_on(task, arguments.data_path)
     if arguments.quantize and not isinstance(task, QuantizedTask):
         raise ValueError(f"{arguments.run}: a model of the task {experiment.name} does not run with int8 kernels")
     if arguments.split not in (None, *splits):
         raise ValueError(f"--split: expected one of {', '.join(splits)}, got {arguments.split!r}")
     for split in [arguments.split] if arguments.split else splits:
-        if other_data(experiment.task, record, (split,)):
+        if not arguments.data_path and other_data(task, record, (split,)):
             warnings.warn(f"the {split} data are not those that {arguments.run} was trained beside", stacklevel=1)
         found = task.evaluate(params, jax.device_put, split)
         int8 = {}
@@ -125,5 +127,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
             small, numbers = task.quantized(params)
             int8 = small.evaluate(numbers, jax.device_put, split)
         for name, value in found.items():
-            print(f"{split} {name}: {value:.4f}" + (f", with int8 kernels {int8[name]:.4f}" if int8 else ""))
+            label = arguments.data_path if arguments.data_path and len(splits) == 1 else split
+            print(f"{label} {name}: {value:.4f}" + (f", with int8 kernels {int8[name]:.4f}" if int8 else ""))
     return 0

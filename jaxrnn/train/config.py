@@ -23,6 +23,7 @@ import yaml
 
 import jaxrnn
 from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.train.check_task import check_members
 from jaxrnn.train.config_numbers import NUMBER, in_our_words, whole_overrides, with_whole_numbers
 from jaxrnn.train.options import LoopOptions, OptimizerOptions, check, check_seed
 from jaxrnn.train.task import Task
@@ -45,7 +46,8 @@ class Experiment:
     published_for: str = ""  # for these data, by `data_digest`; none where the data are drawn, not read
 
     def __post_init__(self) -> None:
-        for name, kind in (("task", Task), ("optimizer", OptimizerOptions), ("loop", LoopOptions)):
+        check_members(self.task)
+        for name, kind in (("optimizer", OptimizerOptions), ("loop", LoopOptions)):
             if not isinstance(getattr(self, name), kind):
                 fail(name, f"a {kind.__name__}", getattr(self, name), kind=TypeError)
         check_seed(self.seed, "seed")

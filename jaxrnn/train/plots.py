@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,21 @@ def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
     axes.grid(alpha=0.3)
     if training or validation:
         axes.legend()
+    save_figure(figure, path, dpi=120)
+
+
+def curves(records: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw the validation losses of several runs by step into one picture, as `read_results` gives their records."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for record in records:
+        points = [(line["step"], line["validation_loss"]) for line in record.get("curve", ())]
+        some = [point for point in points if point[1] is not None]
+        label = Path(record.get("run", record["command"])).name + (" (unfinished)" if "unfinished" in record else "")
+        axes.plot([step for step, _ in some], [loss for _, loss in some], marker="o", markersize=3, label=label)
+    axes.set(xlabel="step", ylabel="validation loss (nats)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
     save_figure(figure, path, dpi=120)
 
 

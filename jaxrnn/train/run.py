@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ from jaxrnn.base.checks import check_flag
 from jaxrnn.base.errors import fail
 from jaxrnn.base.files import WriteError, sweep, write_text
 from jaxrnn.train.averaging import averaged
+from jaxrnn.train.check_task import check_task
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment, read_yaml
 from jaxrnn.train.lock import HOLDER, LOCK, locked
 from jaxrnn.train.loop import CHECKPOINTS, Progress, abstract_state, fit, recorded
 from jaxrnn.train.machine import cores
-from jaxrnn.train.metrics import METRICS, read_metrics
+from jaxrnn.train.metrics import METRICS, Callback, read_metrics
 from jaxrnn.train.plots import learning_curve
 from jaxrnn.train.published import data_digest, of_these_data
 from jaxrnn.train.run_files import (
@@ -44,6 +46,7 @@ from jaxrnn.train.run_files import (
     with_record,
     write_data,
 )
+from jaxrnn.train.start import Start, started_from, write_start
 from jaxrnn.train.step import make_mesh
 from jaxrnn.train.stop import StopRequest
 from jaxrnn.train.task import Params
@@ -142,7 +145,15 @@ def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "
     return found
 
 
-def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequest) -> int:
+def run(
+    experiment: Experiment,
+    folder: Path | str,
+    resume: bool,
+    stop: StopRequest,
+    *,
+    start: Start | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> int:
     """Train an experiment in a folder, then draw and sample.
 
     Args:
@@ -150,6 +161,8 @@ def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequ
         folder: Where all of the run lies; made if it isn't there.
         resume: Go on where an earlier run in that folder stopped.
         stop: Asked for, the run stops after the step that it is in, with a checkpoint.
+        start: The parameters that a new run begins with, as `carried_over` gives them; None: fresh ones.
+        callbacks: Each is called with every line of metrics.jsonl, a dict, as it is written: for any other logger.
 
     Returns:
         The exit code of the command: 0, or 128 plus the signal that stopped it.
@@ -172,14 +185,22 @@ def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequ
         console.print("stopped before the first step; nothing was touched")
         return stop.exit_code
     open_folder(folder, experiment, resume)
+    if start is not None and (folder / CONFIG).exists() and started_from(folder) != start.name:
+        raise RunError(
+            f"{folder} holds a run that began with {started_from(folder) or 'fresh parameters'}, not with {start.name}"
+        )
     # Before anything is written: a wrong path or size leaves no folder that is in the way next time.
-    record = None if (folder / CONFIG).exists() else record_data(experiment.task)
-    jax.eval_shape(experiment.task.init, jax.random.key(0))
+    record = None
+    if not (folder / CONFIG).exists():
+        record = record_data(experiment.task)
+        check_task(experiment.task, experiment.seed, jax.device_count())
     _make(folder)
     with locked(folder):
         open_folder(folder, experiment, resume)  # again: another process may have been here meanwhile
         sweep(folder)
-        return _run(begin(folder, experiment, record), folder, console, stop)
+        if start is not None and not (folder / CONFIG).exists():
+            write_start(folder, start)
+        return _run(begin(folder, experiment, record), folder, console, stop, callbacks)
 
 
 def _make(folder: Path) -> None:
@@ -189,9 +210,11 @@ def _make(folder: Path) -> None:
         raise WriteError(f"could not make the folder {folder}: {error.strerror}") from error
 
 
-def _run(experiment: Experiment, folder: Path, console: Console, stop: StopRequest) -> int:
+def _run(
+    experiment: Experiment, folder: Path, console: Console, stop: StopRequest, callbacks: Sequence[Callback]
+) -> int:
     """`run` in a folder that is ours."""
-    step, progress = fit(experiment, folder, console, stop)
+    step, progress = fit(experiment, folder, console, stop, callbacks)
     if progress.finished is None:
         console.print(f"stopped at step {step}, saved in {folder}; go on by the same command with --resume")
         return stop.exit_code
@@ -211,7 +234,8 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
     lines = read_metrics(folder / METRICS)
     learning_curve(lines, folder.name, folder / "learning_curve.png")
     params = best_params(experiment, folder)
-    console.print(_shown(experiment, params, folder))
+    if shown := _shown(experiment, params, folder):
+        console.print(shown)
     figures: dict[str, float | None] = {}
     for split in experiment.task.splits:
         found = experiment.task.evaluate(params, jax.device_put, split)
@@ -226,6 +250,7 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
     result = {
         "command": shlex.join(["jaxrnn", *sys.argv[1:]]),
         "commit": _commit(),
+        "from": started_from(folder),
         "finished": progress.finished,
         "steps": step,
         "best_step": progress.best_step,
@@ -250,8 +275,8 @@ def _shown(experiment: Experiment, params: Params, folder: Path) -> str:
     """What the task shows of itself; that it cannot must not cost a run its record."""
     try:
         return experiment.task.show(params, folder, experiment.seed)
-    except (ValueError, OSError, FloatingPointError) as error:
-        return f"no samples: {error}"
+    except Exception as error:
+        return f"no samples: {error or type(error).__name__}"
 
 
 def _commit() -> str:

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from jaxrnn.train import StopRequest, read_results, run, to_table
+from jaxrnn.train import StopRequest, read_results, run, to_csv, to_table
 from tests.train.toy import experiment
 
 
@@ -27,6 +27,17 @@ def test_a_record_has_the_figures_of_every_split(folder):
     assert record["curve"][-1]["step"] == record["steps"]
     assert record["commit"]
     assert record["cpu_seconds"] > 0
+
+
+def test_a_run_that_is_not_finished_says_so(folder):
+    (folder / "result.json").unlink()
+    (record,) = read_results([folder])
+    assert record["unfinished"] == "step 30 of 30"
+    assert record["figures"] == {"validation loss": min(point["validation_loss"] for point in record["curve"])}
+    assert "| validation loss, unfinished: step 30 of 30 |" in to_table([record])
+    assert ",True,step 30 of 30,," in to_csv([record])
+    (folder / "metrics.jsonl").unlink()
+    assert "unfinished: step 0 of 30 | none yet |" in to_table(read_results([folder]))
 
 
 def test_table(folder, tmp_path):
@@ -70,7 +81,7 @@ def test_a_digit_that_flipped(folder):
     ("content", "message"),
     [
         (None, "No such file"),
-        ("{", "`RUN` must be a finished run's folder, or its result.json, got"),
+        ("{", "`RUN` must be a run's folder, or a result.json, got"),
         ('{"command": ""}', "which lacks headline, figures, seconds, cpu_seconds, seed, device"),
     ],
 )

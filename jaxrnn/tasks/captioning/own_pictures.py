@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-
-import numpy as np
 
 from jaxrnn.tasks.captioning.picture_files import SUFFIXES, read_picture
 from jaxrnn.tasks.shared.described import Example
+from jaxrnn.tasks.shared.own_files import kept
 from jaxrnn.tasks.shared.own_splits import OwnData, parted
 from jaxrnn.tasks.shared.own_views import Told, told_of
 
@@ -30,16 +28,11 @@ def own_pictures(data: OwnData, path: str) -> dict[str, list[Example]]:
         pictures.setdefault(told.file, []).append(told)
     parts = parted([*pictures.values()], lambda some: some[0].split, data, repr(path), EXPECTED)
     return {
-        split: [Example(_picture(some[0].file), tuple(one.words for one in some)) for some in found]
+        split: [Example(read_picture(some[0].file), tuple(one.words for one in some)) for some in found]
         for split, found in parts.items()
     }
 
 
-@cache
+@kept
 def _told(path: str) -> list[Told]:
     return told_of(path, SUFFIXES, EXPECTED, WHERE)
-
-
-@cache
-def _picture(file: Path) -> np.ndarray:
-    return read_picture(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,6 @@ def own_drawings(data: OwnData, path: str) -> dict[str, np.ndarray]:
     return {names.get(part, part): binarise(np.stack([*map(_grey, some)]), 0) for part, some in parts.items()}
 
 
-@cache
 def _grey(file: Path) -> np.ndarray:
     """A picture, light on dark, in the middle of a square: uint8 [28, 28].
 

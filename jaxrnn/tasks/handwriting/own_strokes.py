@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.handwriting.stroke_files import Lines
-from jaxrnn.tasks.shared.own_files import Row, files_of, located, shortened, table_of, wrong
+from jaxrnn.tasks.shared.own_files import Row, files_of, kept, located, shortened, table_of, wrong
 from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
 
 EXPECTED = "drawings"
@@ -45,7 +44,7 @@ def check_texts(lines: Lines, path: str) -> None:
         fail("data.path", 'drawings with a "text" each, for a model that writes (model.text)', said, WHERE)
 
 
-@cache
+@kept
 def _read(path: str) -> list[Drawing]:
     place = located(path, EXPECTED, WHERE)
     found = []

@@ -55,6 +55,7 @@ class DataOptions(OwnData):
         suffix: Of your own folder: the end of the names of its texts.
         at_least: Symbols seen less often in training are unknown. 0: 2 of your own text and of words, else 1.
         most: Symbols that are known at most, the most frequent; 0: all.
+        spaces: Of your own text: words are what stands between spaces, punctuation with them.
     """
 
     set: Literal["shakespeare", "tinyshakespeare", "ptb", "own"] = "shakespeare"
@@ -64,6 +65,7 @@ class DataOptions(OwnData):
     suffix: str = ".txt"
     at_least: int = 0
     most: int = 0
+    spaces: bool = False
 
     ships = ("shakespeare",)
     full = ("tinyshakespeare", "ptb")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.own_files import files_of, text_of
+from jaxrnn.tasks.shared.own_files import files_of, kept, text_of
 from jaxrnn.tasks.shared.own_splits import SPLITS, OwnData, named_split
 
 WHERE = "A text file in UTF-8, or a folder of them; `--data.suffix .md` reads other names than .txt of a folder."
@@ -27,7 +26,7 @@ def own_text(data: OwnData, path: str, suffix: str) -> dict[str, str]:
     return _read(path, suffix, data.held_out, data.split_seed)
 
 
-@cache
+@kept
 def _read(path: str, suffix: str, share: float, seed: int) -> dict[str, str]:
     files = files_of(path, [suffix], f"a text file, or a folder with files {suffix}", WHERE)
     texts = [_ended(text_of(file)) for file in files]

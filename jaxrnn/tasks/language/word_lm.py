@@ -130,9 +130,9 @@ class WordLM(LanguageModel):
 
     def split(self, line: str) -> list[str]:
         """The words of a line."""
-        if self.data.set == OWN:
+        if self.data.set == OWN and not self.data.spaces:
             return words_of(line)
-        return line.split() if self.data.set == "ptb" else WORD.findall(line)
+        return line.split() if self.data.set in ("ptb", OWN) else WORD.findall(line)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -233,7 +233,7 @@ class WordLM(LanguageModel):
         word, last = self.vocabulary.decode([symbol, before])
         if word == END:
             return "\n"
-        if self.data.set == OWN:
+        if self.data.set == OWN and not self.data.spaces:
             return word if last == END else between(last, word) + word
         return word if last == END or PUNCTUATION.fullmatch(word) else f" {word}"
 

@@ -98,7 +98,13 @@ class Babi:
 
     def _numbers(self, question: Question) -> dict[str, str]:
         """People of simulated stories and the words that the reader sees for them."""
-        return names.numbered((*question.story, question.question)) if self.data.set == "simulated" else {}
+        return names.numbered((*question.story, question.question)) if self._numbered else {}
+
+    @cached_property
+    def _numbered(self) -> bool:
+        """Whether people are read by number: in simulated stories, and by a model that learned from such."""
+        known = recalled(self.learned, "vocabulary") or ()
+        return self.data.set == "simulated" or any(map(names.NUMBER.fullmatch, known))
 
     def _as_read(self, question: Question) -> Question:
         """A question as the reader sees it."""

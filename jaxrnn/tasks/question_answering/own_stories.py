@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.question_answering.stories import Question, parse
-from jaxrnn.tasks.shared.own_files import files_of, located, text_of
+from jaxrnn.tasks.shared.own_files import files_of, kept, located, text_of
 from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
 
 WHERE = "A line is '1 Mary went out.', or '2 Where is Mary?', a tab, and 'garden'; a story begins where 1 is again."
@@ -24,7 +22,7 @@ def own_questions(data: OwnData, path: str) -> dict[int, dict[str, list[Question
     return {1: {names.get(split, split): [q for story, _ in some for q in story] for split, some in parts.items()}}
 
 
-@cache
+@kept
 def _read(path: str) -> list[tuple[list[Question], str | None]]:
     """Stories that are asked about, each with the part that its file says it is for."""
     place, found = located(path, EXPECTED, WHERE), []

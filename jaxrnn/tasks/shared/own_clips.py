@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +9,7 @@ from PIL import ImageOps, ImageSequence
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.image_files import Source, name_of, opened
+from jaxrnn.tasks.shared.own_files import kept
 from jaxrnn.tasks.shared.own_splits import OwnData, parted
 from jaxrnn.tasks.shared.own_views import Told, told_of
 
@@ -49,11 +48,11 @@ def rest(frames: np.ndarray, length: int) -> np.ndarray:
     return frames[np.minimum(np.arange(length), len(frames) - 1)]
 
 
-@cache
+@kept
 def _read(path: str, height: int, width: int) -> list[OwnClip]:
     found = []
     for told in told_of(path, SUFFIXES, EXPECTED, WHERE):
-        frames = _film(told.file, height, width)
+        frames = read_film(told.file, height, width)
         _check_fits(told, len(frames))
         found.append(OwnClip(str(told.file), frames, told.words, told.split))
     return found
@@ -65,11 +64,6 @@ def _check_fits(told: Told, frames: int) -> None:
     if frames < needed:
         said = Said(f"{frames} in {str(told.file)!r}, {told.where}")
         fail("data.path", f"clips with a frame for each word, {needed} for {' '.join(told.words)!r}", said)
-
-
-@cache
-def _film(file: Path, height: int, width: int) -> np.ndarray:
-    return read_film(file, height, width)
 
 
 def read_film(source: Source, height: int, width: int) -> np.ndarray:

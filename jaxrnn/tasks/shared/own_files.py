@@ -7,9 +7,10 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.train.sources import DAMAGED, MOST, as_text, unpacked
@@ -19,6 +20,10 @@ UTF8 = "Save it as UTF-8; `iconv -f ENCODING -t UTF-8 FILE` does."
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 LISTED = 3  # of what lies in a folder, for a message
 LONGEST_CELL = 2**24  # characters: csv's own limit is one that captions of a page reach
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Row(NamedTuple):
@@ -37,6 +42,26 @@ def located(path: str, expected: str, hint: str = "") -> Path:
     if not found.exists():
         fail("data.path", expected, Said(f"{path!r}, which does not exist"), hint)
     return found
+
+
+def kept(read: Callable[P, T]) -> Callable[P, T]:
+    """Keeps the last few of what a function read from its first argument, a path, as long as the files there are."""
+
+    @lru_cache(8)
+    def keeper(stamp: object, args: tuple) -> T:
+        return read(*args)
+
+    @wraps(read)
+    def kept_or_read(*args: P.args, **_: P.kwargs) -> T:
+        return keeper(_stamp(Path(str(args[0])).expanduser()), args)
+
+    return kept_or_read
+
+
+def _stamp(place: Path) -> tuple[int, ...]:
+    """What changes where files do: how many there are, how large, and when the last one was written."""
+    files = [file.stat() for file in (place.rglob("*") if place.is_dir() else [place]) if file.is_file()]
+    return len(files), sum(file.st_size for file in files), max((file.st_mtime_ns for file in files), default=0)
 
 
 def files_of(path: str, suffixes: Sequence[str], expected: str, hint: str = "") -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from jaxrnn.tasks.shared.own_files import (
     TABLES,
     cell,
     files_of,
+    kept,
     lines_of,
     located,
     shortened,
@@ -55,7 +55,7 @@ def own_pairs(data: OwnData, path: str, source: str, target: str) -> dict[str, l
     return parted(found, lambda pair: pair.split, data, repr(path), EXPECTED, lambda pair: pair.source)
 
 
-@cache
+@kept
 def _read(path: str, source: str, target: str) -> list[Pair]:
     place = located(path, EXPECTED, WHERE)
     if place.is_file():
