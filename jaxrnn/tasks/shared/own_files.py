@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.train.sources import DAMAGED, MOST, as_text, unpacked
@@ -22,7 +22,6 @@ LISTED = 3  # of what lies in a folder, for a message
 LONGEST_CELL = 2**24  # characters: csv's own limit is one that captions of a page reach
 
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -44,7 +43,7 @@ def located(path: str, expected: str, hint: str = "") -> Path:
     return found
 
 
-def kept(read: Callable[P, T]) -> Callable[P, T]:
+def kept(read: Callable[..., T]) -> Callable[..., T]:
     """Keeps the last few of what a function read from its first argument, a path, as long as the files there are."""
 
     @lru_cache(8)
@@ -52,7 +51,7 @@ def kept(read: Callable[P, T]) -> Callable[P, T]:
         return read(*args)
 
     @wraps(read)
-    def kept_or_read(*args: P.args, **_: P.kwargs) -> T:
+    def kept_or_read(*args: Any) -> T:
         return keeper(_stamp(Path(str(args[0])).expanduser()), args)
 
     return kept_or_read
