@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.metrics import Callback
 from jaxrnn.train.options import LoopOptions, OptimizerOptions
-from jaxrnn.train.run import RESULT, best_params, run
+from jaxrnn.train.run import best_params, run
+from jaxrnn.train.run_files import RESULT
 from jaxrnn.train.start import Start
 from jaxrnn.train.stop import StopRequest
 from jaxrnn.train.task import Params, Task

@@ -12,7 +12,7 @@ from typing import Any
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.train.config import read_yaml
 from jaxrnn.train.metrics import METRICS, read_metrics
-from jaxrnn.train.run_files import CONFIG, checksum
+from jaxrnn.train.run_files import CONFIG, RESULT, checksum
 
 NEEDED = ("command", "headline", "figures", "seconds", "cpu_seconds", "seed", "device")
 
@@ -31,7 +31,7 @@ def read_results(paths: Sequence[Path | str]) -> list[dict[str, Any]]:
     if not isinstance(paths, (list, tuple)) or not all(isinstance(path, (str, Path)) for path in paths):
         fail("paths", "a list of paths", paths, kind=TypeError)
     for path in map(Path, paths):
-        file = path / "result.json" if path.is_dir() else path
+        file = path / RESULT if path.is_dir() else path
         if path.is_dir() and not file.exists() and (path / CONFIG).is_file():
             records.append(_unfinished(path))
             continue

@@ -43,6 +43,7 @@ def told_of(path: str, suffixes: Sequence[str], what: str, hint: str) -> list[To
     if place.is_file():
         return _of_table(place, place.parent, what)
     files = files_of(path, [""], what, hint)
+    there = {*files}
     tables = [file for file in files if file.name.lower().removesuffix(".gz").endswith(TABLES)]
     if tables:
         found = [one for table in tables for one in _of_table(table, place, what)]
@@ -51,7 +52,7 @@ def told_of(path: str, suffixes: Sequence[str], what: str, hint: str) -> list[To
         found = [
             Told(file, _words(text_of(text), text, 1), named_split(file.relative_to(place)), str(text))
             for file, text in beside.items()
-            if text in files
+            if text in there
         ]
         if not found:
             kinds = ", ".join(TABLES)
@@ -63,8 +64,12 @@ def told_of(path: str, suffixes: Sequence[str], what: str, hint: str) -> list[To
 
 def _of_table(table: Path, place: Path, what: str) -> list[Told]:
     found = []
+    by_name: dict[str, list[Path]] = {}
+    for path in sorted(place.rglob("*")):
+        if path.is_file() and not hidden(path.relative_to(place)):
+            by_name.setdefault(path.name, []).append(path)
     for row in table_of(table):
-        file = _beside(row, cell(row, FILE, "the name of a file"), place)
+        file = _beside(row, cell(row, FILE, "the name of a file"), place, by_name)
         inside = file.relative_to(place) if file.is_relative_to(place) else file.name
         of_table = table.relative_to(place) if table.is_relative_to(place) else table.name
         split = named_split(str(row.cells.get("split") or "")) or named_split(of_table) or named_split(inside)
@@ -93,13 +98,13 @@ def _words(text: str, file: Path, line: int) -> tuple[str, ...]:
     return found
 
 
-def _beside(row: Row, name: str, place: Path) -> Path:
+def _beside(row: Row, name: str, place: Path, by_name: dict[str, list[Path]]) -> Path:
     """The file of a name: beside the table, in the folder, or in one of the folders in it."""
     plain = Path(name.replace("\\", "/"))
     for base in (row.file.parent, place):
         if (base / plain).is_file():
             return base / plain
-    found = [file for file in place.rglob(plain.name) if file.is_file() and not hidden(file.relative_to(place))]
+    found = by_name.get(plain.name, [])
     if len(found) != 1:
         got = f"{name!r}, which is there {len(found)} times" if found else f"{name!r}, which is not there"
         wrong(row.file, row.line, f"the name of a file in {str(place)!r}", got)
