@@ -7,8 +7,10 @@ import json
 import re
 
 import pytest
+from matplotlib.figure import Figure
 
 from jaxrnn.train import StopRequest, read_results, run, to_csv, to_table
+from jaxrnn.train.plots import save_figure
 from tests.train.toy import experiment
 
 
@@ -90,3 +92,11 @@ def test_what_is_no_record(tmp_path, content, message):
         (tmp_path / "result.json").write_text(content)
     with pytest.raises(ValueError, match=re.escape(message)):
         read_results([tmp_path])
+
+
+def test_letters_without_a_font_are_one_warning(tmp_path):
+    figure = Figure()
+    figure.text(0, 0, "\U000e0041\u0e3f\U0001f9f6 \U000f0000\U000f0001")  # no font has all of these
+    with pytest.warns(UserWarning, match=r"a\.png has boxes for letters that no installed font has") as said:
+        save_figure(figure, tmp_path / "a.png")
+    assert len(said) == 1

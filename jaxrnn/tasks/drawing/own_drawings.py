@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from jaxrnn.tasks.shared.image_files import opened
 from jaxrnn.tasks.shared.mnist import SIDE, binarise
 from jaxrnn.tasks.shared.own_files import files_of, located
-from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
+from jaxrnn.tasks.shared.own_splits import OwnData, folder_split, parted
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
@@ -28,7 +28,7 @@ def own_drawings(data: OwnData, path: str) -> dict[str, np.ndarray]:
     files = files_of(path, SUFFIXES, EXPECTED, WHERE)
 
     def split(file: Path) -> str | None:
-        return named_split(file.relative_to(place)) if place.is_dir() else None
+        return folder_split(file.relative_to(place)) if place.is_dir() else None
 
     parts = parted(files, split, data, repr(path), EXPECTED)
     names = {"training": "train"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -66,15 +67,22 @@ class OwnData:
 def named_split(name: str | Path) -> str | None:
     """The split that a file says in its name, or by a folder that it lies in: "train.txt", "corpus.test.en", "val/".
 
-    >>> named_split("ptb.valid.txt"), named_split("my/train/a.png"), named_split("contest.txt")
-    ('validation', 'training', None)
+    >>> [named_split(name) for name in ("ptb.valid.txt", "my/train/a.txt", "qa1_train.txt", "test_of_time.txt")]
+    ['validation', 'training', 'training', None]
     """
     path = Path(name)
-    parts = path.name.lower().replace("-", ".").replace("_", ".").split(".")
-    for part in (*parts, *(folder.lower() for folder in reversed(path.parts[:-1]))):
-        if part in NAMES:
-            return NAMES[part]
-    return None
+    for part in path.name.lower().split("."):
+        first, *rest = re.split("[_-]", part)
+        if [first, *rest][-1] in NAMES:
+            return NAMES[[first, *rest][-1]]
+        if first in NAMES and all(map(str.isdigit, rest)):
+            return NAMES[first]
+    return folder_split(path)
+
+
+def folder_split(path: Path) -> str | None:
+    """The split that a folder says which a file lies in: of pictures, whose own names say what they show."""
+    return next((NAMES[name] for part in reversed(path.parts[:-1]) if (name := part.lower()) in NAMES), None)
 
 
 def drawn(

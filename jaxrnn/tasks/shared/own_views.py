@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.own_files import TABLES, Row, cell, files_of, hidden, located, table_of, text_of, wrong
-from jaxrnn.tasks.shared.own_splits import named_split
+from jaxrnn.tasks.shared.own_splits import folder_split, named_split
 from jaxrnn.tasks.shared.words import is_word, words_of
 
 FILE = ("image", "file_name", "filename", "file", "picture", "video", "clip", "path", "name")
@@ -50,7 +50,7 @@ def told_of(path: str, suffixes: Sequence[str], what: str, hint: str) -> list[To
     else:
         beside = {file: file.with_suffix(".txt") for file in files if file.name.lower().endswith(tuple(suffixes))}
         found = [
-            Told(file, _words(text_of(text), text, 1), named_split(file.relative_to(place)), str(text))
+            Told(file, _words(text_of(text), text, 1), folder_split(file.relative_to(place)), str(text))
             for file, text in beside.items()
             if text in there
         ]
@@ -70,9 +70,9 @@ def _of_table(table: Path, place: Path, what: str) -> list[Told]:
             by_name.setdefault(path.name, []).append(path)
     for row in table_of(table):
         file = _beside(row, cell(row, FILE, "the name of a file"), place, by_name)
-        inside = file.relative_to(place) if file.is_relative_to(place) else file.name
+        inside = file.relative_to(place) if file.is_relative_to(place) else Path(file.name)
         of_table = table.relative_to(place) if table.is_relative_to(place) else table.name
-        split = named_split(str(row.cells.get("split") or "")) or named_split(of_table) or named_split(inside)
+        split = named_split(str(row.cells.get("split") or "")) or named_split(of_table) or folder_split(inside)
         for text in _texts(row):
             where = f"line {row.line} of {str(table)!r}"
             found.append(Told(file, _words(text, row.file, row.line), split, where))
