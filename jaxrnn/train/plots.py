@@ -83,10 +83,12 @@ def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
     with replacing(path) as temporary, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         figure.savefig(temporary, format="png", dpi=dpi)
-    if any("missing from font" in str(one.message) for one in said):
-        warnings.warn(
-            f"{path.name} has boxes for letters that no installed font has; Noto's fonts have them", stacklevel=2
-        )
+    boxes = [one for one in said if "missing from font" in str(one.message)]
+    for other in (one for one in said if one not in boxes):
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    if boxes:
+        remedy = "Noto's fonts have them"
+        warnings.warn(f"{path.name} has boxes for letters that no installed font has; {remedy}", stacklevel=2)
 
 
 def save_image(image: Image.Image, path: Path, **options: Any) -> None:
