@@ -59,7 +59,8 @@ class OwnTask:
 
     def batches(self) -> Batches:
         """The training data from their first batch on."""
-        return self.training() if callable(self.training) else iter(self.training)  # type: ignore[return-value]
+        found: Any = self.training() if callable(self.training) else iter(self.training)
+        return found
 
     def count(self, batch: Batch) -> int:
         """Units of a batch: its rows, where nothing else was said."""
@@ -235,5 +236,5 @@ def of_module(
     def shown(params: Params, folder: Path, seed: int) -> str:
         return "" if show is None else str(show(module_of(params, None), folder, seed))
 
-    said = {"unit": unit, "count": count, "show": shown, "options": options}
+    said: dict[str, Any] = {"unit": unit, "count": count, "show": shown, "options": options}
     return replace(of_functions(init, score, training, validation, test, **said), built=partial(module_of, key=None))

@@ -21,7 +21,8 @@ class TensorBoard:
     def __init__(self, folder: Path | str) -> None:
         from tensorboardX import SummaryWriter
 
-        self._open, self._folder, self._writer = SummaryWriter, Path(folder), None
+        self._open, self._folder = SummaryWriter, Path(folder)
+        self._writer: Any = None  # from the first line on: it says from where earlier files no longer count
 
     def __call__(self, line: dict[str, Any]) -> None:
         """Write a line of metrics.jsonl; of a resumed run, what came after its checkpoint no longer counts."""

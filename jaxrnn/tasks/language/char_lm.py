@@ -104,8 +104,8 @@ class CharLM(LanguageModel):
         if self.data.set == "tinyshakespeare" and not self.data.path:
             known = known or TINY
         if not known and self.data.set == OWN:
-            limits = {"at_least": self.data.at_least or 2, "most": self.data.most or None}
-            characters = Vocabulary.of([[*self.text(0)]], special=[UNSEEN], **limits)
+            data = self.data
+            characters = Vocabulary.of([[*self.text(0)]], [UNSEEN], data.at_least or 2, data.most or None)
             return "".join(sorted(characters.tokens))
         return known or "".join(sorted(set().union(*map(self.contents, ("training", *self.splits)))))
 
