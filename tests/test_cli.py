@@ -112,7 +112,8 @@ def test_evaluate_gives_the_best_validation_loss(jaxrnn_, home):
 
 def test_evaluate_scores_a_given_file(jaxrnn_, home):
     """Held-out Shakespeare as a user's file has the figures of the held-out text itself."""
-    task = load_model("runs/tiny").experiment.task
+    with as_users_train():
+        task = load_model("runs/tiny").experiment.task
     (home / "given.txt").write_text(task.contents("validation"))
     _, of_the_run, _ = jaxrnn_("evaluate", "runs/tiny")
     code, out, said = jaxrnn_("evaluate", "runs/tiny", "--data.path", "given.txt")
