@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxrnn.base.checks import is_array
+from jaxrnn.base.dtypes import is_float
 from jaxrnn.base.errors import Said, describe, fail
 from jaxrnn.train.task import Batches, Task
 
@@ -100,10 +101,11 @@ def _check_loss(said: Any, carry: Any) -> None:
         loss, (new, figures) = said
     except (TypeError, ValueError):
         fail("task.loss(...)", expected, said, SEE, kind=TypeError)
-    if getattr(loss, "shape", None) != () or not np.issubdtype(loss.dtype, np.floating):
+    if getattr(loss, "shape", None) != () or not is_float(loss.dtype):
         fail("task.loss(...)", expected, Said(f"a loss {loss}"), SEE, kind=TypeError)
     kinds = [[(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)] for tree in (new, carry)]
-    if jax.tree.structure(new) != jax.tree.structure(carry) or kinds[0] != kinds[1]:
+    shapes: list[Any] = [jax.tree.structure(tree) for tree in (new, carry)]
+    if shapes[0] != shapes[1] or kinds[0] != kinds[1]:
         said = Said(f"the carry {new} where task.initial_carry gives {carry}")
         fail("task.loss(...)", expected, said, SEE, kind=TypeError)
     if not isinstance(figures, dict):

@@ -208,7 +208,12 @@ def of_module(
 
     check_function(make, "make", "a function of flax.nnx.Rngs")
     check_function(loss, "loss", "a function of the module and a batch")
-    graph, _, rest = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param, ...)
+
+    def split(module: Any) -> Any:
+        """Graph, parameters, and other state."""
+        return nnx.split(module, nnx.Param, ...)
+
+    graph, _, rest = split(nnx.eval_shape(lambda: make(nnx.Rngs(0))))
     others = [
         f"{'.'.join(map(str, path))} ({type(leaf).__name__})"
         for path, leaf in nnx.to_flat_state(rest)
@@ -219,12 +224,12 @@ def of_module(
         fail("make", "a module of parameters and random numbers alone", Said(", ".join(others)), remedy)
 
     def init(key: jax.Array) -> Params:
-        _, params, _ = nnx.split(make(nnx.Rngs(key)), nnx.Param, ...)
+        _, params, _ = split(make(nnx.Rngs(key)))
         return nnx.to_pure_dict(params)
 
     def module_of(params: Params, key: jax.Array | None) -> Any:
         module = make(nnx.Rngs(jax.random.key(0) if key is None else key))
-        _, state, others = nnx.split(module, nnx.Param, ...)
+        _, state, others = split(module)
         nnx.replace_by_pure_dict(state, params)
         module = nnx.merge(graph, state, others)
         module.eval() if key is None else module.train()

@@ -84,7 +84,7 @@ def _learned(task: Task) -> dict[str, Any]:
 
 
 def _lists(learned: dict[str, Any]) -> dict[str, list[str]]:
-    found = {}
+    found: dict[str, list[str]] = {}
     for name, value in learned.items():
         parts = {f"{name}[{n}]": part for n, part in enumerate(value)} if name == LISTS else {name: value}
         found |= {k: [*v] for k, v in parts.items() if v and all(isinstance(token, str) for token in v)}

@@ -105,10 +105,10 @@ def _table(file: Path, source: str, target: str, split: str | None) -> list[Pair
     suffix = Path(file.name.removesuffix(".gz")).suffix.lower()
     if suffix in (".csv", ".jsonl", ".ndjson"):
         sides = [(source.lower(), "source", "src"), (target.lower(), "target", "tgt", "trg")]
-        return [
-            Pair(*(cell(row, names, "a sentence") for names in sides), named_split(_said(row.cells)) or split)
-            for row in table_of(file)
-        ]
+        rows = table_of(file)
+        ours, theirs = ([cell(row, names, "a sentence") for row in rows] for names in sides)
+        said = [named_split(_said(row.cells)) or split for row in rows]
+        return [Pair(*pair) for pair in zip(ours, theirs, said, strict=True)]
     found = []
     for number, line in lines_of(file):
         one, *others = (part.strip() for part in line.split("\t"))
