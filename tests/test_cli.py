@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import re
@@ -109,6 +110,61 @@ def test_evaluate_gives_the_best_validation_loss(jaxrnn_, home):
     assert f"validation bits_per_character: {best / np.log(2):.4f}\n" in out
 
 
+def test_evaluate_scores_a_given_file(jaxrnn_, home):
+    """Held-out Shakespeare as a user's file has the figures of the held-out text itself."""
+    with as_users_train():
+        task = load_model("runs/tiny").experiment.task
+    (home / "given.txt").write_text(task.contents("validation"))
+    _, of_the_run, _ = jaxrnn_("evaluate", "runs/tiny")
+    code, out, said = jaxrnn_("evaluate", "runs/tiny", "--data.path", "given.txt")
+    assert (code, said) == (0, "")
+    assert out == of_the_run.replace("validation ", "given.txt ")
+    (home / "given.txt").write_text("to be\nor nöt\n" * 9)
+    code, _, said = jaxrnn_("evaluate", "runs/tiny", "--data.path", "given.txt")
+    assert code == 1
+    assert "a text in the characters that the model knows, got 'ö' in its line 2" in said
+
+
+def test_train_from_a_run_with_other_text_and_steps(jaxrnn_, home):
+    (home / "own.txt").write_text("Und nun, ihr Wörter?\n" * 300)
+    more = ["--data.path", "own.txt", "--loop.steps", "2", "--run", "runs/fine"]
+    code, _, said = jaxrnn_("train", "tiny.yaml", "--from", "runs/tiny", *more)
+    assert (code, said) == (0, "")
+    result = json.loads((home / "runs/fine/result.json").read_text())
+    assert result["from"] == "runs/tiny"
+    assert set(result["figures"]) >= {"test loss", "validation loss"}
+    assert "Und nun, ihr Wörter?" in (home / "runs/fine/sample.txt").read_text()  # it goes on from the user's text
+    code, _, said = jaxrnn_("train", "tiny.yaml", "--from", "char_lm", *more, "--resume")
+    assert code == 1
+    assert "began with runs/tiny, not with char_lm" in said
+    code, _, said = jaxrnn_("train", "tiny.yaml", "--from", "char_lm", "--run", "runs/other")
+    assert code == 1
+    assert re.search(r"--from char_lm: its \S+ is \[.*256.*\], here it is \[.*8.*\]", said)
+    assert not (home / "runs/other").exists()
+
+
+def test_results_as_csv_and_as_a_picture(jaxrnn_, home):
+    code, out, _ = jaxrnn_("results", "runs/tiny", "--csv", "--picture", "curves.png")
+    assert code == 0
+    (row,) = [row for row in csv.DictReader(out.splitlines()) if row["headline"] == "True"]
+    figures = json.loads((home / "runs/tiny/result.json").read_text())["figures"]
+    assert (row["run"], row["figure"], float(row["value"])) == (
+        "runs/tiny",
+        "validation loss",
+        figures["validation loss"],
+    )
+    assert (home / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_tensorboardx_one_line_says_what_to_install(jaxrnn_, home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    code, _, said = jaxrnn_("train", "tiny.yaml", "--log", "--run", "runs/logged")
+    assert code == 1
+    assert said.count("\n") == 1
+    assert 'pip install "jaxrnn[log]"' in said
+    assert not (home / "runs/logged").exists()
+
+
 def test_evaluate_puts_int8_kernels_beside(jaxrnn_):
     code, out, _ = jaxrnn_("evaluate", "runs/tiny", "--quantize")
     losses = re.search(r"^validation loss: (\S+), with int8 kernels (\S+)$", out, re.MULTILINE)
@@ -202,10 +258,11 @@ def test_a_set_that_does_not_ship_is_not_replaced_by_the_one_that_does(jaxrnn_, 
 
 
 @pytest.mark.parametrize("config", ["captioning", "char_lm", "draw", "handwriting", "lip_reading", "s2vt", "word_lm"])
-def test_a_path_that_would_not_be_read_is_refused(jaxrnn_, config):
-    code, _, said = jaxrnn_("train", config, "--data.path", "here")
+def test_a_path_beside_a_set_that_ships_is_the_users_own(jaxrnn_, home, config):
+    code, _, said = jaxrnn_("train", config, "--data.path", "here", "--run", "runs/here")
     assert code == 1
-    assert re.search(r"`data\.path` must be empty unless `data\.set` is '\w+'( or '\w+')*, got 'here'", said)
+    assert "got 'here', which does not exist" in said
+    assert not (home / "runs" / "here").exists()
 
 
 def test_cells_lists_the_collection(jaxrnn_):

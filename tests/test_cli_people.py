@@ -95,7 +95,7 @@ def test_write_and_draw_into_files(run, tmp_path):
         (["draw", "counts"], "counts: a model of the task toy paints no pictures"),
         (["evaluate", "counts", "--quantize"], "counts: a model of the task toy does not run with int8 kernels"),
         (["evaluate", "counts", "--split", "training"], "--split: expected one of validation, test, got 'training'"),
-        (["results", "nowhere"], "`RUN` must be a finished run's folder, or its result.json, got 'nowhere'"),
+        (["results", "nowhere"], "`RUN` must be a run's folder, or a result.json, got 'nowhere'"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(run, command, message):

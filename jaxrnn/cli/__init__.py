@@ -56,7 +56,13 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "jaxrnn":
             raise
-        extra = "interop" if arguments.command in ("convert", "inspect") else "train"
+        extra = (
+            "log"
+            if error.name == "tensorboardX"
+            else "interop"
+            if arguments.command in ("convert", "inspect")
+            else "train"
+        )
         text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[{extra}]"'
     except (ValueError, OSError, FloatingPointError) as error:
         text = str(error)

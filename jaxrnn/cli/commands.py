@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -15,6 +16,7 @@ from jaxrnn.core.cell import Cell
 from jaxrnn.engine.registry import BACKENDS
 
 CONFIG = "config.yaml"  # of a run
+BEGUN = ("checkpoints", "data.json")  # what a run has beside it from its beginning on
 
 
 def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[int]) -> int:
@@ -22,6 +24,7 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
     from jaxrnn.tasks import TASKS
     from jaxrnn.train import StopRequest, find_config, option_help, read_experiment, run
     from jaxrnn.train.run_files import config_overrides
+    from jaxrnn.train.tensorboard import FOLDER, TensorBoard
 
     stop = StopRequest(noted)
     if arguments.help:
@@ -32,14 +35,33 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
     kept = _run_of(arguments.config)
     path = find_config(arguments.config if kept is None else str(kept / CONFIG))
     experiment = read_experiment(path, [*(config_overrides(kept) if kept else ()), *overrides], TASKS)
-    return run(experiment, arguments.run or kept or Path("runs") / path.stem, arguments.resume, stop)
+    folder = arguments.run or kept or Path("runs") / path.stem
+    callbacks = [TensorBoard(folder / FOLDER)] if arguments.log else []
+    start = _start(arguments.start, experiment, folder)
+    return run(experiment, folder, arguments.resume, stop, start=start, callbacks=callbacks)
+
+
+def _start(name: str | None, experiment: Any, folder: Path) -> Any:
+    """The weights that a new run begins with; one that has begun has them already."""
+    from jaxrnn.tasks.models import load_model
+    from jaxrnn.train.start import carried_over, started_from
+
+    if name is None:
+        return None
+    if (folder / CONFIG).is_file():
+        if started_from(folder) != name:
+            began = started_from(folder) or "fresh parameters"
+            raise ValueError(f"{folder} holds a run that began with {began}, not with {name}: choose another by --run")
+        return None
+    trained = load_model(name)
+    return carried_over(experiment.task, experiment.seed, trained.experiment.task, trained.params, name)
 
 
 def _run_of(config: str | None) -> Path | None:
     """The run that a user means by its folder, or by the configuration that lies in it."""
     path = Path(config or "")
     folder = path if config and path.is_dir() else path.parent if path.name == CONFIG else None
-    begun = folder is not None and (folder / CONFIG).is_file() and (folder / "checkpoints").is_dir()
+    begun = folder is not None and (folder / CONFIG).is_file() and any((folder / of).exists() for of in BEGUN)
     return folder if begun else None
 
 
@@ -58,9 +80,13 @@ def plan(arguments: argparse.Namespace, overrides: list[str]) -> int:
 
 def results(arguments: argparse.Namespace) -> int:
     """`jaxrnn results`."""
-    from jaxrnn.train import read_results, to_table
+    from jaxrnn.train import read_results, to_csv, to_table
+    from jaxrnn.train.plots import curves
 
-    print(to_table(read_results(arguments.runs)))
+    records = read_results(arguments.runs)
+    print(to_csv(records).rstrip() if arguments.csv else to_table(records))
+    if arguments.picture:
+        curves(records, arguments.picture)
     return 0
 
 

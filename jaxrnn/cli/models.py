@@ -61,12 +61,13 @@ def translate(arguments: argparse.Namespace) -> int:
 
 def ask(arguments: argparse.Namespace) -> int:
     """`jaxrnn ask`: a line with a question mark is a question about the lines before it."""
+    from jaxrnn.tasks.question_answering.stories import ASKS
     from jaxrnn.train import Answerer
 
     task, params = _load(arguments.run, Answerer, "answers no questions")
     story: list[str] = []
     for line in _lines(arguments.sentences, "a story and questions about it"):
-        if line.endswith("?"):
+        if line.endswith(tuple(ASKS)):
             answers = task.answer(params, story, line)
             print("  ".join(f"{answer} ({p:.0%})" for answer, p in answers.items()), flush=True)
         else:
@@ -105,18 +106,20 @@ def draw(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """`jaxrnn evaluate`."""
-    from jaxrnn.tasks.models import load_model
+    from jaxrnn.tasks.models import load_model, scored_on
     from jaxrnn.train import QuantizedTask
     from jaxrnn.train.run_files import other_data
 
     experiment, params, record = load_model(arguments.run)
     task, splits = experiment.task, experiment.task.splits
+    if arguments.data_path:
+        task, splits = scored_on(task, arguments.data_path)
     if arguments.quantize and not isinstance(task, QuantizedTask):
         raise ValueError(f"{arguments.run}: a model of the task {experiment.name} does not run with int8 kernels")
     if arguments.split not in (None, *splits):
         raise ValueError(f"--split: expected one of {', '.join(splits)}, got {arguments.split!r}")
     for split in [arguments.split] if arguments.split else splits:
-        if other_data(experiment.task, record, (split,)):
+        if not arguments.data_path and other_data(task, record, (split,)):
             warnings.warn(f"the {split} data are not those that {arguments.run} was trained beside", stacklevel=1)
         found = task.evaluate(params, jax.device_put, split)
         int8 = {}
@@ -124,5 +127,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
             small, numbers = task.quantized(params)
             int8 = small.evaluate(numbers, jax.device_put, split)
         for name, value in found.items():
-            print(f"{split} {name}: {value:.4f}" + (f", with int8 kernels {int8[name]:.4f}" if int8 else ""))
+            label = arguments.data_path if arguments.data_path and len(splits) == 1 else split
+            print(f"{label} {name}: {value:.4f}" + (f", with int8 kernels {int8[name]:.4f}" if int8 else ""))
     return 0

@@ -14,7 +14,11 @@ EXAMPLES = """examples:
   jaxrnn train char_lm --resume             go on after an interruption
   jaxrnn train char_lm --run runs/wide --model.hidden 512
   jaxrnn train char_lm --help               every option of that configuration
+  jaxrnn train char_lm --data.path my.txt   the same model of your own text
+  jaxrnn train char_lm --from char_lm --data.path my.txt --optimizer.learning_rate 2e-3 --run runs/mine
+                                            fine-tune the model that ships
   jaxrnn evaluate runs/char_lm              its validation loss
+  jaxrnn evaluate runs/char_lm --data.path other.txt
   jaxrnn sample runs/char_lm                write with the model you trained
   jaxrnn sample char_lm --prompt "ROMEO:"   write with the model that ships with the package
   jaxrnn translate runs/translation "Open the settings to change your password."
@@ -24,7 +28,8 @@ EXAMPLES = """examples:
   jaxrnn write runs/handwriting "recurrent" --out recurrent.svg
   jaxrnn draw runs/draw --out digits.gif
   jaxrnn plan char_lm --topology v5e:4x4 --mesh data=8,model=2
-  jaxrnn results runs/*                     finished runs side by side
+  jaxrnn results runs/* --picture curves.png
+                                            runs side by side
   jaxrnn inspect checkpoint.pt              the recurrent layers of a file, and the prefix of each
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
   jaxrnn convert runs/char_lm model.onnx --carry   the whole model, for onnxruntime and others
@@ -60,13 +65,17 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     help = "train a model as a configuration says"
-    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--section.key VALUE ...]"
+    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--from RUN] [--log] [--section.key VALUE ...]"
     train = commands.add_parser("train", help=help, usage=usage, add_help=False, allow_abbrev=False)
     help = "a YAML file, the name of one that ships with the package, or a run's folder to go on in"
     train.add_argument("config", nargs="?", metavar="CONFIG", help=help)
     train.add_argument(
         "--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/NAME of CONFIG)"
     )
+    help = "begin with the weights of a trained model: a run's folder, or the name of one that ships with the package"
+    train.add_argument("--from", dest="start", metavar="RUN", help=help)
+    help = "write TensorBoard's event files too, into the run's folder (tensorboard --logdir runs)"
+    train.add_argument("--log", action="store_true", help=help)
     train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
     train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 
@@ -75,6 +84,8 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="figures of a trained model on held-out data", allow_abbrev=False)
     evaluate.add_argument("run", metavar="RUN", help=MODEL)
     evaluate.add_argument("--split", metavar="SPLIT", help="such as validation or test (default: all there are)")
+    help = "a file or folder to score in place of the data that the run held out"
+    evaluate.add_argument("--data.path", dest="data_path", metavar="FILE", help=help)
     evaluate.add_argument("--quantize", action="store_true", help="with int8 kernels too, beside the figures without")
 
     help = "what a training step needs on chips that are not here: memory, products, what is sent"
@@ -86,8 +97,11 @@ def make_parser() -> argparse.ArgumentParser:
     help = "devices that share rows (data) and units (model); fsdp=true: parameters stored in parts (default: all data)"
     plan.add_argument("--mesh", metavar="data=N,model=N", help=help)
 
-    results = commands.add_parser("results", help="finished runs side by side, as Markdown", allow_abbrev=False)
+    results = commands.add_parser("results", help="runs side by side, as Markdown", allow_abbrev=False)
     results.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a result.json")
+    results.add_argument("--csv", action="store_true", help="as comma-separated values")
+    help = "draw the curves of all into one picture, a PNG"
+    results.add_argument("--picture", type=Path, metavar="FILE", help=help)
 
     _add_bench(commands)
     _add_convert(commands)

@@ -7,6 +7,7 @@ flipped bit).
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.base.errors import fail
 from jaxrnn.base.files import replacing
 from jaxrnn.tasks import TASKS
+from jaxrnn.tasks.shared.own_splits import OwnData
 from jaxrnn.tasks.shared.shipped import PRETRAINED
 from jaxrnn.train.config import Experiment, read_experiment
 from jaxrnn.train.run import best_params
-from jaxrnn.train.run_files import CONFIG, DataRecord, RunError, config_overrides, read_data, with_record
+from jaxrnn.train.run_files import CONFIG, DataRecord, RunError, config_overrides, digest, read_data, with_record
 from jaxrnn.train.task import Params
 
 PARAMS = "params.npz"
@@ -58,6 +61,31 @@ def load_model(run: str) -> Model:
         f"no run {run!r}: expected a folder that `jaxrnn train` wrote (here: {', '.join(runs) or 'none in runs/'}) "
         f"or a model of the package ({', '.join(shipped())})"
     )
+
+
+def scored_on(task: Any, path: str) -> tuple[Any, tuple[str, ...]]:
+    """A trained model's task with a user's file or folder held out, and the splits that are in it.
+
+    Raises:
+        ValueError: If the file cannot be read, or the model's data are made and not read.
+    """
+    data = getattr(task, "data", None)
+    if not isinstance(data, OwnData) or not hasattr(data, "path"):
+        fail("data.path", "empty for a model whose data are made, not read", path)
+    own: dict[str, Any] = {"set": data.ships[0], "path": path, "held_out": 1.0}  # which a path beside it makes own
+    if getattr(data, "set", "") == "ptb":
+        own["spaces"] = True  # its words are what stands between spaces
+    as_it_was = [{"path": path}] if getattr(data, "set", "") in data.full else []
+    for options in (*as_it_was, own):
+        of_path = dataclasses.replace(task, data=dataclasses.replace(data, **options))
+        try:
+            parts = [digest(of_path.contents(split)) for split in of_path.splits]
+        except ValueError:
+            if options is own:
+                raise
+        else:
+            break
+    return of_path, of_path.splits if len({*parts}) == len(parts) else of_path.splits[-1:]
 
 
 def write_params(path: Path, params: Params) -> None:

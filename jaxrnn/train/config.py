@@ -23,6 +23,7 @@ import yaml
 
 import jaxrnn
 from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.train.check_task import check_members
 from jaxrnn.train.config_numbers import NUMBER, in_our_words, whole_overrides, with_whole_numbers
 from jaxrnn.train.meshes import MeshOptions
 from jaxrnn.train.options import LoopOptions, OptimizerOptions, check, check_seed
@@ -47,19 +48,23 @@ class Experiment:
     mesh: MeshOptions = MeshOptions()  # decides last bits alone: by which devices sums are grouped
 
     def __post_init__(self) -> None:
-        kinds = {"task": Task, "optimizer": OptimizerOptions, "loop": LoopOptions, "mesh": MeshOptions}
-        for name, kind in kinds.items():
+        check_members(self.task)
+        for name, kind in (("optimizer", OptimizerOptions), ("loop", LoopOptions), ("mesh", MeshOptions)):
             if not isinstance(getattr(self, name), kind):
                 fail(name, f"a {kind.__name__}", getattr(self, name), kind=TypeError)
         check_seed(self.seed, "seed")
 
     def as_dict(self) -> dict[str, Any]:
         """Every option by section and key, as a configuration file holds them."""
-        task: Any = self.task  # a frozen dataclass of dataclasses, by the protocol's text
-        own = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
-        sections: dict[str, Any] = {k: v for k, v in own.items() if dataclasses.is_dataclass(v)}
-        sections |= {"optimizer": self.optimizer, "loop": self.loop, "mesh": self.mesh}
-        return {"task": self.name, "seed": self.seed} | {k: dataclasses.asdict(v) for k, v in sections.items()}
+        return {"task": self.name, "seed": self.seed} | {k: dataclasses.asdict(v) for k, v in self.sections().items()}
+
+    def sections(self) -> dict[str, Any]:
+        """The dataclasses of options: the task's own, where it is a dataclass of them, and those of every run."""
+        task: Any = self.task
+        names = [field.name for field in dataclasses.fields(task)] if dataclasses.is_dataclass(task) else []
+        own = {name: getattr(task, name) for name in names}
+        found = {k: v for k, v in own.items() if dataclasses.is_dataclass(v) and not isinstance(v, type)}
+        return found | {"optimizer": self.optimizer, "loop": self.loop, "mesh": self.mesh}
 
 
 def find_config(name: str | None) -> Path:

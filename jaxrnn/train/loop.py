@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,10 +25,11 @@ from jaxrnn.train.checkpoint import CheckpointError, Checkpoints
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.machine import Machine, changes, machine
 from jaxrnn.train.meshes import lie, make_mesh
-from jaxrnn.train.metrics import METRICS, MetricsFile, read_metrics
+from jaxrnn.train.metrics import METRICS, Callback, MetricsFile, read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
 from jaxrnn.train.progress import Display
 from jaxrnn.train.run_files import CHECKPOINTS
+from jaxrnn.train.start import read_start
 from jaxrnn.train.step import TrainState, init_state, make_step, place, state_shardings
 from jaxrnn.train.stop import StopRequest
 
@@ -78,7 +80,9 @@ def used_shardings(experiment: Experiment, like: TrainState, mesh: jax.sharding.
     return lie(like.params, mesh, experiment.mesh, stored=False) if experiment.mesh.fsdp else None
 
 
-def fit(experiment: Experiment, folder: Path, console: Console, stop: StopRequest) -> tuple[int, Progress]:
+def fit(
+    experiment: Experiment, folder: Path, console: Console, stop: StopRequest, callbacks: Sequence[Callback] = ()
+) -> tuple[int, Progress]:
     """Train in a run's folder until the end, or until a stop is requested, and save.
 
     Returns:
@@ -102,7 +106,8 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
         _check_unbegun(folder, options.checkpoint_every)
         batches = task.batches()
         number, progress = 0, Progress(batches.get_state())
-        state = jax.jit(lambda: init_state(task, optimizer, experiment.seed), out_shardings=shardings)()
+        given = read_start(folder, like.params)
+        state = jax.jit(partial(init_state, task, optimizer, experiment.seed), out_shardings=shardings)(given)
     else:
         number, state, stored = found
         progress = Progress(**stored)
@@ -130,7 +135,7 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
         checkpoints.save(number, state, asdict(progress), progress.best_step)
 
     with (
-        MetricsFile(folder / METRICS, number, known) as metrics,
+        MetricsFile(folder / METRICS, number, known, callbacks) as metrics,
         Display(options.steps, number, task.unit, console) as display,
     ):
         while not stop.requested and progress.finished is None:

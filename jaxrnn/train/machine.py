@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
+from pathlib import Path
 from typing import TypedDict
 
 import jax
 
+PROCESS = "/proc/self/statm"
 Machine = TypedDict("Machine", {"devices": str, "CPU cores": int, "jax": str})
 
 
@@ -22,6 +26,17 @@ def machine() -> Machine:
 def cores() -> int:
     """CPU cores that this process may use: XLA makes as many threads, and groups its sums by them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_in_use() -> int:
+    """Bytes: of the fullest accelerator where there is one, else of this process."""
+    stats = [found for device in jax.local_devices() if (found := device.memory_stats())]
+    if stats:
+        return max(found.get("bytes_in_use", 0) for found in stats)
+    if Path(PROCESS).exists():
+        return int(Path(PROCESS).read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def changes(before: Machine | None, now: Machine) -> list[str]:

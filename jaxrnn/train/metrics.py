@@ -1,15 +1,24 @@
-"""metrics.jsonl: one JSON object a line, each with its step and no clock time, so that equal runs write equal files."""
+"""metrics.jsonl: one JSON object a line, each with its step and no clock time, so that equal runs write equal files.
+
+Every `loop.log_every` steps a line has `step`, the means of what the loss says over the steps since the line before
+(`loss`, `grad_norm` and a task's own), `learning_rate` and `skipped`; every `loop.validate_every` steps one has `step`
+and `validation_loss` and the other figures of the validation, `validation_` before each name. null is what is not
+finite. A resumed run drops the lines after its checkpoint and writes them again. Other programs may rely on that.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxrnn.base.files import WriteError, write_bytes
 
 METRICS = "metrics.jsonl"
+Callback = Callable[[dict[str, Any]], None]  # is given each line as it is written
 
 
 class MetricsError(ValueError):
@@ -53,14 +62,15 @@ class MetricsFile:
         path: The file.
         step: Where the run goes on: every line of a later step is dropped first (a killed run wrote those).
         known: How many of its bytes are known to be of steps up to that; what follows is dropped unread.
+        callbacks: Are given each line too; one that raises is warned of, and then left out.
 
     Raises:
         MetricsError: If a line is not one of metrics.
         WriteError: If it cannot be written.
     """
 
-    def __init__(self, path: Path, step: int, known: int | None = None) -> None:
-        self._path = path
+    def __init__(self, path: Path, step: int, known: int | None = None, callbacks: Sequence[Callback] = ()) -> None:
+        self._path, self._callbacks = path, [*callbacks]
         if known is None:
             kept = b"".join(json.dumps(line).encode() + b"\n" for line in read_metrics(path) if line["step"] <= step)
         else:
@@ -80,6 +90,12 @@ class MetricsFile:
                 content = content[self._file.write(content) :]
         except OSError as error:
             raise WriteError(f"could not write {self._path}: {error.strerror}") from error
+        for callback in [*self._callbacks]:
+            try:
+                callback({**line})
+            except Exception as error:  # a logger's network, for example: training needs it not
+                warnings.warn(f"{callback!r} is left out from here on: {error!r}", stacklevel=2)
+                self._callbacks.remove(callback)
 
     def sync(self) -> None:
         """Wait until all lines are on the disk."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -80,13 +79,6 @@ def position(state: Any, *keys: str) -> list[int]:
     if not isinstance(state, dict) or {*state} != {*keys}:
         fail("state", f"a position with {' and '.join(keys)}, as `get_state` gives it", state, kind=TypeError)
     return [check_whole(state[key], f"state[{key!r}]", 0) for key in keys]
-
-
-def check_set(chosen: str, path: str, ships: Sequence[str], full: Sequence[str]) -> None:
-    """Check the options data.set, which of some sets, and data.path, which goes with those that don't ship."""
-    check(chosen in (*ships, *full), "data.set", " or ".join(map(repr, (*ships, *full))), chosen)
-    others = " or ".join(map(repr, full))
-    check(chosen in full or not path, "data.path", f"empty unless `data.set` is {others}", path)
 
 
 @dataclass(frozen=True)

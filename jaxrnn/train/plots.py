@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from jaxrnn.base.files import replacing
+
+# With letters that matplotlib's own font lacks, as systems and Noto's packages have them.
+FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK KR",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "WenQuanYi Zen Hei",
+    "IPAGothic",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Arial Unicode MS",
+)
 
 
 def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
@@ -38,11 +58,37 @@ def learning_curve(lines: list[dict[str, Any]], title: str, path: Path) -> None:
     save_figure(figure, path, dpi=120)
 
 
+def curves(records: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw the validation losses of several runs by step into one picture, as `read_results` gives their records."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for record in records:
+        points = [(line["step"], line["validation_loss"]) for line in record.get("curve", ())]
+        some = [point for point in points if point[1] is not None]
+        label = Path(record.get("run", record["command"])).name + (" (unfinished)" if "unfinished" in record else "")
+        axes.plot([step for step, _ in some], [loss for _, loss in some], marker="o", markersize=3, label=label)
+    axes.set(xlabel="step", ylabel="validation loss (nats)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    save_figure(figure, path, dpi=120)
+
+
 def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
-    """Write a picture as PNG, all of it or nothing."""
+    """Write a picture as PNG, all of it or nothing; letters of other alphabets with the fonts that are installed."""
     FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    others = [name for name in FONTS if name in installed]
+    for text in figure.findobj(Text) if others else ():
+        text.set_fontfamily([*text.get_fontfamily(), *others])
+    with replacing(path) as temporary, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         figure.savefig(temporary, format="png", dpi=dpi)
+    boxes = [one for one in said if "missing from font" in str(one.message)]
+    for other in (one for one in said if one not in boxes):
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    if boxes:
+        remedy = "Noto's fonts have them"
+        warnings.warn(f"{path.name} has boxes for letters that no installed font has; {remedy}", stacklevel=2)
 
 
 def save_image(image: Image.Image, path: Path, **options: Any) -> None:

@@ -7,6 +7,15 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from jaxrnn.train.machine import memory_in_use
+
+
+def _clock(seconds: int) -> str:
+    """Minutes and seconds; with hours, where there are some."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}:{rest:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
 
 class Display:
     """Progress of a run, as a context manager.
@@ -51,14 +60,15 @@ class Display:
         if validation is not None:
             self._figures += f"best validation {validation:.4f}  "
         if not self._console.is_terminal:
-            minutes, seconds = divmod(round(self._seconds() / max(step - self._first, 1) * (self._steps - step)), 60)
-            self.line(f"step {step}/{self._steps}  {self._text()}  left {minutes}:{seconds:02}")
+            left = round(self._seconds() / max(step - self._first, 1) * (self._steps - step))
+            self.line(f"step {step}/{self._steps}  {self._text()}  left {_clock(left)}")
 
     def _seconds(self) -> float:
         return max(time.monotonic() - self._start, 1e-9)
 
     def _text(self) -> str:
-        return f"{self._figures}{self._units / self._seconds():,.0f} {self._unit}/s"
+        rate = f"{self._units / self._seconds():,.0f} {self._unit}/s"
+        return f"{self._figures}{rate}  {memory_in_use() / 2**30:.1f} GiB"
 
     def line(self, text: str) -> None:
         """Print a line (above the bar, where there is one)."""

@@ -8,13 +8,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import yaml
 from rich.console import Console
 
 import jaxrnn
@@ -22,118 +21,39 @@ from jaxrnn.base.checks import check_flag
 from jaxrnn.base.errors import fail
 from jaxrnn.base.files import WriteError, sweep, write_text
 from jaxrnn.train.averaging import averaged
+from jaxrnn.train.check_task import check_task
 from jaxrnn.train.checkpoint import Checkpoints
-from jaxrnn.train.config import Experiment, read_yaml
-from jaxrnn.train.lock import HOLDER, LOCK, locked
+from jaxrnn.train.config import Experiment
+from jaxrnn.train.lock import locked
 from jaxrnn.train.loop import CHECKPOINTS, Progress, abstract_state, fit, recorded
 from jaxrnn.train.machine import cores
 from jaxrnn.train.meshes import make_mesh
-from jaxrnn.train.metrics import METRICS, read_metrics
+from jaxrnn.train.metrics import METRICS, Callback, read_metrics
+from jaxrnn.train.open_run import begin, open_folder
 from jaxrnn.train.plots import learning_curve
 from jaxrnn.train.published import data_digest, of_these_data
 from jaxrnn.train.run_files import (
     CONFIG,
-    DataRecord,
+    RESULT,
     RunError,
     checksum,
-    other_data,
     read_data,
     record_data,
-    since_0_1_0,
-    with_record,
-    write_data,
 )
+from jaxrnn.train.start import Start, started_from, write_start
 from jaxrnn.train.stop import StopRequest
 from jaxrnn.train.task import Params
 
-RESULT = "result.json"
 
-
-def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
-    """Check that a folder may be used for an experiment: there is nothing in it, or a run of that experiment to resume.
-
-    Raises:
-        RunError: If the folder is not empty and `resume` is not asked for, or if its experiment is another one.
-        CheckpointError: If a file that its checkpoints vouch for is damaged.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file: choose another folder by --run")
-    if not folder.exists() or not any(path.name not in (LOCK, HOLDER) and _counts(path) for path in folder.iterdir()):
-        return
-    if not resume:
-        raise RunError(
-            f"{folder} is not empty: go on with its run by --resume, choose another folder by --run, or delete it"
-        )
-    path = folder / CONFIG
-    if not path.exists():
-        if (folder / CHECKPOINTS).exists():
-            raise RunError(f"{folder} has checkpoints but no {CONFIG}: put it back from a copy")
-        return
-    Checkpoints(folder / CHECKPOINTS, 1).check_beside()
-    stored, wanted = read_yaml(path), _plain(experiment)
-    if since_0_1_0(folder):
-        stored["data"] |= since_0_1_0(folder)
-    stored.pop("mesh", None)  # a run may go on on other devices
-    del wanted["mesh"]
-    # Where the data lies may change; what it is may not.
-    where = wanted["data"]["path"] if "path" in wanted.get("data", {}) else None
-    if where is not None and isinstance(stored.get("data"), dict):
-        stored["data"]["path"] = where
-    changed = sorted(_differences(wanted, stored))
-    if changed:
-        raise RunError(
-            f"{folder} holds a run with other options ({CONFIG}): {'; '.join(changed)}. "
-            "A resumed run keeps its options; start a new one with --run FOLDER"
-        )
-
-
-def _counts(path: Path) -> bool:
-    """Whether something is more than what file managers and killed processes leave behind."""
-    return not path.name.startswith(".")
-
-
-def _plain(experiment: Experiment) -> dict[str, Any]:
-    """Its options as they are read again: a tuple is a list then."""
-    return yaml.safe_load(yaml.safe_dump(experiment.as_dict(), sort_keys=False))
-
-
-def begin(folder: Path, experiment: Experiment, record: DataRecord | None) -> Experiment:
-    """The experiment of a locked folder with what its run took from its data, now (`record`) or when it began.
-
-    Raises:
-        RunError: If the run began with other data.
-        ValueError: If the data cannot be read.
-    """
-    if not (folder / CONFIG).exists() or since_0_1_0(folder):
-        write_text(folder / CONFIG, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
-    stored = read_data(folder)
-    if stored is None:  # a new run, or one of version 0.1.0
-        stored = record or record_data(experiment.task)
-        write_data(folder, stored)
-    elif not (folder / RESULT).exists():  # a finished run needs its data no more
-        changed = other_data(experiment.task, stored)
-        if changed:
-            path = getattr(getattr(experiment.task, "data", None), "path", "") or "the package"
-            raise RunError(
-                f"{folder} began with other data: what lies in {path} now differs in {', '.join(changed)}. "
-                "Give that run its data by --data.path, or start another by --run"
-            )
-    return with_record(experiment, stored)
-
-
-def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "") -> list[str]:
-    """'key: stored ..., wanted ...' for every key in which two configurations differ."""
-    found = []
-    for key in wanted.keys() | stored.keys():
-        a, b = wanted.get(key), stored.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += _differences(a, b, f"{prefix}{key}.")
-        elif a != b:
-            found.append(f"{prefix}{key} was {b!r}, now {a!r}")
-    return found
-
-
-def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequest) -> int:
+def run(
+    experiment: Experiment,
+    folder: Path | str,
+    resume: bool,
+    stop: StopRequest,
+    *,
+    start: Start | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> int:
     """Train an experiment in a folder, then draw and sample.
 
     Args:
@@ -141,6 +61,8 @@ def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequ
         folder: Where all of the run lies; made if it isn't there.
         resume: Go on where an earlier run in that folder stopped.
         stop: Asked for, the run stops after the step that it is in, with a checkpoint.
+        start: The parameters that a new run begins with, as `carried_over` gives them; None: fresh ones.
+        callbacks: Each is called with every line of metrics.jsonl, a dict, as it is written: for any other logger.
 
     Returns:
         The exit code of the command: 0, or 128 plus the signal that stopped it.
@@ -163,14 +85,22 @@ def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequ
         console.print("stopped before the first step; nothing was touched")
         return stop.exit_code
     open_folder(folder, experiment, resume)
+    if start is not None and (folder / CONFIG).exists() and started_from(folder) != start.name:
+        raise RunError(
+            f"{folder} holds a run that began with {started_from(folder) or 'fresh parameters'}, not with {start.name}"
+        )
     # Before anything is written: a wrong path or size leaves no folder that is in the way next time.
-    record = None if (folder / CONFIG).exists() else record_data(experiment.task)
-    jax.eval_shape(experiment.task.init, jax.random.key(0))
+    record = None
+    if not (folder / CONFIG).exists():
+        record = record_data(experiment.task)
+        check_task(experiment.task, experiment.seed, jax.device_count())
     _make(folder)
     with locked(folder):
         open_folder(folder, experiment, resume)  # again: another process may have been here meanwhile
         sweep(folder)
-        return _run(begin(folder, experiment, record), folder, console, stop)
+        if start is not None and not (folder / CONFIG).exists():
+            write_start(folder, start)
+        return _run(begin(folder, experiment, record), folder, console, stop, callbacks)
 
 
 def _make(folder: Path) -> None:
@@ -180,9 +110,11 @@ def _make(folder: Path) -> None:
         raise WriteError(f"could not make the folder {folder}: {error.strerror}") from error
 
 
-def _run(experiment: Experiment, folder: Path, console: Console, stop: StopRequest) -> int:
+def _run(
+    experiment: Experiment, folder: Path, console: Console, stop: StopRequest, callbacks: Sequence[Callback]
+) -> int:
     """`run` in a folder that is ours."""
-    step, progress = fit(experiment, folder, console, stop)
+    step, progress = fit(experiment, folder, console, stop, callbacks)
     if progress.finished is None:
         console.print(f"stopped at step {step}, saved in {folder}; go on by the same command with --resume")
         return stop.exit_code
@@ -202,7 +134,8 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
     lines = read_metrics(folder / METRICS)
     learning_curve(lines, folder.name, folder / "learning_curve.png")
     params = best_params(experiment, folder)
-    console.print(_shown(experiment, params, folder))
+    if shown := _shown(experiment, params, folder):
+        console.print(shown)
     figures: dict[str, float | None] = {}
     for split in experiment.task.splits:
         found = experiment.task.evaluate(params, jax.device_put, split)
@@ -217,6 +150,7 @@ def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, 
     result = {
         "command": shlex.join(["jaxrnn", *sys.argv[1:]]),
         "commit": _commit(),
+        "from": started_from(folder),
         "finished": progress.finished,
         "steps": step,
         "best_step": progress.best_step,
@@ -241,8 +175,8 @@ def _shown(experiment: Experiment, params: Params, folder: Path) -> str:
     """What the task shows of itself; that it cannot must not cost a run its record."""
     try:
         return experiment.task.show(params, folder, experiment.seed)
-    except (ValueError, OSError, FloatingPointError) as error:
-        return f"no samples: {error}"
+    except Exception as error:
+        return f"no samples: {error or type(error).__name__}"
 
 
 def _commit() -> str:

@@ -21,6 +21,7 @@ from jaxrnn.train.task import DataTask, Task
 CONFIG = "config.yaml"
 DATA = "data.json"
 CHECKPOINTS = "checkpoints"
+RESULT = "result.json"
 
 
 class RunError(ValueError):

@@ -195,7 +195,7 @@ def _folder(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     for file in sorted(path.rglob("*")):
         if file.name.removesuffix(".gz") in names and not file.is_dir():
             _check_bytes(file.stat().st_size, file.name)
-            name, content = _unpacked(file.name, file.read_bytes())
+            name, content = unpacked(file.name, file.read_bytes())
             if found.setdefault(name, content) != content:
                 _check_once(name, str(places[name].relative_to(path)), str(file.relative_to(path)))
             places[name] = file
@@ -206,7 +206,7 @@ def _archive(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     places: dict[str, str] = {}
     for inside, content in _members(path, names):
-        name, content = _unpacked(Path(inside).name, content)
+        name, content = unpacked(Path(inside).name, content)
         if name in found:
             _check_once(name, places[name], inside)
         found[name], places[name] = content, inside
@@ -249,7 +249,7 @@ def _members(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             pass  # to the end of the file, where its checksum stands
 
 
-def _unpacked(name: str, content: bytes) -> tuple[str, bytes]:
+def unpacked(name: str, content: bytes) -> tuple[str, bytes]:
     """Name and content without .gz."""
     if not name.endswith(".gz"):
         return name, content

@@ -48,10 +48,12 @@ def place(batch: Batch, mesh: Mesh) -> Batch:
     return jax.device_put(batch, by_rows(mesh))
 
 
-def init_state(task: Task, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
-    """The state before the first step."""
+def init_state(
+    task: Task, optimizer: optax.GradientTransformation, seed: int, params: Params | None = None
+) -> TrainState:
+    """The state before the first step; fresh, or with parameters that there are."""
     init_key, key = jax.random.split(jax.random.key(seed))
-    params = task.init(init_key)
+    params = task.init(init_key) if params is None else params
     return TrainState(
         params=params,
         opt_state=optimizer.init(params),

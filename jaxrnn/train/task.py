@@ -34,7 +34,26 @@ class Batches(Protocol):
 
 @runtime_checkable
 class Task(Protocol):
-    """One application. A frozen dataclass of its options: equal options give equal batches, parameters and losses."""
+    """What the training loop asks of a task: these members, and nothing else.
+
+    An application is a frozen dataclass of its options: equal options give equal batches, parameters and losses. One's
+    own is any object that has them; `of_functions` and `of_module` make it of less. `check_task` says what is missing,
+    as every training does before it writes anything.
+
+    >>> import jax, jax.numpy as jnp, numpy as np
+    >>> from jaxrnn.train import ByLength, check_task
+    >>> class Line:
+    ...     unit, headline, splits = "points", "validation loss", ("validation",)
+    ...     def init(self, key): return {"slope": jnp.zeros((), jnp.float32)}
+    ...     def initial_carry(self, params): return ()  # nothing is handed from batch to batch
+    ...     def batches(self): return ByLength(np.ones(8), 4, 0, lambda rows: {"x": rows.astype(np.float32)})
+    ...     def count(self, batch): return len(batch["x"])
+    ...     def loss(self, params, carry, batch, rng):
+    ...         return jnp.mean((params["slope"] * batch["x"] - batch["x"]) ** 2), (carry, {})
+    ...     def evaluate(self, params, place, split="validation"): return {"loss": float((params["slope"] - 1) ** 2)}
+    ...     def show(self, params, folder, seed): return f"slope {params['slope']}"
+    >>> check_task(Line())
+    """
 
     unit: str  # what the speed counts, for example "characters"
     headline: str  # the figure that sums up a run, such as "test perplexity": a split and one of its figures
@@ -78,7 +97,7 @@ class DataTask(Task, Protocol):
         """What the model takes from the training data before its first step, such as a vocabulary, as JSON holds it.
 
         Where that is anything the task has a field `learned: str = ""`, JSON of it: where it is not empty, it counts
-        and the data do not.
+        and the data do not. A text, or a list of texts, is a vocabulary: `carried_over` goes by its tokens.
         """
 
 

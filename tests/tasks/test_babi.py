@@ -56,9 +56,9 @@ def test_parser_on_a_file_by_hand():
     assert third == (3, (), ("is", "it", "so"), "no")
 
 
-@pytest.mark.parametrize("text", ["2 Mary went out.\n", "Mary went out.\n", "1 \n", "1 A b.\n\n", "<html>"])
+@pytest.mark.parametrize("text", ["2 Mary went out.\n", "Mary went out.\n", "1 \n", "1 A b.\n\nc\n", "<html>"])
 def test_what_is_no_story_is_quoted(text):
-    with pytest.raises(ValueError, match=r"`data.path` must be lines such as .*line \d of qa1"):
+    with pytest.raises(ValueError, match=r"`data.path` must be lines such as .*line \d of the stories"):
         parse(text, task=1)
 
 
@@ -247,8 +247,12 @@ def test_a_bad_question_is_named_before_anything_is_computed(story, question, me
         (ModelOptions, {"hidden": 0}, "`model.hidden` must be"),
         (ModelOptions, {"hops": 0}, "`model.hops` must be"),
         (ModelOptions, {"dropout": 1.0}, "`model.dropout` must be"),
-        (DataOptions, {"set": "squad"}, "`data.set` must be 'simulated' or 'babi' or 'reasoning', got 'squad'"),
-        (DataOptions, {"path": "x"}, "`data.path` must be empty unless `data.set` is 'babi' or 'reasoning', got 'x'"),
+        (
+            DataOptions,
+            {"set": "squad"},
+            "`data.set` must be 'simulated' or 'babi' or 'reasoning' or 'own'",
+        ),
+        (DataOptions, {"set": "own"}, "`data.path` must be your own file or folder with `data.set` own, got none"),
         (DataOptions, {"tasks": (21,)}, "`data.tasks` must be different numbers from 1 to 20"),
         (DataOptions, {"set": "reasoning", "tasks": (6,)}, "`data.tasks` must be different numbers from 1 to 5"),
         (DataOptions, {"questions": 0}, "`data.questions` must be a multiple of 20"),

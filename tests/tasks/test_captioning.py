@@ -466,8 +466,8 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="examples enough for every split"):
         examples(str(tmp_path) + "/")
-    with pytest.raises(ValueError, match=r"`data\.path` must be empty unless `data\.set` is 'flickr8k'"):
-        DataOptions(path="somewhere")
+    with pytest.raises(ValueError, match=r"`data\.path` must be your own file or folder with `data\.set` own"):
+        DataOptions(set="own")
     for options in (
         {"attention": "hard"},
         {"hidden": 0},

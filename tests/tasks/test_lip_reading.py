@@ -384,9 +384,7 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match=r"with the file transcripts\.json, got none\. GRID is at"):
         splits("")
-    with pytest.raises(ValueError, match=r"`data\.path` must be empty unless `data\.set` is 'grid', got 'here'"):
-        DataOptions(path="here")
-    with pytest.raises(ValueError, match=r"`data\.set` must be 'digits' or 'grid', got 'lips'"):
+    with pytest.raises(ValueError, match=r"`data\.set` must be 'digits' or 'grid' or 'own', got 'lips'"):
         DataOptions(set="lips")
     with pytest.raises(ValueError, match=r"which has no transcripts\.json\. GRID is at"):
         splits(tmp_path)

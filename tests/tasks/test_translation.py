@@ -414,12 +414,15 @@ def test_options_are_checked(make_options: Any, message: str) -> None:
 
 
 def test_files_that_do_not_fit(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"train\.xx, got .*which has no.* Multi30k is at"):
+    with pytest.raises(ValueError, match=r"sentence pairs, got .*, a folder without a file"):
         make(tmp_path).text.vocabularies  # noqa: B018
-    (tmp_path / "train.xx").write_text("1\n2\n")
-    (tmp_path / "train.fr").write_text("un\n")
-    with pytest.raises(ValueError, match="equally many lines, got 2 and 1"):
-        make(tmp_path).text.vocabularies  # noqa: B018
+    for part in ("train", "dev", "test"):  # a whole set, and then a pair of files alone
+        (tmp_path / f"{part}.xx").write_text("1\n2\n")
+        (tmp_path / f"{part}.fr").write_text("un\n")
+    for missing in ("test.fr", "test.xx"):
+        with pytest.raises(ValueError, match="equally many lines, got 2 and 1"):
+            make(tmp_path).text.vocabularies  # noqa: B018
+        (tmp_path / missing).unlink()
     short = Translation(ModelOptions(), DataOptions(path=str(corpus), source="xx", target="fr", longest=1, batch=4))
     assert max(len(s) for s in short.text.encoded("training")[0]) == 1
     task = make(corpus)

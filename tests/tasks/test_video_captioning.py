@@ -271,8 +271,8 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
             ModelOptions(**{option: value})
     with pytest.raises(ValueError, match=rf"must be a folder or archive with the file {FEATURES}, got none"):
         captioned_videos.captioned_videos(DataOptions(set="msrvtt"))
-    with pytest.raises(ValueError, match=r"`data\.path` must be empty unless `data\.set` is 'msrvtt', got 'here'"):
-        DataOptions(path="here")
+    with pytest.raises(ValueError, match=r"`data\.path` must be your own file or folder with `data\.set` own"):
+        DataOptions(set="own")
     for option in ("at_least", "batch", "longest"):
         with pytest.raises(ValueError, match=f"`data.{option}` must be 1 or more, got 0"):
             DataOptions(**{option: 0})

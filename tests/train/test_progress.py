@@ -11,7 +11,7 @@ from jaxrnn.train import progress
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "left"), [(539.6, "9:00"), (539.4, "8:59"), (59.7, "1:00"), (3661.0, "61:01"), (0.2, "0:00")]
+    ("elapsed", "left"), [(539.6, "9:00"), (539.4, "8:59"), (59.7, "1:00"), (3661.0, "1:01:01"), (0.2, "0:00")]
 )
 def test_time_left(elapsed, left, monkeypatch):
     """Half of the steps are done: as much time is left as has gone."""

@@ -249,7 +249,7 @@ def test_a_vocabulary_is_the_runs_own(begun, tmp_path, capsys):
     assert evaluate(folder) == 0  # held-out text is enough
     (tmp_path / "texts" / "ptb.valid.txt").write_text("zebra\n" * 40)
     assert evaluate(folder) == 1
-    assert "a text in the characters of the vocabulary, got 'z'" in capsys.readouterr().err
+    assert "a text in the characters that the model knows, got 'z' in its line 1" in capsys.readouterr().err
     shutil.rmtree(tmp_path / "texts")
     model = load_model(str(folder))
     assert "".join(model.experiment.task.sample(model.params, "the ", 40, 0.8, 1)) == expected

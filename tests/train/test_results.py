@@ -7,8 +7,10 @@ import json
 import re
 
 import pytest
+from matplotlib.figure import Figure
 
-from jaxrnn.train import StopRequest, read_results, run, to_table
+from jaxrnn.train import StopRequest, read_results, run, to_csv, to_table
+from jaxrnn.train.plots import save_figure
 from tests.train.toy import experiment
 
 
@@ -27,6 +29,17 @@ def test_a_record_has_the_figures_of_every_split(folder):
     assert record["curve"][-1]["step"] == record["steps"]
     assert record["commit"]
     assert record["cpu_seconds"] > 0
+
+
+def test_a_run_that_is_not_finished_says_so(folder):
+    (folder / "result.json").unlink()
+    (record,) = read_results([folder])
+    assert record["unfinished"] == "step 30 of 30"
+    assert record["figures"] == {"validation loss": min(point["validation_loss"] for point in record["curve"])}
+    assert "| validation loss, unfinished: step 30 of 30 |" in to_table([record])
+    assert ",True,step 30 of 30,," in to_csv([record])
+    (folder / "metrics.jsonl").unlink()
+    assert "unfinished: step 0 of 30 | none yet |" in to_table(read_results([folder]))
 
 
 def test_table(folder, tmp_path):
@@ -70,7 +83,7 @@ def test_a_digit_that_flipped(folder):
     ("content", "message"),
     [
         (None, "No such file"),
-        ("{", "`RUN` must be a finished run's folder, or its result.json, got"),
+        ("{", "`RUN` must be a run's folder, or a result.json, got"),
         ('{"command": ""}', "which lacks headline, figures, seconds, cpu_seconds, seed, device"),
     ],
 )
@@ -79,3 +92,11 @@ def test_what_is_no_record(tmp_path, content, message):
         (tmp_path / "result.json").write_text(content)
     with pytest.raises(ValueError, match=re.escape(message)):
         read_results([tmp_path])
+
+
+def test_letters_without_a_font_are_one_warning(tmp_path):
+    figure = Figure()
+    figure.text(0, 0, "\U000e0041\u0e3f\U0001f9f6 \U000f0000\U000f0001")  # no font has all of these
+    with pytest.warns(UserWarning, match=r"a\.png has boxes for letters that no installed font has") as said:
+        save_figure(figure, tmp_path / "a.png")
+    assert len(said) == 1

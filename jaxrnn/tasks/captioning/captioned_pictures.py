@@ -10,16 +10,16 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.captioning.own_pictures import own_pictures
+from jaxrnn.tasks.captioning.picture_files import SIZE, read_picture
 from jaxrnn.tasks.shared.described import Descriptions, Example, by_split, words
-from jaxrnn.tasks.shared.image_files import Source, opened
+from jaxrnn.tasks.shared.image_files import opened
+from jaxrnn.tasks.shared.own_splits import OWN, OwnData
 from jaxrnn.tasks.shared.shipped import DATA
 from jaxrnn.train import Vocabulary, read_source, read_sources, read_text
-from jaxrnn.train.options import check, check_set
 
-SIZE = 64  # of a picture, in pixels
 SHEET = 40  # pictures in a row of the sheet of emoji
 WHERE = (
     "Flickr8k is for research only: https://www.kaggle.com/datasets/adityajn105/flickr8k has it, with its captions.csv "
@@ -28,46 +28,36 @@ WHERE = (
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(OwnData):
     """The pictures.
 
     Args:
-        set: emoji, which ship with the package, or flickr8k, photographs.
-        path: Of flickr8k: a folder or archive with captions.csv and the pictures that it names.
+        set: emoji, which ship with the package; flickr8k, photographs; or own, as `data.path` beside emoji is too.
+        path: Your own: a folder of pictures and a .csv or .jsonl with image and caption in each line. Of flickr8k: a
+            folder or archive with captions.csv and the pictures that it names.
         at_least: Words seen less often in training are <unk>.
         batch: B, the captions of a batch.
         longest: Words that a caption has at most; longer ones are cut in training.
     """
 
-    set: Literal["emoji", "flickr8k"] = "emoji"
+    set: Literal["emoji", "flickr8k", "own"] = "emoji"
     path: str = ""
     at_least: int = 2
     batch: int = 64
     longest: int = 20
 
-    def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships=("emoji",), full=("flickr8k",))
-        for name in ("at_least", "batch", "longest"):
-            check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
+    ships = ("emoji",)
+    full = ("flickr8k",)
+    counted = ("at_least", "batch", "longest")
 
 
 def captioned_pictures(options: DataOptions, known: Vocabulary | None = None) -> Descriptions:
     """The pictures, uint8 [64, 64, 3] each, with their captions."""
-    found = _emoji() if options.set == "emoji" else _photographs(options.path)
+    if options.set == OWN:
+        found = own_pictures(options, options.path)
+    else:
+        found = _emoji() if options.set == "emoji" else _photographs(options.path)
     return Descriptions(found, options.at_least, options.longest, known)
-
-
-def read_picture(source: Source) -> np.ndarray:
-    """A PNG, JPEG or WebP of any shape, on white where it is transparent, as uint8 [64, 64, 3].
-
-    Raises:
-        ValueError: If it is none, or has more than 40 million pixels.
-    """
-    with opened(source, "picture", "a picture, a PNG, JPEG or WebP file", ("PNG", "JPEG", "WEBP")) as file:
-        picture = ImageOps.exif_transpose(file).convert("RGBA")
-    ground = Image.new("RGBA", picture.size, "white")
-    ground.alpha_composite(picture)
-    return np.array(ground.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR))
 
 
 @cache

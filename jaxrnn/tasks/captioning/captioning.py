@@ -17,8 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.tasks.captioning.captioned_pictures import SIZE, DataOptions, captioned_pictures, read_picture
+from jaxrnn.tasks.captioning.captioned_pictures import DataOptions, captioned_pictures
 from jaxrnn.tasks.captioning.captioner import GRID, CaptionNetwork, moved
+from jaxrnn.tasks.captioning.picture_files import SIZE, read_picture
 from jaxrnn.tasks.shared.captioning_pictures import attention_figure, captions_figure
 from jaxrnn.tasks.shared.described import Described, Descriptions
 from jaxrnn.tasks.shared.describer import Describer, WriterOptions

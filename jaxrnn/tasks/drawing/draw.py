@@ -28,33 +28,36 @@ import numpy as np
 from jaxrnn.base.checks import check_size
 from jaxrnn.tasks.drawing.network import DrawNetwork, Glimpses
 from jaxrnn.tasks.drawing.network import ModelOptions as ModelOptions
+from jaxrnn.tasks.drawing.own_drawings import own_drawings
 from jaxrnn.tasks.drawing.pictures import animate, film_strip, sheet
 from jaxrnn.tasks.shared.mnist import digits, sample
+from jaxrnn.tasks.shared.own_splits import OWN, OwnData
 from jaxrnn.train import EMPTY, ByLength, in_order
-from jaxrnn.train.options import check, check_set
+from jaxrnn.train.options import check
 from jaxrnn.train.task import Batch, Carry, Params
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(OwnData):
     """The pictures.
 
     Args:
-        set: sample, 10,000 pictures of MNIST that ship with the package, or mnist, all 70,000.
-        path: Of mnist: a folder or archive with its two files of images.
+        set: sample, 10,000 pictures of MNIST that ship with the package; mnist, all 70,000; or own, as `data.path`
+            beside sample is too.
+        path: Your own: a folder of pictures, PNG, JPEG or WebP, made 28 x 28 in black and white. Of mnist: a folder or
+            archive with its two files of images.
         rows: B, the pictures of a batch.
         seed: Of their order.
     """
 
-    set: Literal["sample", "mnist"] = "sample"
+    set: Literal["sample", "mnist", "own"] = "sample"
     path: str = ""
     rows: int = 128
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships=("sample",), full=("mnist",))
-        check(self.rows >= 1, "data.rows", "1 or more", self.rows)
-        check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
+    ships = ("sample",)
+    full = ("mnist",)
+    counted = ("rows",)
 
 
 class Pictures(NamedTuple):
@@ -77,6 +80,8 @@ class Draw:
     @cached_property
     def pictures(self) -> dict[str, np.ndarray]:
         """Of each split, bool [N, 28, 28]."""
+        if self.data.set == OWN:
+            return own_drawings(self.data, self.data.path)
         return digits(self.data.path) if self.data.set == "mnist" else sample()
 
     def contents(self, split: str) -> np.ndarray:

@@ -22,9 +22,11 @@ from jaxrnn.base.errors import fail
 from jaxrnn.base.files import write_text
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.tasks.handwriting.network import PenNetwork
+from jaxrnn.tasks.handwriting.own_strokes import check_texts
 from jaxrnn.tasks.handwriting.pen import save_drawing, sheet_figure, to_svg, window_figure
 from jaxrnn.tasks.handwriting.stroke_files import WITH_TEXT
 from jaxrnn.tasks.handwriting.strokes import DataOptions, Drawings, Strokes
+from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
@@ -102,10 +104,13 @@ class Handwriting:
     @cached_property
     def drawings(self) -> Drawings:
         """The data."""
-        if self.model.text and self.data.set not in WITH_TEXT:
+        if self.model.text and self.data.set not in (*WITH_TEXT, OWN):
             known = " or ".join(map(repr, WITH_TEXT))
             fail("data.set", f"{known} with `model.text`: other drawings have no text", self.data.set)
-        return Drawings(self.data, self.learned)
+        found = Drawings(self.data, self.learned)
+        if self.model.text and self.data.set == OWN and not self.learned:
+            check_texts(found.contents("training"), self.data.path)
+        return found
 
     def contents(self, split: str) -> Any:
         """The drawings of a part."""
@@ -239,6 +244,15 @@ class Handwriting:
         points = [self.drawings.to_file_units(drawn.points[keep, n]) for n, keep in enumerate(kept)]
         return points, [drawn.weights[keep, n] for n, keep in enumerate(kept)], drawn.reached
 
+    def _known_texts(self) -> list[str]:
+        """Texts of the test that are written in characters of the training texts; of those, where there is none."""
+        known = {*self.drawings.vocabulary.tokens}
+        for split in ("test", "training"):
+            found = [t for t in dict.fromkeys(self.contents(split).texts) if {*t} <= known]
+            if found:
+                break
+        return found[: len(SENTENCES)]
+
     def write(self, params: Params, text: str, path: Path, bias: float = BIAS, seed: int = 0) -> str:
         """Write a text into a picture: .svg, .png, or .gif, a film. What came of it is returned.
 
@@ -257,7 +271,7 @@ class Handwriting:
         if self.model.text and self.data.set == "iam":
             texts, columns = list(SENTENCES), 1
         elif self.model.text:
-            texts = [*dict.fromkeys(self.contents("test").texts)][: len(SENTENCES)]
+            texts = self._known_texts()
         found, weights, reached = self.draw(params, texts, BIAS if self.model.text else 0.0, seed)
         write_text(folder / "samples.svg", to_svg(found[:SAMPLES], columns))
         save_figure(sheet_figure(found[:SAMPLES], columns), folder / "samples.png")
@@ -265,7 +279,8 @@ class Handwriting:
         if not self.model.text:
             return said
         save_figure(window_figure(found[0], weights[0], texts[0]), folder / "window.png")
-        primed, _, _ = self.draw(params, texts[:4], BIAS, seed, like=seed)
+        like = seed % len(self.drawings.lines["training"].points)
+        primed, _, _ = self.draw(params, texts[:4], BIAS, seed, like=like)
         write_text(folder / "primed.svg", to_svg(primed))
         missed = [text for text, end in zip(texts, reached, strict=True) if not end]
         return f"{said}\nthe window reached the last character in {sum(reached)} of {len(texts)} texts" + "".join(

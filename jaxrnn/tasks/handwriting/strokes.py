@@ -8,20 +8,25 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from jaxrnn.tasks.handwriting.own_strokes import own_strokes
 from jaxrnn.tasks.handwriting.stroke_files import FULL, SHIPPED, Lines, read
+from jaxrnn.tasks.shared.own_splits import OWN, OwnData
 from jaxrnn.train import Vocabulary, pad
-from jaxrnn.train.options import check, check_set
+from jaxrnn.train.options import check
 from jaxrnn.train.task import recalled
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(OwnData):
     """The drawings.
 
     Args:
         set: hershey, words as a simulated pen writes them, or kanji, Japanese characters stroke by stroke (both ship
-            with the package); omniglot, characters of fifty alphabets, or iam, lines of text.
-        path: Of omniglot: a folder or archive with omniglot_stroke3_flat.npz. Of iam: with iam_ondb_lines.npz.
+            with the package); omniglot, characters of fifty alphabets, or iam, lines of text; or own, as `data.path`
+            beside one that ships is too.
+        path: Your own: a file or folder of JSON lines such as {"strokes": [[[x, y], [x, y]], [[x, y]]], "text": "hi"},
+            or of Quick, Draw!'s. Of omniglot: a folder or archive with omniglot_stroke3_flat.npz. Of iam: with
+            iam_ondb_lines.npz.
         rows: B, the drawings of a batch.
         longest: Train on so many points from the start of each drawing, 0: on all. What a window learns on the first
             words of a line it does on the others too, and it learns it in fewer points.
@@ -29,19 +34,20 @@ class DataOptions:
         seed: Of their order.
     """
 
-    set: Literal["hershey", "kanji", "omniglot", "iam"] = "hershey"
+    set: Literal["hershey", "kanji", "omniglot", "iam", "own"] = "hershey"
     path: str = ""
     rows: int = 32
     longest: int = 0
     multiple: int = 16
     seed: int = 0
 
+    ships = (*SHIPPED,)
+    full = (*FULL,)
+    counted = ("rows", "multiple")
+
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships=[*SHIPPED], full=[*FULL])
-        check(self.rows >= 1, "data.rows", "1 or more", self.rows)
+        super().__post_init__()
         check(self.longest == 0 or self.longest >= 2, "data.longest", "0, or 2 or more points", self.longest)
-        check(self.multiple >= 1, "data.multiple", "1 or more", self.multiple)
-        check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
 
 
 class Strokes(NamedTuple):
@@ -68,7 +74,7 @@ class Drawings:
     @cached_property
     def _raw(self) -> dict[str, Lines]:
         """All splits, in the units of the file."""
-        return read(self.data.set, self.data.path)
+        return own_strokes(self.data, self.data.path) if self.data.set == OWN else read(self.data.set, self.data.path)
 
     @cached_property
     def scale(self) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +83,8 @@ class Drawings:
         if known is not None:
             return np.array(known[0]), np.array(known[1])
         points = np.concatenate(self._raw["training"].points)[:, :2].astype(np.float64)
-        return points.mean(0), points.std(0)
+        spread = points.std(0)
+        return points.mean(0), np.where(spread > 0, spread, 1.0)  # of lines drawn all along one axis
 
     def normalised(self, points: np.ndarray) -> np.ndarray:
         """Points [T, 3] in the units of the file, as the model reads them."""

@@ -21,16 +21,20 @@ import jax
 import numpy as np
 
 import jaxrnn
-from jaxrnn.base.errors import fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import ArrayLike
 from jaxrnn.tasks.language.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language.language_model import LanguageModel, penn_treebank, shakespeare
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.network import CELLS
+from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk
 from jaxrnn.train.task import Carry, Params, recalled
+from jaxrnn.train.vocabulary import Vocabulary
 
+UNSEEN = "\ufffd"  # in place of a character that is not known
+STARTS = 40  # characters that a sample goes on from
 # A one-hot input switches on a single row of the first kernel: its fan-in is one, not the size of the vocabulary.
 TINY = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # the characters of tinyshakespeare
 one_row = jax.nn.initializers.normal(1.5)
@@ -64,6 +68,7 @@ class CharLM(LanguageModel):
     """The task; loss in nats a character.
 
     Shakespeare: first nine tenths for training, last tenth for validation. Penn Treebank: one newline ends each line.
+    A user's text: characters that training has less than twice (`data.at_least`) are U+FFFD.
     """
 
     model: ModelOptions
@@ -75,15 +80,17 @@ class CharLM(LanguageModel):
     @property
     def headline(self) -> str:
         """As each text's figures are published."""
-        return "test bits_per_character" if self.data.set == "ptb" else "validation loss"
+        return "test bits_per_character" if len(self.splits) > 1 else "validation loss"
 
     @property
     def splits(self) -> tuple[str, ...]:
         """Shakespeare has no test text by custom."""
-        return ("validation", "test") if self.data.set == "ptb" else ("validation",)
+        return ("validation", "test") if self.data.set in ("ptb", OWN) else ("validation",)
 
     def read(self, part: int) -> str:
         """The characters of a text."""
+        if self.data.set == OWN:
+            return self.own(part)
         if self.data.set == "ptb":
             return "".join(f"{line}\n" for line in penn_treebank(self.data.path, part))
         text = shakespeare(self.data)
@@ -96,6 +103,10 @@ class CharLM(LanguageModel):
         known = recalled(self.learned, "vocabulary")
         if self.data.set == "tinyshakespeare" and not self.data.path:
             known = known or TINY
+        if not known and self.data.set == OWN:
+            data = self.data
+            characters = Vocabulary.of([[*self.text(0)]], [UNSEEN], data.at_least or 2, data.most or None)
+            return "".join(sorted(characters.tokens))
         return known or "".join(sorted(set().union(*map(self.contents, ("training", *self.splits)))))
 
     def learn(self) -> dict[str, Any]:
@@ -112,9 +123,19 @@ class CharLM(LanguageModel):
         table = np.full(1 + max(codes.max(initial=0), *map(ord, self.vocabulary)), -1, np.int32)
         table[[ord(character) for character in self.vocabulary]] = np.arange(len(self.vocabulary))
         symbols = table[codes]
+        if self.unknown is not None:
+            return np.where(symbols < 0, np.int32(self.unknown), symbols)
         if (symbols < 0).any():
-            fail("data.path", "a text in the characters of the vocabulary", chr(codes[(symbols < 0).argmax()]))
+            first = int((symbols < 0).argmax())
+            where = f"{chr(codes[first])!r} in its line {1 + int((codes[:first] == ord(chr(10))).sum())}"
+            fail("data.path", "a text in the characters that the model knows", Said(where))
         return symbols
+
+    @property
+    def unknown(self) -> int | None:
+        """The number of U+FFFD, which stands for all characters that a model of a user's text does not know."""
+        found = self.vocabulary.find(UNSEEN)
+        return None if found < 0 else found
 
     @cached_property
     def layer(self) -> jaxrnn.Layer:
@@ -168,14 +189,19 @@ class CharLM(LanguageModel):
         for character in text:
             if character not in self.vocabulary:
                 raise ValueError(f"prompt: the character {character!r} is not in the vocabulary {self.vocabulary!r}")
-        return [self.vocabulary.index(character) for character in text or "\n"]
+        start = "\n" if "\n" in self.vocabulary else self.vocabulary[0]
+        return [self.vocabulary.index(character) for character in text or start]
 
     def piece(self, symbol: int, before: int) -> str:
         """The character."""
         return self.vocabulary[symbol]
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
-        """500 characters in sample.txt, after "ROMEO:" or "the ", or, in another alphabet, the start of a line."""
+        """500 characters in sample.txt, after "ROMEO:" or "the ", or the start of a line of the user's text."""
+        if self.data.set == OWN:
+            start = self.start_of_own(seed)[:STARTS]
+            known = next((n for n, character in enumerate(start) if character not in self.vocabulary), len(start))
+            return self.write_sample(params, folder, start[:known], 500, seed)
         prompt = "the " if self.data.set == "ptb" else "ROMEO:"
         known = set(prompt) <= set(self.vocabulary)
         return self.write_sample(params, folder, prompt if known else "", 500, seed)

@@ -24,12 +24,15 @@ import jaxrnn
 from jaxrnn.base.files import write_text
 from jaxrnn.base.typing import ArrayLike
 from jaxrnn.decode import stream
+from jaxrnn.tasks.language.own_text import own_text
+from jaxrnn.tasks.shared.own_splits import SPLITS, OwnData
 from jaxrnn.tasks.shared.shipped import DATA, INSTALL
-from jaxrnn.train.options import check, check_set
+from jaxrnn.train.options import check
 from jaxrnn.train.sources import read_text
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Batch, Carry, Params
 
+SHORTEST = 20  # characters of a line that a sample goes on from
 TINY = "tinyshakespeare.txt"
 TINY_WHERE = f"{TINY} is data/tinyshakespeare/input.txt of github.com/karpathy/char-rnn under another name"
 PTB_FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
@@ -39,27 +42,41 @@ PTB_WHERE = (
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(OwnData):
     """The text as ordered streams.
 
     Args:
         set: shakespeare, plays that ship with the package; tinyshakespeare, nearly the same text, for which others
-            publish figures; or ptb, Mikolov's Penn Treebank.
-        path: Of tinyshakespeare: tinyshakespeare.txt (or a folder or archive with it). Of ptb: a folder or archive with
-            ptb.train.txt, ptb.valid.txt and ptb.test.txt.
+            publish figures; ptb, Mikolov's Penn Treebank; or own, your text, as `data.path` beside shakespeare is too.
+        path: Your own: a text file in UTF-8, or a folder of them. Of tinyshakespeare: tinyshakespeare.txt (or a folder
+            or archive with it). Of ptb: a folder or archive with ptb.train.txt, ptb.valid.txt and ptb.test.txt.
         streams: B, the streams read side by side.
         length: T, the symbols of a chunk: gradients go back this far, carries further.
+        suffix: Of your own folder: the end of the names of its texts.
+        at_least: Symbols seen less often in training are unknown. 0: 2 of your own text and of words, else 1.
+        most: Symbols that are known at most, the most frequent; 0: all.
+        spaces: Of your own text: words are what stands between spaces, punctuation with them.
     """
 
-    set: Literal["shakespeare", "tinyshakespeare", "ptb"] = "shakespeare"
+    set: Literal["shakespeare", "tinyshakespeare", "ptb", "own"] = "shakespeare"
     path: str = ""
     streams: int = 32
     length: int = 64
+    suffix: str = ".txt"
+    at_least: int = 0
+    most: int = 0
+    spaces: bool = False
+
+    ships = ("shakespeare",)
+    full = ("tinyshakespeare", "ptb")
+    counted = ("streams", "length")
 
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships=("shakespeare",), full=("tinyshakespeare", "ptb"))
-        check(1 <= self.streams <= 10_000, "data.streams", "1 to 10000", self.streams)
-        check(self.length >= 1, "data.length", "1 or more", self.length)
+        super().__post_init__()
+        check(self.streams <= 10_000, "data.streams", "1 to 10000", self.streams)
+        check(bool(self.suffix), "data.suffix", "the end of names, such as .txt", self.suffix)
+        check(self.at_least >= 0, "data.at_least", "0 or more", self.at_least)
+        check(self.most == 0 or self.most >= 4, "data.most", "0, or 4 or more symbols", self.most)
 
 
 def shakespeare(data: DataOptions) -> str:
@@ -91,6 +108,15 @@ class LanguageModel(abc.ABC):
     @abc.abstractmethod
     def splits(self) -> tuple[str, ...]:
         """Names of the held-out texts."""
+
+    def own(self, part: int) -> str:
+        """The user's text for training (0), or of a split."""
+        return own_text(self.data, self.data.path, self.data.suffix)[SPLITS[part]]
+
+    def start_of_own(self, seed: int) -> str:
+        """How a line of the user's held-out text begins, where a sample goes on from it."""
+        lines = [line for line in self.own(1).split("\n") if len(line.strip()) > SHORTEST] or [self.own(1)]
+        return lines[np.random.default_rng(seed).integers(len(lines))].strip()
 
     @abc.abstractmethod
     def read(self, part: int) -> Sequence[str]:
@@ -169,7 +195,10 @@ class LanguageModel(abc.ABC):
 
     def batches(self) -> Streams:
         """The training text."""
-        return Streams(self.part(0), self.data.streams, self.data.length)
+        symbols, streams = self.part(0), self.data.streams
+        fits = len(symbols) > streams
+        check(fits, "data.streams", f"less than the {len(symbols)} {self.unit} of the training text", streams)
+        return Streams(symbols, streams, self.data.length)
 
     def count(self, batch: Chunk) -> int:
         """Symbols that are predicted."""
@@ -193,7 +222,9 @@ class LanguageModel(abc.ABC):
 
     def held_out(self, split: str) -> Streams:
         """A held-out text as it is evaluated: in streams as in training, each from the initial carry."""
-        return Streams(self.part(1 + self.splits.index(split)), self.data.streams, self.data.length)
+        symbols = self.part(1 + self.splits.index(split))
+        check(len(symbols) > 1, "data.path", f"two or more {self.unit} for {split}", len(symbols))
+        return Streams(symbols, min(self.data.streams, len(symbols) - 1), self.data.length)
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
         """Figures of a held-out text: its N - 1 predictions, each made once, with carries handed on."""
@@ -238,7 +269,17 @@ class LanguageModel(abc.ABC):
     def _step(self, params: Params, carry: Carry, symbol: jax.Array) -> tuple[Carry, jax.Array]:
         """Read one symbol; the logits [V] of the next."""
         carry, y = self.layer.step(params["rnn"], carry, jnp.asarray(self.embed(params, symbol)))
-        return carry, self.logits(params, y)
+        return carry, self.writable(self.logits(params, y))
+
+    def writable(self, logits: jax.Array) -> jax.Array:
+        """Logits [V] of what may be written next; of a user's text, what is unknown is not."""
+        unknown = self.unknown
+        return logits if unknown is None else logits.at[unknown].set(-jnp.inf)
+
+    @property
+    def unknown(self) -> int | None:
+        """The symbol of what is not in the vocabulary, where it is none of the text's own."""
+        return None
 
     def write_sample(self, params: Params, folder: Path, prompt: str, length: int, seed: int) -> str:
         """Some text after a prompt, at temperature 0.8, in sample.txt."""

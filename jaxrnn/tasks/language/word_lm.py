@@ -28,6 +28,8 @@ from jaxrnn.functions.initializers import Uniform
 from jaxrnn.tasks.language.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language.language_model import LanguageModel, penn_treebank, shakespeare, valid_steps
 from jaxrnn.tasks.shared.dense import dense, dropout
+from jaxrnn.tasks.shared.own_splits import OWN
+from jaxrnn.tasks.shared.words import between, words_of
 from jaxrnn.train.options import check
 from jaxrnn.train.streams import Chunk, Streams
 from jaxrnn.train.task import Carry, Params, recalled
@@ -101,8 +103,8 @@ class WordLM(LanguageModel):
 
     Words of Penn Treebank are what stands between spaces. Words of Shakespeare are runs of letters, apostrophes and
     inner hyphens, and every punctuation mark; nine tenths of the lines are for training, half of the rest for
-    validation, half for the test. The vocabulary is that of the training text: what occurs once in Shakespeare's is
-    <unk>.
+    validation, half for the test. Of a user's text, words and punctuation marks are told apart in any alphabet. The
+    vocabulary is that of the training text: what occurs once in Shakespeare's, or the user's, is <unk>.
     """
 
     model: ModelOptions
@@ -116,7 +118,9 @@ class WordLM(LanguageModel):
 
     def read(self, part: int) -> list[str]:
         """The words of a text."""
-        if self.data.set == "ptb":
+        if self.data.set == OWN:
+            lines = self.own(part).removesuffix("\n").split("\n")
+        elif self.data.set == "ptb":
             lines = penn_treebank(self.data.path, part)
         else:
             every = shakespeare(self.data).splitlines()
@@ -126,7 +130,9 @@ class WordLM(LanguageModel):
 
     def split(self, line: str) -> list[str]:
         """The words of a line."""
-        return line.split() if self.data.set == "ptb" else WORD.findall(line)
+        if self.data.set == OWN and not self.data.spaces:
+            return words_of(line)
+        return line.split() if self.data.set in ("ptb", OWN) else WORD.findall(line)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -134,7 +140,13 @@ class WordLM(LanguageModel):
         known = recalled(self.learned, "vocabulary")
         if known is not None:
             return Vocabulary(tuple(known))
-        return Vocabulary.of([self.text(0)], special=(UNKNOWN, END), at_least=1 if self.data.set == "ptb" else 2)
+        least = self.data.at_least or (1 if self.data.set == "ptb" else 2)
+        return Vocabulary.of([self.text(0)], (UNKNOWN, END), least, self.data.most or None)
+
+    @property
+    def unknown(self) -> int | None:
+        """Of a user's text, which has no such word."""
+        return self.vocabulary.number(UNKNOWN) if self.data.set == OWN else None
 
     def learn(self) -> dict[str, Any]:
         """The vocabulary."""
@@ -228,10 +240,14 @@ class WordLM(LanguageModel):
         word, last = self.vocabulary.decode([symbol, before])
         if word == END:
             return "\n"
+        if self.data.set == OWN and not self.data.spaces:
+            return word if last == END else between(last, word) + word
         return word if last == END or PUNCTUATION.fullmatch(word) else f" {word}"
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
-        """150 words after "ROMEO:", or after "the" of Penn Treebank, in sample.txt."""
+        """150 words after "ROMEO:", "the" of Penn Treebank, or a line's first words of the user's, in sample.txt."""
+        if self.data.set == OWN:
+            return self.write_sample(params, folder, " ".join(self.start_of_own(seed).split()[:3]), 150, seed)
         return self.write_sample(params, folder, "the" if self.data.set == "ptb" else "ROMEO:", 150, seed)
 
 

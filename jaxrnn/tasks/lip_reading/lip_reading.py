@@ -23,7 +23,9 @@ import optax
 from jaxrnn.tasks.lip_reading.clip_changes import changed, standardised
 from jaxrnn.tasks.lip_reading.network import LipNetwork
 from jaxrnn.tasks.lip_reading.pictures import alignment_figure, film
-from jaxrnn.tasks.shared.clips import DataOptions, Spoken, SpokenClips, read_clip
+from jaxrnn.tasks.shared.clips import HEIGHT, WIDTH, DataOptions, Spoken, SpokenClips, read_clip
+from jaxrnn.tasks.shared.own_clips import read_film
+from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.tasks.shared.writing import BEAM, before, check_beam, cross_entropy, sentences, written
 from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.options import check
@@ -220,7 +222,8 @@ class LipReading:
             ValueError: If the file is no clip, or the beam has no width.
         """
         check_beam(beam)
-        return " ".join(self._sentences(params, read_clip(picture)[None], beam)[0])
+        clip = read_film(picture, HEIGHT, WIDTH) if self.data.set == OWN else read_clip(picture)
+        return " ".join(self._sentences(params, clip[None], beam)[0])
 
     def align(self, params: Params, frames: np.ndarray) -> tuple[list[str], np.ndarray]:
         """What is said in a clip [T, 32, 48], and when: a row a word, [L, T].

@@ -25,7 +25,7 @@ from jaxrnn.tasks.long_sequences.network import Network
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.tiles import square, tile
 from jaxrnn.train import EMPTY, ByLength, in_order
-from jaxrnn.train.options import check, check_set
+from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_image
 from jaxrnn.train.task import Batch, Carry, Params
 
@@ -52,7 +52,8 @@ class DataOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships=("sample",), full=("mnist",))
+        check(self.set in ("sample", "mnist"), "data.set", "'sample' or 'mnist'", self.set)
+        check(self.set == "mnist" or not self.path, "data.path", "empty unless `data.set` is 'mnist'", self.path)
         check(self.steps in ("rows", "pixels"), "data.steps", "rows or pixels", self.steps)
         check(self.rows >= 1, "data.rows", "1 or more", self.rows)
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)

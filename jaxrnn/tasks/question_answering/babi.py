@@ -24,12 +24,14 @@ import numpy as np
 import optax
 
 from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.tasks.question_answering.own_stories import own_questions
 from jaxrnn.tasks.question_answering.pictures import FILES, PUBLISHED, accuracy_figure, attention_figure, table
 from jaxrnn.tasks.question_answering.readers import AttentiveReader, LSTMReader
 from jaxrnn.tasks.question_answering.simulator import names, sets
 from jaxrnn.tasks.question_answering.simulator.options import DataOptions
 from jaxrnn.tasks.question_answering.stories import Question, Questions, passages, sentences, tokenize
 from jaxrnn.tasks.shared.figures import share
+from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import EMPTY, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
@@ -79,8 +81,12 @@ class Babi:
         """The questions of each split, task by task."""
         data = self.data
         found: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
-        for task, read in _read(data.set, data.path, data.chosen, data.questions, data.story_seed).items():
-            for split, questions in read.items():
+        if data.set == OWN:
+            read = own_questions(data, data.path)
+        else:
+            read = _read(data.set, data.path, data.chosen, data.questions, data.story_seed)
+        for task, parts in read.items():
+            for split, questions in parts.items():
                 if not questions:
                     fail(
                         "data.path",
@@ -92,7 +98,13 @@ class Babi:
 
     def _numbers(self, question: Question) -> dict[str, str]:
         """People of simulated stories and the words that the reader sees for them."""
-        return names.numbered((*question.story, question.question)) if self.data.set == "simulated" else {}
+        return names.numbered((*question.story, question.question)) if self._numbered else {}
+
+    @cached_property
+    def _numbered(self) -> bool:
+        """Whether people are read by number: in simulated stories, and by a model that learned from such."""
+        known = recalled(self.learned, "vocabulary") or ()
+        return self.data.set == "simulated" or any(map(names.NUMBER.fullmatch, known))
 
     def _as_read(self, question: Question) -> Question:
         """A question as the reader sees it."""

@@ -16,6 +16,11 @@ import numpy as np
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.train import EMPTY, pad
 
+# Of all alphabets: the marks of Arabic, of Chinese and Japanese (also those as wide as a letter), of Spanish.
+MARKS = ".,;:?!\u060c\u061b\u061f\u3002\u3001\uff0c\uff1f\uff01\uff1a\uff1b\u00bf\u00a1\u037e"
+WORD = re.compile(rf"[^\s{MARKS}]+")
+ASKS = "?\u061f\uff1f;\u037e"  # a line that ends in one is a question; the Greeks' mark is a semicolon
+
 
 class Question(NamedTuple):
     """A question, what was told before it, and its answer."""
@@ -57,11 +62,11 @@ def tokenize(text: str) -> tuple[str, ...]:
     >>> tokenize("Where is Mary?")
     ('where', 'is', 'mary')
     """
-    return tuple(re.findall(r"[^\s.,;:?!]+", text.lower()))
+    return tuple(WORD.findall(text.lower()))
 
 
-def parse(text: str, task: int) -> list[list[Question]]:
-    """The questions of each story in a file.
+def parse(text: str, task: int, name: str = "the stories") -> list[list[Question]]:
+    """The questions of each story in a file of some name.
 
     Raises:
         ValueError: If a line is none of the two kinds; the message quotes it.
@@ -71,14 +76,18 @@ def parse(text: str, task: int) -> list[list[Question]]:
     """
     stories: list[list[Question]] = []
     told: list[tuple[str, ...]] = []
-    for row, line in enumerate(text.splitlines(), start=1):
+    for row, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
         number, _, rest = line.strip().partition(" ")
         first, *answer = rest.split("\t")
         if not number.isdecimal() or not tokenize(first) or (not stories and number != "1"):
-            fail("data.path", "lines such as '1 Mary went out.', from 1 on", Said(f"line {row} of qa{task}: {line!r}"))
+            fail("data.path", "lines such as '1 Mary went out.', from 1 on", Said(f"line {row} of {name}: {line!r}"))
         if number == "1":
             stories.append([])
             told = []
+        if answer and not answer[0].strip():
+            fail("data.path", "questions with an answer behind a tab", Said(f"line {row} of {name}: {line!r}"))
         if answer:
             stories[-1].append(Question(task, tuple(told), tokenize(first), answer[0].strip()))
         else:

@@ -17,14 +17,15 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.described import SPLITS
 from jaxrnn.tasks.shared.image_files import Source, name_of, opened
 from jaxrnn.tasks.shared.moving_digits import COUNTS, moving_digits
+from jaxrnn.tasks.shared.own_clips import MOST_FRAMES, own_clips
+from jaxrnn.tasks.shared.own_splits import OWN, OwnData
 from jaxrnn.tasks.shared.shipped import DATA
 from jaxrnn.train import EMPTY, END, START, UNKNOWN, Vocabulary, pad, read_source, read_sources
-from jaxrnn.train.options import check, check_set
+from jaxrnn.train.options import check
 from jaxrnn.train.task import recalled
 
 HEIGHT, WIDTH = 32, 48  # of a frame, in pixels
 ROWS, COLUMNS = 15, 5  # frames in the mosaic that a clip of GRID is kept as
-MOST_FRAMES = 10_000  # of a clip
 TRANSCRIPTS = "transcripts.json"
 VALIDATES = 16  # one in so many of the clips that aren't held out
 WHERE = (
@@ -51,25 +52,25 @@ class Clips(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(OwnData):
     """The clips.
 
     Args:
-        set: digits, which move and are made here, or grid, a speaker of GRID.
-        path: Of grid: a folder or archive with its clips.
+        set: digits, which move and are made here; grid, a speaker of GRID; or own, as `data.path` beside digits is too.
+        path: Your own: a folder of films and a .csv or .jsonl with clip and text in each line, or a NAME.txt beside
+            each. Of grid: a folder or archive with its clips.
         batch: B, the clips of a batch.
         seed: Of their order.
     """
 
-    set: Literal["digits", "grid"] = "digits"
+    set: Literal["digits", "grid", "own"] = "digits"
     path: str = ""
     batch: int = 32
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships=("digits",), full=("grid",))
-        check(self.batch >= 1, "data.batch", "1 or more", self.batch)
-        check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
+    ships = ("digits",)
+    full = ("grid",)
+    counted = ("batch",)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class SpokenClips:
     @cached_property
     def splits(self) -> dict[str, Clips]:
         """By name: training, validation and test."""
+        if self.options.set == OWN:
+            return _own(self.options)
         found = _digits() if self.options.set == "digits" else _grid(self.options.path)
         for split, clips in found.items():
             if not clips.names:
@@ -139,6 +142,14 @@ def read_clip(source: Source) -> np.ndarray:
 def _cut(mosaic: np.ndarray) -> np.ndarray:
     """The frames of a mosaic, row by row."""
     return mosaic.reshape(ROWS, HEIGHT, COLUMNS, WIDTH).swapaxes(1, 2).reshape(-1, HEIGHT, WIDTH)
+
+
+def _own(options: DataOptions) -> dict[str, Clips]:
+    parts = own_clips(options, options.path, HEIGHT, WIDTH)
+    return {
+        split: Clips([c.name for c in clips], np.stack([c.frames for c in clips]), [c.words for c in clips])
+        for split, clips in parts.items()
+    }
 
 
 @cache

@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.own_splits import OWN, OwnData
 from jaxrnn.tasks.shared.shipped import DATA, INSTALL
+from jaxrnn.tasks.shared.words import words_of
 from jaxrnn.tasks.translation.byte_pairs import BytePairs
+from jaxrnn.tasks.translation.own_pairs import own_pairs, whole_set
 from jaxrnn.train import END, START, UNKNOWN, Vocabulary, pad, read_text
 from jaxrnn.train.options import check
 from jaxrnn.train.task import recalled
@@ -38,11 +41,12 @@ class Pairs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(OwnData):
     """The sentence pairs.
 
     Args:
-        path: Folder or archive with the files; none for the English-German pairs that ship with the package.
+        path: Your own pairs: a file with one a line, a tab between, or a folder with NAME.en and NAME.de. Or a folder
+            or archive with PART.LANGUAGE for all three parts, words apart. None: the English-German pairs that ship.
         source: Language to translate from, the end of its files' names.
         target: Language to translate into.
         training: Beginning of the names of the training files; so the next two.
@@ -52,6 +56,8 @@ class DataOptions:
         merges: Words are pieces made by so many byte pairs, learned from both languages; 0: words are whole.
         batch: B, the pairs of a batch.
         longest: Words (or pieces) that a translation has at most; training pairs with a longer sentence are left out.
+        set: english_german, which ships; parts, files for training, validation and test as they are; or own, sentences
+            as people write them. Where there is a path, it says which of the latter two.
     """
 
     path: str = ""
@@ -64,16 +70,23 @@ class DataOptions:
     merges: int = 0
     batch: int = 64
     longest: int = 50
+    set: Literal["english_german", "parts", "own"] = "english_german"
+
+    ships = ("english_german",)
+    full = ("parts",)
+    counted = ("at_least", "batch", "longest")
 
     def __post_init__(self) -> None:
+        parts = (self.training, self.validation, self.test)
+        if self.set == "english_german" and self.path and whole_set(self.path, parts, (self.source, self.target)):
+            object.__setattr__(self, "set", "parts")
+        super().__post_init__()
         for name in ("source", "target", "training", "validation", "test"):
             check(bool(getattr(self, name)), f"data.{name}", "the name of a language or file", "''")
         check(
             self.source != self.target, "data.target", f"another language than data.source {self.source!r}", self.target
         )
         check(self.merges >= 0, "data.merges", "0 or more", self.merges)
-        for name in ("at_least", "batch", "longest"):
-            check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -90,12 +103,17 @@ class ParallelText:
             ValueError: If a file is missing or damaged, or two files do not have equally many lines.
         """
         if split not in self._kept:
-            self._kept[split] = self._read(getattr(self.options, split))
+            own = self.options.set == OWN
+            self._kept[split] = self._own(split) if own else self._read(getattr(self.options, split))
         return self._kept[split]
 
     @cached_property
     def _kept(self) -> dict[str, tuple[list[list[str]], list[list[str]]]]:
         return {}
+
+    def _own(self, split: str) -> tuple[list[list[str]], list[list[str]]]:
+        pairs = own_pairs(self.options, self.options.path, self.options.source, self.options.target)[split]
+        return [self.words(pair.source) for pair in pairs], [self.words(pair.target) for pair in pairs]
 
     def _read(self, part: str) -> tuple[list[list[str]], list[list[str]]]:
         options = self.options
@@ -162,7 +180,7 @@ class ParallelText:
         >>> ParallelText(DataOptions()).words("Hello, World.")
         ['hello', ',', 'world', '.']
         """
-        return WORD.findall(text.lower())
+        return words_of(text.lower()) if self.options.set == OWN else WORD.findall(text.lower())
 
 
 def _lines(text: str) -> list[str]:

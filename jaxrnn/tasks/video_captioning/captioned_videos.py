@@ -12,8 +12,9 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.clips import HEIGHT, WIDTH
 from jaxrnn.tasks.shared.described import SPLITS, Descriptions, Example, by_split, words
 from jaxrnn.tasks.shared.moving_digits import COUNTS, moving_digits
+from jaxrnn.tasks.shared.own_clips import OwnClip, own_clips
+from jaxrnn.tasks.shared.own_splits import OWN, OwnData
 from jaxrnn.train import Vocabulary, read_arrays
-from jaxrnn.train.options import check, check_set
 
 FEATURES = "msrvtt_first1000_vgg16ae128.npz"
 WHERE = (
@@ -25,32 +26,32 @@ EPSILON = 1e-6  # the least deviation that a feature is divided by: one that nev
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(OwnData):
     """The videos.
 
     Args:
-        set: digits, which move and are made here, or msrvtt.
-        path: Of msrvtt: a folder or archive with its features.
+        set: digits, which move and are made here; msrvtt; or own, as `data.path` beside digits is too.
+        path: Your own: a folder of films and a .csv or .jsonl with video and caption in each line. Of msrvtt: a folder
+            or archive with its features.
         at_least: Words seen less often in training are <unk>.
         batch: B, the captions of a batch.
         longest: Words that a caption has at most; longer ones are cut in training.
     """
 
-    set: Literal["digits", "msrvtt"] = "digits"
+    set: Literal["digits", "msrvtt", "own"] = "digits"
     path: str = ""
     at_least: int = 1
     batch: int = 32
     longest: int = 20
 
-    def __post_init__(self) -> None:
-        check_set(self.set, self.path, ships=("digits",), full=("msrvtt",))
-        for name in ("at_least", "batch", "longest"):
-            check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
+    ships = ("digits",)
+    full = ("msrvtt",)
+    counted = ("at_least", "batch", "longest")
 
 
 def captioned_videos(options: DataOptions, known: Vocabulary | None = None) -> Descriptions:
     """The videos, float32 [T, F] each, with their captions."""
-    found = _digits() if options.set == "digits" else _vtt(options.path)
+    found = _vtt(options.path) if options.set == "msrvtt" else raw_videos(options)
     return Descriptions(found, options.at_least, options.longest, known)
 
 
@@ -59,7 +60,7 @@ def picture(video: np.ndarray) -> np.ndarray:
     rows, columns = HEIGHT // BLOCK, WIDTH // BLOCK
     if video.shape[1] != rows * columns:
         return video.T
-    return np.concatenate(video[::3].reshape(-1, rows, columns), 1)
+    return np.concatenate(video[:: max(1, len(video) // 8)].reshape(-1, rows, columns), 1)
 
 
 @cache
@@ -68,14 +69,33 @@ def _digits() -> dict[str, list[Example]]:
     found = {}
     for split, count in zip(SPLITS, COUNTS, strict=True):
         _, clips, sentences = moving_digits(split, count, HEIGHT, WIDTH)
-        blocks = clips.reshape(*clips.shape[:2], HEIGHT // BLOCK, BLOCK, WIDTH // BLOCK, BLOCK).mean((3, 5)) / 255
-        features = blocks.reshape(*clips.shape[:2], -1).astype(np.float32)
-        found[split] = [Example(view, (said,)) for view, said in zip(features, sentences, strict=True)]
+        found[split] = [Example(view, (said,)) for view, said in zip(_blocks(clips), sentences, strict=True)]
+    return found
+
+
+def _blocks(clips: np.ndarray) -> np.ndarray:
+    """Features [N, T, F] of grey clips [N, T, 32, 48]: means of blocks."""
+    means = clips.reshape(*clips.shape[:2], HEIGHT // BLOCK, BLOCK, WIDTH // BLOCK, BLOCK).mean((3, 5)) / 255
+    return means.reshape(*clips.shape[:2], -1).astype(np.float32)
+
+
+def _own(options: DataOptions) -> dict[str, list[Example]]:
+    """The same features of a user's films; all that is said of one is in one part."""
+    found: dict[str, list[Example]] = {}
+    for split, clips in own_clips(options, options.path, HEIGHT, WIDTH).items():
+        of_film: dict[str, list[OwnClip]] = {}
+        for clip in clips:
+            of_film.setdefault(clip.name, []).append(clip)
+        views = _blocks(np.stack([some[0].frames for some in of_film.values()]))
+        said = [tuple(clip.words for clip in some) for some in of_film.values()]
+        found[split] = [Example(view, captions) for view, captions in zip(views, said, strict=True)]
     return found
 
 
 def raw_videos(options: DataOptions) -> dict[str, list[Example]]:
     """The videos as they lie there: what is computed of them may differ in its last bits from machine to machine."""
+    if options.set == OWN:
+        return _own(options)
     return _digits() if options.set == "digits" else _read(options.path)
 
 

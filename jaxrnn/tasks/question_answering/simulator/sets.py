@@ -10,6 +10,7 @@ import numpy as np
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.question_answering.simulator.simulator import simulate
 from jaxrnn.tasks.question_answering.stories import Question, parse, tokenize
+from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import read_sources
 from jaxrnn.train.sources import as_text
 
@@ -36,7 +37,8 @@ TWENTY = (
     "agents-motivations",
 )
 # The kinds of question in each set, number 1 first.
-KINDS = {"simulated": TWENTY, "babi": TWENTY, "reasoning": ("kin", "cube", "syllogism", "knights", "blickets")}
+REASONED = ("kin", "cube", "syllogism", "knights", "blickets")
+KINDS = {"simulated": TWENTY, "babi": TWENTY, "reasoning": REASONED, OWN: (OWN,)}
 BABI = (
     "bAbI's files, such as en or en-10k, are in tasks_1-20_v1-2.tar.gz of the bAbI project: give the folder of one "
     "language and size."
@@ -70,12 +72,14 @@ def babi(path: str, kinds: Sequence[int]) -> dict[int, Splits]:
     texts = read_sources(path, list(names.values()), BABI)
     found = {}
     for kind in kinds:
-        train, test = (
-            parse(as_text(texts[names[kind, split]], names[kind, split], BABI), kind) for split in ("train", "test")
-        )
+        train, test = (_of_file(texts, names[kind, split], kind) for split in ("train", "test"))
         kept, held = hold_out(train)
         found[kind] = {"train": kept, "validation": held, "test": [q for story in test for q in story]}
     return found
+
+
+def _of_file(texts: Mapping[str, bytes], name: str, kind: int) -> list[list[Question]]:
+    return parse(as_text(texts[name], name, BABI), kind, name)
 
 
 def reasoning(path: str, kinds: Sequence[int]) -> dict[int, Splits]:

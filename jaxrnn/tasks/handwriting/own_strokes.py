@@ -1,0 +1,80 @@
+"""A user's own pen strokes, a drawing a line of JSON."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.handwriting.stroke_files import Lines
+from jaxrnn.tasks.shared.own_files import Row, files_of, kept, located, shortened, table_of, wrong
+from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
+
+EXPECTED = "drawings"
+WHERE = (
+    'A file of JSON lines such as {"strokes": [[[x, y], [x, y]], [[x, y]]], "text": "hi"}, y downwards; or of Quick, '
+    'Draw!\'s, {"drawing": [[[x, x], [y, y]]]}.'
+)
+
+
+class Drawing(NamedTuple):
+    """A drawing, what it says, and the part that it is for, where that is said."""
+
+    points: np.ndarray  # float32 [T, 3]
+    text: str
+    split: str | None
+
+
+def own_strokes(data: OwnData, path: str) -> dict[str, Lines]:
+    """The drawings of each part.
+
+    Raises:
+        ValueError: If a line is no drawing, or there are too few; the message names file and line.
+    """
+    parts = parted(_read(path), lambda one: one.split, data, repr(path), EXPECTED)
+    return {split: Lines([one.points for one in some], [one.text for one in some]) for split, some in parts.items()}
+
+
+def check_texts(lines: Lines, path: str) -> None:
+    """A model that writes texts needs some."""
+    if not all(lines.texts):
+        empty = sum(not text for text in lines.texts)
+        said = Said(f"{empty} of {len(lines.texts)} drawings without one in {path!r}")
+        fail("data.path", 'drawings with a "text" each, for a model that writes (model.text)', said, WHERE)
+
+
+@kept
+def _read(path: str) -> list[Drawing]:
+    place = located(path, EXPECTED, WHERE)
+    found = []
+    for file in files_of(path, (".jsonl", ".ndjson", ".json"), EXPECTED, WHERE):
+        of_file = named_split(file.relative_to(place)) if place.is_dir() else None
+        for row in table_of(file):
+            points, text = _points(row), row.cells.get("text", "")
+            if not isinstance(text, str):
+                wrong(file, row.line, "a text in 'text'", shortened(repr(text)), WHERE)
+            split = named_split(str(row.cells.get("split") or "")) or of_file
+            found.append(Drawing(points, text, split))
+    if not found:
+        fail("data.path", EXPECTED, Said(f"{path!r}, which has no line"), WHERE)
+    return found
+
+
+def _points(row: Row) -> np.ndarray:
+    """Offsets and ends of strokes, [T, 3], of a line with places."""
+    quick = "strokes" not in row.cells and "drawing" in row.cells
+    strokes: Any = row.cells.get("drawing" if quick else "strokes")
+    try:
+        places = [np.array(stroke[:2] if quick else stroke, np.float64) for stroke in strokes]
+        places = [stroke.T if quick else stroke for stroke in places if stroke.size]
+        if not all(stroke.ndim == 2 and stroke.shape[1] in (2, 3) and np.isfinite(stroke).all() for stroke in places):
+            raise ValueError("a stroke is a list of points [x, y], finite numbers")
+        if sum(map(len, places)) < 2:
+            raise ValueError("a drawing has two points or more")
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        wrong(row.file, row.line, 'a drawing in "strokes"', f"{shortened(repr(strokes))} ({error})", WHERE)
+    flat = np.concatenate([stroke[:, :2] for stroke in places])
+    ends = np.concatenate([np.arange(len(stroke)) == len(stroke) - 1 for stroke in places])
+    offsets = np.diff(flat, axis=0, prepend=flat[:1])
+    return np.concatenate([offsets, ends[:, None]], 1).astype(np.float32)

@@ -1,0 +1,34 @@
+"""A user's own stories with questions, in files as bAbI has them, in any language."""
+
+from __future__ import annotations
+
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.question_answering.stories import Question, parse
+from jaxrnn.tasks.shared.own_files import files_of, kept, located, text_of
+from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
+
+WHERE = "A line is '1 Mary went out.', or '2 Where is Mary?', a tab, and 'garden'; a story begins where 1 is again."
+EXPECTED = "stories with questions"
+
+
+def own_questions(data: OwnData, path: str) -> dict[int, dict[str, list[Question]]]:
+    """The questions of each part, all of kind 1; those about one story are in one part.
+
+    Raises:
+        ValueError: If a line is none of a story, or there are too few; the message names file and line.
+    """
+    parts = parted(_read(path), lambda one: one[1], data, repr(path), EXPECTED)
+    names = {"training": "train"}
+    return {1: {names.get(split, split): [q for story, _ in some for q in story] for split, some in parts.items()}}
+
+
+@kept
+def _read(path: str) -> list[tuple[list[Question], str | None]]:
+    """Stories that are asked about, each with the part that its file says it is for."""
+    place, found = located(path, EXPECTED, WHERE), []
+    for file in files_of(path, [".txt"], EXPECTED, WHERE):
+        split = named_split(file.relative_to(place)) if place.is_dir() else None
+        found += [(story, split) for story in parse(text_of(file), 1, repr(str(file))) if story]
+    if not found:
+        fail("data.path", EXPECTED, Said(f"{path!r}, where nothing is asked"), WHERE)
+    return found

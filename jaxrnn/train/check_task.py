@@ -1,0 +1,115 @@
+"""What is wrong with a task, said before anything is trained or written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrnn.base.checks import is_array
+from jaxrnn.base.dtypes import is_float
+from jaxrnn.base.errors import Said, describe, fail
+from jaxrnn.train.task import Batches, Task
+
+SEE = "help(jaxrnn.train.Task) says what a task must have."
+
+
+def check_members(task: Any) -> None:
+    """See to it that a task has all that the protocol names.
+
+    Raises:
+        TypeError: If something is missing; the message names it.
+    """
+    missing = [name for name in _members() if not hasattr(task, name)]
+    if missing:
+        said = Said(f"{describe(task)}, which has no {', '.join(missing)}")
+        fail("task", f"a Task, an object with {', '.join(_members())}", said, SEE, kind=TypeError)
+
+
+def check_task(task: Any, seed: int = 0, devices: int = 1) -> None:
+    """See to it that a task keeps the protocol: its members, its first batch, and what its loss gives for that.
+
+    Nothing is computed on the devices: the loss is traced for its shapes alone. One batch is drawn, of an iterator of
+    its own.
+
+    Args:
+        task: The task.
+        seed: Of the parameters, whose shapes are looked at.
+        devices: How many share the rows of a batch.
+
+    Raises:
+        TypeError: If something is missing or is of another kind; the message names it.
+        ValueError: If a batch has no rows, or rows that devices cannot share.
+    """
+    check_members(task)
+    if not isinstance(task.unit, str) or not isinstance(task.headline, str):
+        fail("task.unit", "a text, as task.headline", (task.unit, task.headline), SEE, kind=TypeError)
+    if not isinstance(task.splits, tuple) or task.splits[:1] != ("validation",):
+        fail("task.splits", "a tuple of names, 'validation' first", task.splits, SEE, kind=TypeError)
+    if task.headline.partition(" ")[0] not in task.splits:
+        fail("task.headline", f"one of {', '.join(task.splits)} and one of its figures", task.headline, SEE)
+    params = jax.eval_shape(task.init, jax.random.key(seed))
+    if not jax.tree.leaves(params):
+        fail("task.init", "a function of a key that gives parameters", params, SEE, kind=TypeError)
+    carry = jax.eval_shape(task.initial_carry, params)
+    batch = _first_batch(task, devices)
+    said = jax.eval_shape(task.loss, params, carry, _shapes(batch), jax.random.key(0))
+    _check_loss(said, carry)
+
+
+def _members() -> list[str]:
+    """All that `Task` has."""
+    return [*Task.__annotations__, *(name for name, value in vars(Task).items() if callable(value) and name[0] != "_")]
+
+
+def _first_batch(task: Any, devices: int) -> Any:
+    batches = task.batches()
+    if not isinstance(batches, Batches):
+        fail("task.batches()", "an iterator with get_state and set_state", batches, SEE, kind=TypeError)
+    try:
+        json.dumps(batches.get_state())
+    except (TypeError, ValueError) as error:
+        fail("task.batches().get_state()", "what JSON can hold", Said(str(error)), SEE, kind=TypeError)
+    batch = next(batches)
+    arrays = jax.tree.leaves(batch)
+    if not arrays or not all(is_array(array) and np.dtype(array.dtype).kind not in "OUSM" for array in arrays):
+        fail("a batch", "a tree of arrays of numbers", batch, SEE, kind=TypeError)
+    rows = {array.shape[:1] for array in arrays}
+    if len(rows) != 1 or rows <= {(), (0,)}:
+        fail("a batch", "a tree of arrays that all have its rows first", batch, SEE)
+    (count,) = next(iter(rows))
+    if count % devices:
+        fail("a batch", f"of a multiple of the {devices} devices in rows", Said(f"{count} rows"))
+    counted = task.count(batch)
+    if isinstance(counted, bool) or not isinstance(counted, (int, np.integer)):
+        fail("task.count(batch)", "an integer", counted, SEE, kind=TypeError)
+    return batch
+
+
+def _shapes(batch: Any) -> Any:
+    def shape(array: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype))
+
+    return jax.tree.map(shape, batch)
+
+
+def _check_loss(said: Any, carry: Any) -> None:
+    expected = "(loss, (carry, figures)): a scalar, the carry as it came, and a dict of scalars"
+    try:
+        loss, (new, figures) = said
+    except (TypeError, ValueError):
+        fail("task.loss(...)", expected, said, SEE, kind=TypeError)
+    if getattr(loss, "shape", None) != () or not is_float(loss.dtype):
+        fail("task.loss(...)", expected, Said(f"a loss {loss}"), SEE, kind=TypeError)
+    kinds = [[(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)] for tree in (new, carry)]
+    shapes: list[Any] = [jax.tree.structure(tree) for tree in (new, carry)]
+    if shapes[0] != shapes[1] or kinds[0] != kinds[1]:
+        said = Said(f"the carry {new} where task.initial_carry gives {carry}")
+        fail("task.loss(...)", expected, said, SEE, kind=TypeError)
+    if not isinstance(figures, dict):
+        fail("task.loss(...)", expected, Said(f"figures {figures!r}"), SEE, kind=TypeError)
+    wrong = [name for name, value in figures.items() if getattr(value, "shape", None) != ()]
+    if wrong:
+        fail("task.loss(...)", expected, Said(f"figures that are no scalars: {', '.join(wrong)}"), SEE, kind=TypeError)

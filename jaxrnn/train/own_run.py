@@ -1,0 +1,74 @@
+"""The loop for one's own task, out of Python: what `jaxrnn train` does, without a configuration file."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxrnn.train.config import Experiment
+from jaxrnn.train.metrics import Callback
+from jaxrnn.train.options import LoopOptions, OptimizerOptions
+from jaxrnn.train.run import best_params, run
+from jaxrnn.train.run_files import RESULT
+from jaxrnn.train.start import Start
+from jaxrnn.train.stop import StopRequest
+from jaxrnn.train.task import Params, Task
+
+
+class Trained(NamedTuple):
+    """What came of a training."""
+
+    params: Params  # the best by validation loss
+    figures: dict[str, float | None]  # such as "validation loss"; empty where the run was stopped
+    finished: bool  # false where a signal stopped it: `resume=True` goes on
+
+
+def train_task(
+    task: Task,
+    folder: Path | str,
+    *,
+    optimizer: OptimizerOptions | None = None,
+    loop: LoopOptions | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    start: Params | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Trained:
+    """Train a task in the loop of `jaxrnn train`: checkpoints, resumption, all devices, the guard against NaN, a curve.
+
+    Args:
+        task: One of `of_functions` or `of_module`, or any object that keeps the protocol `Task`.
+        folder: Where the run is kept.
+        optimizer: Its options (default: those of `OptimizerOptions`).
+        loop: How long, and how often to record, validate and save.
+        seed: Of parameters, dropout and samples.
+        resume: Go on where an earlier run in that folder stopped, or begin one; a finished one is read again.
+        start: Parameters to begin with, in place of fresh ones.
+        callbacks: Each is called with every line of metrics.jsonl, a dict, as it is written.
+
+    Returns:
+        `Trained(params, figures, finished)`.
+
+    Raises:
+        TypeError, ValueError: If the task does not keep the protocol, before anything is written.
+        RunError: If the folder holds another run, or a run and `resume` is not asked for.
+
+    With the task of `of_functions`'s example:
+
+        trained = train_task(task, "runs/line", loop=LoopOptions(steps=200), callbacks=[print])
+        trained.params["w"]
+    """
+    experiment = Experiment("own", seed, task, optimizer or OptimizerOptions(), loop or LoopOptions())
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    given = None if start is None else Start("given parameters", start)
+    try:
+        run(experiment, folder, resume, StopRequest(), start=given, callbacks=callbacks)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    result = Path(folder) / RESULT
+    record: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
+    return Trained(best_params(experiment, Path(folder)), record.get("figures", {}), bool(record))
