@@ -139,6 +139,7 @@ from jaxrnn.kernels.table import backends as backends
 
 if _TYPE_CHECKING:
     from jaxrnn import decode as decode
+    from jaxrnn import dynamics as dynamics
     from jaxrnn import interop as interop
     from jaxrnn import keras as keras
     from jaxrnn import linen as linen
@@ -192,6 +193,7 @@ __all__ = [
     "decode",
     "dense",
     "diagonal",
+    "dynamics",
     "elman",
     "esn",
     "exp_rnn",
@@ -296,6 +298,6 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> _Any:
     """What stands on other libraries, Flax first of all, is imported when it is first used."""
-    if name in ("decode", "interop", "keras", "linen", "nnx", "testing"):
+    if name in ("decode", "dynamics", "interop", "keras", "linen", "nnx", "testing"):
         return _import_module(f"jaxrnn.{name}")
     raise AttributeError(f"module 'jaxrnn' has no attribute {name!r}")
