@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from jaxrnn.base.memory import keep_memory
 from jaxrnn.cli.commands import bench, cells, convert, inspect, results, train
-from jaxrnn.cli.models import ask, caption, draw, evaluate, sample, translate, write
+from jaxrnn.cli.models import ask, caption, draw, evaluate, look, sample, translate, write
 from jaxrnn.cli.parser import make_parser
 from jaxrnn.cli.streams import mute, of_the_machine, open_streams
 
@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
         "write": write,
         "draw": draw,
         "evaluate": evaluate,
+        "look": look,
         "results": results,
         "bench": bench,
         "convert": convert,

@@ -32,7 +32,7 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
     kept = _run_of(arguments.config)
     path = find_config(arguments.config if kept is None else str(kept / CONFIG))
     experiment = read_experiment(path, [*(config_overrides(kept) if kept else ()), *overrides], TASKS)
-    return run(experiment, arguments.run or kept or Path("runs") / path.stem, arguments.resume, stop)
+    return run(experiment, arguments.run or kept or Path("runs") / path.stem, arguments.resume, stop, arguments.watch)
 
 
 def _run_of(config: str | None) -> Path | None:

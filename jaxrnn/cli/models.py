@@ -126,3 +126,20 @@ def evaluate(arguments: argparse.Namespace) -> int:
         for name, value in found.items():
             print(f"{split} {name}: {value:.4f}" + (f", with int8 kernels {int8[name]:.4f}" if int8 else ""))
     return 0
+
+
+def look(arguments: argparse.Namespace) -> int:
+    """`jaxrnn look`."""
+    from jaxrnn.tasks.models import load_model
+    from jaxrnn.train.watch import draw, figures_of
+    from jaxrnn.train.watch import look as look_inside
+
+    if arguments.out.suffix != ".png":
+        raise ValueError(f"--out: expected a file with the suffix .png, got {str(arguments.out)!r}")
+    experiment, params, _ = load_model(arguments.run)
+    found = look_inside(experiment.task, params)
+    for name, value in figures_of(found).items():
+        print(f"{name.removeprefix('watch_')}: {value:.4g}")
+    draw(found, [], arguments.out, arguments.run)
+    print(f"a picture in {arguments.out}")
+    return 0

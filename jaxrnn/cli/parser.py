@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   jaxrnn caption runs/lip_reading clip.gif
   jaxrnn write runs/handwriting "recurrent" --out recurrent.svg
   jaxrnn draw runs/draw --out digits.gif
+  jaxrnn look char_lm                       what goes on inside: memory, gates, chaos, spectra
   jaxrnn results runs/*                     finished runs side by side
   jaxrnn inspect checkpoint.pt              the recurrent layers of a file, and the prefix of each
   jaxrnn convert torch.safetensors lstm.onnx --prefix encoder.rnn
@@ -57,7 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     help = "train a model as a configuration says"
-    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--section.key VALUE ...]"
+    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--watch] [--section.key VALUE ...]"
     train = commands.add_parser("train", help=help, usage=usage, add_help=False, allow_abbrev=False)
     help = "a YAML file, the name of one that ships with the package, or a run's folder to go on in"
     train.add_argument("config", nargs="?", metavar="CONFIG", help=help)
@@ -65,6 +66,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/NAME of CONFIG)"
     )
     train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
+    help = "look inside at each validation: gradients, memory, chaos, gates, spectra, in metrics.jsonl and watch.png"
+    train.add_argument("--watch", action="store_true", help=help)
     train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 
     _add_models(commands)
@@ -73,6 +76,13 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run", metavar="RUN", help=MODEL)
     evaluate.add_argument("--split", metavar="SPLIT", help="such as validation or test (default: all there are)")
     evaluate.add_argument("--quantize", action="store_true", help="with int8 kernels too, beside the figures without")
+
+    help = "look inside a trained model: gradients, memory, chaos, gates, spectra"
+    looking = commands.add_parser("look", help=help, allow_abbrev=False)
+    looking.add_argument("run", metavar="RUN", help=MODEL)
+    looking.add_argument(
+        "--out", type=Path, default=Path("look.png"), metavar="FILE", help="a picture, .png (default: look.png)"
+    )
 
     results = commands.add_parser("results", help="finished runs side by side, as Markdown", allow_abbrev=False)
     results.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, or a result.json")

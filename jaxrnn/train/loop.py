@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from rich.console import Console
 
 from jaxrnn.train.averaging import averaged, begin_average
@@ -29,6 +30,8 @@ from jaxrnn.train.progress import Display
 from jaxrnn.train.run_files import CHECKPOINTS
 from jaxrnn.train.step import TrainState, init_state, make_mesh, make_step, place, state_shardings
 from jaxrnn.train.stop import StopRequest
+from jaxrnn.train.task import Params, Task
+from jaxrnn.train.watch import PICTURE, draw, figures_of, look
 
 MAX_SKIPPED_IN_A_ROW = 10
 
@@ -72,7 +75,9 @@ def abstract_state(experiment: Experiment, mesh: jax.sharding.Mesh) -> TrainStat
     )
 
 
-def fit(experiment: Experiment, folder: Path, console: Console, stop: StopRequest) -> tuple[int, Progress]:
+def fit(
+    experiment: Experiment, folder: Path, console: Console, stop: StopRequest, watch: bool = False
+) -> tuple[int, Progress]:
     """Train in a run's folder until the end, or until a stop is requested, and save.
 
     Returns:
@@ -159,6 +164,8 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
                 improved = progress.judge(number, figures["loss"])
                 text = f"step {number}: validation " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items())
                 display.line(text)
+                if watch:
+                    display.line(_watched(task, state.params, metrics, folder, number))
                 if not math.isfinite(figures["loss"]):
                     if options.nonfinite == "raise":
                         raise NonFiniteError(f"{text}; loop.nonfinite is 'raise'. {_last_good(checkpoints)}")
@@ -174,6 +181,18 @@ def fit(experiment: Experiment, folder: Path, console: Console, stop: StopReques
         if progress.finished is None:
             save(metrics)
     return number, progress
+
+
+def _watched(task: Task, params: Params, metrics: MetricsFile, folder: Path, number: int) -> str:
+    """Look inside: a line of metrics, a picture, and what to print. That it cannot must not cost a run its training."""
+    try:
+        looks = look(task, jax.tree.map(jnp.asarray, jax.device_get(params)))
+        figures = figures_of(looks)
+        metrics.write({"step": number, **figures})
+        draw(looks, read_metrics(folder / METRICS), folder / PICTURE, f"{folder.name}, step {number}")
+    except (ValueError, FloatingPointError) as error:
+        return f"step {number}: not watched: {error}"
+    return f"step {number}: " + "  ".join(f"{k.removeprefix('watch_')} {v:.3g}" for k, v in figures.items())
 
 
 def recorded(figures: dict[str, float]) -> dict[str, float | None]:

@@ -131,7 +131,7 @@ def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "
     return found
 
 
-def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequest) -> int:
+def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequest, watch: bool = False) -> int:
     """Train an experiment in a folder, then draw and sample.
 
     Args:
@@ -139,6 +139,7 @@ def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequ
         folder: Where all of the run lies; made if it isn't there.
         resume: Go on where an earlier run in that folder stopped.
         stop: Asked for, the run stops after the step that it is in, with a checkpoint.
+        watch: Look inside at each validation (`jaxrnn.dynamics`): figures in metrics.jsonl, and watch.png.
 
     Returns:
         The exit code of the command: 0, or 128 plus the signal that stopped it.
@@ -153,6 +154,7 @@ def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequ
     if not isinstance(folder, (str, Path)):
         fail("folder", "a path", folder, kind=TypeError)
     check_flag(resume, "resume")
+    check_flag(watch, "watch")
     if not isinstance(stop, StopRequest):
         fail("stop", "a StopRequest", stop, kind=TypeError)
     folder = Path(folder)
@@ -168,7 +170,7 @@ def run(experiment: Experiment, folder: Path | str, resume: bool, stop: StopRequ
     with locked(folder):
         open_folder(folder, experiment, resume)  # again: another process may have been here meanwhile
         sweep(folder)
-        return _run(begin(folder, experiment, record), folder, console, stop)
+        return _run(begin(folder, experiment, record), folder, console, stop, watch)
 
 
 def _make(folder: Path) -> None:
@@ -178,9 +180,9 @@ def _make(folder: Path) -> None:
         raise WriteError(f"could not make the folder {folder}: {error.strerror}") from error
 
 
-def _run(experiment: Experiment, folder: Path, console: Console, stop: StopRequest) -> int:
+def _run(experiment: Experiment, folder: Path, console: Console, stop: StopRequest, watch: bool) -> int:
     """`run` in a folder that is ours."""
-    step, progress = fit(experiment, folder, console, stop)
+    step, progress = fit(experiment, folder, console, stop, watch)
     if progress.finished is None:
         console.print(f"stopped at step {step}, saved in {folder}; go on by the same command with --resume")
         return stop.exit_code
