@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxrnn.base.checks import check_key, check_size
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.base.typing import Array, Carry, Params
+from jaxrnn.base.typing import Array, Carry
 from jaxrnn.dynamics.systems import Posed, Step, as_map, vectors
 
 TINY = 1e-30
@@ -55,7 +55,7 @@ def _rows(posed: Posed) -> tuple[Any, ...]:
     return vectors(posed.carry), *(jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), s) for s in steps)
 
 
-def trajectory(advance: Any, params: Params, z: Array, steps: tuple[Any, ...]) -> tuple[Array, Array]:
+def trajectory(advance: Any, params: Any, z: Array, steps: tuple[Any, ...]) -> tuple[Array, Array]:
     """The state before every step and the outputs, of one row."""
 
     def forward(z: Array, at: tuple[Any, ...]) -> tuple[Array, tuple[Array, Array]]:
@@ -67,7 +67,7 @@ def trajectory(advance: Any, params: Params, z: Array, steps: tuple[Any, ...]) -
 
 
 @partial(jax.jit, static_argnums=0)
-def _products(step: Step, params: Params, rows: Any, row: Carry, start: Array) -> tuple[Array, Array]:
+def _products(step: Step, params: Any, rows: Any, row: Carry, start: Array) -> tuple[Array, Array]:
     """The columns' norms of the product down to each time [R, T, N], and the logarithms of each step's scale."""
     advance = as_map(step, row)
 
@@ -109,13 +109,13 @@ def of_loss(posed: Posed, loss: Callable[[Array], Array]) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def _outputs(step: Step, params: Params, rows: Any, row: Carry) -> Array:
+def _outputs(step: Step, params: Any, rows: Any, row: Carry) -> Array:
     advance = as_map(step, row)
     return jax.vmap(lambda given: trajectory(advance, params, given[0], tuple(given[1:]))[1])(rows)
 
 
 @partial(jax.jit, static_argnums=0)
-def _pulled(step: Step, params: Params, rows: Any, row: Carry, slopes: Array) -> Array:
+def _pulled(step: Step, params: Any, rows: Any, row: Carry, slopes: Array) -> Array:
     """The gradient of a loss by the state before every step, [R, T, N], of the slopes by outputs [R, T, P]."""
     advance = as_map(step, row)
 

@@ -141,13 +141,13 @@ def _from_starts(layer: Any, params: Any, x: Any, starts: Any, key: Any, per_ste
     return posed._replace(carry=jax.tree.unflatten(tree, drawn))
 
 
-def _speed(step: Step, params: Params, at: Any, row: Carry) -> Any:
+def _speed(step: Step, params: Any, at: Any, row: Carry) -> Any:
     advance = as_map(step, row)
     return lambda z: advance(params, z, *at)[0] - z
 
 
 @partial(jax.jit, static_argnums=(0, 5))
-def _minimised(step: Step, params: Params, z: Array, at: Any, row: Carry, steps: int, enough: float) -> Array:
+def _minimised(step: Step, params: Any, z: Array, at: Any, row: Carry, steps: int, enough: Any) -> Array:
     """Where each start [K, N] ends."""
     speed = _speed(step, params, at, row)
 
@@ -173,14 +173,14 @@ def _minimised(step: Step, params: Params, z: Array, at: Any, row: Carry, steps:
 
 
 @partial(jax.jit, static_argnums=0)
-def _at(step: Step, params: Params, z: Array, at: Any, row: Carry) -> tuple[Array, Array]:
+def _at(step: Step, params: Any, z: Array, at: Any, row: Carry) -> tuple[Array, Array]:
     speed = _speed(step, params, at, row)
     r = jax.vmap(speed)(z)
     return jnp.sqrt(jnp.mean(r * r, -1)), r
 
 
 @partial(jax.jit, static_argnums=0)
-def _jacobians(step: Step, params: Params, z: Array, at: Any, row: Carry) -> Array:
+def _jacobians(step: Step, params: Any, z: Array, at: Any, row: Carry) -> Array:
     advance = as_map(step, row)
     return lax.map(jax.jacfwd(lambda z: advance(params, z, *at)[0]), z)
 

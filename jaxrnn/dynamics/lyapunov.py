@@ -128,7 +128,7 @@ def lyapunov(
 
 
 @partial(jax.jit, static_argnums=0)
-def _run(step: Step, params: Params, z: Array, steps: Any, row: Carry, start: Array) -> Array:
+def _run(step: Step, params: Any, z: Array, steps: Any, row: Carry, start: Array) -> Array:
     """log |R_kk| of every block, [R, blocks, K]."""
     advance = as_map(step, row)
 

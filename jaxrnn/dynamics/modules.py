@@ -8,13 +8,13 @@ from typing import Any
 import jax
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.base.typing import Array, Carry, Params
+from jaxrnn.base.typing import Array, Carry
 from jaxrnn.core.layer import Layer
 
 EXPECTED = "a jaxrnn Layer such as jaxrnn.lstm(128), a module of jaxrnn.nnx or jaxrnn.linen, or a cell of Flax's"
 
 
-def functional_of(module: Any, params: Any, argument: str) -> tuple[Layer, Params] | None:
+def functional_of(module: Any, params: Any, argument: str) -> tuple[Layer, Any] | None:
     """The layer and the parameters of a module of jaxrnn; None for a cell of Flax's."""
     from flax import linen, nnx
 
@@ -51,7 +51,7 @@ def _variables(params: Any) -> Any:
     return linen.meta.unbox(params.get("params", params))
 
 
-def _below(params: Params) -> Params:
+def _below(params: Any) -> Any:
     """Of a module around a cell module, the cell's parameters."""
     return params["cell"] if isinstance(params, dict) and set(params) == {"cell"} else params
 
@@ -62,7 +62,7 @@ class NNXStep:
 
     graph: Any
 
-    def __call__(self, params: Params, carry: Carry, x: Array, per_step: dict[str, Any]) -> tuple[Carry, Array]:
+    def __call__(self, params: Any, carry: Carry, x: Array, per_step: dict[str, Any]) -> tuple[Carry, Array]:
         from flax import nnx
 
         return nnx.merge(self.graph, *params)(carry, x)
@@ -74,11 +74,11 @@ class LinenStep:
 
     module: Any
 
-    def __call__(self, params: Params, carry: Carry, x: Array, per_step: dict[str, Any]) -> tuple[Carry, Array]:
+    def __call__(self, params: Any, carry: Carry, x: Array, per_step: dict[str, Any]) -> tuple[Carry, Array]:
         return self.module.apply({"params": params}, carry, x)
 
 
-def flax_cell(module: Any, params: Any, shape: tuple[int, ...]) -> tuple[Any, Params, Carry]:
+def flax_cell(module: Any, params: Any, shape: tuple[int, ...]) -> tuple[Any, Any, Carry]:
     """A cell of Flax's as a step, its parameters, and its carry for inputs of this shape [*B, D]."""
     from flax import nnx
 

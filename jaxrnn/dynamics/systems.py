@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxrnn.base.dtypes import check_dtype, default_float, is_float, is_integer, promote
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.base.typing import Array, Axis, Carry, Params
+from jaxrnn.base.typing import Array, Axis, Carry
 from jaxrnn.core.closures import still
 from jaxrnn.core.layer import Layer
 from jaxrnn.dynamics.modules import flax_cell, functional_of
@@ -26,7 +26,7 @@ from jaxrnn.engine.check import Arguments, check_scan
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.scan import scan
 
-Step = Callable[[Params, Carry, Any, dict[str, Any]], tuple[Carry, Array]]
+Step = Callable[[Any, Carry, Any, dict[str, Any]], tuple[Carry, Array]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class OneStep:
 
     layer: Layer
 
-    def __call__(self, params: Params, carry: Carry, x: Array, per_step: dict[str, Any]) -> tuple[Carry, Array]:
+    def __call__(self, params: Any, carry: Carry, x: Array, per_step: dict[str, Any]) -> tuple[Carry, Array]:
         given = {name: a[None] for name, a in per_step.items()} or None
         carry, ys = scan(self.layer, params, x[None], carry, per_step=given, backend="reference")
         return carry, ys[0]
@@ -45,7 +45,7 @@ class Posed(NamedTuple):
     """A layer, its inputs, and the states that it starts from, checked; the batch axes are one axis R of rows."""
 
     step: Step
-    params: Params
+    params: Any
     xs: Array  # [T, R, ...]
     valid: Array  # [T, R] bool
     per_step: dict[str, Array]  # [T, R, ...]
@@ -94,7 +94,7 @@ def cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(one, tree)
 
 
-def settled(layer: Any, params: Any, argument: str = "layer") -> tuple[Layer, Params] | None:
+def settled(layer: Any, params: Any, argument: str = "layer") -> tuple[Layer, Any] | None:
     """A functional layer and its parameters; None for a cell of Flax's protocol that is no layer of jaxrnn."""
     if isinstance(layer, Layer):
         return layer, params
@@ -164,7 +164,7 @@ def _concrete(batch: tuple[Axis, ...]) -> tuple[int, ...]:
 
 def _flat(
     step: Step,
-    params: Params,
+    params: Any,
     xs: Any,
     T: int,
     batch: tuple[int, ...],
@@ -191,7 +191,7 @@ def as_map(step: Step, row: Carry) -> Callable[..., tuple[Array, Array]]:
     """F as a function of vectors: `(params, z, x, per_step) -> (z', y)`."""
     unravel = ravel_pytree(row)[1]
 
-    def advance(params: Params, z: Array, x: Array, per_step: dict[str, Array]) -> tuple[Array, Array]:
+    def advance(params: Any, z: Array, x: Array, per_step: dict[str, Array]) -> tuple[Array, Array]:
         carry, y = step(params, unravel(z), x, per_step)
         return ravel_pytree(carry)[0], y
 
