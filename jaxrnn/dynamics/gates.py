@@ -65,7 +65,8 @@ def gate_saturation(
     A saturated gate passes no gradient to its own weights; one that is always open keeps, one that is always shut
     forgets. A gate is found in the equations as they stand: the first sigmoid, tanh or clip (a hard sigmoid) that the
     net input of `x.f` and `h.f` goes through is gate f, in cells of one's own too. What is gated by an exponential or
-    by a sigmoid that is written out is not among them.
+    by a sigmoid that is written out is not among them; gates that equations put into one array, as layer norms do, are
+    found together, as "f+g".
 
     Args:
         layer, params, xs, carry, lengths, per_step, dtype: as of `gradient_norms`; any Layer, also one without a step.

@@ -11,7 +11,6 @@ import pytest
 
 import jaxrnn
 from jaxrnn import dynamics
-from jaxrnn.cells import FAMILIES
 from tests.dynamics.cells import drawn, minimal
 
 
@@ -93,34 +92,3 @@ def test_composed_layers_cell_by_cell() -> None:
         backward = next(p for name, p in params["layer_0"].items() if "back" in name)
         flipped = dynamics.gate_saturation(gru, backward, xs[::-1])
         np.testing.assert_allclose(found["1/z"].values, flipped["z"].values[::-1], rtol=1e-12)
-
-
-WITHOUT = {"ind_rnn", "exp_rnn", "esn", "lmu", "s4d", "s5", "lru", "lin_oss"}
-MADE = {name: factory for of in FAMILIES.values() for name, factory in of.items()}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", MADE)
-def test_every_cell_of_the_collection(name: str) -> None:
-    """Everything that there is runs on every cell, in float64, to finite numbers."""
-    cell = MADE[name](4)
-    inputs = cell.made_for or 3
-    params = cell.init(jax.random.key(0), inputs=inputs)
-    xs = np.random.default_rng(0).normal(size=(12, 2, inputs))
-    per_step = {name: np.ones((12, 2, *SHAPES.get(name, ())), np.float64) for name in cell.asked}
-    per_step = {n: np.cumsum(a, 0) if n in ("times", "t") else a for n, a in per_step.items()} or None
-    given = dict(per_step=per_step, dtype="float64")
-    assert np.isfinite(dynamics.gradient_norms(cell, params, xs, **given).norms).all()
-    assert not np.isnan(dynamics.lyapunov(cell, params, xs, count=2, **given).exponents).any()
-    assert all(not np.isnan(a).any() for a in jax.tree.leaves(dynamics.memory_lengths(cell, params, xs, **given)))
-    dynamics.spectra(cell, params)
-    try:
-        gates = dynamics.gate_saturation(cell, params, xs, **given)
-    except dynamics.NoGates:
-        assert name in WITHOUT
-        return
-    for gate in gates.values():
-        assert ((gate.values >= 0) & (gate.values <= 1)).all()
-
-
-SHAPES: dict[str, tuple[int, ...]] = {}

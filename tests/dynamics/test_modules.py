@@ -44,7 +44,7 @@ def test_cells_of_flax(kind: str) -> None:
         params, given = None, cell
     else:
         cell = nn.LSTMCell(4)
-        params = cell.init(jax.random.key(0), cell.initialize_carry(jax.random.key(0), (3,)), jnp.ones(3))
+        params = cell.init(jax.random.key(0), cell.initialize_carry(jax.random.key(0), (3,)), jnp.ones(3, jnp.float32))
         given = params["params"]
     layer, ours = jaxrnn.interop.load(given)
     found = dynamics.gradient_norms(cell, params, XS)
