@@ -150,6 +150,7 @@ from jaxrnn.kernels.table import backends as backends
 
 if _TYPE_CHECKING:
     from jaxrnn import decode as decode
+    from jaxrnn import dynamics as dynamics
     from jaxrnn import interop as interop
     from jaxrnn import keras as keras
     from jaxrnn import linen as linen
@@ -208,6 +209,7 @@ __all__ = [
     "decode",
     "dense",
     "diagonal",
+    "dynamics",
     "elman",
     "esn",
     "exp_rnn",
@@ -320,7 +322,7 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> _Any:
     """What stands on other libraries, Flax first of all, is imported when it is first used."""
-    if name in ("decode", "interop", "keras", "linen", "nnx", "testing"):
+    if name in ("decode", "dynamics", "interop", "keras", "linen", "nnx", "testing"):
         return _import_module(f"jaxrnn.{name}")
     if name == "load_run":
         return _import_module("jaxrnn.tasks.runs").load_run

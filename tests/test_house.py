@@ -18,7 +18,7 @@ LEVELS = {
     "core": 2,
     "cells engine": 3,
     "kernels compose": 4,
-    "nnx linen flax_common interop decode testing": 5,
+    "nnx linen flax_common interop decode testing dynamics": 5,
     "train keras": 6,
     "tasks bench plan": 7,
     "cli": 8,
@@ -96,7 +96,20 @@ def test_the_core_is_imported_without_what_stands_on_flax() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-ROOMS = ("bench", "cells", "compose", "decode", "interop", "keras", "linen", "nnx", "tasks", "testing", "train")
+ROOMS = (
+    "bench",
+    "cells",
+    "compose",
+    "decode",
+    "dynamics",
+    "interop",
+    "keras",
+    "linen",
+    "nnx",
+    "tasks",
+    "testing",
+    "train",
+)
 
 
 @pytest.mark.parametrize("name", ["jaxrnn", *(f"jaxrnn.{room}" for room in ROOMS)])

@@ -19,7 +19,20 @@ from jaxrnn.flax_common import arguments
 from jaxrnn.flax_common.signatures import FLAX_NAMES, options_of
 from jaxrnn.nnx.layers import SETTINGS
 
-ROOMS = ("bench", "cells", "compose", "decode", "interop", "keras", "linen", "nnx", "tasks", "testing", "train")
+ROOMS = (
+    "bench",
+    "cells",
+    "compose",
+    "decode",
+    "dynamics",
+    "interop",
+    "keras",
+    "linen",
+    "nnx",
+    "tasks",
+    "testing",
+    "train",
+)
 FUNCTIONS = ("activations", "constraints", "initializers", "regularizers")
 PACKAGES = ("jaxrnn", *(f"jaxrnn.{room}" for room in ROOMS), *(f"jaxrnn.functions.{kind}" for kind in FUNCTIONS))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -114,10 +116,25 @@ def scan_carries(
     return _scan(cell, params, xs, carry, Arguments.of(arguments), carries=True)[1][::-1]
 
 
+_HEARD: ContextVar[tuple[Callable[..., None], ...]] = ContextVar("heard", default=())
+
+
+@contextmanager
+def hearing(hear: Callable[..., None]) -> Iterator[None]:
+    """Inside, `hear(layer, params, xs, carry, arguments)` is told of every call of the engine, once it is checked."""
+    token = _HEARD.set((*_HEARD.get(), hear))
+    try:
+        yield
+    finally:
+        _HEARD.reset(token)
+
+
 def _scan(
     cell: Layer, params: Params, xs: ArrayLike, carry: Any, given: Arguments, *, carries: bool
 ) -> tuple[Carry, Any]:
     call = check_scan(cell, params, xs, carry, given)
+    for hear in _HEARD.get():
+        hear(cell, params, xs, carry, given)
     layer, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected, carries, platform())
     # What belongs to an open trace must not outlive it in a compiled program.
     return (_run if is_open(layer) else _run_jitted)(layer, call, plan, methods(layer))
