@@ -82,10 +82,10 @@ def _results(eqn: Any, inputs: list[Known], recur: Any, found: list[Squashed]) -
         return [Known(r, frozenset({names[i]} if apart else ())) for i, r in enumerate(results)]
     if name in CALLS:
         called = eqn.params.get("call_jaxpr", eqn.params.get("jaxpr"))
-        read = [Known(a) for a in getattr(called, "consts", ())]
-        return _run(getattr(called, "jaxpr", called), read, inputs, recur, found)
+        constants = [Known(a) for a in getattr(called, "consts", ())]
+        return _run(getattr(called, "jaxpr", called), constants, inputs, recur, found)
     gates = NONE.union(*(i.gates for i in inputs))
-    results = jaxprs.bind(eqn, [i.value for i in inputs])
+    results = list(jaxprs.bind(eqn, [i.value for i in inputs]))
     if not gates or inner(eqn):
         number = inputs[0].number if name in SAME else None
         return [Known(r, gates, number=number) for r in results]

@@ -83,6 +83,6 @@ def flax_cell(module: Any, params: Any, shape: tuple[int, ...]) -> tuple[Any, An
     from flax import nnx
 
     if isinstance(module, nnx.Module):
-        graph, values, rest = nnx.split(module, nnx.Param, ...)
-        return NNXStep(graph), (values, rest), module.initialize_carry(shape, nnx.Rngs(0))  # type: ignore[attr-defined]
+        graph, *states = nnx.split(module, nnx.Param, ...)
+        return NNXStep(graph), tuple(states), module.initialize_carry(shape, nnx.Rngs(0))  # type: ignore[attr-defined]
     return LinenStep(module), _variables(params), module.initialize_carry(jax.random.key(0), shape)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from jaxrnn.base.errors import fail
 
@@ -52,7 +50,8 @@ def collectives_of(text: str) -> list[Collective]:
             inside = lines.setdefault(head["name"], [])
         elif lines and line.startswith(" "):
             inside.append(line)
-    depths, found = _depths(lines), {}
+    depths = _depths(lines)
+    found: dict[Any, Collective] = {}
     for name, body in lines.items():
         for line in body:
             if sent := SENT.search(line):
@@ -83,7 +82,7 @@ def _depths(lines: dict[str, list[str]]) -> dict[str, int]:
     return depths
 
 
-def _bytes(shown: str) -> int:
+def _bytes(shown: str) -> float:
     """Of a type as the compiler writes it; where both ends are there, the larger one."""
     sizes = [
         math.prod(int(n) for n in array["sizes"].split(",") if n) * _width(array["dtype"])
@@ -94,4 +93,4 @@ def _bytes(shown: str) -> int:
 
 def _width(dtype: str) -> float:
     bits = re.search(r"\d+", dtype)
-    return np.dtype(bool).itemsize if dtype == "pred" or bits is None else int(bits[0]) / 8
+    return 1.0 if dtype == "pred" or bits is None else int(bits[0]) / 8

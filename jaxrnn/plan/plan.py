@@ -79,7 +79,8 @@ def plan_step(step: Callable[..., Any], *arguments: Any, names: tuple[str, ...] 
     chip, fresh = devices[0], step if hasattr(step, "trace") else jax.jit(step)
     with made_for(described(chip)):
         traced = fresh.trace(*arguments)
-        refused, found, sent = "", None, ()
+        refused, found = "", None
+        sent: tuple[Collective, ...] = ()
         try:
             compiled = traced.lower().compile()
         except jax.errors.JaxRuntimeError as error:

@@ -23,9 +23,6 @@ IR_VERSION = 10  # of onnx 1.16, which brought opset 22's neighbours; runtimes l
 
 def export(layer: Layer, params: Params, asked: Asked) -> Any:
     """An `onnx.ModelProto`."""
-    import onnx
-    from onnx import helper
-
     dtype = promote(*(a.dtype for a in jax.tree.leaves(params) if is_float(a.dtype)))
     named = _parts(layer, params)
     parts = {name: planned(part, below, asked, dtype) for name, (part, below) in named.items()}
@@ -41,7 +38,7 @@ def export(layer: Layer, params: Params, asked: Asked) -> Any:
         if asked.carry:
             states = {key: f"initial_{key}_{i}" for key in shapes}
             inputs += [value(states[key], dtype, shape) for key, shape in shapes.items()]
-        x, finals = _written(graph, f"layer_{i}", part, x, features, states, lengths, asked, dtype)
+        x, finals = write_part(graph, f"layer_{i}", part, x, features, states, lengths, asked, dtype)
         features = part.layer.output_size
         for key, final in finals.items():
             graph.add("Identity", final, out=f"Y_{key}_{i}")
@@ -49,6 +46,14 @@ def export(layer: Layer, params: Params, asked: Asked) -> Any:
     x, features = _head(graph, asked.head, dtype, x, features)
     graph.add("Identity", x, out="Y")
     outputs.insert(0, value("Y", dtype, [asked.steps or STEPS, asked.batch or ROWS, features]))
+    return model_of(graph, inputs, outputs)
+
+
+def model_of(graph: Graph, inputs: list[Any], outputs: list[Any]) -> Any:
+    """A graph as a checked `onnx.ModelProto`."""
+    import onnx
+    from onnx import helper
+
     made = helper.make_graph(graph.nodes, "jaxrnn", inputs, outputs, list(graph.tensors.values()))
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="jaxrnn")
     model.ir_version = IR_VERSION
@@ -87,7 +92,7 @@ def _head(graph: Graph, head: Mapping[str, Any] | None, dtype: Any, x: str, feat
     return graph.add("Add", x, np.asarray(head["bias"], dtype)) if "bias" in head else x, kernel.shape[1]
 
 
-def _written(
+def write_part(
     graph: Graph,
     name: str,
     part: Part,

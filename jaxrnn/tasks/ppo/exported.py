@@ -17,13 +17,15 @@ import numpy as np
 
 import jaxrnn
 from jaxrnn.base.files import write_bytes
-from jaxrnn.interop.onnx_export import content, export
+from jaxrnn.interop.graphs.loop import states_of
+from jaxrnn.interop.graphs.plan import Asked, planned
+from jaxrnn.interop.graphs.whole import model_of, write_part
+from jaxrnn.interop.graphs.written import Graph, ints, value
 from jaxrnn.tasks.ppo.agent import Agent
 from jaxrnn.tasks.ppo.worlds import World
 from jaxrnn.train.task import Params
 
 STABLEHLO, ONNX = "policy.stablehlo", "policy.onnx"
-WITH_NODES = ("gru", "lstm", "elman")  # for which ONNX has an operation
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
@@ -51,64 +53,46 @@ def as_stablehlo(agent: Agent, world: World, params: Params) -> bytes:
 
 
 def as_onnx(agent: Agent, world: World, params: Params) -> bytes:
-    """The step function as an ONNX model; inputs seen, start, memory_0 (and memory_1), outputs action, said, memory_N.
-
-    The carry's order is ours: an LSTM's first memory is its cell, c.
-    """
-    from onnx import TensorProto, checker, helper, numpy_helper
-
+    """The step function as an ONNX model; inputs seen, start, memory_0 (and memory_1), outputs action, said,
+    next_memory_N. The carry's order is ours: an LSTM's first memory is its cell, c."""
     layer = jaxrnn.gru(agent.hidden) if agent.layer is None else agent.layer
-    recurrent = export(layer, _arrays(params["memory"]))
-    (node,) = recurrent.graph.node[:1]  # what follows brings directions together; there is one
-    states = ["c", "h"] if agent.cell == "lstm" else ["h"]
-    dtype = recurrent.graph.input[0].type.tensor_type.elem_type
-    number = helper.tensor_dtype_to_np_dtype(dtype)
-    weights = {f"{name}_{part}": params[name][part] for name in ("encoder", "policy") for part in ("kernel", "bias")}
-    weights |= {"zero": np.zeros(()), "time": np.array([0]), "last": np.array([1])}
-    node.input[0], node.input[4] = "encoded", ""  # one step each: no lengths
-    node.output[0] = ""
-    one, two = helper.make_node, "memory"
-    nodes = [
-        one("Gemm", ["seen", "encoder_kernel", "encoder_bias"], ["encoding"]),
-        one("Relu", ["encoding"], ["positive"]),
-        one("Unsqueeze", ["positive", "time"], ["encoded"]),
-        one("Unsqueeze", ["start", "last"], ["starts"]),
-    ]
-    for i, state in enumerate(states):
-        nodes.append(one("Where", ["starts", "zero", f"{two}_{i}"], [f"kept_{state}"]))
-        nodes.append(one("Unsqueeze", [f"kept_{state}", "time"], [f"initial_{state}_0"]))
-    nodes.append(node)
-    for i, state in enumerate(states):
-        nodes.append(one("Squeeze", [f"Y_{state}_0", "time"], [f"next_{two}_{i}"]))
-    nodes.append(one("Gemm", [f"next_{two}_{len(states) - 1}", "policy_kernel", "policy_bias"], ["said"]))
+    arrays, dtype = _arrays(params["memory"]), np.dtype(params["policy"]["kernel"].dtype)
+    asked = Asked(False, True, None, None, None, False, None, None)
+    part = planned(layer, arrays, asked, dtype)
+    names = list(states_of(layer, arrays, dtype))  # in the carry's order, which is not that of ONNX's nodes
+    graph, states = Graph(), {}
+    encoded = graph.add("Relu", graph.add("Gemm", "seen", *_dense(params["encoder"])))
+    x = graph.add("Unsqueeze", encoded, ints(0))  # one step
+    starts = graph.add("Unsqueeze", "start", ints(1))
+    for name in part.starts:
+        kept = graph.add("Where", starts, np.zeros((), dtype), f"memory_{names.index(name)}")
+        states[name] = graph.add("Unsqueeze", kept, ints(0))  # one direction
+    y, finals = write_part(graph, "policy", part, x, agent.hidden, states, "", asked, dtype)
+    remembered = graph.add("Squeeze", y, ints(0))
+    graph.add("Gemm", remembered, *_dense(params["policy"]), out="said")
     if world.continuous:
-        nodes.append(one("Identity", ["said"], ["action"]))
+        graph.add("Identity", "said", out="action")
     else:
-        nodes.append(one("ArgMax", ["said"], ["action"], axis=-1, keepdims=0))
-    value = helper.make_tensor_value_info
-    memory = [value(f"{two}_{i}", dtype, ["B", agent.hidden]) for i in range(len(states))]
-    after = [value(f"next_{two}_{i}", dtype, ["B", agent.hidden]) for i in range(len(states))]
-    inputs = [value("seen", dtype, ["B", world.observations]), value("start", TensorProto.BOOL, ["B"]), *memory]
-    action = (
-        value("action", dtype, ["B", world.actions]) if world.continuous else value("action", TensorProto.INT64, ["B"])
-    )
-    outputs = [action, value("said", dtype, ["B", world.actions]), *after]
-    arrays = [
-        numpy_helper.from_array(np.asarray(a, None if name in ("time", "last") else number), name)
-        for name, a in weights.items()
-    ]
-    graph = helper.make_graph(nodes, "policy", inputs, outputs, [*recurrent.graph.initializer, *arrays])
-    model = helper.make_model(graph, opset_imports=recurrent.opset_import, producer_name="jaxrnn")
-    model.ir_version = recurrent.ir_version
-    checker.check_model(model)
-    return content(model)
+        graph.add("ArgMax", "said", out="action", axis=-1, keepdims=0)
+    sizes = [len(part.starts[name][0]) for name in names]
+    inputs = [value("seen", dtype, ["B", world.observations]), value("start", np.bool_, ["B"])]
+    inputs += [value(f"memory_{i}", dtype, ["B", size]) for i, size in enumerate(sizes)]
+    said = value("said", dtype, ["B", world.actions])
+    action = value("action", dtype, ["B", world.actions]) if world.continuous else value("action", np.int64, ["B"])
+    outputs = [action, said]
+    for i, (name, size) in enumerate(zip(names, sizes, strict=True)):
+        graph.add("Squeeze", finals[name], ints(0), out=f"next_memory_{i}")
+        outputs.append(value(f"next_memory_{i}", dtype, ["B", size]))
+    return model_of(graph, inputs, outputs).SerializeToString()
+
+
+def _dense(params: Params) -> tuple[Any, Any]:
+    return np.asarray(params["kernel"]), np.asarray(params["bias"])
 
 
 def export_policy(agent: Agent, world: World, params: Params, folder: Path) -> list[str]:
     """Write the policy of one seed's parameters into a folder; the names of the files, or why there is none."""
     write_bytes(folder / STABLEHLO, as_stablehlo(agent, world, params))
-    if agent.cell not in WITH_NODES:
-        return [STABLEHLO, f"no {ONNX} (ONNX has no operation for {agent.cell})"]
     if not agent.memory:
         return [STABLEHLO, f"no {ONNX} (an agent without memory has nothing to hand on)"]
     if find_spec("onnx") is None:
