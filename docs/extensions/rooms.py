@@ -22,6 +22,7 @@ ROOMS = {
     "jaxrnn.decode": "Sampling, beam search, attention, mixtures",
     "jaxrnn.train": "The training loop, runs, checkpoints, data",
     "jaxrnn.tasks": "The applications",
+    "jaxrnn.dynamics": "What goes on inside",
     "jaxrnn.plan": "What a step needs on chips that are not here",
     "jaxrnn.testing": "Laws for the tests of your code",
     "jaxrnn.bench": "Measurements",
@@ -32,12 +33,15 @@ ROOMS = {
 }
 # Names of the façade, by what one looks for.
 GROUPS = {
-    "Running": "scan scan_carries scan_truncated starts_from explain backends checkify keep_memory",
+    "Running": "scan scan_carries scan_truncated scan_sharded scan_newton newton_forecast starts_from explain "
+    "backends checkify keep_memory",
     "Composing": "stack bidirectional BidirectionalCarry reverse residual highway input_dropout recurrent_dropout "
-    "zoneout weight_drop slstm_layer SLSTMLayerCarry slstm_block",
+    "zoneout weight_drop slstm_layer SLSTMLayerCarry slstm_block windowed",
     "Cells of your own": "gate_cell linear_cell Parameter Cell Layer",
     "Forms of kernels": "dense diagonal heads low_rank convolution only shared",
     "Parameters": "labels shardings quantize",
+    "Agents off policy": "states_before cut burn_in counts_from",
+    "Models and files": "load_run export_c",
     "Readouts in closed form": "fit_readout readout_moments solve_readout",
 }
 

@@ -5,14 +5,14 @@ composed layer, gated or linear, a module of `jaxrnn.nnx` or `jaxrnn.linen`, a c
 each has a figure function, `draw_...`, which needs matplotlib. `calls` finds the recurrent layers in a larger model.
 """
 
-from jaxrnn.dynamics.calls import Seen, calls
+from jaxrnn.dynamics.eigenvalues import Spectrum, spectra
+from jaxrnn.dynamics.equilibria import FixedPoints, fixed_points
+from jaxrnn.dynamics.exponents import Lyapunov, lyapunov
 from jaxrnn.dynamics.figures_of_states import draw_fixed_points, draw_gates, draw_spectra
 from jaxrnn.dynamics.figures_of_time import draw_gradients, draw_lyapunov, draw_memory
-from jaxrnn.dynamics.fixed_points import FixedPoints, fixed_points
 from jaxrnn.dynamics.gates import Gate, NoGates, gate_saturation
 from jaxrnn.dynamics.gradients import GradientNorms, gradient_norms, memory_lengths
-from jaxrnn.dynamics.lyapunov import Lyapunov, lyapunov
-from jaxrnn.dynamics.spectra import Spectrum, spectra
+from jaxrnn.dynamics.heard import Seen, calls
 
 __all__ = [
     "FixedPoints",

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 from jaxrnn.base.errors import fail
-from jaxrnn.dynamics.fixed_points import FixedPoints
+from jaxrnn.dynamics.eigenvalues import Spectrum
+from jaxrnn.dynamics.equilibria import FixedPoints
 from jaxrnn.dynamics.gates import Gate
 from jaxrnn.dynamics.panels import dict_of, found_by, panels_on
-from jaxrnn.dynamics.spectra import Spectrum
 
 LONGEST = 10_000  # points of a cloud
 
@@ -30,6 +30,12 @@ def draw_gates(found: Mapping[str, Gate], axes: Any = None) -> Any:
     Raises:
         TypeError, ValueError: an argument is something else.
         ModuleNotFoundError: matplotlib is not installed.
+
+    >>> import jax, jax.numpy as jnp, jaxrnn
+    >>> from jaxrnn import dynamics
+    >>> cell = jaxrnn.gru(4)
+    >>> params, xs = cell.init(jax.random.key(0), 3), jnp.ones((12, 2, 3))
+    >>> figure = dynamics.draw_gates(dynamics.gate_saturation(cell, params, xs))
     """
     dict_of(found, Gate, "gate_saturation")
     panels = panels_on(axes, len(found), (3.2, 3.2))
@@ -56,6 +62,12 @@ def draw_fixed_points(found: FixedPoints, trajectories: Any = None, axes: Any = 
     Raises:
         TypeError, ValueError: an argument is something else.
         ModuleNotFoundError: matplotlib is not installed.
+
+    >>> import jax, jax.numpy as jnp, jaxrnn
+    >>> from jaxrnn import dynamics
+    >>> cell = jaxrnn.gru(4)
+    >>> params, xs = cell.init(jax.random.key(0), 3), jnp.ones((12, 2, 3))
+    >>> figure = dynamics.draw_fixed_points(dynamics.fixed_points(cell, params, xs[0, 0], 8))
     """
     points = _flat(found_by(found, FixedPoints, "fixed_points").points, 1)
     runs = None if trajectories is None else _flat(trajectories, None)
@@ -109,6 +121,12 @@ def draw_spectra(found: Mapping[str, Spectrum], axes: Any = None) -> Any:
     Raises:
         TypeError, ValueError: an argument is something else.
         ModuleNotFoundError: matplotlib is not installed.
+
+    >>> import jax, jax.numpy as jnp, jaxrnn
+    >>> from jaxrnn import dynamics
+    >>> cell = jaxrnn.gru(4)
+    >>> params, xs = cell.init(jax.random.key(0), 3), jnp.ones((12, 2, 3))
+    >>> figure = dynamics.draw_spectra(dynamics.spectra(cell, params))
     """
     dict_of(found, Spectrum, "spectra")
     panels = panels_on(axes, len(found), (3.2, 3.2))

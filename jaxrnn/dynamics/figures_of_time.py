@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from jaxrnn.base.errors import fail
+from jaxrnn.dynamics.exponents import Lyapunov
 from jaxrnn.dynamics.gradients import GradientNorms
-from jaxrnn.dynamics.lyapunov import Lyapunov
 from jaxrnn.dynamics.panels import found_by, panels_on, states_of
 
 
@@ -25,6 +25,12 @@ def draw_gradients(found: GradientNorms, axes: Any = None) -> Any:
     Raises:
         TypeError, ValueError: an argument is something else.
         ModuleNotFoundError: matplotlib is not installed.
+
+    >>> import jax, jax.numpy as jnp, jaxrnn
+    >>> from jaxrnn import dynamics
+    >>> cell = jaxrnn.gru(4)
+    >>> params, xs = cell.init(jax.random.key(0), 3), jnp.ones((12, 2, 3))
+    >>> figure = dynamics.draw_gradients(dynamics.gradient_norms(cell, params, xs))
     """
     found_by(found, GradientNorms, "gradient_norms")
     [panel] = panels_on(axes)
@@ -62,6 +68,12 @@ def draw_lyapunov(found: Lyapunov, axes: Any = None) -> Any:
     Raises:
         TypeError, ValueError: an argument is something else.
         ModuleNotFoundError: matplotlib is not installed.
+
+    >>> import jax, jax.numpy as jnp, jaxrnn
+    >>> from jaxrnn import dynamics
+    >>> cell = jaxrnn.gru(4)
+    >>> params, xs = cell.init(jax.random.key(0), 3), jnp.ones((12, 2, 3))
+    >>> figure = dynamics.draw_lyapunov(dynamics.lyapunov(cell, params, xs, count=2))
     """
     found_by(found, Lyapunov, "lyapunov")
     spectrum, settling = panels_on(axes, 2)
@@ -97,6 +109,12 @@ def draw_memory(found: Any, axes: Any = None) -> Any:
     Raises:
         TypeError, ValueError: an argument is something else.
         ModuleNotFoundError: matplotlib is not installed.
+
+    >>> import jax, jax.numpy as jnp, jaxrnn
+    >>> from jaxrnn import dynamics
+    >>> cell = jaxrnn.gru(4)
+    >>> params, xs = cell.init(jax.random.key(0), 3), jnp.ones((12, 2, 3))
+    >>> figure = dynamics.draw_memory(dynamics.memory_lengths(cell, params, xs))
     """
     states = states_of(found)
     if not states or not all(a.dtype.kind == "f" and a.ndim for _, a in states):

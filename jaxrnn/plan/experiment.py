@@ -34,11 +34,13 @@ def plan_experiment(experiment: Experiment, topology: str) -> Plan:
         PlanError: There is no such topology.
         ValueError: The mesh does not fit its chips, or the batch the mesh; or the data cannot be read.
 
+    >>> import jax
     >>> from jaxrnn.plan import plan_experiment
     >>> from jaxrnn.tasks import TASKS
     >>> from jaxrnn.train import find_config, read_experiment
     >>> experiment = read_experiment(find_config("adding"), ["--model.hidden", "8"], TASKS)
-    >>> plan = plan_experiment(experiment, "cpu:1")
+    >>> with jax.numpy_dtype_promotion("standard"):  # JAX's default, by which optimizers compute
+    ...     plan = plan_experiment(experiment, "cpu:1")
     >>> sorted(plan.arguments), plan.collectives
     (['batch', 'carry and counters', 'optimizer', 'parameters'], ())
     """

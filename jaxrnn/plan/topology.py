@@ -43,6 +43,9 @@ def described_devices(topology: str) -> list[Any]:
         topology: a kind of TPU and how many chips lie side by side, such as "v5e:4x4" or "v5p:2x2x2"; or "cpu:8", as
             many simulated devices of this machine.
 
+    Returns:
+        The devices, in the compiler's order.
+
     Raises:
         TypeError: it is no text.
         PlanError: there is no such topology, its compiler is missing, or JAX runs already on fewer CPU devices.

@@ -42,6 +42,10 @@ def check_task(task: Any, seed: int = 0, devices: int = 1) -> None:
     Raises:
         TypeError: If something is missing or is of another kind; the message names it.
         ValueError: If a batch has no rows, or rows that devices cannot share.
+
+    >>> from jaxrnn.tasks import TASKS
+    >>> from jaxrnn.train import check_task, find_config, read_experiment
+    >>> check_task(read_experiment(find_config("adding"), [], TASKS).task)
     """
     check_members(task)
     if not isinstance(task.unit, str) or not isinstance(task.headline, str):

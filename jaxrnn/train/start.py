@@ -43,8 +43,18 @@ def carried_over(task: Task, seed: int, trained: Task, params: Params, name: str
         params: Its parameters.
         name: What it is called.
 
+    Returns:
+        The parameters, for `run`, and where they come from.
+
     Raises:
         RunError: If the models differ in more than their vocabularies; the message names the first array that does.
+
+    >>> import jax
+    >>> from jaxrnn.tasks import TASKS
+    >>> from jaxrnn.train import find_config, read_experiment
+    >>> task = read_experiment(find_config("adding"), ["--model.hidden=4"], TASKS).task
+    >>> carried_over(task, 0, task, task.init(jax.random.key(1)), "a model of mine").name
+    'a model of mine'
     """
     fresh = task.init(jax.random.split(jax.random.key(seed))[0])
     grown, new, old = _grown_axes(task, fresh), vocabularies(task), vocabularies(trained)

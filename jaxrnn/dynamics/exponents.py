@@ -82,7 +82,7 @@ def lyapunov(
     >>> params = cell.init(jax.random.key(0), inputs=3)
     >>> wild = params | {"recurrent_kernel": 4 * params["recurrent_kernel"]}
     >>> xs = np.zeros((2000, 3), np.float32)
-    >>> start = jaxrnn.ElmanCarry(np.full(8, 0.1, np.float32))
+    >>> start = jaxrnn.ElmanCarry(0.1 + cell.initial_carry((), params).h)
     >>> found = [dynamics.lyapunov(cell, p, xs, start, count=2).exponents[0] for p in (params, wild)]
     >>> bool(found[0] < 0.01)
     True
