@@ -316,9 +316,6 @@ __all__ = [
 ]
 
 
-_ABOVE = {"load_run": "tasks.runs"}  # functions of rooms that themselves use what is here
-
-
 def __dir__() -> list[str]:
     return __all__
 
@@ -327,6 +324,6 @@ def __getattr__(name: str) -> _Any:
     """What stands on other libraries, Flax first of all, is imported when it is first used."""
     if name in ("decode", "dynamics", "interop", "keras", "linen", "nnx", "testing"):
         return _import_module(f"jaxrnn.{name}")
-    if name in _ABOVE:
-        return getattr(_import_module(f"jaxrnn.{_ABOVE[name]}"), name)
+    if name == "load_run":
+        return _import_module("jaxrnn.tasks.runs").load_run
     raise AttributeError(f"module 'jaxrnn' has no attribute {name!r}")
