@@ -38,7 +38,7 @@ class Server:
     def __init__(self, name: str) -> None:
         kept = name in ALL and ALL[name].keeps
         self.memory = keep_memory() if kept else KeptMemory("is not asked for")  # before anything computes
-        self.library: Any = load(name) if name in ALL else None
+        self.library: Any = None if name in (TRUTH, RATES) else load(name)
         self.running: Any = None
 
     def hello(self) -> dict[str, Any]:

@@ -96,7 +96,8 @@ def test_without_bias_is_with_biases_of_zero(name: str) -> None:
     params, xs = moved(cell, inputs)
     zero = {n: 0 * a if n.startswith("bias") else a for n, a in params.items()}
     without = {n: a for n, a in params.items() if not n.startswith("bias")}
-    assert without.keys() == bare.declare(inputs).keys() < zero.keys()
+    assert without.keys() == bare.declare(inputs).keys()
+    assert (without.keys() < zero.keys()) == (name.partition(",")[0] not in ("lin_oss", "lru", "s4d", "s5"))
     given = {n: np.ones((T, B, D)) for n in cell.per_step} or None
     assert_close(jaxrnn.scan(bare, without, xs, per_step=given), jaxrnn.scan(cell, zero, xs, per_step=given))
 
