@@ -7,20 +7,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.base.checks import check_marks, check_numbers, check_size
-from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.checks import check_marks, check_numbers, check_size, is_array
+from jaxrnn.base.errors import Said, describe, fail
 from jaxrnn.base.typing import Array
+from jaxrnn.core.layer import Layer
+from jaxrnn.flax_common.call import feature_axes
 
 
-def check_scanned(carry: Any, x: Any, features: int) -> tuple[Array, Array]:
-    """The inputs and the resets, as bools, of one call.
-
-    `features` counts the axes of the inputs after those of time and batch.
-    """
+def check_scanned(carry: Any, x: Any, layer: Any) -> tuple[Array, Array]:
+    """The inputs and the resets, as bools, of one call of what runs `layer`, one of ours or another's cell."""
     if not isinstance(x, tuple | list) or len(x) != 2:
         fail("x", "a pair (ins, resets), of shapes [T, *B, D] and [T, *B]", x, kind=TypeError)
     ins, resets = check_numbers(x[0], "ins"), check_numbers(x[1], "resets")
-    axes = ins.shape[: ins.ndim - features]
+    axes = ins.shape[: ins.ndim - (feature_axes(layer, ins) if isinstance(layer, Layer) else 1)]
     if not axes:
         fail("ins", "of shape [T, *B, D], time first", ins)
     _check_batch(carry, axes)
@@ -31,8 +30,11 @@ def check_scanned(carry: Any, x: Any, features: int) -> tuple[Array, Array]:
 
 def _check_batch(carry: Any, axes: tuple[Any, ...]) -> None:
     """The carry has the batch axes of inputs `[T, *B, ...]`; where it has those of `[*B, T, ...]`, say so."""
-    for leaf in jax.tree.leaves(carry):
-        shape, batch = jnp.shape(leaf), axes[1:]
+    leaves, batch = jax.tree.leaves(carry), axes[1:]
+    if not leaves or not all(is_array(leaf) for leaf in leaves):
+        fail("carry", "the arrays of a state, as `initialize_carry` makes them", carry, kind=TypeError)
+    for leaf in leaves:
+        shape = leaf.shape
         if shape[: len(batch)] == batch:
             continue
         hint = ""
@@ -40,7 +42,7 @@ def _check_batch(carry: Any, axes: tuple[Any, ...]) -> None:
             hint = (
                 f"Read batch-major, [*B, T, D], the inputs have {axes[-1]} steps of that batch: time comes first here."
             )
-        got = f"leaves of shape {shape} beside inputs of T = {axes[0]} steps"
+        got = f"{describe(carry)} beside inputs of T = {axes[0]} steps"
         fail("carry", f"of batch axes {batch}, those of inputs [T, *B, D]", Said(got), hint)
 
 

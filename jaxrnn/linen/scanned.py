@@ -10,8 +10,6 @@ from flax import linen as nn
 
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array
-from jaxrnn.core.layer import Layer
-from jaxrnn.flax_common.call import feature_axes
 from jaxrnn.flax_common.scanned import check_scanned, zero_carry
 from jaxrnn.linen.cells import GRUCell
 from jaxrnn.linen.rnn import RNN
@@ -67,8 +65,7 @@ class ScannedRNN(nn.Module):
                 fail("carry", "an array [*B, H] for the GRU that runs without `cell`", carry, kind=TypeError)
             lecun = jax.nn.initializers.lecun_normal()
             cell = GRUCell(carry.shape[-1], kernel_init=lecun, param_dtype=jnp.float32)  # type: ignore[call-arg]
-        features = feature_axes(cell, x[0]) if isinstance(cell, Layer) else 1
-        ins, resets = check_scanned(carry, x, features)
+        ins, resets = check_scanned(carry, x, cell)
         rnn = RNN(cell, time_major=True, return_carry=True, chunk=self.chunk, backend=self.backend)
         return rnn(ins, initial_carry=carry, resets=resets)
 

@@ -10,8 +10,6 @@ from flax import nnx
 
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array
-from jaxrnn.core.layer import Layer
-from jaxrnn.flax_common.call import feature_axes
 from jaxrnn.flax_common.scanned import check_scanned, zero_carry
 from jaxrnn.nnx.cells import GRUCell
 from jaxrnn.nnx.parameters import Rngs
@@ -74,9 +72,7 @@ class ScannedRNN(nnx.Module):
         Returns:
             `(carry, ys)`: the carry after the last step, in the form in which one was given, and `[T, *B, H]`.
         """
-        layer = self.rnn.functional
-        features = feature_axes(layer, x[0]) if isinstance(layer, Layer) else 1
-        ins, resets = check_scanned(carry, x, features)
+        ins, resets = check_scanned(carry, x, self.rnn.functional)
         return self.rnn(ins, initial_carry=carry, resets=resets)
 
     @staticmethod

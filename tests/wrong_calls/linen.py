@@ -90,6 +90,7 @@ def linen_calls() -> dict[str, Call]:
         scanned.__call__,
         lambda: dict(carry=state, x=episode),
         dict(carry="array", x="tuple"),
+        known_as=dict(carry=("initial_carry",), x=("ins", "resets", "carry")),
         made_by=lambda **given: scanned.apply(variables, **given),
     )
     sizes_of = lambda: dict(batch_size=B, hidden_size=H)  # noqa: E731

@@ -85,6 +85,7 @@ def nnx_calls() -> dict[str, Call]:
         scanned.__call__,
         lambda: dict(carry=state, x=(X.swapaxes(0, 1), np.zeros(X.shape[1::-1], bool))),
         dict(carry="array", x="tuple"),
+        known_as=dict(carry=("initial_carry",), x=("ins", "resets", "carry")),
     )
     sizes = lambda: dict(batch_size=B, hidden_size=H)  # noqa: E731
     calls["ScannedRNN.initialize_carry"] = Call(scanned.initialize_carry, sizes)
