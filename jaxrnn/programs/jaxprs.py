@@ -36,7 +36,7 @@ def value_of(atom: Any, values: dict[Var, Any]) -> Any:
     return atom.val if isinstance(atom, Literal) else values[atom]
 
 
-def shape_of(atom: Any) -> tuple[int, ...]:
+def shape_of(atom: Any) -> tuple[Any, ...]:
     """The shape of a variable or of a literal."""
     return atom.aval.shape
 

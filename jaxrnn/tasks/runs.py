@@ -11,6 +11,7 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop.files import path_of
 from jaxrnn.tasks import models
+from jaxrnn.train.run_files import CONFIG
 
 
 class Run(NamedTuple):
@@ -48,7 +49,7 @@ def load_run(run: str | Path) -> Run:
     '\\n'
     """
     folder = path_of(run, "run")
-    if not (folder / models.CONFIG).is_file() and str(folder) not in models.shipped():
+    if not (folder / CONFIG).is_file() and str(folder) not in models.shipped():
         fail(
             "run", f"a run's folder, or the name of a model of the package: {', '.join(models.shipped())}", str(folder)
         )

@@ -94,7 +94,7 @@ def test_suites_that_share_a_case_build_it_once() -> None:
 def test_contestants_are_those_installed_or_those_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jaxrnn.bench.contestants.find_spec", lambda name: name == "flax")
     names = [entry.name for entry in choose_contestants(["auto", "auto"], [], "plain")]
-    peers = ["lax.scan", "flax.linen", "flax.linen-plain", "flax.nnx", "jax.experimental.rnn"]
+    peers = ["lax.scan", "flax.linen", "flax.linen-plain", "flax.nnx", "copied", "jax.experimental.rnn"]
     assert names == ["auto, plain", *peers]
     assert [entry.name for entry in choose_contestants(["reference"], None)] == ["reference"]
     with pytest.raises(

@@ -216,7 +216,12 @@ def test_every_public_named_tuple_has_a_name() -> None:
     kinds = {v for room in rooms for v in vars(room).values() if isinstance(v, type) and hasattr(v, "_fields")}
     assert {jaxrnn.LSTMCarry, jaxrnn.decode.AttendCarry} <= kinds
     known = set(serialized._names.values())
-    assert {k.__qualname__ for k in kinds - known} <= {"Checkpoint", "Batch"}  # read from files, made of NumPy arrays
+    assert {k.__qualname__ for k in kinds - known} <= {
+        "Checkpoint",
+        "Batch",
+        "Start",
+        "Trained",
+    }  # of NumPy arrays, and what no program takes
 
 
 def test_carries_of_a_users_own() -> None:

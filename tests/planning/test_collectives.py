@@ -69,7 +69,7 @@ def test_what_begins_before_a_loop_and_ends_after_it_is_one():
     assert apart == Collective("all-gather", 16 * 4, 0)
 
 
-def test_what_is_no_text():
+def test_what_is_no_text(unchecked):
     with pytest.raises(TypeError, match=r"`text` must be the text of a compiled program, got None"):
         collectives_of(None)
     assert collectives_of("") == []

@@ -74,6 +74,17 @@ INSIDE = {
     "train.Checkpoints.history": PIECE,
     "train.Experiment": "made by `read_experiment`",
     "train.StopRequest": "made by the command line",
+    "train.Experiment.sections": "takes nothing",
+    "train.carried_over": "what the command line calls",
+    "train.OwnTask": "made by `of_functions` and `of_module`",
+    **dict.fromkeys(
+        (f"train.OwnTask.{name}" for name in ("batches", "count", "evaluate", "init", "initial_carry", "loss", "show")),
+        "what the loop calls",
+    ),
+    **dict.fromkeys(("train.TensorBoard", "train.TensorBoard.__call__"), "what the loop calls"),
+    # Any wrong task, function or source ends in an error of these, or of `check_task`: tests/train/test_own_task.py.
+    **dict.fromkeys((f"train.{name}" for name in ("check_task", "of_functions", "of_module", "train_task")), NO_CALL),
+    "train.OwnTask.module_of": "takes parameters that `train_task` gave",
     "backends": "takes nothing",
     "train.Checkpoints.best": "as `newest`",
 }

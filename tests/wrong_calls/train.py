@@ -128,6 +128,7 @@ CALLS = {
         train.read_arrays, lambda: dict(path=folder(), name="a.npz", arrays=["x"], where="there"), FILES, known_as=KNOWN
     ),
     "to_table": Call(train.to_table, lambda: dict(records=[RECORD]), dict(records="list | tuple")),
+    "to_csv": Call(train.to_csv, lambda: dict(records=[RECORD]), dict(records="list | tuple")),
     "read_results": Call(
         train.read_results, lambda: dict(paths=[]), dict(paths="list | tuple"), known_as=dict(paths=("RUN",))
     ),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
     terminated: jax.Array  # bool: the world has ended the episode
 
 
+@runtime_checkable
 class World(Protocol):
     """What the task asks of a world; arrays are those of one agent."""
 
