@@ -54,8 +54,8 @@ def states_before(carry: Any, carries: Any) -> Any:
 
     >>> import jax.numpy as jnp
     >>> from jaxrnn import states_before
-    >>> states_before(jnp.zeros(1), jnp.array([[1.0], [2.0], [3.0]])).ravel()
-    Array([0., 1., 2.], dtype=float32)
+    >>> states_before(jnp.zeros(1), jnp.array([[1.0], [2.0], [3.0]])).ravel().tolist()
+    [0.0, 1.0, 2.0]
     """
     leaves, after = jax.tree.leaves(carry), jax.tree.leaves(carries)
     form: Any = jax.tree.structure(carry)
@@ -93,9 +93,8 @@ def cut(store: Any, times: ArrayLike, rows: ArrayLike, length: int) -> Any:
 
     >>> import jax.numpy as jnp
     >>> from jaxrnn import cut
-    >>> cut(jnp.arange(12).reshape(6, 2), jnp.array([0, 3]), jnp.array([1, 0]), 3).T
-    Array([[ 1,  3,  5],
-           [ 6,  8, 10]], dtype=int32)
+    >>> cut(jnp.arange(12).reshape(6, 2), jnp.array([0, 3]), jnp.array([1, 0]), 3).T.tolist()
+    [[1, 3, 5], [6, 8, 10]]
     """
     steps, leaves = check_size(length, "length"), jax.tree.leaves(store)
     if not leaves:
@@ -176,12 +175,10 @@ def counts_from(starts: ArrayLike, burn_in: int = 0, ahead: int = 0, zeroed: boo
     >>> import jax.numpy as jnp
     >>> from jaxrnn import counts_from
     >>> starts = jnp.array([[0, 0], [0, 0], [0, 0], [0, 1], [0, 0], [0, 0]])
-    >>> counts_from(starts, burn_in=1, ahead=2).T.astype(int)
-    Array([[0, 1, 1, 1, 0, 0],
-           [0, 1, 1, 1, 0, 0]], dtype=int32)
-    >>> counts_from(starts, burn_in=1, zeroed=True).T.astype(int)
-    Array([[0, 0, 0, 0, 0, 0],
-           [0, 0, 0, 1, 1, 1]], dtype=int32)
+    >>> counts_from(starts, burn_in=1, ahead=2).T.astype(int).tolist()
+    [[0, 1, 1, 1, 0, 0], [0, 1, 1, 1, 0, 0]]
+    >>> counts_from(starts, burn_in=1, zeroed=True).T.astype(int).tolist()
+    [[0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1]]
     """
     begun = jnp.asarray(check_marks(starts, "starts"))
     if begun.ndim < 1:

@@ -41,7 +41,7 @@ def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
 
     >>> import jax, numpy as np
     >>> q = orthogonal(jax.random.key(0), (4, 4), np.float32)
-    >>> bool(abs(q @ q.T - np.eye(4)).max() < 1e-6)
+    >>> bool(abs(q @ q.T - np.eye(4, dtype=np.float32)).max() < 1e-6)
     True
     """
     shape, dtype = _checked(key, shape, dtype)

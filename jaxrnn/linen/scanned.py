@@ -36,7 +36,7 @@ class ScannedRNN(nn.Module):
 
     >>> import jax, jax.numpy as jnp
     >>> from jaxrnn.linen import ScannedRNN
-    >>> ins, resets = jnp.ones((7, 2, 3)), jnp.zeros((7, 2), bool).at[4, 1].set(True)
+    >>> ins, resets = jnp.ones((7, 2, 3), jnp.float32), jnp.zeros((7, 2), bool).at[4, 1].set(True)
     >>> carry = ScannedRNN.initialize_carry(2, 5)
     >>> variables = ScannedRNN().init(jax.random.key(0), carry, (ins, resets))
     >>> carry, ys = ScannedRNN().apply(variables, carry, (ins, resets))

@@ -35,7 +35,7 @@ class ScannedRNN(nnx.Module):
     >>> from jaxrnn.nnx import ScannedRNN
     >>> rnn = ScannedRNN(3, 5, rngs=nnx.Rngs(0))
     >>> carry = ScannedRNN.initialize_carry(2, 5)
-    >>> carry, ys = rnn(carry, (jnp.ones((7, 2, 3)), jnp.zeros((7, 2), bool)))
+    >>> carry, ys = rnn(carry, (jnp.ones((7, 2, 3), jnp.float32), jnp.zeros((7, 2), bool)))
     >>> carry.shape, ys.shape
     ((2, 5), (7, 2, 5))
     """
