@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+collect_ignore_glob = ["catalogue/originals/*.py"]  # each runs in an environment of its own
+
 # Before anything imports jaxrnn. It takes a seventh of the time of a suite, so that continuous integration asks for it.
 if os.environ.get("CHECK_ANNOTATIONS"):
     from jaxtyping import install_import_hook

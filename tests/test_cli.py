@@ -258,7 +258,7 @@ def test_a_set_that_does_not_ship_is_not_replaced_by_the_one_that_does(jaxrnn_, 
 
 
 @pytest.mark.parametrize("config", ["captioning", "char_lm", "draw", "handwriting", "lip_reading", "s2vt", "word_lm"])
-def test_a_path_beside_a_set_that_ships_is_the_users_own(jaxrnn_, home, config):
+def test_a_path_beside_a_set_that_ships_is_the_users_own(jaxrnn_, home, config, unchecked):
     code, _, said = jaxrnn_("train", config, "--data.path", "here", "--run", "runs/here")
     assert code == 1
     assert "got 'here', which does not exist" in said

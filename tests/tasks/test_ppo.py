@@ -462,7 +462,7 @@ def test_a_run_in_two_pieces_is_one_run(tmp_path: Path) -> None:
         (lambda: make(world=replace(SMALL, rows=3)), "`ppo.minibatches` must be a divisor of world.rows, 3"),
     ],
 )  # fmt: skip
-def test_bad_options_are_named(fails: Any, message: str) -> None:
+def test_bad_options_are_named(fails: Any, message: str, unchecked: None) -> None:
     with pytest.raises(ValueError, match=message):
         fails()
 
