@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-collect_ignore_glob = ["catalogue/originals/*.py"]  # each runs in an environment of its own
-
 # Before anything imports jaxrnn. It takes a seventh of the time of a suite, so that continuous integration asks for it.
 if os.environ.get("CHECK_ANNOTATIONS"):
     from jaxtyping import install_import_hook
@@ -31,6 +29,8 @@ import jaxlib
 import pytest
 
 from tests.quick import FAMILIES, leave_to_the_slow_suite, leave_to_the_sweep
+
+collect_ignore_glob = ["catalogue/originals/*.py"]  # each runs in an environment of its own
 
 FLAGS = "--xla_force_host_platform_device_count=8"
 FLAGS += " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"

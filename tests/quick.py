@@ -515,6 +515,116 @@ ONE_IN: dict[str, dict[str, int]] = {
 }
 
 
+# Tests whose rows take about two seconds or more each, first compilations included: the slow suite runs them all.
+LONG: dict[str, tuple[str, ...]] = {
+    "bench/test_runner.py": (
+        "declined_and_failed_say_why",
+        "times_come_in_rounds_and_numbers_once",
+        "wrong_numbers_are_refused_and_never_timed",
+    ),
+    "cells/test_linear_cells.py": (
+        "layers_of_linear_cells_are_the_references",
+        "what_equations_read_is_differentiated",
+    ),
+    "compose/test_compose.py": ("noise_is_the_same_whole_in_pieces_streamed_and_in_blocks",),
+    "compose/test_quantize.py": (
+        "backends_agree",
+        "layers_of_layers",
+    ),
+    "compose/test_slstm_block.py": (
+        "dropout_is_of_the_absolute_time_and_off_without_a_key",
+        "gradients_of_all_that_is_given",
+    ),
+    "compose/test_windowed.py": ("nan_in_padding_reaches_no_gradient",),
+    "decode/test_attention.py": ("scan_equals_numpy_and_steps_and_padding_reaches_nothing",),
+    "decode/test_glimpse.py": ("filters_far_away_or_extreme_are_finite_and_sum_to_one",),
+    "decode/test_mixture.py": ("finite_at_extremes_in_float32",),
+    "decode/test_sampling.py": (
+        "a_stream_draws_what_sample_draws_however_many_at_a_time",
+        "extremes_and_ties",
+    ),
+    "dynamics/test_known_answers.py": ("a_linear_network_is_its_matrix",),
+    "dynamics/test_products.py": ("a_row_is_its_valid_steps_alone",),
+    "engine/test_closed_over.py": (
+        "gradients_outside_jit_and_under_vmap",
+        "nothing_is_kept_of_a_trace_that_has_ended",
+    ),
+    "engine/test_gradients.py": ("forward_over_reverse_of_inputs_only",),
+    "engine/test_own_layers.py": ("what_methods_read_is_differentiated_and_not_kept",),
+    "engine/test_sharded_time.py": (
+        "eight_devices_are_one",
+        "inside_shard_map_over_rows_too_and_on_explicit_axes",
+        "noise_and_second_derivatives_are_those_of_one_device",
+    ),
+    "engine/test_states.py": ("derivatives",),
+    "forms/test_forms.py": ("second_derivatives_equal_the_references",),
+    "forms/test_windows.py": ("derivatives_are_those_of_a_plain_convolution",),
+    "interop/test_convolutional.py": ("flax",),
+    "interop/test_jax_libraries.py": ("linen_both_ways_with_lengths",),
+    "interop/test_mutations.py": ("some_mutated_files",),
+    "interop/test_surroundings.py": ("an_archive_of_modules_within_themselves_has_an_end",),
+    "interop/test_tf1_cudnn.py": ("cudnn",),
+    "interop/test_unirep.py": ("outputs_and_the_gradient_of_every_array",),
+    "keras_layers/test_meshes.py": ("outputs_and_gradients",),
+    "kernels/test_c.py": ("the_page_runs",),
+    "kernels/test_columns.py": ("bits_do_not_depend_on_the_number_of_threads",),
+    "kernels/test_halves.py": ("rows_are_alone_whatever_shares_them",),
+    "kernels/test_native.py": (
+        "vmap_joins_rows_and_keeps_kernels_apart",
+        "without_a_compiler_the_reason_is_kept",
+    ),
+    "kernels/test_product8.py": ("every_instruction_set_gives_the_same_bits",),
+    "kernels/test_ragged.py": ("every_mask",),
+    "kernels/test_single.py": ("derivatives",),
+    "modules/test_flax_and_ours.py": ("empty_sequences_and_batches",),
+    "modules/test_noise.py": ("one_key_gives_the_engines_masks",),
+    "modules/test_scanned.py": ("seeds_updates_and_devices",),
+    "modules/test_slstm.py": ("streams_in_pieces_and_in_steps_are_the_whole",),
+    "planning/test_plan.py": ("a_configuration_says_what_it_says_as_text",),
+    "tasks/test_babi.py": ("figures_are_those_of_the_questions_one_by_one",),
+    "tasks/test_captioning.py": (
+        "evaluate_sums_over_all_captions",
+        "loss_equals_numpy_on_ragged_captions",
+    ),
+    "tasks/test_draw.py": (
+        "gradient_equals_finite_differences",
+        "rows_that_fill_a_batch_up_do_not_count",
+    ),
+    "tasks/test_frame_prediction.py": ("loss_equals_numpy",),
+    "tasks/test_handwriting.py": ("losses_equal_numpy",),
+    "tasks/test_lip_reading.py": ("evaluate_sums_over_all_clips",),
+    "tasks/test_long_sequences.py": (
+        "a_network_reads_each_row_by_itself",
+        "copying_equals_numpy_whatever_is_in_the_padding",
+    ),
+    "tasks/test_ppo.py": ("without_memory_only_the_present_counts",),
+    "tasks/test_stories.py": ("a_wrong_answer_would_be_found",),
+    "tasks/test_word_lm.py": ("gradient_of_a_tied_embedding_is_the_sum_of_both_uses",),
+    "test_cli_machine.py": (
+        "a_full_disk_behind_the_standard_output",
+        "a_reader_that_has_seen_enough_is_no_error",
+        "a_run_goes_on_by_its_folder_or_its_own_configuration",
+    ),
+    "test_memory_kept.py": (
+        "temporaries_find_their_pages_in_place",
+        "too_late_changes_nothing_and_says_so",
+    ),
+    "train/test_checkpoint.py": (
+        "full_disk_and_another_model_are_clear_errors",
+        "restoring_needs_no_pickle",
+    ),
+    "train/test_own_task.py": ("given_parameters_are_begun_with",),
+    "train/test_published.py": ("a_text_that_is_merely_called_so_has_no_published_figures",),
+    "train/test_record.py": (
+        "a_signal_during_the_imports_ends_politely",
+        "the_second_process_is_told_and_touches_nothing",
+    ),
+    "train/test_start.py": (
+        "a_run_that_is_killed_before_its_first_checkpoint_begins_with_the_same_again",
+        "two_vocabularies_and_one_that_lies_behind_other_inputs",
+    ),
+}
+
 LONG_COMPILED = "newton"  # a backend that is run in the slow suite, but for tests of its own
 FAMILIES = ("elman", "lstm", "lstm_1997", "gru", "own")  # cells of which all laws are run
 LAW_1 = (
@@ -570,6 +680,10 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         else:
             tests[item.nodeid.partition("[")[0]].append(item)
+    for file, names in LONG.items():
+        for name in names:
+            for item in tests[f"tests/{file}::test_{name}"]:
+                item.add_marker(pytest.mark.slow)
     for file, names in ONE_IN.items():
         for name, one_in in names.items():
             rows = tests.get(f"tests/{file}::test_{name}", [])

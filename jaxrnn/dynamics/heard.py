@@ -48,7 +48,7 @@ def calls(function: Callable[..., Any], *arguments: Any, **named: Any) -> list[S
     >>> from flax import nnx
     >>> from jaxrnn import dynamics
     >>> model = nnx.Sequential(nnx.Linear(3, 5, rngs=nnx.Rngs(0)), jaxrnn.nnx.GRU(5, 4, rngs=nnx.Rngs(0)))
-    >>> [seen] = dynamics.calls(model, jnp.ones((2, 7, 3)))
+    >>> [seen] = dynamics.calls(model, jnp.ones((2, 7, 3), jnp.float32))
     >>> seen.xs.shape
     (7, 2, 5)
     >>> dynamics.memory_lengths(seen.layer, seen.params, seen.xs)[0].shape
