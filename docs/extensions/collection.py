@@ -69,6 +69,8 @@ def takes(cell: Cell) -> dict[str, str | None]:
 
 def speeds() -> dict[str, float]:
     """Row -> training time in units of an LSTM's, as recorded; what was not measured is not there."""
+    if not BENCH.exists():  # `jaxrnn bench cells --json` of a machine that has nothing else to do
+        return {}
     record = json.loads(BENCH.read_text())
     timed = {
         result["case"]["cell"]: median(result["rounds"])
@@ -131,8 +133,8 @@ def overview(table: dict[str, tuple[str, list[str]]], speed: dict[str, float], m
 
 {len(table)} factories; each is tested beside a float64 reference written from its paper, and where there is one beside
 its live peer. Numbers are of {UNITS} units and as many inputs. *Time* is that of a training step beside an `lstm`'s of
-the same size on two cores (512 units, 32 rows, 128 steps; `configs/results/bench_cells.json`): below 1 is faster, and
-"?" was not measured. *Felt* is for how many steps half of the units feel an impulse before training, of 256 at most.
+the same size on two cores (512 units, 32 rows, 128 steps; `jaxrnn bench cells`): below 1 is faster, and "?" is not
+recorded yet. *Felt* is for how many steps half of the units feel an impulse before training, of 256 at most.
 *Parallel*: all steps can be run at once.
 
 If you don't know which: an `lstm` or a `gru`; for thousands of steps `min_gru`, `lru` or `s5`; for times that are not
