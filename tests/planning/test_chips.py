@@ -110,11 +110,9 @@ def test_units_over_chips_gather_h_once_a_step_and_sum_once_on_the_way_back(mode
 
 @pytest.mark.parametrize(("topology", "chips"), [("v5e:2x2", 4), ("v5e:4x4", 16), ("v5e:8x8", 64)])
 def test_with_fsdp_what_a_chip_stores_falls_with_their_number(topology, chips):
-    options = ["--model.hidden=512", "--data.streams=64", "--mesh.fsdp=true"]
-    one, many = (
-        plan_experiment(read_experiment(find_config("char_lm"), options, TASKS), where)
-        for where in ("v5e:1x1", topology)
-    )
+    options = ["--model.hidden=512", "--mesh.fsdp=true"]
+    experiment = read_experiment(find_config("adding"), options, TASKS)
+    one, many = (plan_experiment(experiment, where) for where in ("v5e:1x1", topology))
     assert many.chips == chips
     for part in ("parameters", "optimizer"):
         assert many.arguments[part] == pytest.approx(one.arguments[part] / chips, rel=0.01)
