@@ -26,6 +26,7 @@ FILE = Path(__file__).with_name("chips.json")
 TABLE = Path(jaxrnn.__file__).parent / "plan/CHIPS.md"
 # As large as models for such chips are: what is smaller lies in a chip's fast memory, which is not counted.
 T, B, D, H = 512, 128, 512, 512
+SMALL = {"ltc": 32}  # whose steps have a number for each synapse, [B, H, H]
 SPATIAL = (4, 4)  # positions, of cells that have such
 
 
@@ -34,7 +35,7 @@ def temporaries(cell: Any, chip: str, backend: str) -> int:
     place = SingleDeviceSharding(described_devices(f"{chip}:1x1")[0])
     lie = lambda tree: jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), tree)  # noqa: E731
     array = lambda *shape, dtype=jnp.float32: jax.ShapeDtypeStruct(shape, dtype, sharding=place)  # noqa: E731
-    inputs, space = cell.made_for or D, SPATIAL if cell.axes == 2 else (16,) * cell.axes
+    inputs, space = cell.made_for or cell.size, SPATIAL if cell.axes == 2 else (16,) * cell.axes
     rows = B // 16 if cell.axes else B
     params = lie(jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs)))
     given = {name: array(T, rows, *(n if n == 2 else inputs for n in PER_STEP[name].axes)) for name in cell.per_step}
@@ -49,6 +50,11 @@ def temporaries(cell: Any, chip: str, backend: str) -> int:
     with made_for("tpu"):
         compiled = step.trace(params, array(T, rows, *space, inputs), given, *marks).lower().compile()
     return compiled.memory_analysis().temp_size_in_bytes
+
+
+def made(name: str) -> Any:
+    """A cell of the collection, as large as it is measured."""
+    return COLLECTION[name](SMALL.get(name, H))
 
 
 def measure(cell: Any, chip: str = "v5e") -> dict[str, Any]:
@@ -86,7 +92,7 @@ if __name__ == "__main__":
     names = sys.argv[1:]
     found = {}
     for name in names or COLLECTION:
-        found[name] = measure(COLLECTION[name](H))
+        found[name] = measure(made(name))
         print(name, found[name], flush=True)
     if not names:
         record = {"jax": jax.__version__, "libtpu": version("libtpu"), "cells": found}

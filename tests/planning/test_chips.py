@@ -19,7 +19,7 @@ from jaxrnn.cells import COLLECTION
 from jaxrnn.plan import PlanError, described_devices, plan_experiment, plan_step
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import find_config, read_experiment
-from tests.planning.chips import H, measure
+from tests.planning.chips import H, made, measure
 
 pytestmark = [
     pytest.mark.skipif(find_spec("libtpu") is None, reason='needs pip install "jaxrnn[tpu]"'),
@@ -59,7 +59,7 @@ def as_users_run():
 )
 def test_a_training_step_compiles_in_no_more_memory_than_a_plain_scan(chip, kind, name):
     if kind == "cell":
-        cell = COLLECTION[name](H)
+        cell = made(name)
     else:
         carrier, form = name.split(", ")
         cell = CARRIERS[carrier](**FORMS[form])
