@@ -18,8 +18,8 @@ RECORDS = {
     "Many shapes, beside torch": ("shapes",),
     "Whole applications": ("applications",),
     "Forms of recurrent kernels": ("forms",),
+    "Agents, beside the layer that they copy": ("agents",),
     'Long sequences with `chunk="sqrt"`': ("long",),
-    "The collection: time, tracing, compiling": ("cells",),
 }
 HEAD = """# Speed, and where we lose
 
