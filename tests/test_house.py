@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_public import ROOMS
+
 PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
 LEVELS = {
@@ -95,22 +97,6 @@ def test_the_core_is_imported_without_what_stands_on_flax() -> None:
     code = "import sys, jaxrnn; print([m for m in ('flax', 'jaxrnn.interop', 'jaxrnn.decode') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]", done.stderr
-
-
-ROOMS = (
-    "bench",
-    "cells",
-    "compose",
-    "decode",
-    "dynamics",
-    "interop",
-    "keras",
-    "linen",
-    "nnx",
-    "tasks",
-    "testing",
-    "train",
-)
 
 
 @pytest.mark.parametrize("name", ["jaxrnn", *(f"jaxrnn.{room}" for room in ROOMS)])

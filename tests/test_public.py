@@ -29,6 +29,7 @@ ROOMS = (
     "keras",
     "linen",
     "nnx",
+    "plan",
     "tasks",
     "testing",
     "train",
