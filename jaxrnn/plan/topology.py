@@ -14,8 +14,10 @@ from jaxrnn.base.errors import Said, fail
 
 NAME = re.compile(r"(?P<kind>\w+):(?P<sizes>\d+(x\d+)*)")
 EXPECTED = "a kind of chip and how many lie side by side, such as v5e:4x4, v6e:8x8, v5p:2x2x2, or cpu:8"
-# Of what libtpu asks a machine with TPUs, so that it asks none here.
+# Of what libtpu asks a machine with TPUs, so that it asks none here; and no chip is used, so its lock on chips, a file
+# that may be another person's, is not taken.
 NOWHERE = {
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_ID": "0",
     "TPU_WORKER_HOSTNAMES": "localhost",

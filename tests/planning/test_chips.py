@@ -5,6 +5,8 @@ Forty draws run where libtpu is installed (`pip install "jaxrnn[tpu]"`), all by 
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 from importlib.util import find_spec
 
@@ -132,3 +134,11 @@ def test_what_does_not_fit_is_said():
 def test_a_topology_that_the_compiler_does_not_know(topology, said):
     with pytest.raises(PlanError, match=rf"of which libtpu says: .*{said}"):
         described_devices(topology)
+
+
+def test_several_processes_plan_at_once():
+    """Libtpu's lock is one of chips in use; here are none."""
+    described_devices("v5e:1x1")
+    other = "from jaxrnn.plan import described_devices; print(len(described_devices('v5e:2x2')))"
+    said = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False)
+    assert said.stdout.strip() == "4", said.stderr
