@@ -50,7 +50,7 @@ def _results(graph: Graph, equation: JaxprEqn, inputs: list[Any], what: Any, cal
     name = equation.primitive.name
     if _is_known(equation, inputs):
         return [np.asarray(a) for a in jaxprs.bind(equation, inputs)]
-    if (called := equation.params.get("name")) in calls:
+    if (called := equation.params.get("name")) is not None and called in calls:
         return calls[called](graph, equation, inputs)
     if name in CALLS:
         inner: Any = next(equation.params[key] for key in INSIDE if key in equation.params)
