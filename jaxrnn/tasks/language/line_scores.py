@@ -16,7 +16,7 @@ import optax
 
 import jaxrnn
 from jaxrnn.base.typing import ArrayLike
-from jaxrnn.tasks.shared.own_files import located, text_of
+from jaxrnn.tasks.shared.given_rows import given_lines
 from jaxrnn.train.program import Program
 from jaxrnn.train.ragged import EMPTY, in_order, pad
 from jaxrnn.train.task import Carry, Params
@@ -60,13 +60,7 @@ class LineScores(abc.ABC):
 
     def inputs(self, path: Path) -> list[np.ndarray]:
         """The lines of a text file, as symbols; an empty one is a row too."""
-        lines, found = text_of(located(str(path), "a text file")).removesuffix("\n").split("\n"), []
-        for number, line in enumerate(lines, 1):
-            try:
-                found.append(self.line(line))
-            except ValueError as error:
-                raise ValueError(f"line {number} of {str(path)!r}: {error}") from error
-        return found
+        return given_lines(path, self.line, "a text file")
 
     def predict(self, params: Params, inputs: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
         """What each line costs in bits, its end among it, as the first of a text."""
