@@ -83,7 +83,7 @@ def export(arguments: argparse.Namespace) -> int:
     from jaxrnn.train.exporting import export_model, format_of
 
     format_of(arguments.out, arguments.format)
-    experiment, params = load_run(arguments.run, Exported, "is no program for others")
+    experiment, params = load_run(arguments.run, Exported, "has no program to export")
     files = export_model(experiment, params, arguments.out, arguments.format)
     print(f"wrote {' and '.join(map(str, files))}")
     return 0
