@@ -63,7 +63,10 @@ def as_onnx(program: Program, about: dict[str, Any] | None = None) -> bytes:
     """
     from jaxrnn.interop.graphs.of_program import program_to_onnx
 
-    model = program_to_onnx(program.function, shapes_of(program), program.results)
+    if program.onnx is None:
+        model = program_to_onnx(program.function, shapes_of(program), program.results)
+    else:
+        model = program.onnx()
     model.doc_string = program.note
     if about is not None:
         model.metadata_props.add(key=ABOUT, value=json.dumps(about, ensure_ascii=False))

@@ -26,3 +26,4 @@ class Program(NamedTuple):
     arguments: Mapping[str, tuple[tuple[int | str, ...], str]]  # by name, in order: its shape, and its dtype's name
     results: tuple[str, ...]  # names of what comes out
     note: str = ""  # how a person's input becomes the arguments, and what the results say
+    onnx: Callable[[], Any] | None = None  # makes its ONNX model, where that is not written from the function
