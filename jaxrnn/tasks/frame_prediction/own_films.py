@@ -12,7 +12,7 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.own_clips import MOST_FRAMES, SUFFIXES, read_film
 from jaxrnn.tasks.shared.own_files import content_of, files_of, kept, located
 from jaxrnn.tasks.shared.own_splits import OwnData, folder_split, parted
-from jaxrnn.train.sources import DAMAGED
+from jaxrnn.train.sources import DAMAGED_ARRAY
 
 EXPECTED = "films"
 ARRAY = "frames"
@@ -54,7 +54,7 @@ def _array(file: Path, side: int) -> np.ndarray:
     try:
         with np.load(io.BytesIO(content_of(file)), allow_pickle=False) as arrays:
             frames = arrays[ARRAY]
-    except DAMAGED as error:
+    except (*DAMAGED_ARRAY, KeyError) as error:
         fail("data.path", f"films, an .npz with {ARRAY!r}", Said(f"{str(file)!r} ({error})"))
     numbers = frames.dtype == np.uint8 or frames.dtype.kind == "f"
     if frames.ndim != 3 or not numbers or 0 in frames.shape or len(frames) > MOST_FRAMES:
