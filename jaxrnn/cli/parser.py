@@ -70,7 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     help = "train a model as a configuration says"
-    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--from RUN] [--log] [--section.key VALUE ...]"
+    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--from RUN] [--log] [--watch] [--section.key VALUE ...]"
     train = commands.add_parser("train", help=help, usage=usage, add_help=False, allow_abbrev=False)
     help = "a YAML file, the name of one that ships with the package, or a run's folder to go on in"
     train.add_argument("config", nargs="?", metavar="CONFIG", help=help)
@@ -81,6 +81,8 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("--from", dest="start", metavar="RUN", help=help)
     help = "write TensorBoard's event files too, into the run's folder (tensorboard --logdir runs)"
     train.add_argument("--log", action="store_true", help=help)
+    help = "look inside at each validation: how far gradients reach, saturated gates; metrics.jsonl and watch.png"
+    train.add_argument("--watch", action="store_true", help=help)
     train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
     train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 
