@@ -38,7 +38,7 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
     folder = arguments.run or kept or Path("runs") / path.stem
     callbacks = [TensorBoard(folder / FOLDER)] if arguments.log else []
     start = _start(arguments.start, experiment, folder)
-    return run(experiment, folder, arguments.resume, stop, start=start, callbacks=callbacks)
+    return run(experiment, folder, arguments.resume, stop, start=start, callbacks=callbacks, watch=arguments.watch)
 
 
 def _start(name: str | None, experiment: Any, folder: Path) -> Any:

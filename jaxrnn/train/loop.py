@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from jaxrnn.train.run_files import CHECKPOINTS
 from jaxrnn.train.start import read_start
 from jaxrnn.train.step import TrainState, init_state, make_step, place, state_shardings
 from jaxrnn.train.stop import StopRequest
+from jaxrnn.train.task import Task
 
 MAX_SKIPPED_IN_A_ROW = 10
 
@@ -81,9 +82,14 @@ def used_shardings(experiment: Experiment, like: TrainState, mesh: jax.sharding.
 
 
 def fit(
-    experiment: Experiment, folder: Path, console: Console, stop: StopRequest, callbacks: Sequence[Callback] = ()
+    experiment: Experiment,
+    folder: Path,
+    console: Console,
+    stop: StopRequest,
+    callbacks: Sequence[Callback] = (),
+    watch: bool = False,
 ) -> tuple[int, Progress]:
-    """Train in a run's folder until the end, or until a stop is requested, and save.
+    """Train in a run's folder until the end, or until a stop is requested, and save; look inside, if asked to.
 
     Returns:
         The last step and the progress there; `progress.finished` is None where the run was stopped early.
@@ -123,6 +129,7 @@ def fit(
     if (folder / METRICS).exists():
         console.print(f"resuming after step {number}" if number else "no checkpoint to go on from: starting anew")
     progress.machine = machine()
+    watching = _watching(task, folder) if watch else None
 
     step = make_step(task, optimizer, shardings, used_shardings(experiment, like, mesh))
     earlier, start = (progress.seconds, progress.cpu_seconds), (time.monotonic(), time.process_time())
@@ -170,6 +177,8 @@ def fit(
                 improved = progress.judge(number, figures["loss"])
                 text = f"step {number}: validation " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items())
                 display.line(text)
+                if watching is not None:
+                    display.line(watching(averaged(state.opt_state, state.params), number, metrics))
                 if not math.isfinite(figures["loss"]):
                     if options.nonfinite == "raise":
                         raise NonFiniteError(f"{text}; loop.nonfinite is 'raise'. {_last_good(checkpoints)}")
@@ -185,6 +194,13 @@ def fit(
         if progress.finished is None:
             save(metrics)
     return number, progress
+
+
+def _watching(task: Task, folder: Path) -> Callable[..., str]:
+    """`jaxrnn.dynamics` is imported where it is asked for."""
+    from jaxrnn.train.watch import Watch
+
+    return Watch(task, folder)
 
 
 def recorded(figures: dict[str, float]) -> dict[str, float | None]:

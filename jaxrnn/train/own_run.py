@@ -36,6 +36,7 @@ def train_task(
     resume: bool = False,
     start: Params | None = None,
     callbacks: Sequence[Callback] = (),
+    watch: bool = False,
 ) -> Trained:
     """Train a task in the loop of `jaxrnn train`: checkpoints, resumption, all devices, the guard against NaN, a curve.
 
@@ -48,6 +49,7 @@ def train_task(
         resume: Go on where an earlier run in that folder stopped, or begin one; a finished one is read again.
         start: Parameters to begin with, in place of fresh ones.
         callbacks: Each is called with every line of metrics.jsonl, a dict, as it is written.
+        watch: Look inside at each validation: figures in metrics.jsonl, and watch.png.
 
     Returns:
         `Trained(params, figures, finished)`.
@@ -65,7 +67,7 @@ def train_task(
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     given = None if start is None else Start("given parameters", start)
     try:
-        run(experiment, folder, resume, StopRequest(), start=given, callbacks=callbacks)
+        run(experiment, folder, resume, StopRequest(), start=given, callbacks=callbacks, watch=watch)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

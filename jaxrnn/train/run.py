@@ -53,6 +53,7 @@ def run(
     *,
     start: Start | None = None,
     callbacks: Sequence[Callback] = (),
+    watch: bool = False,
 ) -> int:
     """Train an experiment in a folder, then draw and sample.
 
@@ -63,6 +64,7 @@ def run(
         stop: Asked for, the run stops after the step that it is in, with a checkpoint.
         start: The parameters that a new run begins with, as `carried_over` gives them; None: fresh ones.
         callbacks: Each is called with every line of metrics.jsonl, a dict, as it is written: for any other logger.
+        watch: Look inside at each validation: figures in metrics.jsonl, and watch.png; see `jaxrnn.train.watch`.
 
     Returns:
         The exit code of the command: 0, or 128 plus the signal that stopped it.
@@ -77,6 +79,7 @@ def run(
     if not isinstance(folder, (str, Path)):
         fail("folder", "a path", folder, kind=TypeError)
     check_flag(resume, "resume")
+    check_flag(watch, "watch")
     if not isinstance(stop, StopRequest):
         fail("stop", "a StopRequest", stop, kind=TypeError)
     folder = Path(folder)
@@ -100,7 +103,7 @@ def run(
         sweep(folder)
         if start is not None and not (folder / CONFIG).exists():
             write_start(folder, start)
-        return _run(begin(folder, experiment, record), folder, console, stop, callbacks)
+        return _run(begin(folder, experiment, record), folder, console, stop, callbacks, watch)
 
 
 def _make(folder: Path) -> None:
@@ -111,10 +114,15 @@ def _make(folder: Path) -> None:
 
 
 def _run(
-    experiment: Experiment, folder: Path, console: Console, stop: StopRequest, callbacks: Sequence[Callback]
+    experiment: Experiment,
+    folder: Path,
+    console: Console,
+    stop: StopRequest,
+    callbacks: Sequence[Callback],
+    watch: bool,
 ) -> int:
     """`run` in a folder that is ours."""
-    step, progress = fit(experiment, folder, console, stop, callbacks)
+    step, progress = fit(experiment, folder, console, stop, callbacks, watch)
     if progress.finished is None:
         console.print(f"stopped at step {step}, saved in {folder}; go on by the same command with --resume")
         return stop.exit_code

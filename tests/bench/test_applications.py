@@ -26,7 +26,12 @@ def test_both_programs_train_alike(name: str) -> None:
         running = load(contestant).build(case, make_problem(case))
         agreement = compare(running.answer(), truth, "float32")
         assert agreement.holds, f"{contestant}: {agreement}"
+        if contestant == "torch":  # its second bias would double the steps of the first: held at zero, all is the same
+            for name, second in running.rnn.named_parameters():
+                if name.startswith("bias_hh"):
+                    assert not second.any()
+                    second.requires_grad_(False)
         update = running.call("update")
         losses.append([update() for _ in range(5)])
     assert losses[0][-1] < losses[0][0]
-    np.testing.assert_allclose(losses[0], losses[1], rtol=0.01)  # torch trains a second bias
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)

@@ -219,6 +219,7 @@ def test_every_public_named_tuple_has_a_name() -> None:
     assert {k.__qualname__ for k in kinds - known} <= {
         "Checkpoint",
         "Batch",
+        "Program",
         "Start",
         "Trained",
     }  # of NumPy arrays, and what no program takes

@@ -84,6 +84,7 @@ INSIDE = {
     **dict.fromkeys(("train.TensorBoard", "train.TensorBoard.__call__"), "what the loop calls"),
     # Any wrong task, function or source ends in an error of these, or of `check_task`: tests/train/test_own_task.py.
     **dict.fromkeys((f"train.{name}" for name in ("check_task", "of_functions", "of_module", "train_task")), NO_CALL),
+    "train.OwnTask.predict": "takes rows for the user's own function",
     "train.OwnTask.module_of": "takes parameters that `train_task` gave",
     "backends": "takes nothing",
     "train.Checkpoints.best": "as `newest`",
