@@ -1,6 +1,7 @@
 """The applications, by the name that a configuration's `task` gives."""
 
 from jaxrnn.tasks.captioning.captioning import Captioning as Captioning
+from jaxrnn.tasks.classify.classify import Classify as Classify
 from jaxrnn.tasks.drawing.draw import Draw as Draw
 from jaxrnn.tasks.frame_prediction.frame_prediction import FramePrediction as FramePrediction
 from jaxrnn.tasks.handwriting.handwriting import Handwriting as Handwriting
@@ -36,6 +37,7 @@ TASKS = {
     "draw": Draw,
     "frame_prediction": FramePrediction,
     "handwriting": Handwriting,
+    "classify": Classify,
 }
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "Babi",
     "Captioning",
     "CharLM",
+    "Classify",
     "Copying",
     "Draw",
     "FramePrediction",
