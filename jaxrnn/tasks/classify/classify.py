@@ -25,7 +25,8 @@ from jaxrnn.tasks.classify.examples import Example, Parts, examples_of
 from jaxrnn.tasks.classify.network import ModelOptions, Network
 from jaxrnn.tasks.classify.options import DataOptions
 from jaxrnn.tasks.classify.own_examples import read_examples
-from jaxrnn.tasks.classify.pictures import attention_figure, confusion_figure, table
+from jaxrnn.tasks.classify.pictures import attention_figure, table
+from jaxrnn.tasks.shared.confusions import confusion_figure
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.train import ByLength, Program, in_order
 from jaxrnn.train.generated import Generated

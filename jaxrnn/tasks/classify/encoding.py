@@ -11,12 +11,13 @@ import numpy as np
 
 from jaxrnn.tasks.classify.examples import Example
 from jaxrnn.tasks.classify.options import DataOptions
+from jaxrnn.tasks.shared.sizes import power
 from jaxrnn.tasks.shared.words import words_of
 from jaxrnn.train import EMPTY, Vocabulary, pad
 from jaxrnn.train.vocabulary import UNKNOWN
 
 NO_SYMBOL = ""  # number 0, which fills rows up
-MULTIPLE = 8  # of steps
+SHORTEST = 8  # steps of a batch, at least
 
 
 class Examples(NamedTuple):
@@ -83,7 +84,11 @@ class Encoding:
             return ((series[:most] - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
         if not isinstance(content, str):
             raise ValueError("expected a text")
-        return self.vocabulary.encode(symbols(content, self.data)[:most])
+        return self._encoded(symbols(content, self.data)[:most])
+
+    def _encoded(self, symbols: Sequence[str]) -> np.ndarray:
+        assert self.vocabulary is not None
+        return self.vocabulary.encode(symbols)
 
     def read(self, content: str | np.ndarray, first: int = 0) -> Sequence[str]:
         """An example to look at: its symbols, or what can be said of a series."""
@@ -110,15 +115,18 @@ class Encoding:
         labels = np.array([*(self.labels.number(example.label) for example in examples), 0], np.int32)
 
         def collate(rows: np.ndarray) -> Examples:
-            return Examples(*pad(arrays, rows, MULTIPLE), labels[rows], rows != EMPTY)
+            return Examples(*pad(arrays, rows, power(arrays, rows, SHORTEST)), labels[rows], rows != EMPTY)
 
         return np.array([len(array) for array in arrays]), collate
 
     def pieces(self, examples: Sequence[Example]) -> Callable[[np.random.Generator], Examples]:
-        """Draws pieces of texts: each label as often, texts by their lengths; half of them begin as a text does."""
-        of_label: list[list[np.ndarray]] = [[] for _ in self.labels.tokens]
+        """Draws pieces of texts: each label as often, its texts by their lengths; half of them begin as a text does.
+
+        The others begin where a word does, and with a capital, as texts do, where the letter has one.
+        """
+        of_label: list[list[list[str]]] = [[] for _ in self.labels.tokens]
         for example in examples:
-            of_label[self.labels.number(example.label)].append(self.encode(example.content))
+            of_label[self.labels.number(example.label)].append(symbols(str(example.content), self.data))
         there = [n for n, texts in enumerate(of_label) if texts]
         shares = {n: np.array([len(text) for text in of_label[n]]) / sum(map(len, of_label[n])) for n in there}
         B, T = self.data.rows, max(self.data.crop, self.data.first)
@@ -130,7 +138,15 @@ class Encoding:
                 text = of_label[label][rng.choice(len(of_label[label]), p=shares[label])]
                 size = min(int(rng.integers(self.data.first, T + 1)), len(text))
                 start = int(rng.integers(len(text) - size + 1)) if rng.random() < 0.5 else 0
-                xs[row, :size], lengths[row] = text[start : start + size], size
+                while 0 < start and text[start - 1] != " " and " " in text:
+                    start -= 1
+                piece = text[start : start + size]
+                xs[row, :size] = self._encoded([_capital(piece[0]), *piece[1:]])
+                lengths[row] = size
             return Examples(xs, lengths, labels, np.ones(B, bool))
 
         return draw
+
+
+def _capital(letter: str) -> str:
+    return letter.upper() if len(letter.upper()) == 1 else letter

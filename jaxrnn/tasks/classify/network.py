@@ -96,7 +96,7 @@ class Network:
     ) -> tuple[jax.Array, jax.Array]:
         """Logits [B, L] of symbols [B, T] or channels [B, T, D], and the weight of each step [B, T]."""
         blank_rng, in_rng, scan_rng, out_rng = (None,) * 4 if rng is None else jax.random.split(rng, 4)
-        valid = jnp.arange(xs.shape[1], dtype=lengths.dtype) < lengths[:, None]
+        valid = jnp.arange(xs.shape[1], dtype=lengths.dtype)[None] < lengths[:, None]
         wide = jnp.broadcast_to(valid[..., None], (*xs.shape[:2], self.inputs if self.unknown is None else 1))
         if self.unknown is None:
             hs = dense(params["channels"], jnp.where(wide, xs, jnp.zeros_like(xs)))
