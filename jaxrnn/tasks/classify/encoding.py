@@ -120,9 +120,9 @@ class Encoding:
         return np.array([len(array) for array in arrays]), collate
 
     def pieces(self, examples: Sequence[Example]) -> Callable[[np.random.Generator], Examples]:
-        """Draws pieces of texts: each label as often, its texts by their lengths; half of them begin as a text does.
+        """Draws pieces of texts: each label as often, its texts by their lengths.
 
-        The others begin where a word does, and with a capital, as texts do, where the letter has one.
+        A piece begins where a word does, and as texts do with a capital, where the letter has one.
         """
         of_label: list[list[list[str]]] = [[] for _ in self.labels.tokens]
         for example in examples:
@@ -137,8 +137,8 @@ class Encoding:
             for row, label in enumerate(labels):
                 text = of_label[label][rng.choice(len(of_label[label]), p=shares[label])]
                 size = min(int(rng.integers(self.data.first, T + 1)), len(text))
-                start = int(rng.integers(len(text) - size + 1)) if rng.random() < 0.5 else 0
-                while 0 < start and text[start - 1] != " " and " " in text:
+                start = int(rng.integers(len(text) - size + 1))
+                while start > 0 and text[start - 1] != " " and " " in text:
                     start -= 1
                 piece = text[start : start + size]
                 xs[row, :size] = self._encoded([_capital(piece[0]), *piece[1:]])

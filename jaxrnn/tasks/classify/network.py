@@ -87,8 +87,10 @@ class Network:
             "readout": dense_init(keys[2], states, self.outputs),
         }
         if self.model.head == "attention":
-            query = jax.random.normal(keys[4], (states,)) / states**0.5
-            params["attention"] = {"hidden": dense_init(keys[3], states, states), "query": query}
+            params["attention"] = {
+                "hidden": dense_init(keys[3], states, E),
+                "query": jax.random.normal(keys[4], (E,)) / E**0.5,
+            }
         return params
 
     def __call__(
