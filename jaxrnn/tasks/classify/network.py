@@ -101,7 +101,8 @@ class Network:
         valid = jnp.arange(xs.shape[1], dtype=lengths.dtype)[None] < lengths[:, None]
         wide = jnp.broadcast_to(valid[..., None], (*xs.shape[:2], self.inputs if self.unknown is None else 1))
         if self.unknown is None:
-            hs = dense(params["channels"], jnp.where(wide, xs, jnp.zeros_like(xs)))
+            xs = jnp.where(wide, xs, jnp.zeros_like(xs)).astype(params["channels"]["bias"].dtype)
+            hs = dense(params["channels"], xs)
         else:
             xs = jnp.where(valid, xs, 0)
             if blank_rng is not None and self.model.blanks:

@@ -33,9 +33,9 @@ WHERE = (
     "column a channel (a row a step), .npz with x, offset and label."
 )
 EXPECTED = "texts or series with labels"
-LABEL = ("label", "class", "category", "language", "target", "y")
-TEXT = ("text", "sentence", "content", "document", "x")
-VALUES = ("values", "series", "channels", "x")
+LABEL = ("label", "class", "category", "language", "target")
+TEXT = ("text", "sentence", "content", "document")
+VALUES = ("values", "series", "channels")
 SERIES = ("series", "id")  # of a .csv: which series a row is a step of
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
 
@@ -125,7 +125,7 @@ def _table(file: Path, labels: bool) -> list[Labelled]:
         return []
     columns = {name.lower() for name in rows[0].cells}
     if bare(file.name.lower()).endswith((".jsonl", ".ndjson")):
-        read = _of_values if columns & {*VALUES} and not columns & {*TEXT[:-1]} else _of_text
+        read = _of_values if columns & {*VALUES} and not columns & {*TEXT} else _of_text
         return [read(row, labels) for row in rows]
     if columns & {*SERIES} and not columns & {*TEXT}:
         return _steps(rows, labels)
