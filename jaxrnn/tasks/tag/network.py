@@ -96,7 +96,7 @@ class Network:
     def _spelt(self, params: Params, characters: jax.Array, sizes: jax.Array) -> jax.Array:
         """What is known of words by their characters, [B, T, 2 H]."""
         B, T, C = characters.shape
-        counts = jnp.arange(C, dtype=sizes.dtype) < sizes[..., None]
+        counts = jnp.arange(C, dtype=sizes.dtype)[None, None] < sizes[..., None]
         flat = jnp.where(counts, characters, 0).reshape(B * T, C)
         lengths = sizes.reshape(B * T)
         xs = params["characters"][flat].swapaxes(0, 1)

@@ -49,7 +49,9 @@ def sentences_of(data: DataOptions) -> Parts:
     """
     path = str(DATA / SHIPPED[data.set]) if data.set in data.ships else data.path
     found = _read(path, data.token, data.tag)
-    parts = parted(found, lambda one: one.split, data, repr(path), EXPECTED, lambda one: one.document)
+    of_documents = len({one.document for one in found}) > 2  # a file that is one document is cut between sentences
+    together = (lambda one: one.document) if of_documents else None
+    parts = parted(found, lambda one: one.split, data, repr(path), EXPECTED, together)
     return {split: [piece for one in parts[split] for piece in cut(one.sentence, data.longest)] for split in SPLITS}
 
 
