@@ -11,11 +11,11 @@ from jaxrnn.train.config import read_experiment as read_experiment
 from jaxrnn.train.loop import NonFiniteError as NonFiniteError
 from jaxrnn.train.options import LoopOptions as LoopOptions
 from jaxrnn.train.options import OptimizerOptions as OptimizerOptions
+from jaxrnn.train.own_module import of_module as of_module
 from jaxrnn.train.own_run import Trained as Trained
 from jaxrnn.train.own_run import train_task as train_task
 from jaxrnn.train.own_task import OwnTask as OwnTask
 from jaxrnn.train.own_task import of_functions as of_functions
-from jaxrnn.train.own_task import of_module as of_module
 from jaxrnn.train.program import Program as Program
 from jaxrnn.train.ragged import EMPTY as EMPTY
 from jaxrnn.train.ragged import ByLength as ByLength

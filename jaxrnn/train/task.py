@@ -75,10 +75,12 @@ class Task(Protocol):
 
     def loss(
         self, params: Params, carry: Carry, batch: Batch, rng: jax.Array | None
-    ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
+    ) -> tuple[jax.Array, tuple[Carry, dict[str, Any]]]:
         """What training lowers (a scalar), the carry for the next batch, and further scalars to record.
 
-        A `loss` among these is recorded in place of the first, where that one is scaled or has penalties in it.
+        A `loss` among these is recorded in place of the first, where that one is scaled or has penalties in it. A
+        `params` among these, a tree of arrays, takes the place of those parameters after the update: what changes by no
+        gradient, such as the running means of a batch norm.
         """
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
