@@ -21,7 +21,7 @@ from jaxrnn.tasks.classify.network import ModelOptions
 from jaxrnn.tasks.classify.options import DataOptions
 from jaxrnn.tasks.models import scored_on
 from jaxrnn.tasks.shared.shipped import DATA
-from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions
+from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions, carried_over
 from tests import oracle
 from tests.tasks.reading import spread
 from tests.tasks.resuming import run_in_two_pieces
@@ -401,6 +401,32 @@ def test_another_file_is_scored_by_the_runs_vocabulary(kept, tmp_path: Path) -> 
     assert splits == ("test",)
     assert other.encoding.vocabulary == task.encoding.vocabulary
     assert len(other.contents("test")) == 2
+
+
+def test_a_new_vocabulary_and_labels_keep_the_rows_that_they_share(kept, tmp_path: Path) -> None:
+    task, params, _, _ = kept
+    new = texts(tmp_path / "new", "".join(f"{'bc'[n % 2]}\txyω {n}\n" for n in range(20)), held_out=0.2)
+    found = carried_over(new, 0, task, params, "mine").params
+    for letter in "xy 1":
+        ours, theirs = (one.learn()["vocabulary"].index(letter) for one in (new, task))
+        np.testing.assert_array_equal(found["embedding"][ours], params["embedding"][theirs])
+    ours, theirs = (one.learn()["labels"].index("b") for one in (new, task))
+    np.testing.assert_array_equal(found["readout"]["kernel"][:, ours], params["readout"]["kernel"][:, theirs])
+    np.testing.assert_array_equal(found["attention"]["query"], params["attention"]["query"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("first", "accuracy"), [(10, 0.846), (20, 0.936)])
+def test_what_counts_of_characters_reach_is_what_the_guide_says(first: int, accuracy: float) -> None:
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    bayes = pytest.importorskip("sklearn.naive_bayes")
+    task = Classify(SMALL, DataOptions())
+    counts = text.CountVectorizer(analyzer="char_wb", ngram_range=(1, 3), lowercase=True)
+    training, test = task.contents("training"), task.contents("test")
+    seen = counts.fit_transform([one.content for one in training])
+    model = bayes.MultinomialNB(alpha=0.01).fit(seen, [one.label for one in training])
+    found = model.score(counts.transform([one.content[:first] for one in test]), [one.label for one in test])
+    assert found == pytest.approx(accuracy, abs=0.002)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from jaxrnn.tasks.tag.network import Sentences
 from jaxrnn.tasks.tag.options import DataOptions, ModelOptions
 from jaxrnn.tasks.tag.sentences import Sentence, cut
 from jaxrnn.tasks.tag.spans import span_figures, spans
-from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions
+from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions, carried_over
 from tests import oracle
 from tests.tasks.reading import spread
 from tests.tasks.resuming import run_in_two_pieces
@@ -245,8 +245,8 @@ def test_files_that_name_their_parts_and_long_sentences(tmp_path: Path) -> None:
     task = Tag(SMALL, DataOptions(path=str(tmp_path), longest=3))
     assert [len(task.contents(split)) for split in PARTS] == [9, 6, 3]
     assert cut(Sentence(tuple("abcde"), tuple("12345")), 2)[-1] == Sentence(("e",), ("5",))
-    assert len(spelling("a" * 12 + "-" * 40 + "z" * 12)) == LONGEST
-    assert spelling("a" * 12 + "-" * 40 + "z" * 12) == "a" * 12 + "z" * 12
+    assert len(spelling("a" * 8 + "-" * 40 + "z" * 8)) == LONGEST
+    assert spelling("a" * 8 + "-" * 40 + "z" * 8) == "a" * 8 + "z" * 8
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,21 @@ def test_the_program_gives_what_the_best_path_is_found_by(kept) -> None:
     )
     np.testing.assert_allclose(found[0][0, :2], expected, rtol=1e-9)
     np.testing.assert_array_equal(found[2], params["transitions"]["between"])
+
+
+def test_a_new_vocabulary_keeps_the_rows_that_it_shares(kept, tmp_path: Path) -> None:
+    task, params = kept
+    new = own(tmp_path / "new", "the\tO\nYork\tB-x\nÅ\tB-new\n\n" * 9, at_least=1)
+    found = carried_over(new, 0, task, params, "mine").params
+    for name, words, key in (("words", ("the", "york"), "words"), ("characters", ("t", "Y", "k"), "characters")):
+        for word in words:
+            ours, theirs = (one.learn()[key].index(word) for one in (new, task))
+            np.testing.assert_array_equal(found[name][ours], params[name][theirs])
+    before, after = (one.learn()["tags"] for one in (task, new))
+    for a, b in product(("O", "B-x"), repeat=2):
+        ours = found["transitions"]["between"][after.index(a), after.index(b)]
+        assert ours == params["transitions"]["between"][before.index(a), before.index(b)]
+    assert found["transitions"]["between"][after.index("B-new"), 0] == 0
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from jaxrnn.train import EMPTY, Vocabulary
 from jaxrnn.train.vocabulary import UNKNOWN
 
 NOTHING = ""  # number 0, which fills rows up
-LONGEST = 24  # characters that are read of a word
+LONGEST = 16  # characters that are read of a word
 SHORTEST = 8  # words of a batch's rows, at least
 ATTACHED = 0.02  # share of words with a mark at them, from which on blanks alone part words
 
