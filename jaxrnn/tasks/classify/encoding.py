@@ -18,6 +18,7 @@ from jaxrnn.train.vocabulary import UNKNOWN
 
 NO_SYMBOL = ""  # number 0, which fills rows up
 SHORTEST = 8  # steps of a batch, at least
+BEGINNINGS = 1 / 3  # share of pieces with which a text begins
 
 
 class Examples(NamedTuple):
@@ -122,7 +123,7 @@ class Encoding:
     def pieces(self, examples: Sequence[Example]) -> Callable[[np.random.Generator], Examples]:
         """Draws pieces of texts: each label as often, its texts by their lengths.
 
-        A piece begins where a word does, and as texts do with a capital, where the letter has one.
+        A piece begins where a text does, or where a word does, as texts do with a capital, where the letter has one.
         """
         of_label: list[list[list[str]]] = [[] for _ in self.labels.tokens]
         for example in examples:
@@ -137,7 +138,7 @@ class Encoding:
             for row, label in enumerate(labels):
                 text = of_label[label][rng.choice(len(of_label[label]), p=shares[label])]
                 size = min(int(rng.integers(self.data.first, T + 1)), len(text))
-                start = int(rng.integers(len(text) - size + 1))
+                start = int(rng.integers(len(text) - size + 1)) if rng.random() > BEGINNINGS else 0
                 while start > 0 and text[start - 1] != " " and " " in text:
                     start -= 1
                 piece = text[start : start + size]
