@@ -197,7 +197,7 @@ def test_noise_is_there_with_a_key_alone() -> None:
 # ---------------------------------------------------------------- pieces, figures
 
 
-def test_pieces_begin_with_a_word_and_a_capital_and_labels_are_as_frequent(tmp_path: Path) -> None:
+def test_pieces_begin_with_a_text_or_a_word_and_a_capital_and_labels_are_as_frequent(tmp_path: Path) -> None:
     lines = [f"a\tone two three {n} αβγ" for n in range(30)] + ["b\tvier fünf sechs sieben acht neun"] * 4
     task = texts(tmp_path, "\n".join(lines), first=4, crop=9, rows=200, held_out=0.2)
     batch = next(task.batches())
