@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import Classify
+from jaxrnn.tasks import TASKS, Classify
 from jaxrnn.tasks.classify.classify import macro_f1
 from jaxrnn.tasks.classify.encoding import Examples, symbols
 from jaxrnn.tasks.classify.examples import POLARITY, Example
@@ -21,7 +21,17 @@ from jaxrnn.tasks.classify.network import ModelOptions
 from jaxrnn.tasks.classify.options import DataOptions
 from jaxrnn.tasks.models import scored_on
 from jaxrnn.tasks.shared.shipped import DATA
-from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions, carried_over
+from jaxrnn.train import (
+    EMPTY,
+    Experiment,
+    LoopOptions,
+    OptimizerOptions,
+    carried_over,
+    find_config,
+    read_experiment,
+)
+from jaxrnn.train.published import of_these_data
+from jaxrnn.train.run_files import record_data
 from tests import oracle
 from tests.tasks.reading import spread
 from tests.tasks.resuming import run_in_two_pieces
@@ -70,6 +80,11 @@ def test_vowels_have_the_official_split_and_scales_of_what_trains() -> None:
     learned = task.learn()
     np.testing.assert_allclose(learned["mean"], steps.mean(0), rtol=1e-12)
     np.testing.assert_allclose(learned["deviation"], steps.std(0), rtol=1e-12)
+
+
+def test_what_others_report_of_the_vowels_is_for_what_ships() -> None:
+    experiment = read_experiment(find_config("classify_vowels"), [], TASKS)
+    assert of_these_data(experiment, record_data(experiment.task).digests)
 
 
 def test_sentences_of_reviews_are_in_one_part_each() -> None:

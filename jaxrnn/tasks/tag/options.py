@@ -53,7 +53,8 @@ class DataOptions(OwnData):
         set: turkish, parts of speech of the Turkish Web Treebank; addresses of the USA; wnut17, named entities
             (Derczynski et al. 2017); or own, yours, as `data.path` beside the first two is too.
         path: Your own: a file in the format of CoNLL, a word a line with its tag, an empty line behind each sentence;
-            or a folder of such. Of wnut17: a folder with its files.
+            or a folder of such. Of wnut17: a folder with wnut17_train.conll,
+            wnut17_dev.conll and wnut17_test.conll.
         token: The column that has the words, counted from 0.
         tag: The column that has the tags; -1: the last one.
         at_least: Words that occur less often in what trains have no embedding.

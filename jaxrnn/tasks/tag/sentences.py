@@ -48,7 +48,7 @@ def sentences_of(data: DataOptions) -> Parts:
         ValueError: If a line is no word with a tag, or there are too few; the message names file and line.
     """
     path = str(DATA / SHIPPED[data.set]) if data.set in data.ships else data.path
-    found = _read(path, data.token, data.tag)
+    found = _read(path, data.token, data.tag, data.set if data.set in data.full else "")
     of_documents = len({one.document for one in found}) > 2  # a file that is one document is cut between sentences
     together = (lambda one: one.document) if of_documents else None
     parts = parted(found, lambda one: one.split, data, repr(path), EXPECTED, together)
@@ -62,10 +62,10 @@ def cut(sentence: Sentence, longest: int) -> list[Sentence]:
 
 
 @kept
-def _read(path: str, token: int, tag: int) -> list[Found]:
+def _read(path: str, token: int, tag: int, called: str) -> list[Found]:
     place = located(path, EXPECTED, WHERE)
     files = files_of(path, SUFFIXES, EXPECTED, WHERE)
-    files = [file for file in files if file.name not in ("SOURCE.txt", "LICENSE.txt")]
+    files = [file for file in files if file.name.startswith(called) and file.name not in ("SOURCE.txt", "LICENSE.txt")]
     found = []
     for file in files:
         split = named_split(file.relative_to(place)) if place.is_dir() else None
