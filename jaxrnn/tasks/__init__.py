@@ -1,6 +1,7 @@
 """The applications, by the name that a configuration's `task` gives."""
 
 from jaxrnn.tasks.captioning.captioning import Captioning as Captioning
+from jaxrnn.tasks.classify.classify import Classify as Classify
 from jaxrnn.tasks.drawing.draw import Draw as Draw
 from jaxrnn.tasks.frame_prediction.frame_prediction import FramePrediction as FramePrediction
 from jaxrnn.tasks.handwriting.handwriting import Handwriting as Handwriting
@@ -15,6 +16,7 @@ from jaxrnn.tasks.memory.timing import Timing as Timing
 from jaxrnn.tasks.memory_policy.memory_policy import MemoryPolicy as MemoryPolicy
 from jaxrnn.tasks.ppo.ppo import PPO as PPO
 from jaxrnn.tasks.question_answering.babi import Babi as Babi
+from jaxrnn.tasks.tag.tag import Tag as Tag
 from jaxrnn.tasks.translation.translation import Translation as Translation
 from jaxrnn.tasks.video_captioning.video_captioning import VideoCaptioning as VideoCaptioning
 
@@ -36,6 +38,8 @@ TASKS = {
     "draw": Draw,
     "frame_prediction": FramePrediction,
     "handwriting": Handwriting,
+    "classify": Classify,
+    "tag": Tag,
 }
 
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "Babi",
     "Captioning",
     "CharLM",
+    "Classify",
     "Copying",
     "Draw",
     "FramePrediction",
@@ -53,6 +58,7 @@ __all__ = [
     "MemoryPolicy",
     "Reber",
     "SequentialDigits",
+    "Tag",
     "Timing",
     "Translation",
     "VideoCaptioning",

@@ -64,7 +64,7 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
 
     Args:
         path: A folder, or a zip or tar archive. Folders inside it are searched. Or the file itself, where it's one.
-        names: The files' names, such as "ptb.train.txt"; a file of such a name with .gz behind is unpacked.
+        names: The files' names, such as "ptb.train.txt"; a file of such a name with .gz or .xz behind is unpacked.
         where: Where a user gets the data, for the error.
 
     Returns:
@@ -193,7 +193,7 @@ def _folder(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     places: dict[str, Path] = {}
     for file in sorted(path.rglob("*")):
-        if file.name.removesuffix(".gz") in names and not file.is_dir():
+        if bare(file.name) in names and not file.is_dir():
             _check_bytes(file.stat().st_size, file.name)
             name, content = unpacked(file.name, file.read_bytes())
             if found.setdefault(name, content) != content:
@@ -229,13 +229,13 @@ def _members(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for inside in archive.infolist():
-                if Path(inside.filename).name.removesuffix(".gz") in names and not inside.is_dir():
+                if bare(Path(inside.filename).name) in names and not inside.is_dir():
                     _check_bytes(inside.file_size, inside.filename)
                     yield inside.filename, archive.read(inside)
         return
     with tarfile.open(path) as tar:
         for member in tar:
-            if Path(member.name).name.removesuffix(".gz") not in names:
+            if bare(Path(member.name).name) not in names:
                 continue
             try:
                 stream = tar.extractfile(member)
@@ -249,13 +249,19 @@ def _members(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             pass  # to the end of the file, where its checksum stands
 
 
+def bare(name: str) -> str:
+    """A file's name as it is once the file is unpacked."""
+    return name.removesuffix(".gz").removesuffix(".xz")
+
+
 def unpacked(name: str, content: bytes) -> tuple[str, bytes]:
-    """Name and content without .gz."""
-    if not name.endswith(".gz"):
+    """Name and content without .gz or .xz."""
+    if bare(name) == name:
         return name, content
     if not content:
-        raise EOFError("an empty .gz file")
-    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-        unpacked = file.read(MOST + 1)
-    _check_bytes(len(unpacked), name)
-    return name.removesuffix(".gz"), unpacked
+        raise EOFError(f"an empty {Path(name).suffix} file")
+    packed = io.BytesIO(content)
+    with gzip.GzipFile(fileobj=packed) if name.endswith(".gz") else lzma.LZMAFile(packed) as file:
+        plain = file.read(MOST + 1)
+    _check_bytes(len(plain), name)
+    return bare(name), plain

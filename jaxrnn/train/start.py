@@ -97,7 +97,8 @@ def _lists(learned: dict[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in learned.items():
         parts = {f"{name}[{n}]": part for n, part in enumerate(value)} if name == LISTS else {name: value}
-        found |= {k: [*v] for k, v in parts.items() if v and all(isinstance(token, str) for token in v)}
+        texts = {k: [*v] for k, v in parts.items() if isinstance(v, (str, list, tuple))}
+        found |= {k: tokens for k, tokens in texts.items() if tokens and all(isinstance(t, str) for t in tokens)}
     return found
 
 

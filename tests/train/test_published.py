@@ -65,6 +65,8 @@ def test_figures_of_drawn_data_need_no_digest() -> None:
         pytest.param("ptb_chars", "language_model/ptb.zip", marks=pytest.mark.slow),
         ("ptb_small", "language_model/ptb.zip"),
         ("multi30k", "translation/multi30k_task1_tok"),
+        ("classify_polarity", "classification"),
+        ("tag_wnut17", "tagging"),
         pytest.param("handwriting_prediction", "handwriting", marks=pytest.mark.slow),
         pytest.param("draw_mnist", "image_generation", marks=pytest.mark.slow),
     ],

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.sizes import power
 from jaxrnn.train import EMPTY, pad
 
 # Of all alphabets: the marks of Arabic, of Chinese and Japanese (also those as wide as a letter), of Spanish.
 MARKS = ".,;:?!\u060c\u061b\u061f\u3002\u3001\uff0c\uff1f\uff01\uff1a\uff1b\u00bf\u00a1\u037e"
 WORD = re.compile(rf"[^\s{MARKS}]+")
+SHORTEST = 4  # of what a batch has; lengths go from 2 to hundreds
 ASKS = "?\u061f\uff1f;\u037e"  # a line that ends in one is a question; the Greeks' mark is a semicolon
 
 
@@ -97,19 +99,14 @@ def parse(text: str, task: int, name: str = "the stories") -> list[list[Question
 
 def sentences(stories: Sequence[np.ndarray], questions: Sequence[np.ndarray], rows: np.ndarray) -> Sentences:
     """The stories [S, W] and questions [W] with the indices `rows`; a 0 in them is no word."""
-    story, lengths = pad(stories, rows, _size(stories, rows))
+    story, lengths = pad(stories, rows, power(stories, rows, SHORTEST))
     question = np.stack([questions[row] * (row != EMPTY) for row in rows])
     return Sentences(story, _count(story), lengths, question, _count(question))
 
 
 def passages(texts: Sequence[np.ndarray], rows: np.ndarray) -> Passage:
     """The texts with the indices `rows`."""
-    return Passage(*pad(texts, rows, _size(texts, rows)))
-
-
-def _size(sequences: Sequence[np.ndarray], rows: np.ndarray) -> int:
-    """The next power of two, 4 or more: each size is a compilation, and lengths go from 2 to hundreds."""
-    return max(4, 1 << (max((len(sequences[row]) for row in rows if row != EMPTY), default=1) - 1).bit_length())
+    return Passage(*pad(texts, rows, power(texts, rows, SHORTEST)))
 
 
 def _count(words: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.train.sources import DAMAGED, MOST, as_text, unpacked
+from jaxrnn.train.sources import DAMAGED, MOST, as_text, bare, unpacked
 
 WIDE = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UTF8 = "Save it as UTF-8; `iconv -f ENCODING -t UTF-8 FILE` does."
@@ -73,7 +73,7 @@ def files_of(path: str, suffixes: Sequence[str], expected: str, hint: str = "") 
     if not place.is_dir():
         return [place]
     every = [file for file in sorted(place.rglob("*")) if file.is_file() and not hidden(file.relative_to(place))]
-    found = [file for file in every if file.name.lower().removesuffix(".gz").endswith(tuple(suffixes))]
+    found = [file for file in every if bare(file.name.lower()).endswith(tuple(suffixes))]
     if not found:
         fail("data.path", expected, Said(f"{path!r}, {_inside(every)}"), hint)
     return found
@@ -94,7 +94,7 @@ def _inside(files: list[Path]) -> str:
 
 
 def content_of(file: Path) -> bytes:
-    """The bytes of a file, unpacked where it is .gz.
+    """The bytes of a file, unpacked where it is .gz or .xz.
 
     Raises:
         ValueError: If it cannot be read, or is larger than a data set's file may be.
@@ -145,7 +145,7 @@ def table_of(file: Path) -> list[Row]:
     Raises:
         ValueError: If a row has other columns than the header, or is no object; the message names file and line.
     """
-    suffix = Path(file.name.removesuffix(".gz")).suffix.lower()
+    suffix = Path(bare(file.name)).suffix.lower()
     return _json_lines(file) if suffix in (".jsonl", ".ndjson", ".json") else _csv(file)
 
 

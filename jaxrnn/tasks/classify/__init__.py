@@ -1,0 +1,1 @@
+"""Classification: which label a text or a series has."""

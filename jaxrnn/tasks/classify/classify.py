@@ -1,0 +1,216 @@
+"""Classification: which of some labels a text has, by its words or characters, or a series of several channels.
+
+    loss = -log p(label | example)          the network is in `network`, the examples are in `examples`
+
+What is counted on the training part alone: the vocabulary, or mean and deviation of each channel. Texts by characters
+may be judged by their first few (`data.first`), and trained on pieces that are drawn anew for every batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxrnn.tasks.classify.encoding import Encoding, Examples, learned_from
+from jaxrnn.tasks.classify.examples import Example, Parts, examples_of
+from jaxrnn.tasks.classify.network import ModelOptions, Network
+from jaxrnn.tasks.classify.options import DataOptions
+from jaxrnn.tasks.classify.own_examples import read_examples
+from jaxrnn.tasks.classify.pictures import attention_figure, table
+from jaxrnn.tasks.shared.confusions import confusion_figure
+from jaxrnn.tasks.shared.figures import share
+from jaxrnn.train import ByLength, Program, in_order
+from jaxrnn.train.generated import Generated
+from jaxrnn.train.plots import save_figure
+from jaxrnn.train.task import Batch, Carry, Params
+from jaxrnn.train.vocabulary import UNKNOWN
+
+TEST_ROWS = 128
+BEST = 3  # labels that `predict` gives
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Classify:
+    """The task: cross-entropy in nats an example, accuracy, and the mean of the labels' F1."""
+
+    model: ModelOptions
+    data: DataOptions
+    learned: str = ""
+    unit = "examples"
+    headline = "test accuracy"
+    splits = ("validation", "test")
+
+    @cached_property
+    def examples(self) -> Parts:
+        """Of each part."""
+        return examples_of(self.data)
+
+    def contents(self, split: str) -> list[Example]:
+        """The examples of a part."""
+        return self.examples[split]
+
+    def learn(self) -> dict[str, Any]:
+        """Labels, and vocabulary or scales."""
+        if self.learned:
+            return json.loads(self.learned)
+        held_out = [one for split in self.splits for one in self.examples[split]]
+        return learned_from(self.examples["training"], held_out, self.data)
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """From examples to arrays."""
+        return Encoding.of(self.data, self.learn())
+
+    @cached_property
+    def network(self) -> Network:
+        """The model for these symbols or channels, and labels."""
+        words = self.encoding.vocabulary
+        unknown = None if words is None else words.number(UNKNOWN)
+        return Network(self.model, self.encoding.inputs, len(self.encoding.labels), unknown)
+
+    def init(self, key: jax.Array) -> Params:
+        """Fresh parameters."""
+        return self.network.init(key)
+
+    def initial_carry(self, params: Params) -> Carry:
+        """Nothing is handed from batch to batch."""
+        return ()
+
+    def batches(self) -> ByLength | Generated:
+        """The training examples, those of similar length together; or pieces of them."""
+        training = self.examples["training"]
+        if self.data.first:
+            return Generated(self.encoding.pieces(training))
+        lengths, collate = self.encoding.batches(training)
+        return ByLength(lengths, self.data.rows, self.data.seed, collate)
+
+    def count(self, batch: Examples) -> int:
+        """Examples in a batch."""
+        return int(batch.valid.sum())
+
+    def loss(
+        self, params: Params, carry: Carry, batch: Examples, rng: jax.Array | None
+    ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
+        """Mean cross-entropy in nats an example, and the share that is right."""
+        logits, _ = self.network(params, jnp.asarray(batch.xs), jnp.asarray(batch.lengths), rng)
+        valid, labels = jnp.asarray(batch.valid), jnp.asarray(batch.labels)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        right = (logits.argmax(-1).astype(labels.dtype) == labels) & valid
+        judged = jnp.where(valid[:, None], logits, 0)
+        count = valid.sum(dtype=losses.dtype)
+        accuracy = share(right, judged) * (len(valid) / count)
+        return jnp.where(valid, losses, 0).sum() / count, (carry, {"accuracy": accuracy})
+
+    def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
+        """Figures on all examples of a split; where the first symbols count, of the test also by more of them."""
+        first, examples = self.data.first, self.examples[split]
+        found = self._figures(params, place, examples, first)
+        if first and split == "test":
+            for name, more in ((str(2 * first), 2 * first), ("whole", 0)):
+                found[f"accuracy_{name}"] = self._figures(params, place, examples, more)["accuracy"]
+        return found
+
+    def _figures(
+        self, params: Params, place: Callable[[Batch], Batch], examples: Sequence[Example], first: int
+    ) -> dict[str, float]:
+        logs, labels = self._judged(params, place, examples, first)
+        if np.isnan(logs).any():
+            return dict.fromkeys(("loss", "accuracy", "macro_f1"), float("nan"))
+        loss = -np.take_along_axis(logs, labels[:, None], 1).mean(dtype=np.float64)
+        answers = logs.argmax(-1)
+        return {
+            "loss": float(loss),
+            "accuracy": float((answers == labels).mean()),
+            "macro_f1": macro_f1(answers, labels),
+        }
+
+    def _judged(
+        self, params: Params, place: Callable[[Batch], Batch], examples: Sequence[Example], first: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Log probabilities of the labels [N, L], and which are right [N]."""
+        lengths, collate = self.encoding.batches(examples, first)
+        labels = np.zeros(len(examples), np.int32)
+        logs = np.zeros((len(examples), len(self.encoding.labels)))
+        for rows in in_order(lengths, TEST_ROWS):
+            batch = collate(rows)
+            some = np.asarray(self._log_probabilities(params, *place((batch.xs, batch.lengths)))[0], np.float64)
+            logs[rows[batch.valid]], labels[rows[batch.valid]] = some[batch.valid], batch.labels[batch.valid]
+        return logs, labels
+
+    @partial(jax.jit, static_argnums=0)
+    def _log_probabilities(self, params: Params, xs: jax.Array, lengths: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Of every label, [B, L], and what each step counted, [B, T]."""
+        logits, weights = self.network(params, jnp.asarray(xs), jnp.asarray(lengths))
+        return jax.nn.log_softmax(logits), weights
+
+    def inputs(self, path: Path) -> list[Any]:
+        """The texts or series of a file, or of a folder.
+
+        Raises:
+            ValueError: If something else is in it; the message names file and line.
+        """
+        return [one.content for one in read_examples(path, labels=False)]
+
+    def predict(self, params: Params, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """Of each text or series the label, its probability, and those of the three likeliest labels."""
+        some = [Example(one, self.encoding.labels.tokens[0]) for one in inputs]
+        for logs in self._judged(params, jax.device_put, some, 0)[0] if some else ():
+            best = np.argsort(-logs, kind="stable")[:BEST]
+            labels, chances = self.encoding.labels.decode(best), np.exp(logs[best]).tolist()
+            yield {"label": labels[0], "probability": chances[0], "labels": labels, "probabilities": chances}
+
+    def program(self, params: Params) -> Program:
+        """Probabilities [B, L] of the labels, from symbols or channels, and lengths."""
+        encoding = self.encoding
+        arguments, note = encoding.as_arguments
+
+        def classify(xs: jax.Array, lengths: jax.Array) -> tuple[jax.Array]:
+            if encoding.vocabulary is None:
+                mean, deviation = (jnp.asarray(row, xs.dtype) for row in (encoding.mean, encoding.deviation))
+                xs = (xs - jnp.broadcast_to(mean, xs.shape)) / jnp.broadcast_to(deviation, xs.shape)
+            return (jax.nn.softmax(self.network(params, xs, lengths)[0]),)
+
+        labels = ", ".join(encoding.labels.tokens)
+        return Program(classify, arguments, ("probabilities",), f"{note}; probabilities of {labels}")
+
+    def attention(self, params: Params, content: str | np.ndarray) -> np.ndarray:
+        """What each symbol or step of one example counts, [T]."""
+        _, collate = self.encoding.batches([Example(content, self.encoding.labels.tokens[0])])
+        batch = collate(np.array([0]))
+        return np.asarray(self._log_probabilities(params, batch.xs, batch.lengths)[1])[0, : batch.lengths[0]]
+
+    def show(self, params: Params, folder: Path, seed: int) -> str:
+        """What was said of some test examples; which labels are taken for which, confusion.png; attention.png."""
+        examples, labels = self.examples["test"], self.encoding.labels.tokens
+        logs, right = self._judged(params, jax.device_put, examples, self.data.first)
+        save_figure(confusion_figure(logs.argmax(-1), right, labels), folder / "confusion.png")
+        chosen = np.random.default_rng(seed).choice(len(examples), min(SHOWN, len(examples)), replace=False)
+        some = [examples[n] for n in chosen]
+        if self.model.head == "attention" and self.encoding.vocabulary is not None:
+            looks = [(self.encoding.read(one.content), self.attention(params, one.content)) for one in some[:5]]
+            save_figure(attention_figure(looks), folder / "attention.png")
+        return table(
+            [self.encoding.read(one.content, self.data.first) for one in some], logs[chosen], right[chosen], labels
+        )
+
+
+def macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
+    """The mean over labels of 2 right / (said + there), of labels that are said or there.
+
+    >>> macro_f1(np.array([0, 0, 1]), np.array([0, 1, 1]))
+    0.6666666666666666
+    """
+    count = max(answers.max(), labels.max()) + 1
+    right = np.bincount(labels[answers == labels], minlength=count)
+    both = np.bincount(answers, minlength=count) + np.bincount(labels, minlength=count)
+    return float((2 * right[both > 0] / both[both > 0]).mean())

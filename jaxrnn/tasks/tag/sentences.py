@@ -1,0 +1,125 @@
+"""Sentences whose words have tags: files in the format of CoNLL, those that ship and a user's own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.own_files import files_of, kept, located, shortened, text_of, wrong
+from jaxrnn.tasks.shared.own_splits import SPLITS, named_split, parted
+from jaxrnn.tasks.shared.shipped import DATA
+from jaxrnn.tasks.tag.options import DataOptions
+
+WHERE = (
+    "A word a line with its tag behind a tab (data.token and data.tag say which columns; of CoNLL-U 1 and 3), an empty "
+    "line behind each sentence."
+)
+EXPECTED = "sentences with tags"
+SUFFIXES = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".txt", ".tsv")
+NOTE = re.compile(r"# ?(\w+)(?: id)?(?: = ?([^\t]*)|(?<=newdoc|newpar))$")  # any other line may begin with the word #
+PARTIAL = re.compile(r"\d+[-.]\d+")  # of CoNLL-U: a line for two words together, or for one that is not written
+SHIPPED = {"turkish": "turkish_web", "addresses": "us_addresses"}
+
+
+class Sentence(NamedTuple):
+    """Words and their tags."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+class Found(NamedTuple):
+    """A sentence of a file, the part that it is for where that is said, and its document."""
+
+    sentence: Sentence
+    split: str | None
+    document: str
+
+
+Parts = dict[str, list[Sentence]]
+
+
+def sentences_of(data: DataOptions) -> Parts:
+    """Of each part; those of one document are in one.
+
+    Raises:
+        ValueError: If a line is no word with a tag, or there are too few; the message names file and line.
+    """
+    path = str(DATA / SHIPPED[data.set]) if data.set in data.ships else data.path
+    found = _read(path, data.token, data.tag, data.set if data.set in data.full else "")
+    of_documents = len({one.document for one in found}) > 2  # a file that is one document is cut between sentences
+    together = (lambda one: one.document) if of_documents else None
+    parts = parted(found, lambda one: one.split, data, repr(path), EXPECTED, together)
+    return {split: [piece for one in parts[split] for piece in cut(one.sentence, data.longest)] for split in SPLITS}
+
+
+def cut(sentence: Sentence, longest: int) -> list[Sentence]:
+    """Pieces of at most so many words."""
+    starts = range(0, len(sentence.words), longest)
+    return [Sentence(*(part[start : start + longest] for part in sentence)) for start in starts]
+
+
+@kept
+def _read(path: str, token: int, tag: int, called: str) -> list[Found]:
+    place = located(path, EXPECTED, WHERE)
+    files = files_of(path, SUFFIXES, EXPECTED, WHERE)
+    files = [file for file in files if file.name.startswith(called) and file.name not in ("SOURCE.txt", "LICENSE.txt")]
+    found = []
+    for file in files:
+        split = named_split(file.relative_to(place)) if place.is_dir() else None
+        found += [one._replace(split=one.split or split) for one in read_conll(file, token, tag)]
+    if not found:
+        fail("data.path", EXPECTED, Said(f"{path!r}, where there is none"), WHERE)
+    return found
+
+
+def read_conll(file: Path, token: int, tag: int | None) -> list[Found]:
+    """The sentences of a file; without `tag`, of a file whose tags are not known, each is "".
+
+    Raises:
+        ValueError: If a line lacks a column; the message names file and line.
+    """
+    found: list[Found] = []
+    words: list[str] = []
+    tags: list[str] = []
+    split, documents, document = None, 0, ""
+
+    def ended() -> None:
+        if words:
+            name = document or f"{file} {len(found)}"
+            found.append(Found(Sentence(tuple(words), tuple(tags)), split, name))
+            words.clear()
+            tags.clear()
+
+    for number, line in enumerate([*text_of(file).split("\n"), ""], 1):
+        if not line.strip() or line.startswith("-DOCSTART-"):
+            ended()
+            if line.strip():
+                documents += 1
+                document = f"{file}, document {documents}"
+            continue
+        note = NOTE.match(line)
+        if note or (token and line.startswith("#")):
+            name, value = (note[1], note[2] or "") if note else ("", "")
+            if name == "split":
+                split = named_split(value)
+            elif name == "newdoc":
+                documents += 1
+                document = f"{file}, document {documents}"
+            elif name == "sent_id" and ":" in value:
+                document = value.rpartition(":")[0]
+            continue
+        cells = line.rstrip("\r").split("\t") if "\t" in line else line.split()
+        if token and PARTIAL.fullmatch(cells[0]):
+            continue
+        most = max(token, token if tag is None else tag)
+        if len(cells) <= most or (tag == -1 and len(cells) < token + 2) or not cells[token].strip():
+            columns = "a word" if tag is None else f"a word in column {token} and a tag in column {tag}"
+            wrong(file, number, columns, shortened(line), WHERE)
+        words.append(cells[token].strip())
+        tags.append("" if tag is None else cells[tag].strip())
+        if tag is not None and not tags[-1]:
+            wrong(file, number, f"a tag in column {tag}", shortened(line), WHERE)
+    return found
