@@ -2,6 +2,7 @@
 
 from jaxrnn.tasks.captioning.captioning import Captioning as Captioning
 from jaxrnn.tasks.drawing.draw import Draw as Draw
+from jaxrnn.tasks.forecast.forecast import Forecast as Forecast
 from jaxrnn.tasks.frame_prediction.frame_prediction import FramePrediction as FramePrediction
 from jaxrnn.tasks.handwriting.handwriting import Handwriting as Handwriting
 from jaxrnn.tasks.language.char_lm import CharLM as CharLM
@@ -36,6 +37,7 @@ TASKS = {
     "draw": Draw,
     "frame_prediction": FramePrediction,
     "handwriting": Handwriting,
+    "forecast": Forecast,
 }
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "CharLM",
     "Copying",
     "Draw",
+    "Forecast",
     "FramePrediction",
     "Handwriting",
     "LipReading",
