@@ -16,6 +16,7 @@ from jaxrnn.tasks.memory.timing import Timing as Timing
 from jaxrnn.tasks.memory_policy.memory_policy import MemoryPolicy as MemoryPolicy
 from jaxrnn.tasks.ppo.ppo import PPO as PPO
 from jaxrnn.tasks.question_answering.babi import Babi as Babi
+from jaxrnn.tasks.signal.signal import Signal as Signal
 from jaxrnn.tasks.translation.translation import Translation as Translation
 from jaxrnn.tasks.video_captioning.video_captioning import VideoCaptioning as VideoCaptioning
 
@@ -38,6 +39,7 @@ TASKS = {
     "frame_prediction": FramePrediction,
     "handwriting": Handwriting,
     "forecast": Forecast,
+    "signal": Signal,
 }
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "MemoryPolicy",
     "Reber",
     "SequentialDigits",
+    "Signal",
     "Timing",
     "Translation",
     "VideoCaptioning",

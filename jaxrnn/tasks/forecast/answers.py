@@ -44,7 +44,7 @@ class Stream(NamedTuple):
 def pasts(task: Any, path: str) -> list[Past]:
     """The series of a file; rows after the last value say what is known of the time to come."""
     features, data = task.features, task.data
-    step, h = features.learned["step"], data.horizon
+    step, h = features.step, data.horizon
     found = []
     for series in on_grid(data, path, features.columns, step or None).series:
         count = int(np.flatnonzero(np.isfinite(series.values)).max(initial=-1)) + 1
@@ -128,7 +128,7 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
         time, (value, *covariates) = when(cells[0]), [float(cell) if cell.strip() else np.nan for cell in cells[1:]]
     except ValueError:
         fail("line", f"a time and numbers, or nothing: {','.join(wanted)}", line)
-    times, step = _times(stream, time.dtype), features.learned["step"]
+    times, step = _times(stream, time.dtype), features.step
     skipped = np.zeros(0, time.dtype)
     if len(times):
         if not time > times[-1]:
@@ -166,7 +166,7 @@ def _step(
     seen = np.full((count, len(covariates)), np.nan)
     seen[-1] = covariates
     series = Series(name, moved.values[P - count :], times, seen, count, count)
-    to_come = ahead(times, h, task.features.learned["step"], task.data.season) if count > 1 else np.repeat(time, h)
+    to_come = ahead(times, h, task.features.step, task.data.season) if count > 1 else np.repeat(time, h)
     encoded = task.features.encode(series, to_come, np.full((h, len(covariates)), np.nan), moved.before)
     dtype = params["readout"]["bias"].dtype
     carry, state = task.network.step(params, stream.carry, jnp.asarray(encoded.inputs[-1:], dtype))

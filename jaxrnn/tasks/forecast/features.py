@@ -57,6 +57,16 @@ class Features:
         """The record."""
         return json.loads(self.record)
 
+    @property
+    def deviation(self) -> float:
+        """Of z from its level."""
+        return self.learned["deviation"][0]
+
+    @property
+    def step(self) -> int:
+        """Of the grid of times, as `step_of` tells it; 0 where rows are the steps."""
+        return self.learned["step"][0]
+
     @cached_property
     def scales(self) -> dict[str, Scale]:
         """Of the series that trained."""
@@ -105,7 +115,7 @@ class Features:
         when = calendar(np.concatenate([series.times, to_come]), self.learned["cycles"])
         others = self.covariates(np.concatenate([series.covariates, covariates]))
         known = np.concatenate([when, others[:, self.known_columns]], 1)
-        deviation = self.learned["deviation"]
+        deviation = self.deviation
         value = np.where(seen[P:], (z[P:] - level) / deviation, 0)
         T = len(series.values)
         inputs = np.concatenate([value[:, None], seen[P:, None], when[:T], others[:T]], 1)
@@ -123,7 +133,7 @@ class Features:
     def ahead(self, encoded: Encoded, origins: np.ndarray) -> np.ndarray:
         """What is known at some steps [N] of the h after each: float32 [N, h, G]."""
         steps = np.arange(1, self.data.horizon + 1)
-        deviation, level = self.learned["deviation"], encoded.level[origins][:, None]
+        deviation, level = self.deviation, encoded.level[origins][:, None]
         parts = [encoded.known[origins[:, None] + steps]]
         for values in (encoded.last, encoded.recent):
             relative = (values[origins][:, None] - level) / deviation
@@ -183,7 +193,7 @@ def learned_from(panel: list[Series], columns: list[str], data: DataOptions) -> 
         "covariates": [
             [name, float(m), max(float(s), LEAST)] for name, m, s in zip(columns, mean, spread, strict=True)
         ],
-        "deviation": max(float(np.sqrt(np.concatenate(apart).mean())), LEAST),
+        "deviation": [max(float(np.sqrt(np.concatenate(apart).mean())), LEAST)],
         "cycles": cycles_of(longest),
-        "step": 0 if data.steps == "rows" else step_of(longest),
+        "step": [0 if data.steps == "rows" else step_of(longest)],
     }

@@ -28,13 +28,15 @@ from jaxrnn.tasks.forecast.options import DataOptions as DataOptions
 from jaxrnn.tasks.forecast.options import ModelOptions as ModelOptions
 from jaxrnn.tasks.forecast.own_series import own_panel
 from jaxrnn.tasks.forecast.pictures import fan_figure, fans_of
+from jaxrnn.tasks.forecast.program import program_of
 from jaxrnn.tasks.forecast.scores import figures, seasonal_error
-from jaxrnn.tasks.forecast.series import Series, ahead
+from jaxrnn.tasks.forecast.series import Series, ahead, part_of
 from jaxrnn.tasks.forecast.sets import Panel, of_set
 from jaxrnn.tasks.forecast.windows import Collate, Windows, training_windows
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength
 from jaxrnn.train.plots import save_figure
+from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Carry, Params
 
 SHOWN = 6  # forecasts in a picture
@@ -62,20 +64,11 @@ class Forecast:
         columns = self.features.columns if self.learned else None
         return own_panel(self.data, columns) if self.data.set == OWN else of_set(self.data)
 
-    def part(self, series: Series, split: str) -> tuple[int, int]:
-        """Where a part of a series begins and ends; where all is held out, each part is all there is."""
-        if split == "training":
-            return 0, series.train
-        whole = series.train == series.validation
-        if split == "validation" and not whole:
-            return series.train, series.validation
-        return series.validation, len(series.values)
-
     def contents(self, split: str) -> Any:
         """The values and covariates of a part, by series."""
         found = []
         for series in self.panel.series:
-            begin, end = self.part(series, split)
+            begin, end = part_of(series, split)
             found.append((series.name, series.values[begin:end], series.covariates[begin:end]))
         return [self.panel.columns, found]
 
@@ -96,7 +89,7 @@ class Forecast:
 
     def encoded(self, series: Series) -> Encoded:
         """A series for the network, with nothing known beyond its end."""
-        times = ahead(series.times, self.data.horizon, self.features.learned["step"], self.data.season)
+        times = ahead(series.times, self.data.horizon, self.features.step, self.data.season)
         return self.features.encode(series, times, np.full((len(times), series.covariates.shape[1]), np.nan))
 
     @cached_property
@@ -135,7 +128,7 @@ class Forecast:
 
     def values(self, outputs: Any, level: Any, numbers: Any = jnp) -> Any:
         """Values in units of a series' size of outputs [..., h, Q] and levels [...]."""
-        z = outputs * self.features.learned["deviation"] + level[..., None, None]
+        z = outputs * self.features.deviation + level[..., None, None]
         return numbers.expm1(numbers.clip(z, -BOUND, BOUND)) * self.data.log if self.data.log else z
 
     def loss(
@@ -149,13 +142,15 @@ class Forecast:
     def _losses(self, params: Params, batch: Windows, rng: jax.Array | None) -> jax.Array:
         """Of each value, [B, N, h]; 0 where none was observed."""
         out = self.outputs(params, batch, rng)
+        seen = jnp.asarray(batch.seen)
+        came = batch.targets if self.model.output == "quantiles" else batch.z
+        came = jnp.where(seen, jnp.asarray(came, out.dtype), 0)  # before anything is made of it
         if self.model.output == "quantiles":
-            values = self.values(out, jnp.asarray(batch.level, out.dtype))
-            losses = quantile_loss(jnp.asarray(batch.targets, out.dtype), values, self.network.levels)
+            losses = quantile_loss(came, self.values(out, jnp.asarray(batch.level, out.dtype)), self.network.levels)
             losses *= jnp.asarray(batch.weight, out.dtype)[:, None, None]
         else:
-            losses = -log_likelihood(jnp.asarray(batch.z, out.dtype), out)
-        return jnp.where(jnp.asarray(batch.seen), losses, 0)
+            losses = -log_likelihood(came, out)
+        return jnp.where(seen, losses, 0)
 
     @partial(jax.jit, static_argnums=0)
     def judged(self, params: Params, batch: Windows) -> tuple[jax.Array, jax.Array]:
@@ -167,7 +162,7 @@ class Forecast:
         parts = [*forecasts(self, params, place, split)]
         values, quantiles, owner = (np.concatenate([part[n] for part in parts]) for n in range(3))
         loss = sum(part.loss for part in parts) / np.isfinite(values).sum()
-        before = [series.values[: self.part(series, split)[0]] for series in self.panel.series]
+        before = [series.values[: part_of(series, split)[0]] for series in self.panel.series]
         scales = np.array([seasonal_error(one, self.data.season) for one in before])
         return {"loss": float(loss)} | figures(values, quantiles, self.network.levels, owner, scales)
 
@@ -188,9 +183,13 @@ class Forecast:
         return predicted(self, params, inputs)
 
     def initial_stream(self, params: Params) -> Carry:
-        """Before the first value."""
+        """What a stream remembers before its first value."""
         return initial_stream(self, params)
 
     def stream(self, params: Params, carry: Carry, line: str) -> tuple[dict[str, Any], Carry]:
         """The forecasts after one more value, "time,value"."""
         return streamed(self, params, carry, line)
+
+    def program(self, params: Params) -> Program:
+        """Arrays of the past and of the steps ahead to quantiles."""
+        return program_of(self, params)

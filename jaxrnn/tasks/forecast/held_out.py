@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrnn.tasks.forecast.series import part_of
 from jaxrnn.tasks.forecast.windows import Collate, held_out_window
 from jaxrnn.train import in_order
 from jaxrnn.train.task import Batch, Params
@@ -25,7 +26,7 @@ class Forecasts(NamedTuple):
 def forecasts(task: Any, params: Params, place: Callable[[Batch], Batch], split: str) -> Iterator[Forecasts]:
     """Forecasts of a part, series by series, the shortest first."""
     panel, h = task.panel.series, task.data.horizon
-    parts = [task.part(one, split) for one in panel]
+    parts = [part_of(one, split) for one in panel]
     windows = [held_out_window(n, begin, end, h) for n, (begin, end) in enumerate(parts)]
     collate = Collate(windows, panel, task.all_encoded, task.features, multiple=64)
     rows = min(task.data.rows, len(panel))

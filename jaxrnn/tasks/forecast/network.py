@@ -124,7 +124,8 @@ class Forecaster:
 
 def quantile_loss(values: jax.Array, quantiles: jax.Array, levels: np.ndarray) -> jax.Array:
     """Twice the pinball loss of values [...] and quantiles [..., Q], mean over the levels."""
-    below, level = values[..., None] - quantiles, jnp.asarray(levels, quantiles.dtype)
+    below = values[..., None] - quantiles
+    level = jnp.broadcast_to(jnp.asarray(levels, below.dtype), below.shape)
     return 2 * jnp.maximum(level * below, (level - 1) * below).mean(-1)
 
 

@@ -22,6 +22,15 @@ class Series(NamedTuple):
     validation: int
 
 
+def part_of(series: Series, split: str) -> tuple[int, int]:
+    """Where a part of a series begins and ends; where all is held out, each part is all there is."""
+    if split == "training":
+        return 0, series.train
+    if split == "validation" and series.train < series.validation:
+        return series.train, series.validation
+    return series.validation, len(series.values)
+
+
 def step_of(times: np.ndarray) -> int:
     """The largest step of which all distances of times, increasing, are multiples: seconds, or counts where times are;
     months, negative, where all are of one day of the month, or its last.
@@ -63,7 +72,8 @@ def ahead(times: np.ndarray, horizon: int, step: int, season: int) -> np.ndarray
         return later(times[-1], np.arange(1, horizon + 1), step)
     found = [*times[-season - 1 :]]
     for _ in range(horizon):
-        found.append(found[-1] + (found[1 - season] - found[-season] if len(found) > season else found[-1] - found[-2]))
+        back = season if len(found) > season else len(found) - 1
+        found.append(found[-1] + (found[-back] - found[-1 - back]))
     return np.array(found[-horizon:], times.dtype)
 
 

@@ -108,7 +108,7 @@ class Collate:
             ahead[n, :count] = self.features.ahead(one, window.origins)
             targets[n, :count] = values / one.scale.size
             relative = transform(values, one.scale, data) - one.level[window.origins][:, None]
-            z[n, :count] = np.where(there, relative / self.features.learned["deviation"], 0)
+            z[n, :count] = np.where(there, relative / self.features.deviation, 0)
             seen[n, :count] = there
             weight[n] = one.scale.size / one.scale.error if one.scale.error > 0 else 1.0
         return Windows(padded.values, padded.lengths, origins, ahead, level, targets, z, seen, weight)
