@@ -299,6 +299,7 @@ def test_beijing_is_better_than_a_ridge_regression_an_hour():
         ("time,value\n2024-01-02,1\n2024-01-01,2\n", r"times in their order, got line 3 of '.*s\.csv'"),
         ("time,value\n2024-01-01,one\n", r"a finite number in 'value', or nothing, got line 2 of .*: 'one'"),
         ("time,value\n2024-01-01,nan\n", r"a finite number in 'value', or nothing, got line 2"),
+        ("time,value\nnow,1\n", r"a time such as 2024-05-31, .* got line 2 of '.*s\.csv': 'now'"),
         ("time,value\n1st of May,1\n", r"a time such as 2024-05-31, .* got line 2 of '.*s\.csv': '1st of May'"),
         ("time,value\n1,1\n2024-01-01,1\n", r"times of one kind, dates or whole numbers, got line 3"),
         ("when,value\n1,1\n", r"a column time, and value, got line 2 of '.*s\.csv': the columns when, value"),

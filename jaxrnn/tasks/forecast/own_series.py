@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -146,11 +147,17 @@ def time_of(row: Row, text: str) -> np.ndarray:
 
 
 def when(text: str) -> np.ndarray:
-    """datetime64[s] [], or int64 []."""
+    """A time as datetime64[s] [], or as int64 [] where it is a whole number.
+
+    Raises:
+        ValueError: If it is neither.
+    """
     text = text.strip()
-    if text.removeprefix("-").isdigit() and len(text) < 5:
+    if re.fullmatch(r"-?\d{1,9}", text):
         return np.array(int(text), np.int64)
-    return np.array(np.datetime64(text.replace(" ", "T"), "s"))
+    if not re.match(r"\d{4}-\d\d", text):  # NumPy knows "now", and what nothing is
+        raise ValueError(f"no time: {text!r}")
+    return np.array(np.datetime64(text.removesuffix("Z").replace(" ", "T"), "s"))
 
 
 def number_of(row: Row, name: str) -> float:

@@ -111,7 +111,8 @@ def program_of(task: Any, params: Params) -> Program:
         found = jnp.moveaxis(dense(params["readout"], ys), 0, 1)
         if task.data.marks:
             return (jax.nn.sigmoid(found),)
-        mean, deviation = (np.array(part, np.float32) for part in [*zip(*task.record["targets"], strict=True)][1:])
+        moments = [*zip(*task.record["targets"], strict=True)][1:]
+        mean, deviation = (jnp.broadcast_to(jnp.array(part, found.dtype), found.shape) for part in moments)
         return (found * deviation + mean,)
 
     blank = np.zeros((1, len(task.record["inputs"])))
