@@ -73,7 +73,7 @@ def test_events_are_matched_once():
 def test_streams_go_through_every_step_once_and_go_on(latency):
     rng = np.random.default_rng(0)
     parts = [(rng.normal(size=(n, 2)), rng.normal(size=(n, 1))) for n in (23, 9, 30)]
-    data = joined(parts, latency)
+    data = joined(parts, latency, 1)
     assert len(data.inputs) == 62 + 3 * latency
     begin = 0
     for inputs, targets in parts:
@@ -141,7 +141,7 @@ def test_losses_over_chunks_equal_numpy_over_the_whole(tmp_path, events):
     np.testing.assert_allclose(total / count, np.mean(losses), 1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"calendar": False}, {"events": True}])
+@pytest.mark.parametrize("changes", [{}, {"calendar": False}, {"events": True}, {"frame": 4}])
 def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes):
     path = recording(tmp_path, events=changes.get("events", False))
     task = Signal(CAUSAL, options(path, **changes))
@@ -156,8 +156,9 @@ def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes):
         cells = line.split(",")[0 if task.data.calendar else 1 : 3]
         answer, carry = trained.stream(params, carry, ",".join(cells))
         found.append(answer)
-    assert [answer["step"] for answer in found] == [*range(-3, 147)]
-    np.testing.assert_allclose([f["a"] for f in found[3:]], [e["a"] for e in expected[:147]], 1e-5)
+    late = 3 * task.data.frame + task.data.frame - 1
+    assert [answer["step"] for answer in found] == [*range(-late, 150 - late)]
+    np.testing.assert_allclose([f["a"] for f in found[late:]], [e["a"] for e in expected[: 150 - late]], 1e-5)
     assert ("a_here" in expected[0]) == ("events" in changes)
     for line, message in (("1", "cells: "), (",".join(["2024-01-01", "x", "1"][-len(cells) :]), "numbers, or nothing")):
         with pytest.raises(ValueError, match=message):
@@ -174,6 +175,20 @@ def test_a_causal_network_sees_so_much_of_the_future_and_no_more(tmp_path):
     np.testing.assert_array_equal(found[:6], other[:6])
     assert (found[6] != other[6]).any()
     assert late(task) == "answers 3 steps late, 3 minutes"
+
+
+def test_frames_hold_every_step_in_its_place():
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(10, 2)), rng.normal(size=(10, 3))
+    data = joined([(inputs, targets)] * 2, 2, 4)
+    assert data.inputs.shape == (10, 8)
+    assert data.starts.tolist() == ([True] + [False] * 4) * 2
+    for n in range(10):
+        np.testing.assert_array_equal(data.inputs[n // 4, 2 * (n % 4) : 2 * (n % 4) + 2], inputs[n])
+        place = 7 + n // 4, slice(3 * (n % 4), 3 * (n % 4) + 3)
+        np.testing.assert_array_equal(data.targets[place], targets[n])
+        assert data.counts[place].all()
+    assert data.counts.sum() == 60
 
 
 def test_windows_with_wide_margins_are_the_whole(tmp_path, monkeypatch):
@@ -268,6 +283,7 @@ def test_what_is_no_recording_is_named_with_file_and_line(tmp_path, table, messa
         (lambda: ModelOptions(direction="bidirectional", latency=2), "`model.latency` must be 0 for a bidirectional"),
         (lambda: ModelOptions(latency=-1), "`model.latency` must be 0 or more"),
         (lambda: DataOptions(path="x"), "`data.inputs` must be names of columns"),
+        (lambda: DataOptions(frame=0), "`data.frame` must be 1 or more"),
         (lambda: DataOptions(length=0), "`data.length` must be 1 or more"),
         (lambda: Signal(CAUSAL, DataOptions(set="ecg")).recordings, "Twelve records of the MIT-BIH"),
     ],

@@ -16,7 +16,7 @@ from jaxrnn.programs.serialized import serialized
 from jaxrnn.tasks.forecast.own_series import when
 from jaxrnn.tasks.shared.dense import dense
 from jaxrnn.tasks.signal.features import features
-from jaxrnn.tasks.signal.held_out import late, outputs, values_of
+from jaxrnn.tasks.signal.held_out import late, outputs, steps_late, values_of
 from jaxrnn.tasks.signal.own_signals import read_files
 from jaxrnn.tasks.signal.recordings import Recording
 from jaxrnn.tasks.signal.scores import peaks
@@ -36,7 +36,9 @@ class Stream(NamedTuple):
     """What is remembered of the steps before."""
 
     carry: Any  # of the network, [1, ...]
-    count: np.ndarray  # int32 []
+    frame: np.ndarray  # float32 [frame, F]: the steps since the last whole frame
+    found: np.ndarray  # float64 [frame, K]: what was answered for a frame when that was read
+    count: np.ndarray  # int32 []: steps so far
 
 
 def recordings_of(task: Any, path: str) -> list[Place]:
@@ -75,11 +77,19 @@ def initial_stream(task: Any, params: Params) -> Stream:
     """Before the first step."""
     if not task.streams:
         fail("RUN", "a causal model", task.model.direction, "`jaxrnn predict RUN FILE` takes it.")
-    return Stream(task.layer.initial_carry((1,), params["rnn"]), np.zeros((), np.int32))
+    size, frame = size_of(task), task.data.frame
+    none = np.zeros((frame, size), np.float32), np.zeros((frame, len(task.targets)))
+    return Stream(task.layer.initial_carry((1,), params["rnn"]), *none, np.zeros((), np.int32))
+
+
+def size_of(task: Any) -> int:
+    """Numbers of a step, as the network sees it."""
+    blank = np.zeros((1, len(task.record["inputs"])))
+    return features(task.record, task.data, blank, np.zeros(1, np.int64)).shape[1]
 
 
 def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict[str, Any], Stream]:
-    """What is found in the step `latency` steps ago, whose number is `step`, negative before there is one."""
+    """What is found in a step before, whose number is `step`, negative where there is none yet."""
     names = [*(["time"] if task.data.calendar else []), *(name for name, _, _ in task.record["inputs"])]
     cells = next(csv.reader([line], skipinitialspace=True), [])
     if len(cells) != len(names):
@@ -91,11 +101,16 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
         fail("line", f"numbers, or nothing: {','.join(names)}", line)
     if np.isinf(values).any():
         fail("line", "finite numbers", line)
-    xs = jnp.asarray(features(task.record, task.data, values, time[None]), params["readout"]["bias"].dtype)
-    carry, found = _step(task, params, stream.carry, xs)
-    count = np.asarray(stream.count + 1, np.int32)
-    answer = {"step": int(count) - 1 - task.model.latency} | said(task, np.asarray(found[0], np.float64))
-    return answer, Stream(carry, count)
+    frame, carry, found = np.array(stream.frame), stream.carry, np.asarray(stream.found)
+    at, count = int(stream.count) % len(frame), int(stream.count) + 1
+    frame[at] = features(task.record, task.data, values, time[None])[0]
+    if at == len(frame) - 1:
+        xs = jnp.asarray(frame.reshape(1, -1), params["readout"]["bias"].dtype)
+        carry, out = _step(task, params, carry, xs)
+        found = np.asarray(out[0], np.float64).reshape(found.shape)
+    step = count - 1 - steps_late(task)
+    answer = {"step": step} | said(task, found[step % len(frame)])
+    return answer, Stream(carry, frame, found, np.array(count, np.int32))
 
 
 def _step(task: Any, params: Params, carry: Any, xs: jax.Array) -> tuple[Any, jax.Array]:
@@ -112,13 +127,15 @@ def program_of(task: Any, params: Params) -> Program:
         if task.data.marks:
             return (jax.nn.sigmoid(found),)
         moments = [*zip(*task.record["targets"], strict=True)][1:]
-        mean, deviation = (jnp.broadcast_to(jnp.array(part, found.dtype), found.shape) for part in moments)
+        mean, deviation = (
+            jnp.broadcast_to(jnp.tile(jnp.array(part, found.dtype), task.data.frame), found.shape) for part in moments
+        )
         return (found * deviation + mean,)
 
-    blank = np.zeros((1, len(task.record["inputs"])))
-    size = features(task.record, task.data, blank, np.zeros(1, np.int64)).shape[1]
+    size = size_of(task) * task.data.frame
+    names = ", ".join(name for name, _, _ in task.record["inputs"])
     note = (
-        f"inputs as jaxrnn.tasks.signal.features makes them of {', '.join(n for n, _, _ in task.record['inputs'])}; "
-        f"found are {', '.join(task.targets)}; {late(task)}"
+        f"a step of the arrays is a frame of {task.data.frame}; inputs as jaxrnn.tasks.signal.features makes them of "
+        f"{names}; found are {', '.join(task.targets)}; {late(task)}"
     )
     return Program(function, {"inputs": (("B", "T", size), "float32"), "lengths": (("B",), "int32")}, ("found",), note)

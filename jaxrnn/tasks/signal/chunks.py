@@ -16,7 +16,7 @@ from jaxrnn.train.streams import Streams
 class Steps(NamedTuple):
     """A batch; rows first. Where `counts` is false, a target means nothing, and is zero."""
 
-    inputs: np.ndarray  # float32 [B, T, F]
+    inputs: np.ndarray  # float32 [B, T, F]: T frames
     targets: np.ndarray  # float32 [B, T, K]
     counts: np.ndarray  # bool [B, T, K]
     resets: np.ndarray  # bool [B, T]: a recording begins
@@ -33,15 +33,16 @@ class Joined(NamedTuple):
     starts: np.ndarray  # bool [N]
 
 
-def joined(recordings: Sequence[tuple[np.ndarray, np.ndarray]], latency: int) -> Joined:
-    """Inputs [T, F] and targets [T, K], NaN where unknown; targets come `latency` steps later.
+def joined(recordings: Sequence[tuple[np.ndarray, np.ndarray]], latency: int, frame: int) -> Joined:
+    """Inputs [T, F] and targets [T, K], NaN where unknown, in frames of some steps; targets come `latency` frames late.
 
-    For that, each recording goes on for so many steps in which nothing is measured.
+    For that, and to fill the last frame, each recording goes on with steps in which nothing is measured.
     """
     parts = []
     for inputs, targets in recordings:
-        inputs = np.concatenate([inputs, np.zeros((latency, inputs.shape[1]), inputs.dtype)])
-        targets = np.concatenate([np.full((latency, targets.shape[1]), np.nan, targets.dtype), targets])
+        late, more = latency * frame, -len(inputs) % frame
+        inputs = np.pad(inputs, ((0, late + more), (0, 0))).reshape(-1, frame * inputs.shape[1])
+        targets = np.pad(targets, ((late, more), (0, 0)), constant_values=np.nan).reshape(len(inputs), -1)
         starts = np.zeros(len(inputs), bool)
         starts[:1] = True
         known = np.isfinite(targets)

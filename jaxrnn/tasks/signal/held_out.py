@@ -14,14 +14,14 @@ from jaxrnn.tasks.signal.scores import detection, explained, matched, peaks
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Params
 
-LONG = 8192  # steps of a chunk of a recording that is read whole
+LONG = 8192  # frames of a chunk of a recording that is read whole
 SHOWN = 1440, 1440  # steps in a picture: a day of minutes, eight seconds
 
 
 def outputs(task: Any, params: Params, recording: Recording) -> np.ndarray:
     """What the network answers of each step, [T, K], in its own units."""
     data = task.joined([recording])
-    count, margin = len(data.inputs), 0 if task.streams else task.data.margin
+    count, margin = len(data.inputs), 0 if task.streams else task.data.frames[1]
     carry = task.layer.initial_carry((1,), params["rnn"]) if task.streams else ()
     length = min(LONG, -(-count // 64) * 64)
     found = []
@@ -36,7 +36,7 @@ def outputs(task: Any, params: Params, recording: Recording) -> np.ndarray:
         steps = Steps(inputs, counts.astype(np.float32), counts, none, lengths, np.array([False]))
         carry, out = task.chunk(params, carry, steps)
         found.append(np.asarray(out[0], np.float64)[margin : margin + length])
-    return np.concatenate(found)[task.model.latency : count]
+    return np.concatenate(found)[task.model.latency : count].reshape(-1, len(task.targets))[: len(recording.inputs)]
 
 
 def values_of(task: Any, found: np.ndarray) -> np.ndarray:
@@ -48,14 +48,10 @@ def values_of(task: Any, found: np.ndarray) -> np.ndarray:
 def judged(task: Any, params: Params, recordings: list[Recording]) -> dict[str, float]:
     """Figures of some recordings."""
     found = [outputs(task, params, one) for one in recordings]
-    data = task.joined(recordings)
-    latency = task.model.latency
-    padded = np.concatenate([np.pad(one, ((latency, 0), (0, 0))) for one in found])
-    if task.data.marks:
-        losses = np.logaddexp(0, padded) - data.targets * padded
-    else:
-        losses = np.square(padded - data.targets)
-    figures = {"loss": float(losses[data.counts].mean())}
+    wanted, answered = np.concatenate([task.wanted(one) for one in recordings]), np.concatenate(found)
+    wanted, answered = wanted[known := np.isfinite(wanted)], answered[known]
+    losses = np.logaddexp(0, answered) - wanted * answered if task.data.marks else np.square(answered - wanted)
+    figures = {"loss": float(losses.mean())}
     if task.data.marks:
         totals = np.zeros((len(task.targets), 3), int)
         for one, logits in zip(recordings, found, strict=True):
@@ -75,9 +71,15 @@ def judged(task: Any, params: Params, recordings: list[Recording]) -> dict[str, 
     return figures
 
 
+def steps_late(task: Any) -> int:
+    """How many steps after a step its answer comes: the frames of the latency, and the rest of its own."""
+    return task.model.latency * task.data.frame + task.data.frame - 1
+
+
 def late(task: Any) -> str:
     """How late answers come, in words."""
-    seconds, steps = task.model.latency * task.data.step_seconds, task.model.latency
+    steps = steps_late(task)
+    seconds = steps * task.data.step_seconds
     if task.model.direction == "bidirectional":
         return "answers at the end of a recording"
     said = f", {seconds / 60:.3g} minutes" if seconds >= 60 else f", {1000 * seconds:.3g} ms"

@@ -25,7 +25,8 @@ class DataOptions(OwnData):
         log: Inputs are seen as logarithms, log(1 + x), too.
         calendar: Day and week are seen, of the column time.
         seconds: Of your own: what a step lasts, to say how late answers come. 0: unknown.
-        length: T, the steps of a chunk.
+        frame: Steps that the network reads and answers at once.
+        length: The steps of a chunk.
         rows: B, the chunks of a batch: so many streams are read side by side, and states go from chunk to chunk.
         margin: Of a bidirectional network, which cannot: steps on both sides of a chunk that are read and not counted.
         width: Steps on both sides of an event where the network learns to say so.
@@ -42,6 +43,7 @@ class DataOptions(OwnData):
     log: bool = False
     calendar: bool = False
     seconds: float = 0.0
+    frame: int = 1
     length: int = 512
     rows: int = 32
     margin: int = 128
@@ -52,7 +54,7 @@ class DataOptions(OwnData):
 
     ships = ("power",)
     full = ("ecg",)
-    counted = ("length", "rows", "refractory")
+    counted = ("frame", "length", "rows", "refractory")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +71,11 @@ class DataOptions(OwnData):
         return self.set == "ecg" or (self.set == "own" and self.events)
 
     @property
+    def frames(self) -> tuple[int, int]:
+        """Of a chunk, and of the margin on each side of it."""
+        return max(self.length // self.frame, 1), -(-self.margin // self.frame)
+
+    @property
     def step_seconds(self) -> float:
         """What a step lasts; 0: unknown."""
         return {"power": 60.0, "ecg": 1 / 180}.get(self.set, self.seconds)
@@ -83,7 +90,7 @@ class ModelOptions:
         layers: Of them, on top of each other.
         hidden: Units of each (of a bidirectional network, of each direction).
         direction: causal, which answers as steps come in; or bidirectional, which has to see the end first.
-        latency: Of a causal network: it answers for the step so many steps ago, having seen those since.
+        latency: Of a causal network: it answers for the frame so many frames ago, having seen those since.
         dropout: Rate while training, between layers and before the readout.
     """
 
@@ -100,7 +107,7 @@ class ModelOptions:
         check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
         kinds = ("causal", "bidirectional")
         check(self.direction in kinds, "model.direction", "causal or bidirectional", self.direction)
-        check_whole(self.latency, "model.latency", 0, what=" steps")
+        check_whole(self.latency, "model.latency", 0, what=" frames")
         causal = self.direction == "causal"
         check(causal or not self.latency, "model.latency", "0 for a bidirectional network", self.latency)
         check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)

@@ -3,8 +3,9 @@
     y[t] = W h[t] + b,    h = cells over inputs that are scaled, 0 in gaps beside a flag that says so
     values: the mean square of (y - target) / deviation;    events: the cross-entropy of sigmoid(y)
 
-A causal network may answer `latency` steps late: y[t] is for step t - latency. It learns from streams that go through
-the recordings chunk by chunk, states handed on; a bidirectional one from windows with margins that do not count.
+Where t counts frames of one step or some. A causal network may answer `latency` frames late: y[t] is for t - latency.
+It learns from streams that go through the recordings chunk by chunk, states handed on; a bidirectional one from windows
+with margins that do not count.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import jaxrnn
 from jaxrnn.tasks.long_sequences.network import CELLS
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.own_splits import OWN
-from jaxrnn.tasks.signal.answers import initial_stream, predicted, program_of, recordings_of, streamed
+from jaxrnn.tasks.signal.answers import initial_stream, predicted, program_of, recordings_of, size_of, streamed
 from jaxrnn.tasks.signal.chunks import Joined, Steps, StreamedChunks, joined, windows
 from jaxrnn.tasks.signal.features import features, learned_from, widened
 from jaxrnn.tasks.signal.held_out import judged, shown
@@ -88,10 +89,10 @@ class Signal:
     def init(self, key: jax.Array) -> Params:
         """Parameters {"rnn", "readout"}."""
         rnn, readout = jax.random.split(key)
-        size = features(self.record, self.data, np.zeros((1, len(self.record["inputs"]))), np.zeros(1, np.int64))
+        size = size_of(self) * self.data.frame
         return {
-            "rnn": self.layer.init(rnn, inputs=size.shape[1]),
-            "readout": dense_init(readout, self.layer.output_size, len(self.targets)),
+            "rnn": self.layer.init(rnn, inputs=size),
+            "readout": dense_init(readout, self.layer.output_size, len(self.targets) * self.data.frame),
         }
 
     def initial_carry(self, params: Params) -> Carry:
@@ -105,27 +106,27 @@ class Signal:
 
     def joined(self, recordings: Sequence[Recording]) -> Joined:
         """Recordings one after the other, as the network reads them and is to answer."""
-        parts = []
-        for one in recordings:
-            targets = widened(one.targets, self.data.width) if self.data.marks else self.scaled(one.targets)
-            parts.append((features(self.record, self.data, one.inputs, one.times), targets))
-        return joined(parts, self.model.latency)
+        parts = [(features(self.record, self.data, one.inputs, one.times), self.wanted(one)) for one in recordings]
+        return joined(parts, self.model.latency, self.data.frame)
 
-    def scaled(self, targets: np.ndarray) -> np.ndarray:
-        """Targets of mean 0 and variance 1 in the training part."""
+    def wanted(self, recording: Recording) -> np.ndarray:
+        """What the network is to answer of each step, [T, K]; values of mean 0 and variance 1 in the training part."""
+        if self.data.marks:
+            return widened(recording.targets, self.data.width)
         mean, deviation = (np.array(part, np.float32) for part in [*zip(*self.record["targets"], strict=True)][1:])
-        return (targets - mean) / deviation
+        return (recording.targets - mean) / deviation
 
     def batches(self) -> Batches:
         """Chunks of the training part."""
         data = self.joined(self.recordings.parts["training"])
+        length, margin = self.data.frames
         if self.streams:
-            return StreamedChunks(data, self.data.rows, self.data.length)
-        return windows(data, self.data.rows, self.data.length, self.data.margin, self.data.seed)
+            return StreamedChunks(data, self.data.rows, length)
+        return windows(data, self.data.rows, length, margin, self.data.seed)
 
     def count(self, batch: Steps) -> int:
         """Steps that count."""
-        return int(batch.counts.any(-1).sum())
+        return int(batch.counts.sum()) // len(self.targets)
 
     def run(self, params: Params, carry: Carry, batch: Steps, rng: jax.Array | None) -> tuple[Carry, jax.Array]:
         """The carry after a chunk and what is found, [B, T, K]."""
@@ -179,7 +180,7 @@ class Signal:
         return initial_stream(self, params)
 
     def stream(self, params: Params, carry: Carry, line: str) -> tuple[dict[str, Any], Carry]:
-        """What is found in the step `latency` steps ago, after one more."""
+        """What is found in the step that is answered for now, after one more."""
         return streamed(self, params, carry, line)
 
     def program(self, params: Params) -> Program:
