@@ -3,6 +3,7 @@
 from jaxrnn.tasks.captioning.captioning import Captioning as Captioning
 from jaxrnn.tasks.classify.classify import Classify as Classify
 from jaxrnn.tasks.drawing.draw import Draw as Draw
+from jaxrnn.tasks.forecast.forecast import Forecast as Forecast
 from jaxrnn.tasks.frame_prediction.frame_prediction import FramePrediction as FramePrediction
 from jaxrnn.tasks.handwriting.handwriting import Handwriting as Handwriting
 from jaxrnn.tasks.language.char_lm import CharLM as CharLM
@@ -17,6 +18,7 @@ from jaxrnn.tasks.memory_policy.memory_policy import MemoryPolicy as MemoryPolic
 from jaxrnn.tasks.ppo.ppo import PPO as PPO
 from jaxrnn.tasks.question_answering.babi import Babi as Babi
 from jaxrnn.tasks.tag.tag import Tag as Tag
+from jaxrnn.tasks.signal.signal import Signal as Signal
 from jaxrnn.tasks.translation.translation import Translation as Translation
 from jaxrnn.tasks.video_captioning.video_captioning import VideoCaptioning as VideoCaptioning
 
@@ -40,6 +42,8 @@ TASKS = {
     "handwriting": Handwriting,
     "classify": Classify,
     "tag": Tag,
+    "forecast": Forecast,
+    "signal": Signal,
 }
 
 __all__ = [
@@ -52,6 +56,7 @@ __all__ = [
     "Classify",
     "Copying",
     "Draw",
+    "Forecast",
     "FramePrediction",
     "Handwriting",
     "LipReading",
@@ -59,6 +64,7 @@ __all__ = [
     "Reber",
     "SequentialDigits",
     "Tag",
+    "Signal",
     "Timing",
     "Translation",
     "VideoCaptioning",

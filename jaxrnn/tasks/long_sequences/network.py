@@ -39,6 +39,21 @@ CELLS: dict[str, Callable[..., jaxrnn.Cell]] = {
     "sru": jaxrnn.sru,
     "qrnn": jaxrnn.qrnn,
 }
+CellName = Literal[
+    "lstm",
+    "gru",
+    "min_gru",
+    "min_lstm",
+    "lru",
+    "rg_lru",
+    "s4d",
+    "s5",
+    "s6",
+    "hgrn",
+    "lin_oss",
+    "sru",
+    "qrnn",
+]
 GATED = ("lstm", "gru")
 WIDEST = 4096
 
@@ -55,21 +70,7 @@ class Network:
             0 for the usual start, which forgets within a few steps.
     """
 
-    cell: Literal[
-        "lstm",
-        "gru",
-        "min_gru",
-        "min_lstm",
-        "lru",
-        "rg_lru",
-        "s4d",
-        "s5",
-        "s6",
-        "hgrn",
-        "lin_oss",
-        "sru",
-        "qrnn",
-    ] = "lru"
+    cell: CellName = "lru"
     layers: int = 2
     parameters: int = 20_000
     chrono: float = 0.0

@@ -1,0 +1,1 @@
+"""Forecasts of series, hours, days or months ahead."""

@@ -1,0 +1,172 @@
+"""A user's own series, from CSV files: a value a row, or a row for all series at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.forecast.options import DataOptions
+from jaxrnn.tasks.forecast.series import Series, distance, later, step_of
+from jaxrnn.tasks.forecast.sets import Panel
+from jaxrnn.tasks.shared.own_files import Row, files_of, kept, shortened, table_of, wrong
+
+EXPECTED = "series"
+WHERE = (
+    "A CSV file with the columns time and value, and id where there are several series; every other column is a "
+    "covariate. Or (data.long no) time and a column for each series. A cell without a value is empty."
+)
+ID, TIME, VALUE = "id", "time", "value"
+
+
+class Read(NamedTuple):
+    """A series as it is in a file, in the order of its rows, and where each is."""
+
+    name: str
+    times: list[np.ndarray]
+    values: list[float]
+    covariates: list[list[float]]
+    rows: list[Row]
+
+
+def own_panel(data: DataOptions, columns: Sequence[str] | None = None) -> Panel:
+    """The series in the user's files, cut in time: the last `held_out` tests, as much before that validates.
+
+    Raises:
+        ValueError: If a row is none of a series, or there are too few; the message names file and line.
+    """
+    panel, cut = on_grid(data, data.path, columns), []
+    for series in panel.series:
+        count = len(series.values)
+        held = max(round(count * data.held_out), data.horizon) if data.held_out < 1 else 0
+        train = count - 2 * held if held else min(data.history, count // 2)
+        least = (2 if held else 1) * data.horizon + data.season + 2
+        if train < data.season + 2 or count < least:
+            few = f"{least} steps or more in every series, for its parts, a season and the horizon"
+            fail("data.path", few, Said(f"{count} in {series.name!r}"), WHERE)
+        if not np.isfinite(series.values[:train]).any():
+            fail("data.path", "values for training in every series", Said(f"none in {series.name!r}"), WHERE)
+        cut.append(series._replace(train=train, validation=count - held if held else train))
+    return Panel(cut, panel.columns)
+
+
+def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, step: int | None = None) -> Panel:
+    """The series in files, on the grid of their times, all for training.
+
+    Args:
+        data: Their options.
+        path: A file, or a folder of some.
+        columns: The covariates that there must be, in their order; None for all that there are.
+        step: Of the grid, as `step_of` tells it; None for that of all times in the files.
+    """
+    read, names = _read(path, data.long, data.steps == "rows")
+    missing = [name for name in columns or () if name not in names]
+    if missing:
+        fail("data.path", f"a column {missing[0]!r}, which the model knows", Said(f"{path!r} without one"), WHERE)
+    places = [names.index(name) for name in (names if columns is None else columns)]
+    if data.steps == "time" and step is None:
+        step = step_of(np.unique(np.concatenate([np.array(one.times) for one in read])))
+    found = []
+    for one in read:
+        times, values = np.array(one.times), np.array(one.values)
+        covariates = np.array(one.covariates, np.float64).reshape(len(times), len(names))[:, places]
+        if data.log and np.nanmin(values, initial=0) < 0:
+            row = one.rows[int(np.flatnonzero(values < 0)[0])]
+            wrong(row.file, row.line, "values of 0 or more with data.log", f"{values[values < 0][0]}")
+        if data.steps == "time" and step is not None:
+            at = distance(times[0], times, step)
+            if (at < 0).any():
+                row = one.rows[int(np.flatnonzero(at < 0)[0])]
+                wrong(row.file, row.line, "a time on the grid of the others", shortened(str(_cell(row, TIME))))
+            laid = np.full(at[-1] + 1, np.nan)
+            laid[at] = values
+            wide = np.full((at[-1] + 1, len(places)), np.nan)
+            wide[at] = covariates
+            times, values, covariates = later(times[0], np.arange(at[-1] + 1), step), laid, wide
+        found.append(Series(one.name, values, times, covariates, len(values), len(values)))
+    return Panel(found, [names[place] for place in places])
+
+
+@kept
+def _read(path: str, long: str, rows: bool) -> tuple[list[Read], list[str]]:
+    """The series and what the covariates are called."""
+    found: dict[str, Read] = {}
+    names: list[str] | None = None
+    files = files_of(path, (".csv", ".tsv"), EXPECTED, WHERE)
+    for file in files:
+        for row in table_of(file):
+            known = {name.lower(): name for name in row.cells}
+            tall = VALUE in known if long == "auto" else long == "yes"
+            if TIME not in known or (tall and VALUE not in known):
+                wrong(file, row.line, "a column time, and value", f"the columns {', '.join(row.cells)}", WHERE)
+            others = [name for name in row.cells if name.lower() not in ((ID, TIME, VALUE) if tall else (TIME,))]
+            if names is None:
+                names = others if tall else []
+            elif tall and others != names:
+                wrong(file, row.line, f"the covariates {', '.join(names)}, as before", ", ".join(others), WHERE)
+            when = time_of(row, row.cells[known[TIME]])
+            if tall:
+                name = row.cells[known[ID]].strip() if ID in known else (file.stem if len(files) > 1 else VALUE)
+                _append(found, name, when, row, known[VALUE], names)
+            else:
+                for other in others:
+                    _append(found, other, when, row, other, [])
+    if not found:
+        fail("data.path", EXPECTED, Said(f"{path!r}, which has no line"), WHERE)
+    return [*found.values()], names or []
+
+
+def _append(found: dict[str, Read], name: str, when: np.ndarray, row: Row, value: str, names: list[str]) -> None:
+    one = found.setdefault(name, Read(name, [], [], [], []))
+    if one.times:
+        if one.times[-1].dtype.kind != when.dtype.kind:
+            wrong(row.file, row.line, "times of one kind, dates or whole numbers", shortened(str(_cell(row, TIME))))
+        if when == one.times[-1]:
+            wrong(row.file, row.line, f"one value of {name!r} at a time", f"{_cell(row, TIME)} again", WHERE)
+        if when < one.times[-1]:
+            wrong(row.file, row.line, "times in their order", f"{_cell(row, TIME)} after a later one", WHERE)
+    one.times.append(when)
+    one.values.append(number_of(row, value))
+    one.covariates.append([number_of(row, other) for other in names])
+    one.rows.append(row)
+
+
+def _cell(row: Row, name: str) -> str:
+    return next(value for key, value in row.cells.items() if key.lower() == name)
+
+
+def time_of(row: Row, text: str) -> np.ndarray:
+    """A date with or without a time of the day, or a whole number."""
+    try:
+        return when(text)
+    except ValueError:
+        wrong(row.file, row.line, "a time such as 2024-05-31, 2024-05-31T13:00 or 17", shortened(text), WHERE)
+
+
+def when(text: str) -> np.ndarray:
+    """A time as datetime64[s] [], or as int64 [] where it is a whole number.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    text = text.strip()
+    if re.fullmatch(r"-?\d{1,9}", text):
+        return np.array(int(text), np.int64)
+    if not re.match(r"\d{4}-\d\d", text):  # NumPy knows "now", and what nothing is
+        raise ValueError(f"no time: {text!r}")
+    return np.array(np.datetime64(text.removesuffix("Z").replace(" ", "T"), "s"))
+
+
+def number_of(row: Row, name: str) -> float:
+    """The number in a cell, NaN where it is empty."""
+    text = row.cells[name].strip()
+    try:
+        found = float(text) if text else np.nan
+    except ValueError:
+        found = np.inf
+    if np.isinf(found) or (np.isnan(found) and text):
+        wrong(row.file, row.line, f"a finite number in {name!r}, or nothing", shortened(text), WHERE)
+    return found

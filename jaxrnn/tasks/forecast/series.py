@@ -1,0 +1,118 @@
+"""Series as models of forecasts read them: values with gaps, times on a grid, covariates, and three parts in time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+DAY = 86_400  # seconds
+CYCLES = (DAY, 7 * DAY, 365 * DAY)
+MONTH = -1  # in place of a step's seconds: so many months are Grid(MONTH * number)
+
+
+class Series(NamedTuple):
+    """What was observed of one thing, and where it is cut: [0, train) trains, then comes validation, then the test."""
+
+    name: str
+    values: np.ndarray  # float64 [T]: NaN where nothing was observed
+    times: np.ndarray  # datetime64[s] [T], or int64 [T] where time is counted
+    covariates: np.ndarray  # float64 [T, K]: NaN where unknown
+    train: int
+    validation: int
+
+
+def part_of(series: Series, split: str) -> tuple[int, int]:
+    """Where a part of a series begins and ends; where all is held out, each part is all there is."""
+    if split == "training":
+        return 0, series.train
+    if split == "validation" and series.train < series.validation:
+        return series.train, series.validation
+    return series.validation, len(series.values)
+
+
+def step_of(times: np.ndarray) -> int:
+    """The largest step of which all distances of times, increasing, are multiples: seconds, or counts where times are;
+    months, negative, where all are of one day of the month, or its last.
+
+    >>> step_of(np.array(["2024-01-31", "2024-02-29", "2024-05-31"], "datetime64[s]"))
+    -1
+    """
+    if len(times) < 2:
+        return 1
+    if times.dtype.kind == "M" and (np.diff(times) >= np.timedelta64(28, "D")).all():
+        within = times - times.astype("datetime64[M]")
+        if len({*within.tolist()}) == 1 or _ends(times).all():
+            return MONTH * int(np.gcd.reduce(np.diff(_months(times))))
+    return int(np.gcd.reduce(np.diff(times.astype(np.int64))))
+
+
+def distance(first: np.ndarray, times: np.ndarray, step: int) -> np.ndarray:
+    """How many steps times are after the first, where they are on its grid; else -1."""
+    if step < 0:
+        steps = (_months(times) - _months(first)) // -step
+        return np.where(later(first, steps, step) == times, steps, -1)
+    apart = times.astype(np.int64) - first.astype(np.int64)
+    return np.where(apart % step == 0, apart // step, -1)
+
+
+def later(time: np.ndarray, steps: np.ndarray, step: int) -> np.ndarray:
+    """The times so many steps after one; what ends a month does so in all."""
+    if step > 0:
+        return time + (steps * step).astype("timedelta64[s]" if time.dtype.kind == "M" else np.int64)
+    month = time.astype("datetime64[M]") + steps * -step
+    if _ends(time):
+        return (month + 1).astype("datetime64[D]") - 1 + (time - time.astype("datetime64[D]"))
+    return month.astype("datetime64[s]") + (time - time.astype("datetime64[M]"))
+
+
+def ahead(times: np.ndarray, horizon: int, step: int, season: int) -> np.ndarray:
+    """The next times [h]; where rows are the steps (0), such as they were a season before."""
+    if step:
+        return later(times[-1], np.arange(1, horizon + 1), step)
+    found = [*times[-season - 1 :]]
+    for _ in range(horizon):
+        back = season if len(found) > season else len(found) - 1
+        found.append(found[-1] + (found[-back] - found[-1 - back]))
+    return np.array(found[-horizon:], times.dtype)
+
+
+def _ends(times: np.ndarray) -> np.ndarray:
+    """Whether times are on the last day of a month."""
+    return (times + np.timedelta64(1, "D")).astype("datetime64[M]") > times.astype("datetime64[M]")
+
+
+def _months(times: np.ndarray) -> np.ndarray:
+    return times.astype("datetime64[M]").astype(np.int64)
+
+
+def cycles_of(times: np.ndarray) -> list[bool]:
+    """Whether day, week and year count: those that are longer than a step, and that the times hold twice."""
+    if times.dtype.kind != "M" or len(times) < 2:
+        return [False] * len(CYCLES)
+    seconds = times.astype(np.int64)
+    step, whole = np.diff(seconds).min(), seconds[-1] - seconds[0]
+    return [bool(2 * step <= cycle and 2 * cycle <= whole + step) for cycle in CYCLES]
+
+
+def calendar(times: np.ndarray, cycles: list[bool]) -> np.ndarray:
+    """Where times are in the day, the week and the year, as far as these count: float64 [T, C].
+
+    Of day and year sines and cosines of one and two turns; of the week the day, one of seven.
+    """
+    found: list[np.ndarray] = []
+    if any(cycles):
+        times = times.astype("datetime64[s]")
+        seconds, year = times.astype(np.int64), times.astype("datetime64[Y]")
+        whole = (year + 1).astype("datetime64[s]") - year.astype("datetime64[s]")
+        if cycles[0]:
+            found += _turns(seconds % DAY / DAY)
+        if cycles[1]:
+            found += [*np.eye(7)[(seconds // DAY + 3) % 7].T]  # 1970 began on a Thursday
+        if cycles[2]:
+            found += _turns((times - year.astype("datetime64[s]")) / whole)
+    return np.stack(found, 1) if found else np.zeros((len(times), 0))
+
+
+def _turns(share: np.ndarray) -> list[np.ndarray]:
+    return [wave(2 * np.pi * n * share) for n in (1, 2) for wave in (np.sin, np.cos)]

@@ -1,0 +1,1 @@
+"""Signals into signals, step by step: sources that are told apart, events that are found."""

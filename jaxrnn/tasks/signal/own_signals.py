@@ -1,0 +1,85 @@
+"""A user's own recordings: columns of CSV files, or arrays of .npz files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.forecast.own_series import number_of, time_of
+from jaxrnn.tasks.shared.own_files import content_of, files_of, kept, table_of, wrong
+from jaxrnn.tasks.shared.own_splits import SPLITS, named_split, parted
+from jaxrnn.tasks.signal.options import DataOptions
+from jaxrnn.tasks.signal.recordings import Recording, Recordings
+from jaxrnn.train import read_arrays
+
+EXPECTED = "recordings"
+WHERE = (
+    "CSV or .npz files with a column (array) for each name in data.inputs and data.targets; an empty cell, NaN in an "
+    "array, is a gap. A file is a recording; one alone is cut in time."
+)
+
+
+def names_of(text: str) -> list[str]:
+    """Names with commas between."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def own_recordings(data: DataOptions) -> Recordings:
+    """The recordings of each part; a single one is cut in time, its end tests.
+
+    Raises:
+        ValueError: If a row is none, or there are too few; the message names file and line.
+    """
+    inputs, targets = names_of(data.inputs), names_of(data.targets)
+    place = Path(data.path).expanduser()
+    read = [
+        (recording, named_split(file.relative_to(place)) if place.is_dir() else None)
+        for file, recording in read_files(data.path, tuple(inputs), tuple(targets), data.calendar)
+    ]
+    if len(read) == 1 and data.held_out < 1:
+        one, count = read[0][0], len(read[0][0].inputs)
+        cuts = [round(count * (1 - 2 * data.held_out)), round(count * (1 - data.held_out))]
+        if count < 9:
+            fail("data.path", "9 steps or more", Said(f"{count} in {data.path!r}"), WHERE)
+        pieces = [np.split(array, cuts) for array in one[1:]]
+        parts = {split: [Recording(one.name, *(of[n] for of in pieces))] for n, split in enumerate(SPLITS)}
+    else:
+        some = parted(read, lambda one: one[1], data, repr(data.path), EXPECTED)
+        parts = {split: [recording for recording, _ in of] for split, of in some.items()}
+    return Recordings(parts, inputs, targets)
+
+
+@kept
+def read_files(
+    path: str, inputs: Sequence[str], targets: Sequence[str], calendar: bool
+) -> list[tuple[Path, Recording]]:
+    """Each file's recording; without targets where none are asked for."""
+    found = []
+    for file in files_of(path, (".csv", ".tsv", ".npz"), EXPECTED, WHERE):
+        wanted = [*inputs, *targets, *(["time"] if calendar else [])]
+        if file.suffix == ".npz":
+            content_of(file)
+            arrays = read_arrays(file, file.name, wanted, WHERE)
+            columns = [np.asarray(arrays[name], np.float64) for name in (*inputs, *targets)]
+            if any(column.ndim != 1 or len(column) != len(columns[0]) for column in columns):
+                fail("data.path", "arrays [T] of one length", Said(f"others in {str(file)!r}"), WHERE)
+            times = np.asarray(arrays["time"]).astype("datetime64[s]") if calendar else np.arange(len(columns[0]))
+            values = np.stack(columns, 1)
+        else:
+            rows = table_of(file)
+            if not rows:
+                fail("data.path", EXPECTED, Said(f"{str(file)!r}, which has no line"), WHERE)
+            missing = [name for name in wanted if name not in rows[0].cells]
+            if missing:
+                there = ", ".join(rows[0].cells)
+                wrong(file, rows[0].line, f"a column {missing[0]!r}", f"the columns {there}", WHERE)
+            values = np.array([[number_of(row, name) for name in (*inputs, *targets)] for row in rows])
+            times = np.array([time_of(row, row.cells["time"]) for row in rows]) if calendar else np.arange(len(rows))
+        if np.isinf(values).any():
+            fail("data.path", "finite numbers, or gaps", Said(f"infinity in {str(file)!r}"), WHERE)
+        values = values.astype(np.float32)
+        found.append((file, Recording(file.stem, values[:, : len(inputs)], values[:, len(inputs) :], times)))
+    return found
