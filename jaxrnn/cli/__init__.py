@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from jaxrnn.base.memory import keep_memory
 from jaxrnn.cli.commands import bench, cells, plan, results, train
@@ -21,6 +23,24 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
 
     `noted` are the signals that come before a training listens.
     """
+    try:
+        code = _main(argv, noted)
+    except BaseException:
+        if _joined() is not None:
+            traceback.print_exc()
+            _joined().leave(1)
+        raise
+    if _joined() is not None:
+        _joined().leave(code)
+    return code
+
+
+def _joined() -> Any:
+    """What a training has that may be one of several processes."""
+    return sys.modules.get("jaxrnn.train.joining")
+
+
+def _main(argv: Sequence[str] | None, noted: Sequence[int]) -> int:
     arguments, rest = make_parser().parse_known_args(argv)
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "sample": sample,
@@ -41,7 +61,7 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
     try:
         open_streams(arguments.command)
         if arguments.command == "train":
-            code = train(arguments, rest, noted)
+            code = train(arguments, rest, noted, sys.argv[1:] if argv is None else argv)
         elif arguments.command == "plan":
             code = plan(arguments, rest)
         elif rest:

@@ -13,6 +13,7 @@ EXAMPLES = """examples:
   jaxrnn train char_lm                      train the small Shakespeare model (about two minutes)
   jaxrnn train char_lm --resume             go on after an interruption
   jaxrnn train char_lm --run runs/wide --model.hidden 512
+  jaxrnn train char_lm --processes 2        by two processes, as on a cluster
   jaxrnn train char_lm --help               every option of that configuration
   jaxrnn train char_lm --data.path my.txt   the same model of your own text
   jaxrnn train char_lm --from char_lm --data.path my.txt --optimizer.learning_rate 2e-3 --run runs/mine
@@ -65,7 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     help = "train a model as a configuration says"
-    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--from RUN] [--log] [--section.key VALUE ...]"
+    usage = (
+        "jaxrnn train CONFIG [--run FOLDER] [--resume] [--from RUN] [--log] [--processes N] [--section.key VALUE ...]"
+    )
     train = commands.add_parser("train", help=help, usage=usage, add_help=False, allow_abbrev=False)
     help = "a YAML file, the name of one that ships with the package, or a run's folder to go on in"
     train.add_argument("config", nargs="?", metavar="CONFIG", help=help)
@@ -77,6 +80,13 @@ def make_parser() -> argparse.ArgumentParser:
     help = "write TensorBoard's event files too, into the run's folder (tensorboard --logdir runs)"
     train.add_argument("--log", action="store_true", help=help)
     train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
+    help = "train by so many processes on this machine's CPUs, as on a cluster; 1: by this one, whatever started it"
+    train.add_argument("--processes", type=int, metavar="N", help=help)
+    help = (
+        "where process 0 of a cluster listens; needs --process and --processes (default: as SLURM, Kubernetes or TPU "
+    )
+    train.add_argument("--coordinator", metavar="HOST:PORT", help=help + "pods say)")
+    train.add_argument("--process", type=int, metavar="I", help="which of them this is, from 0")
     train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 
     _add_models(commands)
