@@ -123,8 +123,18 @@ def results(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """`jaxrnn bench`."""
-    from jaxrnn.bench.command import bench, report
+    from jaxrnn.bench.command import bench, on_device, report
 
+    if arguments.device is not None:
+        others = ("suites", "cells", "shapes", "rounds", "picture", "report")
+        given = [name for name in others if getattr(arguments, name)] + ["quick"] * arguments.quick
+        if given:
+            raise ValueError(f"`{given[0]}` must be left out with --device, which has cases of its own")
+        named = [*arguments.backends, *(arguments.peers or [])]
+        on_device(arguments.device or None, arguments.seconds, arguments.json, named or None)
+        return 0
+    if arguments.seconds is not None:
+        raise ValueError("`--seconds` goes with --device")
     if arguments.report:
         report(arguments.report, arguments.picture)
         return 0

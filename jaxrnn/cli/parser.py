@@ -47,6 +47,7 @@ BENCH_EXAMPLES = """examples:
   jaxrnn bench applications --peers torch                   updates of char_lm and ptb_small
   jaxrnn bench cells forms --memory kept                    the collection, and forms of kernels
   jaxrnn bench long --cells lstm                            up to 65,536 steps
+  jaxrnn bench --device --seconds 450 --json h200.jsonl     laws and times in minutes; again goes on where it was cut
   jaxrnn bench --report bench.json more.json                records as Markdown
 """
 OF_OTHERS = "torch, keras, flax.linen, flax.nnx, haiku, equinox, tf1, onnx, torchrecurrent, ncps, unirep, xlstm"
@@ -195,6 +196,12 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--quick", action="store_true", help="one tiny shape and three short rounds")
     add("--json", type=Path, metavar="FILE", help="write the record")
     add("--picture", type=Path, metavar="FILE", help="draw the ratios, a PNG")
+    help = (
+        "laws and times on a device that is lent for minutes, row by row; again goes on (gpu, tpu or cpu; default: any)"
+    )
+    add("--device", nargs="?", const="", metavar="NAME", help=help)
+    help = "with --device: how long this call may take (default: 450); --json is the record (default: device.jsonl)"
+    add("--seconds", type=float, metavar="N", help=help)
     add("--report", type=Path, nargs="+", metavar="FILE", help="measure nothing: print records as Markdown")
 
 

@@ -162,7 +162,7 @@ def spread(tree: Any, shardings: Any) -> Any:
         return jax.device_put(tree, shardings)
 
     def put(leaf: Any, sharding: Any) -> jax.Array:
-        array = np.asarray(leaf)
+        array = fetched(leaf)
         array = array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
