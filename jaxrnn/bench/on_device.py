@@ -104,9 +104,15 @@ class Record:
         self._file.close()
 
     def of(self, unit: Unit) -> list[dict[str, Any]]:
-        """The rows of a unit, if it is done."""
+        """The rows of a unit."""
         key = (unit.row, unit.case.record(), unit.contestant)
         return [r for r in self.rows[1:] if (r["row"], r["case"], r["contestant"]) == key]
+
+    def done(self, unit: Unit) -> bool:
+        """Whether all of a unit's rows are there."""
+        rows = self.of(unit)
+        timed = {row["kind"] for row in rows if row["status"] == "measured"}
+        return bool(rows) and (unit.row == "law" or {*KINDS} <= timed or len(timed) < len(rows))
 
     def holds(self, unit: Unit) -> bool:
         """Whether the law of a contestant held for a cell in a dtype."""
@@ -154,7 +160,7 @@ def bench_device(
         expected = 0.0  # seconds of the next one, so that the last ends in time
         for number, unit in enumerate(units):
             left = seconds - (time.monotonic() - start)
-            if record.of(unit):
+            if record.done(unit):
                 continue
             if left < expected:
                 say(f"{seconds:.0f} s are over: {len(units) - number} of {len(units)} are left for another call")
@@ -166,7 +172,7 @@ def bench_device(
             expected = (expected + time.monotonic() - began) / 2
             shown = "; ".join(r["status"] + (f" {1e3 * r['median']:.3g} ms" if "median" in r else "") for r in rows)
             say(f"[{number + 1}/{len(units)}] {unit.row} {unit.case}: {unit.contestant}: {shown}")
-        done = sum(bool(record.of(unit)) for unit in units)
+        done = sum(map(record.done, units))
         return {"device": machine["device"], "done": done, "all": len(units), "rows": record.rows}
 
 
@@ -216,11 +222,12 @@ def _times(unit: Unit, workers: dict[str, Worker], record: Record) -> list[dict[
     if not record.holds(unit):
         return [{"status": "left out", "reason": "its law does not hold here, or it declines"}]
     worker = workers[unit.contestant]
+    there = [row["kind"] for row in record.of(unit)]  # of a call that was cut between two
     rows: list[dict[str, Any]] = []
     try:
         offer = worker.ask("offer", case=unit.case.record(), kinds=[*KINDS])
         worker.ask("build", case=offer["case"])
-        for kind in KINDS:
+        for kind in (kind for kind in KINDS if kind not in there):
             found = worker.ask("time", kind=kind, seconds=A_TIMING)
             rows.append({"kind": kind, "status": "measured", "reason": "", "note": offer["note"]} | found)
     except WorkerError as error:
