@@ -61,7 +61,8 @@ def _main(argv: Sequence[str] | None, noted: Sequence[int]) -> int:
     try:
         open_streams(arguments.command)
         if arguments.command == "train":
-            code = train(arguments, rest, noted, sys.argv[1:] if argv is None else argv)
+            again = sys.orig_argv[1:] if argv is None else ["-m", __name__, *argv]
+            code = train(arguments, rest, noted, [sys.executable, *again])
         elif arguments.command == "plan":
             code = plan(arguments, rest)
         elif rest:

@@ -19,8 +19,8 @@ CONFIG = "config.yaml"  # of a run
 BEGUN = ("checkpoints", "data.json")  # what a run has beside it from its beginning on
 
 
-def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[int], argv: Sequence[str]) -> int:
-    """`jaxrnn train`."""
+def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[int], command: Sequence[str]) -> int:
+    """`jaxrnn train`; `command` is how it was called, for processes that are to do the same."""
     from jaxrnn.tasks import TASKS
     from jaxrnn.train import StopRequest, find_config, option_help, read_experiment, run
     from jaxrnn.train.joining import in_cluster, join
@@ -36,7 +36,7 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
             print(option_help(find_config(arguments.config), TASKS))
         return 0
     if _launches(arguments):
-        return launch(argv, arguments.processes, stop)
+        return launch(command, arguments.processes, stop)
     follow_parent()
     if arguments.coordinator is not None or (arguments.processes is None and in_cluster()):
         join(arguments.coordinator, arguments.process, arguments.processes)

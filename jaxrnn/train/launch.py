@@ -67,17 +67,18 @@ class Worker:
         return "".join(self.last)
 
 
-def launch(arguments: Sequence[str], processes: int, stop: StopRequest) -> int:
+def launch(command: Sequence[str], processes: int, stop: StopRequest) -> int:
     """Run a command's processes until all have ended, and its exit code; where one fails, the others are ended.
 
     Args:
-        arguments: Of the command, `["train", "char_lm", "--processes", "2"]`.
+        command: What each runs, as `jaxrnn train char_lm --processes 2`; where the others are is put behind it.
         processes: How many.
         stop: What asks for a stop asks the first process, which tells the others.
     """
     address = f"127.0.0.1:{_free_port()}"
-    command = [sys.executable, "-m", "jaxrnn_command", *arguments, "--coordinator", address]
-    workers = [Worker(number, [*command, "--process", str(number)]) for number in range(processes)]
+    workers = [
+        Worker(number, [*command, "--coordinator", address, "--process", str(number)]) for number in range(processes)
+    ]
     try:
         failed = _watch(workers, stop)
     finally:
