@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+
 from jaxrnn.base.memory import keep_memory
 from jaxrnn.cli.commands import bench, cells, plan, results, train
 from jaxrnn.cli.conversion import convert, inspect
@@ -26,18 +28,18 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
     try:
         code = _main(argv, noted)
     except BaseException:
-        if _joined() is not None:
+        if (joined := _joined()) is not None:
             traceback.print_exc()
-            _joined().leave(1)
+            joined.leave(1)
         raise
-    if _joined() is not None:
-        _joined().leave(code)
+    if (joined := _joined()) is not None:
+        joined.leave(code)
     return code
 
 
 def _joined() -> Any:
-    """What a training has that may be one of several processes."""
-    return sys.modules.get("jaxrnn.train.joining")
+    """How to leave the other processes of a training; None where there are none."""
+    return sys.modules.get("jaxrnn.train.joining") if jax.distributed.is_initialized() else None
 
 
 def _main(argv: Sequence[str] | None, noted: Sequence[int]) -> int:

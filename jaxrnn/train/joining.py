@@ -103,8 +103,6 @@ def hearing_of_the_dead() -> Iterator[None]:
 
 def leave(code: int) -> None:
     """End this process as one of several: with them, or after some seconds without them where it alone has failed."""
-    if not jax.distributed.is_initialized():
-        return
     together = threading.Thread(target=jax.distributed.shutdown, daemon=True)
     together.start()
     together.join(None if code == 0 else LINGER)
