@@ -56,12 +56,12 @@ def lines(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def assert_same_lines(one, other):
+def assert_same_lines(one, other, rtol=2e-5):
     """To the rounding of sums over rows."""
     a, b = lines(one), lines(other)
     assert [sorted(line) for line in a] == [sorted(line) for line in b]
     for x, y in zip(a, b, strict=True):
-        np.testing.assert_allclose([x[k] for k in sorted(x)], [y[k] for k in sorted(x)], rtol=2e-5, err_msg=str(x))
+        np.testing.assert_allclose([x[k] for k in sorted(x)], [y[k] for k in sorted(x)], rtol=rtol, err_msg=str(x))
 
 
 def workers_of(process):
@@ -98,22 +98,21 @@ def test_losses_on_two_three_and_four_processes_are_those_of_one(config, tmp_pat
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(config, tmp_path):
+    steps = {"steps: 30, log_every: 5": "steps: 150, log_every: 1", "validate_every: 30": "validate_every: 150"}
+    text = config.read_text()
+    for old, new in steps.items():
+        text = text.replace(old, new)
+    config.write_text(text)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(config, whole)
-    options = [["--processes", "2"], ["--mesh.fsdp", "true", "--processes", "3"], [], ["--processes", "4"]]
-    for steps, more in zip((8, 12, 17, None), options, strict=True):
+    for more in (["--processes", "2"], ["--mesh.fsdp", "true", "--processes", "3"], []):
         process = start(config, parts, *more)
-        if steps is None:
-            assert process.communicate(timeout=500)[0].count("resuming after step") == 1
-            break
-        until = time.monotonic() + 400
-        while process.poll() is None and not any(int(p.name) >= steps // 10 * 10 for p in checkpoints(parts)):
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        after_new_lines(parts, process, 5)
         process.send_signal(signal.SIGTERM)
         _, error = process.communicate(timeout=MINUTE)
         assert process.returncode == 0, error
-    assert_same_lines(whole, parts)
+    assert "resuming after step" in train(config, parts, "--processes", "4")
+    assert_same_lines(whole, parts, 1e-4)
 
 
 def checkpoints(run):
