@@ -221,6 +221,17 @@ def test_sample_streams(home):
         (["train", "--model.hidden", "8", "tiny.yaml"], "CONFIG comes before all options"),
         (["train", "tiny.yaml", "--model.hiden", "8"], "Did you mean '--model.hidden'"),
         (["train", "tiny.yaml", "--resum"], "Did you mean '--resume'"),
+        (["train", "tiny.yaml", "--processes", "0"], "`--processes` must be 1 or more, got 0"),
+        (["train", "tiny.yaml", "--process", "1"], "`--process` needs `--coordinator HOST:PORT`"),
+        (["train", "tiny.yaml", "--coordinator", "a:1"], "`--coordinator` needs `--process I` and `--processes N`"),
+        (
+            ["train", "tiny.yaml", "--coordinator", "a", "--process", "0", "--processes", "2"],
+            "`--coordinator` must be HOST:PORT, got 'a'",
+        ),
+        (
+            ["train", "tiny.yaml", "--coordinator", "a:1", "--process", "2", "--processes", "2"],
+            "`--process` must be from 0 to 1, got 2",
+        ),
         (["train", "tiny.yaml", "--model.dropout", "1.5"], "`model.dropout` must be a rate in [0, 1), got 1.5"),
     ],
 )

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.bench.cases import SUITES, check_names, make_cases
-from jaxrnn.bench.contestants import choose_contestants
+from jaxrnn.bench.contestants import OURS, PEERS, choose_contestants
+from jaxrnn.bench.on_device import LONGEST, bench_device
 from jaxrnn.bench.picture import draw
 from jaxrnn.bench.report import print_tables, to_markdown
 from jaxrnn.bench.runner import Settings, run
@@ -65,6 +66,27 @@ def bench(
     record = _run(settings, entries)
     print_tables(record, Console())
     _write(record, json_file, picture)
+
+
+def on_device(name: str | None, seconds: float | None, json_file: Path | None, contestants: list[str] | None) -> None:
+    """`--device`: measure, say each row as it comes, and how many laws held.
+
+    Raises:
+        ValueError: an argument is wrong; nothing has been started or written then.
+    """
+    file = json_file or Path("device.jsonl")
+    if not file.parent.is_dir():
+        fail("json", "a file in a folder that exists", Said(str(file)))
+    seconds = LONGEST if seconds is None else seconds
+    if not 0 < seconds < float("inf"):
+        fail("seconds", "a positive number", seconds)
+    check_names(contestants or [], "backends and peers", OURS | PEERS)
+    found = bench_device(name, seconds, file, contestants, lambda text: print(text, flush=True))
+    laws = [row["status"] for row in found["rows"] if row["row"] == "law"]
+    if found["rows"][0]["machine"]["platform"] == "cpu":
+        print("the device is this machine's CPU: there is no accelerator here, or none was asked for")
+    count = ", ".join(f"{laws.count(status)} {status}" for status in dict.fromkeys(laws))
+    print(f"{found['device']}: {found['done']} of {found['all']} done; laws: {count}; all rows are in {file}")
 
 
 def report(files: list[Path], picture: Path | None) -> None:

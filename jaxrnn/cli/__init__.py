@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
 
 from jaxrnn.base.memory import keep_memory
 from jaxrnn.cli.commands import bench, cells, plan, results, train
@@ -22,6 +26,24 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
 
     `noted` are the signals that come before a training listens.
     """
+    try:
+        code = _main(argv, noted)
+    except BaseException:
+        if (joined := _joined()) is not None:
+            traceback.print_exc()
+            joined.leave(1)
+        raise
+    if (joined := _joined()) is not None:
+        joined.leave(code)
+    return code
+
+
+def _joined() -> Any:
+    """How to leave the other processes of a training; None where there are none."""
+    return sys.modules.get("jaxrnn.train.joining") if jax.distributed.is_initialized() else None
+
+
+def _main(argv: Sequence[str] | None, noted: Sequence[int]) -> int:
     arguments, rest = make_parser().parse_known_args(argv)
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "sample": sample,
@@ -44,7 +66,8 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
     try:
         open_streams(arguments.command)
         if arguments.command == "train":
-            code = train(arguments, rest, noted)
+            again = sys.orig_argv[1:] if argv is None else ["-m", __name__, *argv]
+            code = train(arguments, rest, noted, [sys.executable, *again])
         elif arguments.command == "plan":
             code = plan(arguments, rest)
         elif rest:

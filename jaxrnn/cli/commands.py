@@ -19,10 +19,13 @@ CONFIG = "config.yaml"  # of a run
 BEGUN = ("checkpoints", "data.json")  # what a run has beside it from its beginning on
 
 
-def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[int]) -> int:
-    """`jaxrnn train`."""
+def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[int], command: Sequence[str]) -> int:
+    """`jaxrnn train`; `command` is how it was called, for processes that are to do the same."""
     from jaxrnn.tasks import TASKS
     from jaxrnn.train import StopRequest, find_config, option_help, read_experiment, run
+    from jaxrnn.train.joining import in_cluster, join
+    from jaxrnn.train.launch import follow_parent, launch
+    from jaxrnn.train.processes import first, together
     from jaxrnn.train.run_files import config_overrides
     from jaxrnn.train.tensorboard import FOLDER, TensorBoard
 
@@ -32,13 +35,41 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
         if arguments.config is not None:
             print(option_help(find_config(arguments.config), TASKS))
         return 0
-    kept = _run_of(arguments.config)
-    path = find_config(arguments.config if kept is None else str(kept / CONFIG))
-    experiment = read_experiment(path, [*(config_overrides(kept) if kept else ()), *overrides], TASKS)
-    folder = arguments.run or kept or Path("runs") / path.stem
-    callbacks = [TensorBoard(folder / FOLDER)] if arguments.log else []
-    start = _start(arguments.start, experiment, folder)
+    if _launches(arguments):
+        return launch(command, arguments.processes, stop)
+    follow_parent()
+    if arguments.coordinator is not None or (arguments.processes is None and in_cluster()):
+        join(arguments.coordinator, arguments.process, arguments.processes)
+
+    def read() -> tuple[Any, ...]:
+        kept = _run_of(arguments.config)
+        path = find_config(arguments.config if kept is None else str(kept / CONFIG))
+        experiment = read_experiment(path, [*(config_overrides(kept) if kept else ()), *overrides], TASKS)
+        folder = arguments.run or kept or Path("runs") / path.stem
+        return experiment, folder, _start(arguments.start, experiment, folder)
+
+    experiment, folder, start = together(read)
+    callbacks = [TensorBoard(folder / FOLDER)] if arguments.log and first() else []
     return run(experiment, folder, arguments.resume, stop, start=start, callbacks=callbacks, watch=arguments.watch)
+
+
+def _launches(arguments: argparse.Namespace) -> bool:
+    """Whether this process starts others, and trains nothing itself."""
+    processes, process, coordinator = arguments.processes, arguments.process, arguments.coordinator
+    if processes is not None and processes < 1:
+        raise ValueError(f"`--processes` must be 1 or more, got {processes}")
+    if coordinator is None:
+        if process is not None:
+            raise ValueError("`--process` needs `--coordinator HOST:PORT` and `--processes N` beside it")
+        return processes is not None and processes > 1
+    if processes is None or process is None:
+        raise ValueError("`--coordinator` needs `--process I` and `--processes N` beside it")
+    if not 0 <= process < processes:
+        raise ValueError(f"`--process` must be from 0 to {processes - 1}, got {process}")
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"`--coordinator` must be HOST:PORT, got {coordinator!r}")
+    return False
 
 
 def _start(name: str | None, experiment: Any, folder: Path) -> Any:
@@ -92,8 +123,18 @@ def results(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """`jaxrnn bench`."""
-    from jaxrnn.bench.command import bench, report
+    from jaxrnn.bench.command import bench, on_device, report
 
+    if arguments.device is not None:
+        others = ("suites", "cells", "shapes", "rounds", "picture", "report")
+        given = [name for name in others if getattr(arguments, name)] + ["quick"] * arguments.quick
+        if given:
+            raise ValueError(f"`{given[0]}` must be left out with --device, which has cases of its own")
+        named = [*arguments.backends, *(arguments.peers or [])]
+        on_device(arguments.device or None, arguments.seconds, arguments.json, named or None)
+        return 0
+    if arguments.seconds is not None:
+        raise ValueError("`--seconds` goes with --device")
     if arguments.report:
         report(arguments.report, arguments.picture)
         return 0

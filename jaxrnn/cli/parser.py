@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   jaxrnn train char_lm                      train the small Shakespeare model (about two minutes)
   jaxrnn train char_lm --resume             go on after an interruption
   jaxrnn train char_lm --run runs/wide --model.hidden 512
+  jaxrnn train char_lm --processes 2        by two processes, as on a cluster
   jaxrnn train char_lm --help               every option of that configuration
   jaxrnn train char_lm --data.path my.txt   the same model of your own text
   jaxrnn train char_lm --from char_lm --data.path my.txt --optimizer.learning_rate 2e-3 --run runs/mine
@@ -51,6 +52,7 @@ BENCH_EXAMPLES = """examples:
   jaxrnn bench applications --peers torch                   updates of char_lm and ptb_small
   jaxrnn bench cells forms --memory kept                    the collection, and forms of kernels
   jaxrnn bench long --cells lstm                            up to 65,536 steps
+  jaxrnn bench --device --seconds 450 --json h200.jsonl     laws and times in minutes; again goes on where it was cut
   jaxrnn bench --report bench.json more.json                records as Markdown
 """
 OF_OTHERS = "torch, keras, flax.linen, flax.nnx, haiku, equinox, tf1, onnx, torchrecurrent, ncps, unirep, xlstm"
@@ -70,7 +72,10 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     help = "train a model as a configuration says"
-    usage = "jaxrnn train CONFIG [--run FOLDER] [--resume] [--from RUN] [--log] [--watch] [--section.key VALUE ...]"
+    usage = (
+        "jaxrnn train CONFIG [--run FOLDER] [--resume] [--from RUN] [--log] [--watch] [--processes N] "
+        "[--section.key VALUE ...]"
+    )
     train = commands.add_parser("train", help=help, usage=usage, add_help=False, allow_abbrev=False)
     help = "a YAML file, the name of one that ships with the package, or a run's folder to go on in"
     train.add_argument("config", nargs="?", metavar="CONFIG", help=help)
@@ -84,6 +89,13 @@ def make_parser() -> argparse.ArgumentParser:
     help = "look inside at each validation: how far gradients reach, saturated gates; metrics.jsonl and watch.png"
     train.add_argument("--watch", action="store_true", help=help)
     train.add_argument("--resume", action="store_true", help="go on from the last good checkpoint, if there is one")
+    help = "train by so many processes on this machine's CPUs, as on a cluster; 1: by this one, whatever started it"
+    train.add_argument("--processes", type=int, metavar="N", help=help)
+    help = (
+        "where process 0 of a cluster listens; needs --process and --processes (default: as SLURM, Kubernetes or TPU "
+    )
+    train.add_argument("--coordinator", metavar="HOST:PORT", help=help + "pods say)")
+    train.add_argument("--process", type=int, metavar="I", help="which of them this is, from 0")
     train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 
     _add_models(commands)
@@ -193,6 +205,12 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--quick", action="store_true", help="one tiny shape and three short rounds")
     add("--json", type=Path, metavar="FILE", help="write the record")
     add("--picture", type=Path, metavar="FILE", help="draw the ratios, a PNG")
+    help = (
+        "laws and times on a device that is lent for minutes, row by row; again goes on (gpu, tpu or cpu; default: any)"
+    )
+    add("--device", nargs="?", const="", metavar="NAME", help=help)
+    help = "with --device: how long this call may take (default: 450); --json is the record (default: device.jsonl)"
+    add("--seconds", type=float, metavar="N", help=help)
     add("--report", type=Path, nargs="+", metavar="FILE", help="measure nothing: print records as Markdown")
 
 

@@ -21,7 +21,7 @@ from jaxrnn.tasks import TASKS
 from jaxrnn.tasks.shared.own_splits import OwnData
 from jaxrnn.tasks.shared.shipped import PRETRAINED
 from jaxrnn.train.config import Experiment, read_experiment
-from jaxrnn.train.run import best_params
+from jaxrnn.train.ending import best_params
 from jaxrnn.train.run_files import CONFIG, DataRecord, RunError, config_overrides, digest, read_data, with_record
 from jaxrnn.train.task import Params
 

@@ -23,10 +23,12 @@ from rich.console import Console
 from jaxrnn.train.averaging import averaged, begin_average
 from jaxrnn.train.checkpoint import CheckpointError, Checkpoints
 from jaxrnn.train.config import Experiment
+from jaxrnn.train.group_checkpoints import open_checkpoints
 from jaxrnn.train.machine import Machine, changes, machine
 from jaxrnn.train.meshes import lie, make_mesh
-from jaxrnn.train.metrics import METRICS, Callback, MetricsFile, read_metrics
+from jaxrnn.train.metrics import METRICS, Callback, MetricsFile, NoMetrics, read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
+from jaxrnn.train.processes import alone, asked_to_stop, first, gather, here, on_first, tell, tell_arrays
 from jaxrnn.train.progress import Display
 from jaxrnn.train.run_files import CHECKPOINTS
 from jaxrnn.train.start import read_start
@@ -98,21 +100,21 @@ def fit(
         NonFiniteError: At a non-finite step if `loop.nonfinite` is "raise", or at the tenth in a row.
         CheckpointError: If a checkpoint cannot be written, or none of those that there are can be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    on_first(lambda: folder.mkdir(parents=True, exist_ok=True))
     task, options = experiment.task, experiment.loop
     mesh = make_mesh(options=experiment.mesh)
     optimizer = make_optimizer(experiment.optimizer, options.steps)
     schedule = learning_rate(experiment.optimizer, options.steps)
-    checkpoints = Checkpoints(folder / CHECKPOINTS, options.keep)
+    checkpoints = open_checkpoints(folder / CHECKPOINTS, options.keep)
     like = abstract_state(experiment, mesh)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
 
     found, known = checkpoints.newest(like, set_aside=True), None
     if found is None:
-        _check_unbegun(folder, options.checkpoint_every)
+        on_first(lambda: _check_unbegun(folder, options.checkpoint_every))
         batches = task.batches()
         number, progress = 0, Progress(batches.get_state())
-        given = read_start(folder, like.params)
+        given = _begun_with(folder, like.params)
         state = jax.jit(partial(init_state, task, optimizer, experiment.seed), out_shardings=shardings)(given)
     else:
         number, state, stored = found
@@ -122,7 +124,7 @@ def fit(
         known = checkpoints.history(number)
         batches = task.batches()
         batches.set_state(progress.data)
-        for change in changes(progress.machine, machine()):
+        for change in changes(progress.machine, machine()) if first() else ():
             warnings.warn(
                 f"{folder}: before, this run had {change}; its last bits may differ from here on", stacklevel=2
             )
@@ -134,21 +136,24 @@ def fit(
     step = make_step(task, optimizer, shardings, used_shardings(experiment, like, mesh))
     earlier, start = (progress.seconds, progress.cpu_seconds), (time.monotonic(), time.process_time())
 
-    def save(metrics: MetricsFile) -> None:
+    def save(metrics: MetricsFile | NoMetrics) -> None:
         progress.data = batches.get_state()
         progress.seconds = earlier[0] + time.monotonic() - start[0]
         progress.cpu_seconds = earlier[1] + time.process_time() - start[1]
         metrics.sync()  # before the checkpoint: no line up to its step may be missing beside it
         checkpoints.save(number, state, asdict(progress), progress.best_step)
 
+    opened = on_first(lambda: MetricsFile(folder / METRICS, number, known, callbacks))
     with (
-        MetricsFile(folder / METRICS, number, known, callbacks) as metrics,
+        opened or NoMetrics() as metrics,
         Display(options.steps, number, task.unit, console) as display,
     ):
-        while not stop.requested and progress.finished is None:
+        asked = max(gather(stop.asked))
+        while not asked and progress.finished is None:
             batch = next(batches)
-            state, outcome = step(state, place(batch, mesh))
+            state, outcome = step(state, place(batch, mesh), None if alone() else asked_to_stop(mesh, stop.asked))
             outcome = {name: value.item() for name, value in jax.device_get(outcome).items()}
+            stopped = outcome.pop("stop", 0)
             number += 1
             display.advance(task.count(batch))
             finite, skipped, in_a_row = (outcome.pop(key) for key in ("finite", "skipped", "skipped_in_a_row"))
@@ -172,7 +177,7 @@ def fit(
                 progress.window = []
             improved = False
             if last or number % options.validate_every == 0:
-                figures = task.evaluate(averaged(state.opt_state, state.params), partial(place, mesh=mesh))
+                figures = tell(task.evaluate(averaged(state.opt_state, state.params), partial(place, mesh=mesh)))
                 metrics.write({"step": number} | {f"validation_{k}": v for k, v in recorded(figures).items()})
                 improved = progress.judge(number, figures["loss"])
                 text = f"step {number}: validation " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items())
@@ -191,8 +196,11 @@ def fit(
                     progress.finished = f"no better validation loss in {options.patience} validations"
             if improved or progress.finished is not None or number % options.checkpoint_every == 0:
                 save(metrics)
+            asked = stop.asked if alone() else int(stopped)
         if progress.finished is None:
             save(metrics)
+    if asked and not alone():
+        stop.signal = asked  # one exit code for all
     return number, progress
 
 
@@ -201,6 +209,12 @@ def _watching(task: Task, folder: Path) -> Callable[..., str]:
     from jaxrnn.train.watch import Watch
 
     return Watch(task, folder)
+
+
+def _begun_with(folder: Path, like: Any) -> Any:
+    """The parameters that a run begins with, on all processes; None where they are fresh."""
+    given = on_first(lambda: read_start(folder, here(like)))
+    return tell_arrays(given, like) if tell(given is not None) else None
 
 
 def recorded(figures: dict[str, float]) -> dict[str, float | None]:

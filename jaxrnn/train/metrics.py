@@ -106,3 +106,19 @@ class MetricsFile:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+class NoMetrics:
+    """In the place of a MetricsFile on processes that write none."""
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Nothing: the first process writes it."""
+
+    def sync(self) -> None:
+        """Nothing."""
+
+    def __enter__(self) -> NoMetrics:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing."""

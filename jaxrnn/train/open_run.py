@@ -23,7 +23,6 @@ from jaxrnn.train.run_files import (
     read_data,
     record_data,
     since_0_1_0,
-    with_record,
     write_data,
 )
 
@@ -49,7 +48,7 @@ def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
             raise RunError(f"{folder} has checkpoints but no {CONFIG}: put it back from a copy")
         return
     Checkpoints(folder / CHECKPOINTS, 1).check_beside()
-    stored, wanted = read_yaml(path), _plain(experiment)
+    stored, wanted = read_yaml(path), plain(experiment)
     if since_0_1_0(folder):
         stored["data"] |= since_0_1_0(folder)
     for options in (stored, wanted):
@@ -71,7 +70,7 @@ def _counts(path: Path) -> bool:
     return not path.name.startswith(".")
 
 
-def _plain(experiment: Experiment) -> dict[str, Any]:
+def plain(experiment: Experiment) -> dict[str, Any]:
     """Its options as they are read again: a tuple is a list then."""
     return yaml.safe_load(yaml.safe_dump(experiment.as_dict(), sort_keys=False))
 
@@ -85,8 +84,8 @@ def _completed(stored: dict[str, Any], experiment: Experiment) -> dict[str, Any]
     return stored
 
 
-def begin(folder: Path, experiment: Experiment, record: DataRecord | None) -> Experiment:
-    """The experiment of a locked folder with what its run took from its data, now (`record`) or when it began.
+def begin(folder: Path, experiment: Experiment, record: DataRecord | None) -> DataRecord:
+    """What the run of a locked folder took from its data, now (`record`) or when it began.
 
     Raises:
         RunError: If the run began with other data.
@@ -106,7 +105,7 @@ def begin(folder: Path, experiment: Experiment, record: DataRecord | None) -> Ex
                 f"{folder} began with other data: what lies in {path} now differs in {', '.join(changed)}. "
                 "Give that run its data by --data.path, or start another by --run"
             )
-    return with_record(experiment, stored)
+    return stored
 
 
 def _differences(wanted: dict[str, Any], stored: dict[str, Any], prefix: str = "") -> list[str]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxrnn.train.config import Experiment
+from jaxrnn.train.ending import told_params
 from jaxrnn.train.metrics import Callback
 from jaxrnn.train.options import LoopOptions, OptimizerOptions
-from jaxrnn.train.run import best_params, run
+from jaxrnn.train.processes import on_first, tell
+from jaxrnn.train.run import run
 from jaxrnn.train.run_files import RESULT
 from jaxrnn.train.start import Start
 from jaxrnn.train.stop import StopRequest
@@ -72,5 +74,6 @@ def train_task(
         for number, handler in before.items():
             signal.signal(number, handler)
     result = Path(folder) / RESULT
-    record: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
-    return Trained(best_params(experiment, Path(folder)), record.get("figures", {}), bool(record))
+    found = on_first(lambda: json.loads(result.read_text(encoding="utf-8")) if result.exists() else {})
+    record: dict[str, Any] = tell(found or {})
+    return Trained(told_params(experiment, Path(folder)), record.get("figures", {}), bool(record))

@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxrnn.programs.serialized import serialized
 from jaxrnn.train.meshes import MeshOptions, by_rows, lie
+from jaxrnn.train.processes import spread, strongest
 from jaxrnn.train.task import Batch, Carry, Params, Task
 
 KEPT = "params"  # what a loss gives by this name takes the place of parameters
@@ -24,6 +25,9 @@ KEPT = "params"  # what a loss gives by this name takes the place of parameters
 def replaced(params: Params, part: Params) -> Params:
     """Parameters, in nested dicts, with some of them replaced."""
     return {k: replaced(v, part[k]) if isinstance(v, dict) and k in part else part.get(k, v) for k, v in params.items()}
+
+
+Outcome = dict[str, jax.Array]
 
 
 @serialized
@@ -50,9 +54,9 @@ def check_rows(batch: Batch, mesh: Mesh) -> None:
 
 
 def place(batch: Batch, mesh: Mesh) -> Batch:
-    """Put a host batch on the devices, rows split over `data`."""
+    """Put a host batch on the devices, rows split over `data`; of several processes each puts the rows of its own."""
     check_rows(batch, mesh)
-    return jax.device_put(batch, by_rows(mesh))
+    return spread(batch, by_rows(mesh))
 
 
 def init_state(
@@ -85,17 +89,20 @@ def make_step(
     shardings: TrainState,
     used: Params | None = None,
 ) -> Callable[..., Any]:
-    """The compiled step `(state, batch) -> (state, outcome)`; the given state's memory is reused.
+    """The compiled step `(state, batch, asked) -> (state, outcome)`; the given state's memory is reused.
 
     `shardings` are those of the state, `used` those of its parameters while they are used, where they lie elsewhere
     then.
 
     `outcome` is a dict of scalars: loss, grad_norm, finite, skipped, skipped_in_a_row and the task's own, of which a
     `loss` takes the place of what was differentiated. Where one of them, gradient or new carry is not finite,
-    parameters, optimizer state and carry stay those of before.
+    parameters, optimizer state and carry stay those of before. With `asked`, of `asked_to_stop`, the outcome has a
+    `stop` too, which is the same on all processes.
     """
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
+    def step(
+        state: TrainState, batch: Batch, asked: jax.Array | None = None
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
         rng = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         gradient = jax.value_and_grad(task.loss, has_aux=True)
         params = state.params if used is None else jax.lax.with_sharding_constraint(state.params, used)
@@ -128,6 +135,6 @@ def make_step(
             "skipped": state.skipped,
             "skipped_in_a_row": state.skipped_in_a_row,
         }
-        return state, outcome | metrics
+        return state, outcome | metrics | ({} if asked is None else {"stop": strongest(asked)})
 
     return jax.jit(step, donate_argnums=0, out_shardings=(shardings, None))

@@ -27,6 +27,11 @@ class StopRequest:
         return self.signal is not None
 
     @property
+    def asked(self) -> int:
+        """The signal that has come; 0 where none has."""
+        return (self.signal or signal.SIGTERM) if self.requested else 0
+
+    @property
     def exit_code(self) -> int:
         """0 after SIGTERM: all is saved, as it was asked. 130 after Ctrl-C, so that a shell script stops too."""
         return 128 + signal.SIGINT if self.signal == signal.SIGINT else 0

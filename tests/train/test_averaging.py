@@ -13,10 +13,10 @@ import pytest
 
 from jaxrnn.train import Checkpoints, OptimizerOptions
 from jaxrnn.train.averaging import averaged, begin_average, with_average
+from jaxrnn.train.ending import best_params
 from jaxrnn.train.loop import abstract_state, fit
 from jaxrnn.train.meshes import make_mesh
 from jaxrnn.train.optimizer import make_optimizer
-from jaxrnn.train.run import best_params
 from jaxrnn.train.step import init_state, make_step, place, state_shardings
 from tests.train.test_loop import assert_same_run, stored
 from tests.train.toy import experiment

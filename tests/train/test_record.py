@@ -36,8 +36,8 @@ from jaxrnn.train.lock import LockError, locked
 from jaxrnn.train.loop import fit
 from jaxrnn.train.manifest import damage
 from jaxrnn.train.metrics import MetricsError, read_metrics
+from jaxrnn.train.open_run import open_folder
 from jaxrnn.train.plots import learning_curve
-from jaxrnn.train.run import open_folder
 from jaxrnn.train.run_files import config_overrides, digest
 from tests.promotion import default_promotion
 from tests.tasks.resuming import StopAfter

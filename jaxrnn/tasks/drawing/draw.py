@@ -34,6 +34,7 @@ from jaxrnn.tasks.shared.mnist import digits, sample
 from jaxrnn.tasks.shared.own_splits import OWN, OwnData
 from jaxrnn.train import EMPTY, ByLength, in_order
 from jaxrnn.train.options import check
+from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params
 
 
@@ -130,7 +131,7 @@ class Draw:
         for number, rows in enumerate(in_order(np.zeros(len(pictures)), self.data.rows)):
             batch = _collate(pictures, rows)
             parts = self._parts(params, place(batch), jax.random.key(number))
-            totals += [np.asarray(part)[batch.valid].sum(dtype=float) for part in parts]
+            totals += [fetched(part)[batch.valid].sum(dtype=float) for part in parts]
         reconstruction, kl = (totals / len(pictures)).tolist()
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 

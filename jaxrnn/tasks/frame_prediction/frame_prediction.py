@@ -29,6 +29,7 @@ from jaxrnn.tasks.frame_prediction.pictures import animate, strip
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength, in_order
 from jaxrnn.train.options import check
+from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params, recalled
 
 GREYS = 16  # that a copy tells apart
@@ -111,7 +112,7 @@ class FramePrediction:
         """Nats a frame, of the network and of a copy."""
         told, copied, count = 0.0, 0.0, 0
         for batch in self._held_out(split):
-            costs = np.asarray(self._jitted(params, place(batch).frames), np.float64)
+            costs = fetched(self._jitted(params, place(batch).frames)).astype(np.float64)
             told += costs[batch.valid].sum()
             copied += copy_costs(self._turned, batch.frames)[batch.valid].sum()
             count += int(batch.valid.sum()) * costs.shape[1]

@@ -30,6 +30,7 @@ from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
+from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params
 
 BIAS = 1.0
@@ -171,7 +172,7 @@ class Handwriting:
         lengths, total = self.drawings.lengths(split), 0.0
         for rows in in_order(lengths, self.data.rows):
             logs = self._evaluate_batch(params, place(self.drawings.batch(split, rows)))
-            total -= np.asarray(logs, np.float64).sum()
+            total -= fetched(logs).astype(np.float64).sum()
         a_line = float(total / len(lengths))
         points = float(total / (lengths - 1).sum())
         return {"loss": a_line, "nats_per_sequence": a_line, "nats_per_point": points}

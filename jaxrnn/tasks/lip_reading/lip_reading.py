@@ -30,6 +30,7 @@ from jaxrnn.tasks.shared.writing import BEAM, before, check_beam, cross_entropy,
 from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
+from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params
 
 BLANK = START  # CTC has no use for the one, and the decoder that attends has none for the other
@@ -196,7 +197,7 @@ class LipReading:
     def _sentences(self, params: Params, frames: np.ndarray | jax.Array, width: int = 1) -> list[list[str]]:
         """What is said in clips [B, T, 32, 48], by beam search of a width where the decoder attends."""
         if not self.attends:
-            chances = np.asarray(self._spot(params, frames))
+            chances = fetched(self._spot(params, frames))
             if np.isnan(chances).any():
                 raise FloatingPointError("no word can be chosen: the model's logits have NaN or inf")
             paths = chances.argmax(-1).T

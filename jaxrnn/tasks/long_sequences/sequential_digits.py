@@ -29,6 +29,7 @@ from jaxrnn.tasks.shared.tiles import square, tile
 from jaxrnn.train import EMPTY, ByLength, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_image
+from jaxrnn.train.processes import fetched
 from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Carry, Params
 
@@ -145,7 +146,7 @@ class SequentialDigits:
         digits, totals = self.digits[split], np.zeros(2)
         for rows in in_order(np.zeros(len(digits.labels)), TEST_ROWS):
             found = self._figures(params, place(_collate(digits, rows)))
-            totals += [np.asarray(part, np.float64).sum() for part in found]
+            totals += [fetched(part).astype(np.float64).sum() for part in found]
         loss, accuracy = (totals / len(digits.labels)).tolist()
         return {"loss": loss, "accuracy": accuracy}
 

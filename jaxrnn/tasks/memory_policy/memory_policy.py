@@ -33,6 +33,7 @@ from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.network import Network
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
+from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params
 
 TEST_ROLLOUTS = 10
@@ -182,7 +183,7 @@ class MemoryPolicy:
         walk, found = place(self.initial_carry(params)), []
         for batch in islice(self._chance(split), TEST_ROLLOUTS):
             walk, outcome = self._walk(params, walk, place(batch))
-            found.append(jax.device_get(outcome))
+            found.append(jax.tree.map(fetched, outcome))
         figures = _figures(jax.tree.map(lambda *parts: jnp.concatenate(parts), *found))
         return {"loss": -figures["reward"].item()} | {name: figure.item() for name, figure in figures.items()}
 

@@ -36,6 +36,7 @@ from jaxrnn.tasks.ppo.options import WorldOptions as WorldOptions
 from jaxrnn.tasks.ppo.pictures import film, returns_by_step
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
+from jaxrnn.train.processes import fetched
 from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Carry, Params
 
@@ -183,7 +184,7 @@ class PPO:
         Actions are drawn for `return`, `spread` and each seed's own, and the likeliest for `greedy`.
         """
         (batch,) = islice(self._chance(split), 1)
-        drawn, greedy = (jax.device_get(self._returns(params, place(batch), greedy)) for greedy in (False, True))
+        drawn, greedy = (fetched(self._returns(params, place(batch), greedy)) for greedy in (False, True))
         figures = {
             "loss": -drawn.mean(),
             "return": drawn.mean(),

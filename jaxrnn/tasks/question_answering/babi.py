@@ -35,6 +35,7 @@ from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import EMPTY, ByLength, Vocabulary, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
+from jaxrnn.train.processes import fetched
 from jaxrnn.train.run_files import digest
 from jaxrnn.train.task import Batch, Carry, Params, recalled
 
@@ -206,7 +207,7 @@ class Babi:
         lengths, collate = self._collate(split)
         loss, right, count = 0.0, np.zeros(21), np.zeros(21)
         for batch in map(collate, in_order(lengths, self.data.rows)):
-            logs = np.asarray(self._log_probabilities(params, place(batch.text)))
+            logs = fetched(self._log_probabilities(params, place(batch.text)))
             valid = batch.task != EMPTY
             loss -= logs[valid, batch.answer[valid]].sum(dtype=float)
             guessed = np.where(np.isnan(logs).any(-1), np.nan, logs.argmax(-1) == batch.answer)

@@ -12,6 +12,7 @@ from jaxrnn.base.checks import check_size
 from jaxrnn.decode import beam, greedy, sample
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.train import END, START, Vocabulary
+from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Carry
 
 BEAM, LENGTH_PENALTY = 5, 0.6
@@ -62,10 +63,10 @@ def sentences(vocabulary: Vocabulary, tokens: jax.Array, lengths: jax.Array) -> 
     Raises:
         FloatingPointError: If a row has no sentence, since its logits were no distribution.
     """
-    tokens, lengths = jax.device_get((tokens, lengths))
-    if (lengths < 0).any():
+    words, counts = fetched(tokens), fetched(lengths)
+    if (counts < 0).any():
         raise FloatingPointError("no word can be chosen: the model's logits have NaN or inf")
-    return [vocabulary.decode(tokens[:length, n]) for n, length in enumerate(lengths)]
+    return [vocabulary.decode(words[:count, n]) for n, count in enumerate(counts)]
 
 
 def check_beam(width: int) -> None:

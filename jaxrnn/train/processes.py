@@ -1,0 +1,205 @@
+"""A run of several processes (one a host, as a rule) that JAX has joined: what they tell each other.
+
+All of them compute; the first alone reads and writes the run's folder, and tells the others. Each call below is made by
+all processes at the same place. Where there is one process, each is what it would be without it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
+
+T = TypeVar("T")
+LEAST = 1024  # bytes of a message: it is filled up to a power of two, each of which is a compilation
+
+
+class GroupError(ValueError):
+    """The processes of a run cannot go on together; the message says which of them, and why."""
+
+
+def alone() -> bool:
+    """Whether this process is the only one."""
+    return jax.process_count() == 1
+
+
+def first() -> bool:
+    """Whether this process is the one that reads and writes the run's folder."""
+    return jax.process_index() == 0
+
+
+def gather(value: Any) -> list[Any]:
+    """What each process gives, by its number; anything that JSON can hold."""
+    if alone():
+        return [value]
+    content = json.dumps(value).encode()
+    sizes = multihost_utils.process_allgather(np.int32(len(content))).reshape(-1)
+    filled = np.zeros(max(LEAST, 1 << int(sizes.max() - 1).bit_length()), np.uint8)
+    filled[: len(content)] = np.frombuffer(content, np.uint8)
+    rows = multihost_utils.process_allgather(filled)
+    return [json.loads(row[:size].tobytes()) for row, size in zip(rows, sizes, strict=True)]
+
+
+def tell(value: T) -> T:
+    """What the first process gives, on all; anything that JSON can hold, and small."""
+    found: T = gather(value if first() else None)[0]
+    return found
+
+
+def on_first(do: Callable[[], T]) -> T | None:
+    """What a function gives on the first process; None on the others.
+
+    Raises:
+        GroupError: On the others, if it raises on the first: with what is said there.
+    """
+    found: T | None = None
+    error: Exception | None = None
+    if first():
+        try:
+            found = do()
+        except (ValueError, OSError, TypeError, FloatingPointError) as raised:
+            error = raised
+    said = None if alone() else tell(None if error is None else str(error))
+    if error is not None:
+        raise error
+    if said is not None:
+        raise GroupError(f"process 0: {said}")
+    return found
+
+
+def together(do: Callable[[], T]) -> T:
+    """What a function gives on each process by itself; where it raises on one, none goes on.
+
+    Raises:
+        GroupError: If it raises on others: with what is said there.
+    """
+    if alone():
+        return do()
+    found: Any = None
+    error: Exception | None = None
+    try:
+        found = do()
+    except (ValueError, OSError, TypeError) as raised:
+        error = raised
+    said = gather(None if error is None else str(error))
+    if error is not None:
+        raise error
+    by_text: dict[str, list[int]] = {}
+    for number, text in enumerate(said):
+        if text is not None:
+            by_text.setdefault(text, []).append(number)
+    if by_text:
+        raise GroupError("; ".join(f"{_named(numbers)}: {text}" for text, numbers in by_text.items()))
+    return found
+
+
+def _named(numbers: list[int]) -> str:
+    return f"process{'es' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
+def agree(**said: Any) -> None:
+    """See to it that all processes say the same; anything that JSON can hold.
+
+    Raises:
+        GroupError: On all, if one says something else than the first; the message names it, and where they differ.
+    """
+    ours, *others = gather(_flat(said))
+    differing: dict[str, list[int]] = {}
+    for number, theirs in enumerate(others, 1):
+        for key in sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k)):
+            text = f"{key} is {_short(theirs.get(key))} there and {_short(ours.get(key))} on process 0"
+            differing.setdefault(text, []).append(number)
+    if differing:
+        found = "; ".join(f"{_named(numbers)}: {text}" for text, numbers in differing.items())
+        raise GroupError(f"the processes of this run differ ({found}). Start all with the same command and data")
+
+
+def _flat(said: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    parts = [_flat(v, f"{prefix}{k}.") if isinstance(v, dict) else {f"{prefix}{k}": v} for k, v in said.items()]
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}..."
+
+
+def tell_arrays(tree: Any, like: Any) -> Any:
+    """The arrays of the first process on all, as NumPy's, to the bit.
+
+    Args:
+        tree: On the first process a tree of arrays; elsewhere anything.
+        like: Everywhere the tree's structure, shapes and dtypes.
+    """
+    if alone():
+        return jax.device_get(tree)
+    given = jax.tree.leaves(tree) if first() else [None] * len(jax.tree.leaves(like))
+
+    def told(leaf: Any, shape: Any) -> np.ndarray:
+        dtype = np.dtype(shape.dtype)
+        size = dtype.itemsize * int(np.prod(shape.shape, dtype=np.int64))
+        # As bytes: a sum with zeros would lose the sign of a zero, and what a NaN holds.
+        raw = np.zeros(size, np.uint8) if leaf is None else np.frombuffer(np.asarray(leaf).tobytes(), np.uint8)
+        found = np.asarray(multihost_utils.broadcast_one_to_all(raw)) if size else raw
+        return np.frombuffer(found.tobytes(), dtype).reshape(shape.shape)
+
+    shapes, structure = jax.tree.flatten(like)
+    return jax.tree.unflatten(structure, [told(leaf, shape) for leaf, shape in zip(given, shapes, strict=True)])
+
+
+def spread(tree: Any, shardings: Any) -> Any:
+    """Host arrays, equal on all processes, as arrays over the devices of all: each process puts its own part there.
+
+    `shardings` is one for all leaves, or a tree of them.
+    """
+    if alone():
+        return jax.device_put(tree, shardings)
+
+    def put(leaf: Any, sharding: Any) -> jax.Array:
+        array = fetched(leaf)
+        array = array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
+        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+    if isinstance(shardings, jax.sharding.Sharding):
+        return jax.tree.map(lambda leaf: put(leaf, shardings), tree)
+    return jax.tree.map(put, tree, shardings)
+
+
+def whole(tree: Any) -> Any:
+    """Arrays over the devices of all processes as NumPy's on each."""
+    return jax.tree.map(fetched, tree)
+
+
+def fetched(array: Any) -> np.ndarray:
+    """One array, whole, on the host; where its rows lie on several processes, every one of these has to ask."""
+    if isinstance(array, jax.Array) and not (array.is_fully_addressable or array.is_fully_replicated):
+        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+    return np.asarray(array)
+
+
+def here(like: Any) -> Any:
+    """The forms of arrays, to be read by this process alone: into the host's memory, where JAX has a CPU device."""
+    try:
+        device = jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        device = jax.local_devices()[0]
+    lie = SingleDeviceSharding(device)
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=lie), like)
+
+
+def asked_to_stop(mesh: Mesh, signal: int) -> jax.Array:
+    """The signal that asked this process to stop, or 0, for the next step to tell all of them."""
+    mine = np.full(mesh.devices.shape, signal, np.int32)
+    lie = NamedSharding(mesh, PartitionSpec(*mesh.axis_names))
+    return jax.make_array_from_callback(mine.shape, lie, lambda index: mine[index])
+
+
+def strongest(asked: jax.Array) -> jax.Array:
+    """The signal that counts, of all that came: SIGTERM before Ctrl-C; 0 where none did."""
+    return jnp.max(asked)
