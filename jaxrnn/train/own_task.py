@@ -11,8 +11,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.base.checks import check_function
+from jaxrnn.base.checks import check_function, check_text
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.train.own_sources import check_held_out, check_training
 from jaxrnn.train.task import Batch, Batches, Carry, Params
 
 Loss = Callable[[Any, Batch, Any], Any]  # (params or module, batch, key) -> loss, or (loss, figures)
@@ -139,7 +140,8 @@ def of_functions(
         The task.
 
     Raises:
-        TypeError: If one is no function where it must be.
+        TypeError: If one is of another kind than is said here; the message names it.
+        ValueError: If there is no batch in held-out data, or one without rows.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> from jaxrnn.train import ByLength, of_functions
@@ -156,13 +158,14 @@ def of_functions(
     """
     for name, given in (("init", init), ("loss", loss)):
         check_function(given, name, "a function")
-    for name, some in (("training", training), ("validation", validation), ("test", test)):
-        if some is not None and not callable(some) and not isinstance(some, Iterable):
-            fail(name, "batches, or a function that makes an iterator of them", some, kind=TypeError)
-    if validation is None or isinstance(validation, Iterator):
-        fail(
-            "validation", "a list of batches, or a function that makes an iterator of them", validation, kind=TypeError
-        )
+    check_training(training)
+    check_held_out(validation, "validation")
+    if test is not None:
+        check_held_out(test, "test")
+    unit = check_text(unit, "unit")
+    for name, given in (("count", count), ("show", show)):
+        if given is not None:
+            check_function(given, name, "None, or a function")
     held_out = {"validation": validation} | ({} if test is None else {"test": test})
     if options is not None and (not is_dataclass(options) or isinstance(options, type)):
         fail("options", "a dataclass with values", options, kind=TypeError)
@@ -201,13 +204,16 @@ def of_module(
         The task.
 
     Raises:
-        ValueError: If the module holds state besides parameters and random numbers (running means of a batch norm,
-            say): the loop keeps none.
+        TypeError: As `of_functions`.
+        ValueError: As `of_functions`, or if the module holds state besides parameters and random numbers (running
+            means of a batch norm, say): the loop keeps none.
     """
     from flax import nnx
 
     check_function(make, "make", "a function of flax.nnx.Rngs")
     check_function(loss, "loss", "a function of the module and a batch")
+    if show is not None:
+        check_function(show, "show", "None, or a function")
 
     def split(module: Any) -> Any:
         """Graph, parameters, and other state."""
@@ -239,7 +245,7 @@ def of_module(
         return loss(module_of(params, key), batch)
 
     def shown(params: Params, folder: Path, seed: int) -> str:
-        return "" if show is None else str(show(module_of(params, None), folder, seed))
+        return str(show(module_of(params, None), folder, seed)) if show else ""
 
     said: dict[str, Any] = {"unit": unit, "count": count, "show": shown, "options": options}
     return replace(of_functions(init, score, training, validation, test, **said), built=partial(module_of, key=None))
