@@ -13,6 +13,7 @@ from jaxrnn.cli.commands import bench, cells, plan, results, train
 from jaxrnn.cli.conversion import convert, inspect
 from jaxrnn.cli.models import ask, caption, draw, evaluate, sample, translate, write
 from jaxrnn.cli.parser import make_parser
+from jaxrnn.cli.serving import export, predict
 from jaxrnn.cli.streams import mute, of_the_machine, open_streams
 
 
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
         "write": write,
         "draw": draw,
         "evaluate": evaluate,
+        "predict": predict,
+        "export": export,
         "results": results,
         "bench": bench,
         "convert": convert,
@@ -60,7 +63,7 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
             "log"
             if error.name == "tensorboardX"
             else "interop"
-            if arguments.command in ("convert", "inspect")
+            if arguments.command in ("convert", "inspect") or error.name in ("onnx", "safetensors", "flatbuffers")
             else "train"
         )
         text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[{extra}]"'

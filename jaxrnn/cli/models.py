@@ -11,21 +11,28 @@ from typing import Any
 import jax
 
 
-def _load(run: str, kind: type, otherwise: str) -> tuple[Any, Any]:
+def load(run: str, kind: type, otherwise: str) -> tuple[Any, Any]:
     """The task, which must be of a kind, and the parameters of a trained model."""
-    from jaxrnn.tasks.models import load_model
+    experiment, params = load_run(run, kind, otherwise)
+    return experiment.task, params
+
+
+def load_run(run: str, kind: type, otherwise: str) -> tuple[Any, Any]:
+    """The experiment, whose task must be of a kind, and the parameters of a trained model."""
+    from jaxrnn.tasks.models import load_model, names_of
 
     experiment, params, _ = load_model(run)
     if not isinstance(experiment.task, kind):
-        raise ValueError(f"{run}: a model of the task {experiment.name} {otherwise}")
-    return experiment.task, params
+        able = ", ".join(names_of(kind)) or "none"
+        raise ValueError(f"{run}: a model of the task {experiment.name} {otherwise}; those that do: {able}")
+    return experiment, params
 
 
 def sample(arguments: argparse.Namespace) -> int:
     """`jaxrnn sample`: characters appear as they are drawn."""
     from jaxrnn.train import TextTask
 
-    task, params = _load(arguments.run, TextTask, "writes no text")
+    task, params = load(arguments.run, TextTask, "writes no text")
     characters = task.sample(params, arguments.prompt, arguments.length, arguments.temperature, arguments.seed)
     print(arguments.prompt, end="", flush=True)
     for character in characters:
@@ -53,7 +60,7 @@ def translate(arguments: argparse.Namespace) -> int:
     """`jaxrnn translate`."""
     from jaxrnn.train import Translator
 
-    task, params = _load(arguments.run, Translator, "does not translate")
+    task, params = load(arguments.run, Translator, "does not translate")
     for line in _lines(arguments.text, "sentences to translate"):
         print(task.translate(params, line, arguments.beam), flush=True)
     return 0
@@ -64,7 +71,7 @@ def ask(arguments: argparse.Namespace) -> int:
     from jaxrnn.tasks.question_answering.stories import ASKS
     from jaxrnn.train import Answerer
 
-    task, params = _load(arguments.run, Answerer, "answers no questions")
+    task, params = load(arguments.run, Answerer, "answers no questions")
     story: list[str] = []
     for line in _lines(arguments.sentences, "a story and questions about it"):
         if line.endswith(tuple(ASKS)):
@@ -79,7 +86,7 @@ def caption(arguments: argparse.Namespace) -> int:
     """`jaxrnn caption`."""
     from jaxrnn.train import Captioner
 
-    task, params = _load(arguments.run, Captioner, "captions no pictures")
+    task, params = load(arguments.run, Captioner, "captions no pictures")
     for picture in arguments.pictures:
         print(task.caption(params, picture, arguments.beam), flush=True)
     return 0
@@ -89,7 +96,7 @@ def write(arguments: argparse.Namespace) -> int:
     """`jaxrnn write`."""
     from jaxrnn.train import Writer
 
-    task, params = _load(arguments.run, Writer, "does not write by hand")
+    task, params = load(arguments.run, Writer, "does not write by hand")
     print(task.write(params, arguments.text, arguments.out, arguments.bias, arguments.seed))
     return 0
 
@@ -98,7 +105,7 @@ def draw(arguments: argparse.Namespace) -> int:
     """`jaxrnn draw`."""
     from jaxrnn.train import Painter
 
-    task, params = _load(arguments.run, Painter, "paints no pictures")
+    task, params = load(arguments.run, Painter, "paints no pictures")
     task.draw(params, arguments.out, arguments.count, arguments.seed)
     print(f"{arguments.count} pictures in {arguments.out}")
     return 0

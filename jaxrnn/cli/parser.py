@@ -8,6 +8,7 @@ from pathlib import Path
 import jaxrnn
 from jaxrnn.bench.cases import CELLS, SUITES, VARIANTS
 from jaxrnn.bench.contestants import MEMORY, OURS, PEERS
+from jaxrnn.cli.serving_parser import add_serving
 
 EXAMPLES = """examples:
   jaxrnn train char_lm                      train the small Shakespeare model (about two minutes)
@@ -27,6 +28,10 @@ EXAMPLES = """examples:
   jaxrnn caption runs/lip_reading clip.gif
   jaxrnn write runs/handwriting "recurrent" --out recurrent.svg
   jaxrnn draw runs/draw --out digits.gif
+  jaxrnn predict char_lm lines.txt --out bits.csv    an answer for each row of a file
+  tail -f log | jaxrnn predict runs/char_lm - --stream --state log.safetensors
+                                            line by line; what it remembers outlives the process
+  jaxrnn export char_lm model.onnx          the model for programs without jaxrnn; or model.stablehlo
   jaxrnn plan char_lm --topology v5e:4x4 --mesh data=8,model=2
   jaxrnn results runs/* --picture curves.png
                                             runs side by side
@@ -80,6 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("-h", "--help", action="store_true", help="show this text and, after CONFIG, every option of it")
 
     _add_models(commands)
+    add_serving(commands, MODEL)
 
     evaluate = commands.add_parser("evaluate", help="figures of a trained model on held-out data", allow_abbrev=False)
     evaluate.add_argument("run", metavar="RUN", help=MODEL)

@@ -11,7 +11,7 @@ def open_streams(command: str) -> None:
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     if sys.stdout is None:
-        if command not in ("train", "write", "draw", "convert", "bench"):  # these leave files
+        if command not in ("train", "write", "draw", "convert", "bench", "export"):  # these leave files
             raise ValueError(f"`jaxrnn {command}` has nowhere to write: the standard output is closed")
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     for stream in (sys.stdout, sys.stderr):

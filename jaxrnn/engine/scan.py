@@ -129,12 +129,27 @@ def hearing(hear: Callable[..., None]) -> Iterator[None]:
         _HEARD.reset(token)
 
 
+_INSTEAD: ContextVar[Callable[..., tuple[Carry, Any]] | None] = ContextVar("instead", default=None)
+
+
+@contextmanager
+def instead(run: Callable[..., tuple[Carry, Any]] | None) -> Iterator[None]:
+    """Inside, `run(layer, params, xs, carry, arguments, carries)` answers every call of the engine, once checked."""
+    token = _INSTEAD.set(run)
+    try:
+        yield
+    finally:
+        _INSTEAD.reset(token)
+
+
 def _scan(
     cell: Layer, params: Params, xs: ArrayLike, carry: Any, given: Arguments, *, carries: bool
 ) -> tuple[Carry, Any]:
     call = check_scan(cell, params, xs, carry, given)
     for hear in _HEARD.get():
         hear(cell, params, xs, carry, given)
+    if (other := _INSTEAD.get()) is not None:
+        return other(cell, params, xs, carry, given, carries)
     layer, plan = still(cell), Plan(given.reverse, given.chunk, given.backend, given.projected, carries, platform())
     # What belongs to an open trace must not outlive it in a compiled program.
     return (_run if is_open(layer) else _run_jitted)(layer, call, plan, methods(layer))

@@ -41,6 +41,12 @@ def shipped() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(PRETRAINED.glob(f"*/{PARAMS}"))}
 
 
+def names_of(kind: type) -> list[str]:
+    """The tasks that have all that a protocol asks for beside what every task has."""
+    members = [name for name in vars(kind) if not name.startswith("_")]
+    return [name for name, task in TASKS.items() if all(hasattr(task, member) for member in members)]
+
+
 def load_model(run: str) -> Model:
     """The best parameters of a run's folder, or a model of the package by its name.
 

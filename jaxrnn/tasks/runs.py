@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,11 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop.files import path_of
 from jaxrnn.tasks import models
+from jaxrnn.train.answers import answered
+from jaxrnn.train.config import Experiment
+from jaxrnn.train.exporting import FORMATS, export_model
 from jaxrnn.train.run_files import CONFIG
+from jaxrnn.train.task import Exported, Predictor
 
 
 class Run(NamedTuple):
@@ -26,6 +30,38 @@ class Run(NamedTuple):
     params: dict[str, Any]
     layers: dict[str, tuple[Layer, dict[str, Any]]]
     around: dict[str, Any] | None
+    experiment: Experiment  # its options
+
+    def predict(self, given: str | Path | Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """An answer for each row, as `jaxrnn predict` writes them.
+
+        Args:
+            given: a file as the task's own data are, or a folder; or rows as `task.inputs` makes them.
+
+        Raises:
+            ValueError: the task predicts nothing, or a row cannot be read.
+        """
+        if not isinstance(self.task, Predictor):
+            fail("run", f"of a task that predicts: {', '.join(models.names_of(Predictor))}", self.name)
+        rows = self.task.inputs(Path(given)) if isinstance(given, (str, Path)) else given
+        return answered(self.task, self.params, rows)
+
+    def export(self, target: str | Path, *, format: str | None = None) -> list[Path]:
+        """Write the model as a file that runs without jaxrnn, as `jaxrnn export` does; the files that came.
+
+        Args:
+            target: a path that ends in .stablehlo or .onnx.
+            format: "stablehlo" or "onnx", where the path does not say.
+
+        Raises:
+            ValueError: the task has no program, or ONNX lacks one of its operations. WriteError: a file cannot be
+                written.
+        """
+        if not isinstance(self.task, Exported):
+            fail("run", f"of a task that has a program: {', '.join(models.names_of(Exported))}", self.name)
+        if format not in (None, *FORMATS):
+            fail("format", f"None, or one of {tuple(FORMATS)}", format)
+        return export_model(self.experiment, self.params, path_of(target, "target"), format)
 
 
 def load_run(run: str | Path) -> Run:
@@ -35,7 +71,7 @@ def load_run(run: str | Path) -> Run:
         run: a run's folder, or the name of a model of the package.
 
     Returns:
-        `Run(name, task, params, layers, around)`.
+        `Run(name, task, params, layers, around, experiment)`, with `predict` and `export` as on the command line.
 
     Raises:
         TypeError: `run` is no path. ValueError: there is no such run. RunError, a ValueError: it is damaged.
@@ -56,7 +92,7 @@ def load_run(run: str | Path) -> Run:
     experiment, params, _ = models.load_model(str(folder))
     task = experiment.task
     around = task.around(params) if hasattr(task, "around") else None
-    return Run(experiment.name, task, params, dict(_layers(task, params)), around)
+    return Run(experiment.name, task, params, dict(_layers(task, params)), around, experiment)
 
 
 def chosen(run: Run, prefixes: list[str]) -> tuple[Layer, dict[str, Any]]:

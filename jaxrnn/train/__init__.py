@@ -11,11 +11,12 @@ from jaxrnn.train.config import read_experiment as read_experiment
 from jaxrnn.train.loop import NonFiniteError as NonFiniteError
 from jaxrnn.train.options import LoopOptions as LoopOptions
 from jaxrnn.train.options import OptimizerOptions as OptimizerOptions
+from jaxrnn.train.own_module import of_module as of_module
 from jaxrnn.train.own_run import Trained as Trained
 from jaxrnn.train.own_run import train_task as train_task
 from jaxrnn.train.own_task import OwnTask as OwnTask
 from jaxrnn.train.own_task import of_functions as of_functions
-from jaxrnn.train.own_task import of_module as of_module
+from jaxrnn.train.program import Program as Program
 from jaxrnn.train.ragged import EMPTY as EMPTY
 from jaxrnn.train.ragged import ByLength as ByLength
 from jaxrnn.train.ragged import Padded as Padded
@@ -38,8 +39,11 @@ from jaxrnn.train.task import Answerer as Answerer
 from jaxrnn.train.task import Batches as Batches
 from jaxrnn.train.task import Captioner as Captioner
 from jaxrnn.train.task import DataTask as DataTask
+from jaxrnn.train.task import Exported as Exported
 from jaxrnn.train.task import Painter as Painter
+from jaxrnn.train.task import Predictor as Predictor
 from jaxrnn.train.task import QuantizedTask as QuantizedTask
+from jaxrnn.train.task import Streamer as Streamer
 from jaxrnn.train.task import Task as Task
 from jaxrnn.train.task import TextTask as TextTask
 from jaxrnn.train.task import Translator as Translator
@@ -64,16 +68,20 @@ __all__ = [
     "ConfigError",
     "DataTask",
     "Experiment",
+    "Exported",
     "LoopOptions",
     "NonFiniteError",
     "OptimizerOptions",
     "OwnTask",
     "Padded",
     "Painter",
+    "Predictor",
+    "Program",
     "QuantizedTask",
     "RunError",
     "Start",
     "StopRequest",
+    "Streamer",
     "Streams",
     "Task",
     "TensorBoard",

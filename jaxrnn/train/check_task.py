@@ -12,6 +12,7 @@ from jaxrnn.base.checks import check_size, is_array
 from jaxrnn.base.dtypes import is_float
 from jaxrnn.base.errors import Said, describe, fail
 from jaxrnn.train.options import check_seed
+from jaxrnn.train.step import KEPT
 from jaxrnn.train.task import Batches, Task
 
 SEE = "help(jaxrnn.train.Task) says what a task must have."
@@ -64,6 +65,7 @@ def check_task(task: Any, seed: int = 0, devices: int = 1) -> None:
     batch = _first_batch(task, devices)
     said = jax.eval_shape(task.loss, params, carry, _shapes(batch), jax.random.key(0))
     _check_loss(said, carry)
+    _check_kept(said[1][1].get(KEPT), params)
 
 
 def _members() -> list[str]:
@@ -122,6 +124,21 @@ def _check_loss(said: Any, carry: Any) -> None:
         fail("task.loss(...)", expected, said, SEE, kind=TypeError)
     if not isinstance(figures, dict):
         fail("task.loss(...)", expected, Said(f"figures {figures!r}"), SEE, kind=TypeError)
-    wrong = [name for name, value in figures.items() if getattr(value, "shape", None) != ()]
+    scalars = {name: value for name, value in figures.items() if name != KEPT or not isinstance(value, dict)}
+    wrong = [name for name, value in scalars.items() if getattr(value, "shape", None) != ()]
     if wrong:
         fail("task.loss(...)", expected, Said(f"figures that are no scalars: {', '.join(wrong)}"), SEE, kind=TypeError)
+
+
+def _check_kept(kept: Any, params: Any) -> None:
+    """What takes the place of parameters is there, of the same shapes and types."""
+    if not isinstance(kept, dict):
+        return
+    there = {jax.tree_util.keystr(p): (a.shape, a.dtype) for p, a in jax.tree_util.tree_leaves_with_path(params)}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(kept):
+        name = jax.tree_util.keystr(path)
+        if there.get(name) != (leaf.shape, leaf.dtype):
+            expected = f"figures whose `{KEPT}` are parameters, as they came"
+            fail(
+                "task.loss(...)", expected, Said(f"{leaf} for {name}, which is {there.get(name)}"), SEE, kind=TypeError
+            )

@@ -1,9 +1,9 @@
-"""A task out of one's own functions, or of one's own NNX module: what the loop asks for, made of what one has."""
+"""A task out of one's own functions: what the loop asks for, made of what one has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, is_dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxrnn.base.checks import check_function, check_text
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.train.own_sources import check_held_out, check_training
+from jaxrnn.train.step import KEPT
 from jaxrnn.train.task import Batch, Batches, Carry, Params
 
 Loss = Callable[[Any, Batch, Any], Any]  # (params or module, batch, key) -> loss, or (loss, figures)
@@ -33,6 +34,7 @@ class OwnTask:
     shown: Callable[[Params, Path, int], str] | None = None
     options: Any = None  # a dataclass of the user's own options, which the run's configuration keeps
     built: Callable[[Params], Any] | None = None
+    answers: Callable[[Params, Sequence[Any]], Iterable[dict[str, Any]]] | None = None
 
     def module_of(self, params: Params) -> Any:
         """The module with given parameters, in evaluation mode, of a task made by `of_module`."""
@@ -69,9 +71,9 @@ class OwnTask:
 
     def loss(
         self, params: Params, carry: Carry, batch: Batch, rng: jax.Array | None
-    ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
+    ) -> tuple[jax.Array, tuple[Carry, dict[str, Any]]]:
         """What the user's function says."""
-        loss, figures = _both(self.score(params, batch, rng))
+        loss, figures = both(self.score(params, batch, rng))
         return loss, (carry, figures)
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
@@ -93,20 +95,32 @@ class OwnTask:
 
     @partial(jax.jit, static_argnums=0)
     def _figures(self, params: Params, batch: Batch) -> dict[str, jax.Array]:
-        loss, figures = _both(self.score(params, batch, None))
+        loss, figures = both(self.score(params, batch, None))
         return {"loss": loss} | figures
+
+    def predict(self, params: Params, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """What the user's function answers to each row.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if self.answers is None:
+            fail("task", "one that was made with `predict`", Said("one without"))
+        return iter(self.answers(params, inputs))
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """What the user's function says, if there is one."""
         return "" if self.shown is None else str(self.shown(params, folder, seed))
 
 
-def _both(said: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+def both(said: Any) -> tuple[jax.Array, dict[str, Any]]:
     """A loss and its figures, where it came with some."""
     loss, figures = said if isinstance(said, tuple) and len(said) == 2 else (said, {})
     if not isinstance(figures, dict):
         fail("loss", "a function that returns a scalar, or a scalar and a dict of scalars", figures, kind=TypeError)
-    return jnp.asarray(loss), {name: jnp.asarray(value) for name, value in figures.items()}
+    return jnp.asarray(loss), {
+        n: v if n == KEPT and isinstance(v, dict) else jnp.asarray(v) for n, v in figures.items()
+    }
 
 
 def of_functions(
@@ -119,6 +133,7 @@ def of_functions(
     unit: str = "examples",
     count: Callable[[Batch], int] | None = None,
     show: Callable[[Params, Path, int], str] | None = None,
+    predict: Callable[[Params, Sequence[Any]], Iterable[dict[str, Any]]] | None = None,
     options: Any = None,
 ) -> OwnTask:
     """A task out of pure functions, for `train_task`.
@@ -134,6 +149,7 @@ def of_functions(
         unit: What the speed counts.
         count: How many units a batch holds (default: its rows). Means over held-out batches are weighted by it.
         show: (parameters, folder, seed) to a text, at the end; it may write samples into the folder.
+        predict: (parameters, rows) to a dict for each row, for `task.predict`.
         options: A dataclass of your own options: config.yaml keeps it, and a resumed run must have the same.
 
     Returns:
@@ -163,89 +179,10 @@ def of_functions(
     if test is not None:
         check_held_out(test, "test")
     unit = check_text(unit, "unit")
-    for name, given in (("count", count), ("show", show)):
+    for name, given in (("count", count), ("show", show), ("predict", predict)):
         if given is not None:
             check_function(given, name, "None, or a function")
     held_out = {"validation": validation} | ({} if test is None else {"test": test})
     if options is not None and (not is_dataclass(options) or isinstance(options, type)):
         fail("options", "a dataclass with values", options, kind=TypeError)
-    return OwnTask(init, loss, training, held_out, unit, count, show, options)
-
-
-def of_module(
-    make: Callable[[Any], Any],
-    loss: Callable[[Any, Batch], Any],
-    training: Source,
-    validation: Source,
-    test: Source | None = None,
-    *,
-    unit: str = "examples",
-    count: Callable[[Batch], int] | None = None,
-    show: Callable[[Any, Path, int], str] | None = None,
-    options: Any = None,
-) -> OwnTask:
-    """A task out of a Flax NNX module, for `train_task`; its `module_of(params)` is the module that was trained.
-
-    While training, the module is in its training mode and its streams of random numbers are new at each step; held-out
-    data are scored in evaluation mode.
-
-    Args:
-        make: `flax.nnx.Rngs` to the module; called once for its structure, and once with each seed.
-        loss: (module, batch) to a scalar, or to it and a dict of further scalars to record.
-        training: As for `of_functions`; so are the others.
-        validation: The held-out batches.
-        test: Those that are looked at once.
-        unit: What the speed counts.
-        count: How many units a batch holds.
-        show: (module, folder, seed) to a text, at the end.
-        options: A dataclass of your own options.
-
-    Returns:
-        The task.
-
-    Raises:
-        TypeError: As `of_functions`.
-        ValueError: As `of_functions`, or if the module holds state besides parameters and random numbers (running
-            means of a batch norm, say): the loop keeps none.
-    """
-    from flax import nnx
-
-    check_function(make, "make", "a function of flax.nnx.Rngs")
-    check_function(loss, "loss", "a function of the module and a batch")
-    if show is not None:
-        check_function(show, "show", "None, or a function")
-
-    def split(module: Any) -> Any:
-        """Graph, parameters, and other state."""
-        return nnx.split(module, nnx.Param, ...)
-
-    graph, _, rest = split(nnx.eval_shape(lambda: make(nnx.Rngs(0))))
-    others = [
-        f"{'.'.join(map(str, path))} ({type(leaf).__name__})"
-        for path, leaf in nnx.to_flat_state(rest)
-        if not isinstance(leaf, nnx.RngState)
-    ]
-    if others:
-        remedy = "The loop keeps no other state: LayerNorm or GroupNorm in place of BatchNorm, for example."
-        fail("make", "a module of parameters and random numbers alone", Said(", ".join(others)), remedy)
-
-    def init(key: jax.Array) -> Params:
-        _, params, _ = split(make(nnx.Rngs(key)))
-        return nnx.to_pure_dict(params)
-
-    def module_of(params: Params, key: jax.Array | None) -> Any:
-        module = make(nnx.Rngs(jax.random.key(0) if key is None else key))
-        _, state, others = split(module)
-        nnx.replace_by_pure_dict(state, params)
-        module = nnx.merge(graph, state, others)
-        module.eval() if key is None else module.train()
-        return module
-
-    def score(params: Params, batch: Batch, key: jax.Array | None) -> Any:
-        return loss(module_of(params, key), batch)
-
-    def shown(params: Params, folder: Path, seed: int) -> str:
-        return str(show(module_of(params, None), folder, seed)) if show else ""
-
-    said: dict[str, Any] = {"unit": unit, "count": count, "show": shown, "options": options}
-    return replace(of_functions(init, score, training, validation, test, **said), built=partial(module_of, key=None))
+    return OwnTask(init, loss, training, held_out, unit, count, show, options, answers=predict)

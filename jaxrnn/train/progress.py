@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from jaxrnn.train.machine import memory_in_use
 
 
-def _clock(seconds: int) -> str:
+def clock(seconds: int) -> str:
     """Minutes and seconds; with hours, where there are some."""
     minutes, seconds = divmod(seconds, 60)
     hours, rest = divmod(minutes, 60)
@@ -61,7 +61,7 @@ class Display:
             self._figures += f"best validation {validation:.4f}  "
         if not self._console.is_terminal:
             left = round(self._seconds() / max(step - self._first, 1) * (self._steps - step))
-            self.line(f"step {step}/{self._steps}  {self._text()}  left {_clock(left)}")
+            self.line(f"step {step}/{self._steps}  {self._text()}  left {clock(left)}")
 
     def _seconds(self) -> float:
         return max(time.monotonic() - self._start, 1e-9)

@@ -36,8 +36,8 @@ def write_state(path: Path, state: Any) -> None:
     arrays = {name: np.asarray(leaf) for name, leaf in leaves(jax.device_get(state)).items()}
     with path.open("wb") as file:
         # NumPy knows no bfloat16 and its like: their bits are kept, and `read_state` is told what they are.
-        bits: dict[str, Any] = {name: _bits(array) for name, array in arrays.items()}
-        np.savez(file, **bits)
+        stored: dict[str, Any] = {name: bits(array) for name, array in arrays.items()}
+        np.savez(file, **stored)
 
 
 def read_state(path: Path, like: Any) -> Any:
@@ -56,7 +56,7 @@ def read_state(path: Path, like: Any) -> Any:
         found = []
         for name, leaf in wanted.items():
             array = file[name]
-            check_leaf(name, array.shape, array.dtype, leaf.shape, _bits_of(np.dtype(leaf.dtype)))
+            check_leaf(name, array.shape, array.dtype, leaf.shape, bits_of(np.dtype(leaf.dtype)))
             found.append(jax.device_put(array.view(leaf.dtype), leaf.sharding))
     return jax.tree.unflatten(jax.tree.structure(like), found)
 
@@ -84,10 +84,11 @@ def check_leaf(name: str, shape: Any, dtype: Any, wanted_shape: Any, wanted_dtyp
         )
 
 
-def _bits_of(dtype: np.dtype) -> np.dtype:
+def bits_of(dtype: np.dtype) -> np.dtype:
     """The dtype that NumPy's files hold in place of one that is not its own."""
     return dtype if dtype.isbuiltin == 1 else np.dtype(f"u{dtype.itemsize}")
 
 
-def _bits(array: np.ndarray) -> np.ndarray:
-    return array.view(_bits_of(array.dtype))
+def bits(array: np.ndarray) -> np.ndarray:
+    """An array as files hold it."""
+    return array.view(bits_of(array.dtype))

@@ -18,6 +18,13 @@ from jaxrnn.programs.serialized import serialized
 from jaxrnn.train.meshes import MeshOptions, by_rows, lie
 from jaxrnn.train.task import Batch, Carry, Params, Task
 
+KEPT = "params"  # what a loss gives by this name takes the place of parameters
+
+
+def replaced(params: Params, part: Params) -> Params:
+    """Parameters, in nested dicts, with some of them replaced."""
+    return {k: replaced(v, part[k]) if isinstance(v, dict) and k in part else part.get(k, v) for k, v in params.items()}
+
 
 @serialized
 class TrainState(NamedTuple):
@@ -101,7 +108,8 @@ def make_step(
         for array in jax.tree.leaves((carry, metrics)):
             finite &= jnp.isfinite(array).all()
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        new = (optax.apply_updates(state.params, updates), opt_state, carry)
+        kept = metrics.pop(KEPT) if isinstance(metrics.get(KEPT), dict) else {}
+        new = (replaced(optax.apply_updates(state.params, updates), kept), opt_state, carry)
         old = (state.params, state.opt_state, state.carry)
         params, opt_state, carry = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
         state = TrainState(

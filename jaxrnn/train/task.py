@@ -13,6 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 
+from jaxrnn.train.program import Program
+
 Params = Any  # nested dict of arrays
 Carry = Any  # pytree of arrays [B, ...]; () where nothing is handed from batch to batch
 Batch = Any  # pytree of arrays [B, ...]
@@ -73,10 +75,12 @@ class Task(Protocol):
 
     def loss(
         self, params: Params, carry: Carry, batch: Batch, rng: jax.Array | None
-    ) -> tuple[jax.Array, tuple[Carry, dict[str, jax.Array]]]:
+    ) -> tuple[jax.Array, tuple[Carry, dict[str, Any]]]:
         """What training lowers (a scalar), the carry for the next batch, and further scalars to record.
 
-        A `loss` among these is recorded in place of the first, where that one is scaled or has penalties in it.
+        A `loss` among these is recorded in place of the first, where that one is scaled or has penalties in it. A
+        `params` among these, a tree of arrays, takes the place of those parameters after the update: what changes by no
+        gradient, such as the running means of a batch norm.
         """
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
@@ -120,6 +124,50 @@ class QuantizedTask(Task, Protocol):
 
     def quantized(self, params: Params) -> tuple[Task, Params]:
         """The task with such a model, and its parameters."""
+
+
+@runtime_checkable
+class Predictor(Task, Protocol):
+    """A task whose model says something of each row of a person's file: `jaxrnn predict`.
+
+    It does so from `learned` alone: a run's vocabulary and normalisation are in its record, and its data may be gone.
+    """
+
+    def inputs(self, path: Path) -> list[Any]:
+        """The rows of a file (or of a folder, where a row is a file), labels not needed.
+
+        Raises:
+            ValueError: A row cannot be read; the message names the file and the line.
+        """
+
+    def predict(self, params: Params, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """An answer a row, in the order of the rows: strings, numbers, truth values and lists of those, by name.
+
+        Every answer has the same names. It does not depend on the rows beside it, but for what rounding does.
+        """
+
+
+@runtime_checkable
+class Streamer(Task, Protocol):
+    """A task whose model answers line by line and remembers the lines before: `jaxrnn predict RUN - --stream`."""
+
+    def initial_stream(self, params: Params) -> Carry:
+        """What is remembered before the first line: a pytree of arrays, all that later answers depend on."""
+
+    def stream(self, params: Params, carry: Carry, line: str) -> tuple[dict[str, Any], Carry]:
+        """The answer to a line, as `Predictor.predict` gives one, and what is remembered then, of the same shapes.
+
+        Raises:
+            ValueError: The line is no input of this model; the message says why. The carry before it still counts.
+        """
+
+
+@runtime_checkable
+class Exported(Task, Protocol):
+    """A task whose model is a program for others: `jaxrnn export`. Like a `Predictor`, it needs `learned` alone."""
+
+    def program(self, params: Params) -> Program:
+        """The model as a pure function of arrays with names."""
 
 
 @runtime_checkable

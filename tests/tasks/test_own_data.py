@@ -16,9 +16,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxrnn.tasks import Babi, Captioning, CharLM, Draw, Handwriting, LipReading, Translation, VideoCaptioning, WordLM
+from jaxrnn.tasks import (
+    Babi,
+    Captioning,
+    CharLM,
+    Draw,
+    FramePrediction,
+    Handwriting,
+    LipReading,
+    Translation,
+    VideoCaptioning,
+    WordLM,
+)
 from jaxrnn.tasks.captioning import captioning
 from jaxrnn.tasks.drawing import draw
+from jaxrnn.tasks.frame_prediction import frame_prediction
 from jaxrnn.tasks.handwriting import handwriting
 from jaxrnn.tasks.language import char_lm, word_lm
 from jaxrnn.tasks.lip_reading import lip_reading
@@ -300,3 +312,66 @@ def test_pictures_to_draw_are_light_on_dark_whatever_they_were(tmp_path):
         path.rename(tmp_path / "damaged" / path.name)
     with pytest.raises(ValueError, match=r"got '.*0\.png'"):
         Draw(draw.ModelOptions(), draw.DataOptions(path=str(tmp_path / "damaged"))).contents("test")
+
+
+def frame_task(path: str, **options) -> FramePrediction:
+    model = frame_prediction.ModelOptions(cell="dense", hidden=3, layers=1)
+    return FramePrediction(model, frame_prediction.DataOptions(path=path, rows=3, **options))
+
+
+def test_films_are_cut_into_pieces_and_those_of_one_film_stay_together(tmp_path):
+    """A GIF and arrays of two kinds, of which number, frame and place are in the greys."""
+    rng = np.random.default_rng(0)
+    for n in range(7):
+        grey = np.full((45, 64, 48), 5 * n, np.uint8)
+        grey[:, 20:44, 12:36] = np.arange(45)[:, None, None] * 5
+        np.savez(tmp_path / f"{n}.npz", frames=grey if n % 2 else grey / 255)
+    frames = [Image.new("L", (64, 64), 2 * t) for t in range(20)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:], disposal=1)
+    task = frame_task(str(tmp_path))
+    pieces = task.own
+    assert task.data.set == "own"
+    assert sum(len(some) for some in pieces.values()) == 7 * 2 + 1
+    for some in pieces.values():
+        assert (some.dtype, some.shape[1:]) == (np.uint8, (20, 32, 32))
+    arrays = np.concatenate([some[some[:, 0, 16, 16] != some[:, 0, 0, 16]] for some in pieces.values()])
+    assert np.isin(arrays[:, :, 16, 16] // 5, [*range(40)]).all()
+    assert {tuple(np.diff(film[:, 16, 16].astype(int))) for film in arrays} == {(5,) * 19}
+    owners = [{*some[some[:, 0, 0, 16] > 0][:, 0, 0, 16].tolist()} for some in pieces.values()]
+    assert sum(map(len, owners)) == len(set().union(*owners))  # both pieces of a film are in one part
+    batch = next(task.batches())
+    assert batch.frames.dtype == np.float32
+    assert 0 <= batch.frames.min() < batch.frames.max() <= 1
+    params = task.init(jax.random.key(0))
+    found = task.evaluate(params, jax.device_put, "test")
+    learned = dataclasses.replace(task, learned=json.dumps(task.learn()))
+    assert learned.evaluate(params, jax.device_put, "test") == found
+    task.draw(params, tmp_path / "drawn.png", 9, 0)
+    other = tmp_path / "other"
+    other.mkdir()
+    np.savez(other / "one.npz", frames=rng.integers(0, 256, (21, 32, 32), np.uint8))
+    scored, splits = scored_on(learned, str(other))
+    assert splits == ("test",)
+    assert scored.evaluate(params, jax.device_put, "test")["copy"] != found["copy"]
+    np.testing.assert_array_equal(scored._turned, learned._turned)  # a copy knows the training films alone
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (dict(frames=np.zeros((19, 8, 8), np.uint8)), "films of 20 frames or more, got 19 in '.*one.npz'"),
+        (dict(frames=np.zeros((20, 8), np.uint8)), r"got uint8\[20, 8\] in '.*one.npz'"),
+        (dict(frames=np.zeros((20, 8, 8), int)), r"got int64\[20, 8, 8\] in"),
+        (dict(frames=np.full((20, 8, 8), np.nan)), "numbers from 0 to 1, got others in"),
+        (dict(frames=np.full((20, 8, 8), 2.0)), "numbers from 0 to 1, got others in"),
+        (dict(films=np.zeros(2)), "an .npz with 'frames', got '.*one.npz'"),
+        (dict(frames=np.array([object()])), "an .npz with 'frames', got '.*one.npz'"),
+        (b"PK\x03\x04 cut off", "an .npz with 'frames', got '.*one.npz'"),
+        (b"PK of another kind", "an .npz with 'frames', got '.*one.npz'"),
+    ],
+)
+def test_a_film_that_is_none_is_named(tmp_path, content, message):
+    path = tmp_path / "one.npz"
+    path.write_bytes(content) if isinstance(content, bytes) else np.savez(path, **content)
+    with pytest.raises(ValueError, match=message):
+        frame_task(str(tmp_path)).own  # noqa: B018

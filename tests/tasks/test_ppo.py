@@ -410,11 +410,15 @@ def test_every_agent_is_exported(cell: Any, name: Any, tmp_path: Path) -> None:
     seen, start = rng.normal(size=(3, world.observations)).astype(np.float32), np.array([True, False, False])
     memory = [rng.normal(size=(3, *a.shape[1:])).astype(np.float32) for a in memory]
     expected = step(jnp.asarray(seen), jnp.asarray(start), *map(jnp.asarray, memory))
+    program = exported.program_of(agent, world, own)
     policy = jax.export.deserialize(bytearray((tmp_path / files[0]).read_bytes()))
+    session = onnxruntime.InferenceSession(str(tmp_path / files[1]))
+    assert [given.name for given in session.get_inputs()] == [*program.arguments]
+    assert [given.name for given in session.get_outputs()] == [*program.results]
     assert policy.platforms == ("cpu", "cuda", "tpu")
     found = [policy.call(seen, start, *memory)]
     given = {"seen": seen, "start": start} | {f"memory_{n}": a for n, a in enumerate(memory)}
-    found.append(onnxruntime.InferenceSession(str(tmp_path / files[1])).run(None, given))
+    found.append(session.run(None, given))
     for got in found:
         for a, b in zip(got, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -91,12 +93,86 @@ def test_a_module_is_trained_by_the_same_steps_and_comes_back(tmp_path):
     np.testing.assert_array_equal(task.module_of(by_module.params)(X), by_module.params["w"] * X)  # nothing is dropped
     assert {*seen} == {True, False}
 
-    class Normed(nnx.Module):
-        def __init__(self, rngs):
-            self.norm = nnx.BatchNorm(3, rngs=rngs)
 
-    with pytest.raises(ValueError, match=r"norm\.mean \(BatchStat\).* LayerNorm"):
-        of_module(Normed, loss, batches, [])
+class Normed(nnx.Module):
+    def __init__(self, rngs):
+        self.norm = nnx.BatchNorm(1, momentum=0.9, epsilon=1e-5, rngs=rngs)
+
+
+def normed(**more):
+    """A line through what a batch norm makes of x; the eight devices of the tests share the rows."""
+
+    def loss(module, batch):
+        return jnp.mean((module.norm(batch["x"][:, None])[:, 0] - batch["y"]) ** 2)
+
+    def some():
+        return ByLength(np.ones(48), rows=24, seed=3, collate=rows)
+
+    return of_module(Normed, loss, **{"training": some, "validation": [rows(np.arange(64))]} | more)
+
+
+def by_hand(steps):
+    """Gradient descent in float64 on scale and bias, and the running moments."""
+    scale, bias, mean, var, stream = 1.0, 0.0, 0.0, 1.0, normed().batches()
+    for _ in range(steps):
+        batch = {name: a.astype(np.float64) for name, a in next(stream).items()}
+        m, v = batch["x"].mean(), batch["x"].var()
+        z = (batch["x"] - m) / np.sqrt(v + 1e-5)
+        error = scale * z + bias - batch["y"]
+        scale, bias = scale - 0.1 * 2 * (error * z).mean(), bias - 0.1 * 2 * error.mean()
+        mean, var = 0.9 * mean + 0.1 * m, 0.9 * var + 0.1 * v
+    return {"scale": scale, "bias": bias, "mean": mean, "var": var}
+
+
+def test_running_means_are_those_of_a_loop_by_hand(tmp_path):
+    trained = train_task(normed(), tmp_path / "run", loop=LOOP, optimizer=SGD)
+    wanted = by_hand(20)
+    for name in ("mean", "var", "scale", "bias"):
+        np.testing.assert_allclose(trained.params["norm"][name], [wanted[name]], rtol=2e-5, atol=2e-6, err_msg=name)
+    module = normed().module_of(trained.params)
+    got = module.norm(jnp.asarray(X)[:, None])[:, 0]
+    scale, bias = (float(trained.params["norm"][name][0]) for name in ("scale", "bias"))
+    z = (X.astype(np.float64) - wanted["mean"]) / np.sqrt(wanted["var"] + 1e-5)
+    np.testing.assert_allclose(got, scale * z + bias, rtol=1e-4, atol=1e-5)
+    loss = np.mean((scale * z + bias - 3 * X.astype(np.float64)) ** 2)  # validation sees the running means
+    np.testing.assert_allclose(trained.figures["validation loss"], loss, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_running_means_are_resumed_and_a_skipped_step_leaves_them(tmp_path):
+    whole = train_task(normed(), tmp_path / "whole", loop=LOOP, optimizer=SGD)
+    stop = lambda line: signal.raise_signal(signal.SIGTERM)  # noqa: E731, after step 5
+    half = LoopOptions(steps=20, log_every=5, validate_every=10, checkpoint_every=7)
+    stopped = train_task(normed(), tmp_path / "cut", loop=half, optimizer=SGD, callbacks=[stop])
+    assert not stopped.finished
+    resumed = train_task(normed(), tmp_path / "cut", loop=half, optimizer=SGD, resume=True)
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), whole.params, resumed.params))
+
+    def spoiled(index):
+        return {"x": np.full(24, np.nan, np.float32), "y": np.zeros(24, np.float32)}
+
+    nothing = normed(training=lambda: ByLength(np.ones(48), rows=24, seed=3, collate=spoiled))
+    left = train_task(nothing, tmp_path / "nan", loop=LoopOptions(steps=3), optimizer=SGD)
+    assert {name: a.tolist() for name, a in left.params["norm"].items()} == {
+        "scale": [1], "bias": [0], "mean": [0], "var": [1]
+    }  # fmt: skip
+
+
+def test_state_that_is_no_number_is_refused_and_a_model_answers_rows(tmp_path):
+    class Counted(nnx.Module):
+        def __init__(self, rngs):
+            self.w, self.calls = nnx.Param(jnp.ones(())), nnx.Variable(jnp.zeros((), jnp.int32))
+
+    with pytest.raises(ValueError, match=r"state of floating numbers, got calls \(int32\)"):
+        of_module(Counted, lambda module, batch: 0, batches, [])
+    task = normed(predict=lambda module, rows: ({"y": float(module.norm(jnp.full((1, 1), x))[0, 0])} for x in rows))
+    params = {"norm": dict(zip(("scale", "bias", "mean", "var"), np.float32([[2], [1], [3], [4]]), strict=True))}
+    said = [answer["y"] for answer in task.predict(params, [3.0, 5.0])]
+    np.testing.assert_allclose(said, [1, 1 + 2 * 2 / np.sqrt(4 + 1e-5)], rtol=1e-6)
+    with pytest.raises(ValueError, match="made with `predict`"):
+        line().predict({}, [])
+    doubled = line(predict=lambda params, rows: [{"y": params["w"] * x} for x in rows])
+    assert [*doubled.predict({"w": 2}, [1, 2])] == [{"y": 2}, {"y": 4}]
 
 
 def test_given_parameters_are_begun_with(tmp_path):

@@ -41,6 +41,7 @@ MODULE = FUNCTIONS | dict(make=Line, loss=lambda module, batch: loss({"w": modul
 del MODULE["init"]
 MAKES = dict.fromkeys(("init", "loss", "make", "training", "validation"), "function")
 MAKES |= dict(test="function | None", count="function | None", show="function | None", options="None")
+MAKES["predict"] = "function | None"
 TASK = train.of_functions(**FUNCTIONS)
 
 

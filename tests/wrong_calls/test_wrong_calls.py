@@ -82,7 +82,7 @@ INSIDE = {
         "what the loop calls",
     ),
     **dict.fromkeys(("train.TensorBoard", "train.TensorBoard.__call__"), "what the loop calls"),
-    "train.OwnTask.module_of": "takes parameters that `train_task` gave",
+    **dict.fromkeys(("train.OwnTask.module_of", "train.OwnTask.predict"), "takes parameters that `train_task` gave"),
     "backends": "takes nothing",
     "train.Checkpoints.best": "as `newest`",
 }

@@ -54,9 +54,17 @@ def _entry(file: Any, name: str) -> Entry:
     return Entry(name, tuple(header.get_shape()), DTYPES[code], partial(file.get_tensor, name))
 
 
-def content(arrays: Mapping[str, Any]) -> bytes:
-    """The file of named arrays."""
+def arrays_of(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The arrays of a file, all of which NumPy has, and what is said beside them."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118, no mapping
+
+
+def content(arrays: Mapping[str, Any], about: dict[str, str] | None = None) -> bytes:
+    """The file of named arrays, and what is said beside them."""
     from safetensors.numpy import save
 
     # The library stores the bytes as they lie in memory: those of a transposed view would be in the wrong order.
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, about)

@@ -11,7 +11,6 @@ from jax.extend.core import JaxprEqn
 from jaxrnn.interop.graphs.written import Graph, ints
 from jaxrnn.programs.jaxprs import shape_of
 
-BATCH = "batch"  # the name of the one size that may be unknown, as an array [1] in each graph that needs it
 END = 2**62
 
 
@@ -19,8 +18,19 @@ def reshaped(graph: Graph, x: Any, before: Sequence[Any], after: Sequence[Any]) 
     """The same numbers in other axes."""
     if tuple(before) == tuple(after):
         return x
+    unknown = [axis for axis, n in enumerate(after) if not isinstance(n, int)]
+    if len(unknown) > 1:
+        return graph.add("Reshape", x, _sizes(graph, [*after[: unknown[-1]], -1, *after[unknown[-1] + 1 :]]))
     sizes = [n if isinstance(n, int) else -1 for n in after]
     return graph.add("Reshape", x, ints(*sizes)) if isinstance(x, str) else np.reshape(x, sizes)
+
+
+def _sizes(graph: Graph, shape: Sequence[Any]) -> Any:
+    """Sizes as one array: known, or a name."""
+    if all(isinstance(n, int) for n in shape):
+        return ints(*shape)
+    parts = [graph.size(n) for n in shape]
+    return graph.add("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
 
 
 def _reshape(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str | None:
@@ -46,13 +56,12 @@ def _broadcast(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Any:
     between = [1] * len(after)
     for size, axis in zip(before, axes, strict=True):
         between[axis] = size
-    x = reshaped(graph, x, before, between)
-    if between == list(after):
-        return x
-    if all(isinstance(n, int) for n in after):
-        return graph.add("Expand", x, ints(*after))
-    parts = [BATCH if not isinstance(n, int) else ints(n) for n in after]
-    return graph.add("Expand", x, graph.add("Concat", *parts, axis=0) if len(parts) > 1 else BATCH)
+    return expanded(graph, reshaped(graph, x, before, between), between, after)
+
+
+def expanded(graph: Graph, x: Any, before: Sequence[Any], after: Sequence[Any]) -> Any:
+    """Axes of one repeated."""
+    return x if list(before) == list(after) else graph.add("Expand", x, _sizes(graph, after))
 
 
 def _squeeze(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:

@@ -17,11 +17,11 @@ from jax import export
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import Params
 from jaxrnn.core.layer import Layer
-from jaxrnn.interop.graphs.axes import BATCH
 from jaxrnn.interop.graphs.program import traced, write
 from jaxrnn.interop.graphs.written import Graph, ints, value
 
 ROWS, STEPS = "B", "T"  # the axes of any size
+BATCH = "batch"  # in a body: the size of the first
 
 
 class Run(NamedTuple):
@@ -71,6 +71,7 @@ def write_loop(graph: Graph, name: str, layer: Layer, params: Params, run: Run) 
     start = layer.initial_carry((), params, run.dtype)
     leaves, structure = jax.tree.flatten(start)
     body = Graph(f"{name}_")
+    body.sizes[str(rows)] = BATCH
     states = [f"{name}_state_{k}" for k in range(len(leaves))]
     x, step, length = f"{name}_x", f"{name}_t", f"{name}_length"
 

@@ -1,10 +1,11 @@
 """JAX's primitives as nodes of ONNX: each a function of (graph, equation, inputs) -> a name, or None where it has none.
 
-Sizes are numbers, but for one axis at most, the batch, which may be unknown. Inputs are names, or arrays where known.
+Sizes are numbers, or symbols that the graph knows by name, such as the batch. Inputs are names, or arrays where known.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from jaxrnn.interop.graphs.axes import ARRANGING, reshaped, transposed
+from jaxrnn.interop.graphs.picking import PICKING
 from jaxrnn.interop.graphs.written import Graph, element_of, ints
 from jaxrnn.programs.jaxprs import shape_of
 
@@ -97,6 +99,23 @@ def _reduce(operator: str) -> Operator:
     return write
 
 
+def _of_truths(operator: str) -> Operator:
+    """Whether any, or all, are true: the greatest, or the least, of ones and zeros."""
+
+    def write(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str | None:
+        if _dtype(equation) != np.bool_:
+            return None
+        number = graph.add("Cast", inputs[0], to=element_of(np.int32, "layer"))
+        found = graph.add(operator, number, ints(*equation.params["axes"]), keepdims=0)
+        return graph.add("Cast", found, to=element_of(np.bool_, "layer"))
+
+    return write
+
+
+def _erfc(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
+    return graph.add("Sub", np.ones((), _dtype(equation)), graph.add("Erf", inputs[0]))
+
+
 def _cumsum(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
     axis = np.array(equation.params["axis"], np.int64)
     return graph.add("CumSum", inputs[0], axis, reverse=int(equation.params["reverse"]))
@@ -123,10 +142,8 @@ def _dot(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Any:
 
 
 def _product(sizes: Sequence[Any]) -> Any:
-    """How many numbers; an unknown size stays so."""
-    known = [n for n in sizes if isinstance(n, int)]
-    unknown = [n for n in sizes if not isinstance(n, int)]
-    return unknown[0] * int(np.prod(known, dtype=int)) if unknown else int(np.prod(known, dtype=int))
+    """How many numbers; with an unknown size it stays so."""
+    return math.prod(sizes)
 
 
 PLAIN = {
@@ -138,6 +155,7 @@ PLAIN = {
 OPERATORS: dict[str, Operator] = (
     {name: _plain(operator) for name, operator in PLAIN.items()}
     | ARRANGING
+    | PICKING
     | {
         "and": _logic("And"),
         "clamp": _clamp,
@@ -145,6 +163,7 @@ OPERATORS: dict[str, Operator] = (
         "copy": lambda graph, equation, inputs: inputs[0],
         "cumsum": _cumsum,
         "dot_general": _dot,
+        "erfc": _erfc,
         "expm1": _expm1,
         "integer_pow": _power,
         "is_finite": _is_finite,
@@ -153,8 +172,10 @@ OPERATORS: dict[str, Operator] = (
         "not": _logic("Not"),
         "optimization_barrier": lambda graph, equation, inputs: inputs,
         "or": _logic("Or"),
+        "reduce_and": _of_truths("ReduceMin"),
         "reduce_max": _reduce("ReduceMax"),
         "reduce_min": _reduce("ReduceMin"),
+        "reduce_or": _of_truths("ReduceMax"),
         "reduce_sum": _reduce("ReduceSum"),
         "round": _round,
         "rsqrt": _rsqrt,

@@ -24,7 +24,7 @@ IR_VERSION = 10  # of onnx 1.16, which brought opset 22's neighbours; runtimes l
 def export(layer: Layer, params: Params, asked: Asked) -> Any:
     """An `onnx.ModelProto`."""
     dtype = promote(*(a.dtype for a in jax.tree.leaves(params) if is_float(a.dtype)))
-    named = _parts(layer, params)
+    named = parts_of(layer, params)
     parts = {name: planned(part, below, asked, dtype) for name, (part, below) in named.items()}
     check_dtype(parts, dtype, asked.runtime)
     graph, features = Graph(), layer.input_size(params)
@@ -61,7 +61,7 @@ def model_of(graph: Graph, inputs: list[Any], outputs: list[Any]) -> Any:
     return model
 
 
-def _parts(layer: Layer, params: Params) -> dict[str, tuple[Layer, Params]]:
+def parts_of(layer: Layer, params: Params) -> dict[str, tuple[Layer, Params]]:
     """The layers of a stack; anything else is one."""
     if isinstance(layer, Stack):
         return {f"layer_{i}": (part, params[f"layer_{i}"]) for i, part in enumerate(layer.layers)}

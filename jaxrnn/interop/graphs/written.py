@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ class Graph:
         self.start = start
         self.nodes: list[Any] = []
         self.tensors: dict[str, Any] = {}
+        self.sizes: dict[str, str] = {}  # sizes that are not known yet, by symbol: the names of their values [1]
         self._named: dict[Any, str] = {}
         self._given = 0
 
@@ -49,6 +51,16 @@ class Graph:
             self._named[key] = name or f"{self.start}k{len(self.tensors)}"
             self.tensors[self._named[key]] = numpy_helper.from_array(array, self._named[key])
         return self._named[key]
+
+    def size(self, n: Any) -> Any:
+        """A size [1]: its number, or the name of its value; symbols may have a number added to them."""
+        if isinstance(n, int):
+            return ints(n)
+        found = re.fullmatch(r"(\w+)(?: ([+-]) (\d+))?", str(n))
+        if found is None or found[1] not in self.sizes:
+            fail("program", f"of sizes that are numbers or one of {', '.join(self.sizes)}, for onnx", Said(str(n)))
+        known = self.sizes[found[1]]
+        return known if found[2] is None else self.add("Add", known, ints(int(found[2] + found[3])))
 
 
 def ints(*numbers: int) -> Any:

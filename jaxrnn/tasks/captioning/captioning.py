@@ -8,10 +8,11 @@ Encoder and decoder are in `captioner` and trained together, from nothing; losse
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +20,11 @@ import numpy as np
 
 from jaxrnn.tasks.captioning.captioned_pictures import DataOptions, captioned_pictures
 from jaxrnn.tasks.captioning.captioner import GRID, CaptionNetwork, moved
-from jaxrnn.tasks.captioning.picture_files import SIZE, read_picture
+from jaxrnn.tasks.captioning.picture_files import SIZE, SUFFIXES, read_picture
 from jaxrnn.tasks.shared.captioning_pictures import attention_figure, captions_figure
 from jaxrnn.tasks.shared.described import Described, Descriptions
 from jaxrnn.tasks.shared.describer import Describer, WriterOptions
+from jaxrnn.tasks.shared.given_rows import Picture, given_pictures
 from jaxrnn.tasks.shared.writing import check_beam
 from jaxrnn.train import END, pad
 from jaxrnn.train.options import check
@@ -91,6 +93,15 @@ class Captioning(Describer):
         """
         check_beam(beam)
         return " ".join(self.captions(params, [read_picture(picture_path)], beam)[0])
+
+    def inputs(self, path: Path) -> list[Picture]:
+        """A picture file, or those of a folder, by name."""
+        return given_pictures(path, SUFFIXES, read_picture, "pictures")
+
+    def predict(self, params: Params, inputs: Sequence[Picture]) -> Iterator[dict[str, Any]]:
+        """What each picture shows, word by word the likeliest."""
+        said = self.captions(params, [picture.view for picture in inputs], 1)
+        return ({"file": one.file, "caption": " ".join(words)} for one, words in zip(inputs, said, strict=True))
 
     def look(self, params: Params, picture: np.ndarray) -> tuple[list[str], np.ndarray]:
         """A picture's greedy caption with END, and where the decoder looked before each word, [T, 8, 8].

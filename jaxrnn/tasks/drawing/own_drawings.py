@@ -32,10 +32,10 @@ def own_drawings(data: OwnData, path: str) -> dict[str, np.ndarray]:
 
     parts = parted(files, split, data, repr(path), EXPECTED)
     names = {"training": "train"}
-    return {names.get(part, part): binarise(np.stack([*map(_grey, some)]), 0) for part, some in parts.items()}
+    return {names.get(part, part): binarise(np.stack([*map(grey_of, some)]), 0) for part, some in parts.items()}
 
 
-def _grey(file: Path) -> np.ndarray:
+def grey_of(file: Path) -> np.ndarray:
     """A picture, light on dark, in the middle of a square: uint8 [28, 28].
 
     Dark ink on light paper is turned over; paper is what most of the edge is.

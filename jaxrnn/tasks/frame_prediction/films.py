@@ -1,4 +1,4 @@
-"""Films of handwritten digits that move straight on and bounce off the walls: made here, always the same ones.
+"""Films of handwritten digits that move straight on and bounce off the walls, made here, or a user's own.
 
 Srivastava, Mansimov & Salakhutdinov 2015 (arXiv:1502.04681), at half the size. Where digits overlap, the brighter pixel
 is seen. Each split has digits of its own, in other hands.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from jaxrnn.tasks.shared.mnist import SIDE, TEST, WHERE, parse
 from jaxrnn.tasks.shared.moving_digits import HANDS
+from jaxrnn.tasks.shared.own_splits import OwnData
 from jaxrnn.tasks.shared.shipped import DATA
 from jaxrnn.train import EMPTY, read_source
 from jaxrnn.train.options import check
@@ -26,24 +27,30 @@ HELD_OUT = 500  # films that validate, and as many that test
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(OwnData):
     """The films.
 
     Args:
-        films: How many train.
+        set: digits, which move and are made here; or own, as `data.path` beside digits is too.
+        path: Your own: a folder of films, .gif or .npz.
+        films: How many of digits train.
         digits: In each.
         rows: B, the films of a batch.
         seed: Of their order.
     """
 
+    set: Literal["digits", "own"] = "digits"
+    path: str = ""
     films: int = 10_000
     digits: int = 2
     rows: int = 16
     seed: int = 0
 
+    ships = ("digits",)
+    counted = ("films", "digits", "rows")
+
     def __post_init__(self) -> None:
-        for name in ("films", "digits", "rows"):
-            check(getattr(self, name) >= 1, f"data.{name}", "1 or more", getattr(self, name))
+        super().__post_init__()
         check(0 <= self.seed < 2**32, "data.seed", "an integer in [0, 2**32)", self.seed)
 
 
@@ -89,3 +96,9 @@ def batch(split: str, rows: np.ndarray, digits: int) -> Films:
         if number != EMPTY:
             row[:] = film(split, int(number), digits)
     return Films(frames, rows != EMPTY)
+
+
+def own_batch(pieces: np.ndarray, rows: np.ndarray) -> Films:
+    """The user's pieces [N, 20, 32, 32] of given numbers; rows without one are black."""
+    valid = rows != EMPTY
+    return Films(pieces[rows].astype(np.float32) / 255 * valid[:, None, None, None], valid)

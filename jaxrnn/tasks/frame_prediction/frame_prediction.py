@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,10 +24,12 @@ from jaxrnn.base.typing import ArrayLike
 from jaxrnn.tasks.frame_prediction import films
 from jaxrnn.tasks.frame_prediction.films import HELD_OUT, SEEN, DataOptions, Films
 from jaxrnn.tasks.frame_prediction.network import FrameNetwork, ModelOptions
+from jaxrnn.tasks.frame_prediction.own_films import own_films
 from jaxrnn.tasks.frame_prediction.pictures import animate, strip
+from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength, in_order
 from jaxrnn.train.options import check
-from jaxrnn.train.task import Batch, Carry, Params
+from jaxrnn.train.task import Batch, Carry, Params, recalled
 
 GREYS = 16  # that a copy tells apart
 LEAST = 1e-4  # the least probability, and the distance of the greatest from one, of a copy
@@ -38,6 +41,7 @@ class FramePrediction:
 
     model: ModelOptions
     data: DataOptions
+    learned: str = ""
     unit = "films"
     headline = "test loss"
     splits = ("validation", "test")
@@ -46,6 +50,33 @@ class FramePrediction:
     def network(self) -> FrameNetwork:
         """The network."""
         return FrameNetwork(self.model)
+
+    @cached_property
+    def own(self) -> dict[str, np.ndarray]:
+        """The user's films in pieces, of each part."""
+        return own_films(self.data, self.data.path, films.SIZE, films.SEEN + films.TOLD)
+
+    def contents(self, split: str) -> Any:
+        """The user's pieces, or what films of digits are made of."""
+        if self.data.set == OWN:
+            return self.own[split]
+        return [films.small_digits(split), self.data.digits, self.data.films if split == "training" else HELD_OUT]
+
+    def learn(self) -> dict[str, Any]:
+        """What greys turned into in training, for the copy."""
+        return {"turned": self._turned.tolist()}
+
+    def _size(self, split: str) -> int:
+        """How many films a part has."""
+        if self.data.set == OWN:
+            return len(self.own[split])
+        return self.data.films if split == "training" else HELD_OUT
+
+    def _films(self, split: str, rows: np.ndarray) -> Films:
+        """Those of given numbers."""
+        if self.data.set == OWN:
+            return films.own_batch(self.own[split], rows)
+        return films.batch(split, rows, self.data.digits)
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters of the network."""
@@ -57,8 +88,8 @@ class FramePrediction:
 
     def batches(self) -> ByLength:
         """The training films, in an order drawn anew each epoch."""
-        collate = partial(films.batch, "training", digits=self.data.digits)
-        return ByLength(np.zeros(self.data.films), self.data.rows, self.data.seed, collate, pool=1)
+        collate = partial(self._films, "training")
+        return ByLength(np.zeros(self._size("training")), self.data.rows, self.data.seed, collate, pool=1)
 
     def count(self, batch: Films) -> int:
         """Films in a batch."""
@@ -87,8 +118,8 @@ class FramePrediction:
         return {"loss": told / count, "copy": copied / count}
 
     def _held_out(self, split: str) -> Iterator[Films]:
-        for rows in in_order(np.zeros(HELD_OUT), self.data.rows):
-            yield films.batch(split, rows, self.data.digits)
+        for rows in in_order(np.zeros(self._size(split)), self.data.rows):
+            yield self._films(split, rows)
 
     @partial(jax.jit, static_argnums=0)
     def _jitted(self, params: Params, frames: ArrayLike) -> jax.Array:
@@ -97,8 +128,10 @@ class FramePrediction:
     @cached_property
     def _turned(self) -> np.ndarray:
         """How bright the greys of the last frame became in training, of each frame that is told: [10, GREYS]."""
-        shown = films.batch("training", np.arange(min(self.data.films, HELD_OUT)), self.data.digits).frames
-        return turned(shown)
+        known = recalled(self.learned, "turned")
+        if known is not None:
+            return np.array(known)
+        return turned(self._films("training", np.arange(min(self._size("training"), HELD_OUT))).frames)
 
     @partial(jax.jit, static_argnums=0)
     def _told(self, params: Params, frames: ArrayLike) -> jax.Array:
@@ -113,8 +146,9 @@ class FramePrediction:
         check(path.suffix in (".gif", ".png"), "out", "a file .gif or .png", str(path))
         check_size(count, "count", 100)
         check(0 <= seed < 2**32, "seed", "an integer in [0, 2**32)", seed)
-        rows = np.random.default_rng(seed).choice(HELD_OUT, count, replace=False)
-        frames = films.batch("test", rows, self.data.digits).frames
+        there = self._size("test")
+        rows = np.random.default_rng(seed).choice(there, min(count, there), replace=False)
+        frames = self._films("test", rows).frames
         told = np.asarray(self._told(params, jnp.asarray(frames, jax.tree.leaves(params)[0].dtype)))
         (animate if path.suffix == ".gif" else strip)(frames, told, path)
 

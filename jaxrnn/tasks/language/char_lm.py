@@ -192,6 +192,13 @@ class CharLM(LanguageModel):
         start = "\n" if "\n" in self.vocabulary else self.vocabulary[0]
         return [self.vocabulary.index(character) for character in text or start]
 
+    def line(self, text: str) -> np.ndarray:
+        """The characters, and a newline where the model knows one."""
+        strange = {*text} - {*self.vocabulary}
+        if strange and self.unknown is None:
+            fail("line", "of characters that the model knows", min(strange))
+        return self.numbers(text + "\n" * ("\n" in self.vocabulary))
+
     def piece(self, symbol: int, before: int) -> str:
         """The character."""
         return self.vocabulary[symbol]

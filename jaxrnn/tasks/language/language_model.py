@@ -24,6 +24,7 @@ import jaxrnn
 from jaxrnn.base.files import write_text
 from jaxrnn.base.typing import ArrayLike
 from jaxrnn.decode import stream
+from jaxrnn.tasks.language.line_scores import LineScores
 from jaxrnn.tasks.language.own_text import own_text
 from jaxrnn.tasks.shared.own_splits import SPLITS, OwnData
 from jaxrnn.tasks.shared.shipped import DATA, INSTALL
@@ -96,7 +97,7 @@ def valid_steps(batch: Chunk) -> jax.Array:
     return jnp.arange(batch.inputs.shape[1], dtype=jnp.int32)[None] < jnp.asarray(batch.lengths)[:, None]
 
 
-class LanguageModel(abc.ABC):
+class LanguageModel(LineScores):
     """A task over one long text. Subclasses are frozen dataclasses; their parameters have the stack's under "rnn"."""
 
     data: DataOptions
@@ -155,19 +156,6 @@ class LanguageModel(abc.ABC):
         """The text of a part."""
         return self.text(("training", *self.splits).index(split))
 
-    @property
-    @abc.abstractmethod
-    def layer(self) -> jaxrnn.Layer:
-        """The recurrent part."""
-
-    @abc.abstractmethod
-    def embed(self, params: Params, symbols: ArrayLike) -> ArrayLike:
-        """What the stack reads in place of symbols [...]: floats [..., E], or the integers themselves."""
-
-    @abc.abstractmethod
-    def logits(self, params: Params, ys: jax.Array) -> jax.Array:
-        """Logits [..., V] of the stack's outputs [..., H]."""
-
     @abc.abstractmethod
     def around(self, params: Params) -> dict[str, Any]:
         """What `jaxrnn.interop.to_onnx` takes beside the stack: how symbols are read, and the readout."""
@@ -175,14 +163,6 @@ class LanguageModel(abc.ABC):
     @abc.abstractmethod
     def figures(self, loss: float) -> dict[str, float]:
         """What to report of a mean loss in nats a symbol."""
-
-    @abc.abstractmethod
-    def encode(self, text: str) -> list[int]:
-        """Symbols of a prompt, or ValueError; of an empty one, the symbol after which a line begins."""
-
-    @abc.abstractmethod
-    def piece(self, symbol: int, before: int) -> str:
-        """How a symbol is written after another."""
 
     def quantized(self, params: Params) -> tuple[LanguageModel, Params]:
         """The model with int8 kernels in its recurrent part, and its parameters."""

@@ -235,6 +235,10 @@ class WordLM(LanguageModel):
         words = [word for line in text.split("\n") for word in (*self.split(line), END)]
         return self.vocabulary.encode(words[:-1] or [END]).tolist()
 
+    def line(self, text: str) -> np.ndarray:
+        """The words, and the end of the line."""
+        return self.numbers([*self.split(text), END])
+
     def piece(self, symbol: int, before: int) -> str:
         """The word with a space before it, where one belongs."""
         word, last = self.vocabulary.decode([symbol, before])

@@ -8,7 +8,7 @@ Paper: Le, Jaitly & Hinton, A simple way to initialize recurrent networks of rec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,13 +20,16 @@ import numpy as np
 import optax
 from PIL import Image, ImageDraw
 
+from jaxrnn.tasks.drawing.own_drawings import SUFFIXES, grey_of
 from jaxrnn.tasks.long_sequences.digits import Digits, of_splits
 from jaxrnn.tasks.long_sequences.network import Network
 from jaxrnn.tasks.shared.figures import share
+from jaxrnn.tasks.shared.given_rows import Picture, given_pictures
 from jaxrnn.tasks.shared.tiles import square, tile
 from jaxrnn.train import EMPTY, ByLength, in_order
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_image
+from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Carry, Params
 
 CLASSES, ZOOM = 10, 2
@@ -91,13 +94,13 @@ class SequentialDigits:
         return {}
 
     @property
-    def inputs(self) -> int:
+    def features(self) -> int:
         """D, the pixels of a step."""
         return 28 if self.data.steps == "rows" else 1
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters of the network."""
-        return self.model.init(key, inputs=self.inputs, outputs=CLASSES)
+        return self.model.init(key, inputs=self.features, outputs=CLASSES)
 
     def initial_carry(self, params: Params) -> Carry:
         """Nothing is handed from batch to batch."""
@@ -117,7 +120,7 @@ class SequentialDigits:
         """Logits [T, B, 10] after each step."""
         dtype = params["readout"]["bias"].dtype
         pixels = jnp.asarray(grey).astype(dtype) / 255
-        return self.model(params, jnp.moveaxis(pixels.reshape(len(pixels), -1, self.inputs), 0, 1))
+        return self.model(params, jnp.moveaxis(pixels.reshape(len(pixels), -1, self.features), 0, 1))
 
     def loss(
         self, params: Params, carry: Carry, batch: Pictures, rng: jax.Array | None
@@ -149,6 +152,30 @@ class SequentialDigits:
     @partial(jax.jit, static_argnums=0)
     def _figures(self, params: Params, batch: Pictures) -> tuple[jax.Array, jax.Array]:
         return self._judged(params, batch)
+
+    def inputs(self, path: Path) -> list[Picture]:
+        """A picture file, or those of a folder, by name: a digit, dark on light or light on dark."""
+        return given_pictures(path, SUFFIXES, grey_of, "pictures of digits")
+
+    def predict(self, params: Params, inputs: Sequence[Picture]) -> Iterator[dict[str, Any]]:
+        """The digit that each picture shows most likely, and how likely that is."""
+        for start in range(0, len(inputs), TEST_ROWS):
+            some = inputs[start : start + TEST_ROWS]
+            grey = np.zeros((TEST_ROWS, 28, 28), np.uint8)  # one shape
+            grey[: len(some)] = [picture.view for picture in some]
+            for picture, chances in zip(some, np.asarray(self._chances(params, grey)), strict=False):
+                digit = int(chances.argmax())
+                yield {"file": picture.file, "digit": digit, "probability": float(chances[digit])}
+
+    @partial(jax.jit, static_argnums=0)
+    def _chances(self, params: Params, grey: np.ndarray | jax.Array) -> jax.Array:
+        return jax.nn.softmax(self.logits(params, grey)[-1])
+
+    def program(self, params: Params) -> Program:
+        """Pictures to the chances of the ten digits."""
+        note = "pictures are grey values from 0, black, to 255; a digit is light on black, as MNIST has them"
+        function = lambda pictures: (self._chances(params, pictures),)  # noqa: E731
+        return Program(function, {"pictures": (("B", 28, 28), "uint8")}, ("probabilities",), note)
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """25 test pictures and what was answered, wrong ones with a red edge, in samples.png."""

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
+from jaxrnn.base.errors import fail
 from jaxrnn.base.files import write_bytes
 from jaxrnn.interop.graphs.loop import states_of
 from jaxrnn.interop.graphs.plan import Asked, planned
@@ -23,10 +25,15 @@ from jaxrnn.interop.graphs.whole import model_of, write_part
 from jaxrnn.interop.graphs.written import Graph, ints, value
 from jaxrnn.tasks.ppo.agent import Agent
 from jaxrnn.tasks.ppo.worlds import World
+from jaxrnn.train import exporting
+from jaxrnn.train.program import Program
 from jaxrnn.train.task import Params
 
 STABLEHLO, ONNX = "policy.stablehlo", "policy.onnx"
-PLATFORMS = ("cpu", "cuda", "tpu")
+NOTE = (
+    "seen is what the world shows; start is true before the first step of an episode, and then the memory given does "
+    "not count; action is the likeliest, said what the policy says of all; next_memory_0 is the next step's memory_0"
+)
 
 
 def step_of(agent: Agent, world: World, params: Params) -> tuple[Any, Any]:
@@ -42,19 +49,31 @@ def step_of(agent: Agent, world: World, params: Params) -> tuple[Any, Any]:
     return step, tuple(jax.tree.leaves(like))
 
 
+def program_of(agent: Agent, world: World, params: Params) -> Program:
+    """The step function with the names of what goes in and comes out."""
+    step, memory = step_of(agent, world, params)
+    kind = jnp.zeros(()).dtype.name
+    arguments: dict[str, Any] = {"seen": (("B", world.observations), kind), "start": (("B",), "bool")}
+    arguments |= {f"memory_{i}": (("B", *a.shape[1:]), a.dtype.name) for i, a in enumerate(memory)}
+    results = ("action", "said", *(f"next_memory_{i}" for i in range(len(memory))))
+    return Program(step, arguments, results, NOTE, partial(onnx_of, agent, world, params))
+
+
 def as_stablehlo(agent: Agent, world: World, params: Params) -> bytes:
     """The step function as `jax.export.deserialize` reads it, for any number of rows, on CPUs, GPUs and TPUs."""
-    step, memory = step_of(agent, world, params)
-    (rows,) = jax.export.symbolic_shape("B")
-    seen = jax.ShapeDtypeStruct((rows, world.observations), jnp.zeros(()).dtype)
-    kept = [jax.ShapeDtypeStruct((rows, *a.shape[1:]), a.dtype) for a in memory]
-    start = jax.ShapeDtypeStruct((rows,), jnp.bool_)
-    return bytes(jax.export.export(jax.jit(step), platforms=PLATFORMS)(seen, start, *kept).serialize())
+    return exporting.as_stablehlo(program_of(agent, world, params))
 
 
 def as_onnx(agent: Agent, world: World, params: Params) -> bytes:
+    """The step function as an ONNX model."""
+    return bytes(onnx_of(agent, world, params).SerializeToString())
+
+
+def onnx_of(agent: Agent, world: World, params: Params) -> Any:
     """The step function as an ONNX model; inputs seen, start, memory_0 (and memory_1), outputs action, said,
     next_memory_N. The carry's order is ours: an LSTM's first memory is its cell, c."""
+    if not agent.memory:
+        fail("model.memory", "true for onnx, where memories go in and out", agent.memory)
     layer = jaxrnn.gru(agent.hidden) if agent.layer is None else agent.layer
     arrays, dtype = _arrays(params["memory"]), np.dtype(params["policy"]["kernel"].dtype)
     asked = Asked(False, True, None, None, None, False, None, None)
@@ -83,7 +102,7 @@ def as_onnx(agent: Agent, world: World, params: Params) -> bytes:
     for i, (name, size) in enumerate(zip(names, sizes, strict=True)):
         graph.add("Squeeze", finals[name], ints(0), out=f"next_memory_{i}")
         outputs.append(value(f"next_memory_{i}", dtype, ["B", size]))
-    return model_of(graph, inputs, outputs).SerializeToString()
+    return model_of(graph, inputs, outputs)
 
 
 def _dense(params: Params) -> tuple[Any, Any]:

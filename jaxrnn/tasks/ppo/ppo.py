@@ -30,12 +30,13 @@ from jaxrnn.engine.starts import starts_from
 from jaxrnn.tasks.ppo import rollout
 from jaxrnn.tasks.ppo.agent import Agent
 from jaxrnn.tasks.ppo.clipping import clipped
-from jaxrnn.tasks.ppo.exported import export_policy
+from jaxrnn.tasks.ppo.exported import export_policy, program_of
 from jaxrnn.tasks.ppo.options import LearningOptions as LearningOptions
 from jaxrnn.tasks.ppo.options import WorldOptions as WorldOptions
 from jaxrnn.tasks.ppo.pictures import film, returns_by_step
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.options import check
+from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Carry, Params
 
 EPISODES = 32  # of each seed, in an evaluation
@@ -202,6 +203,10 @@ class PPO:
             return rollout.episodes(self.world.made, act, memory, key, EPISODES, greedy)[0]
 
         return jax.vmap(one)(params, jnp.asarray(batch.keys))
+
+    def program(self, params: Params) -> Program:
+        """The first seed's policy, a step at a time."""
+        return program_of(self.model, self.world.made, jax.tree.map(lambda a: a[0], params))
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """Every seed's learning curve, a film of the first one's episode, and its policy for other programs."""

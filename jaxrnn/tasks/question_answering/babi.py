@@ -12,7 +12,7 @@ by number (`jaxrnn.tasks.question_answering.simulator.names`): nobody of the tes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -24,7 +24,7 @@ import numpy as np
 import optax
 
 from jaxrnn.base.errors import Said, fail, nearest
-from jaxrnn.tasks.question_answering.own_stories import own_questions
+from jaxrnn.tasks.question_answering.own_stories import asked_in, own_questions
 from jaxrnn.tasks.question_answering.pictures import FILES, PUBLISHED, accuracy_figure, attention_figure, table
 from jaxrnn.tasks.question_answering.readers import AttentiveReader, LSTMReader
 from jaxrnn.tasks.question_answering.simulator import names, sets
@@ -232,6 +232,17 @@ class Babi:
         found = [(answer, float(chances[n])) for n, answer in enumerate(self.answers.tokens)]
         known = [(people.get(a, a), p) for a, p in found if a in people or not names.NUMBER.fullmatch(a)]
         return dict(sorted(known, key=lambda one: -one[1])[:BEST])
+
+    def inputs(self, path: Path) -> list[Question]:
+        """The questions of a file of stories, as bAbI has them; answers may be left out."""
+        return asked_in(str(path))
+
+    def predict(self, params: Params, inputs: Sequence[Question]) -> Iterator[dict[str, Any]]:
+        """The likeliest answer to each question, and how likely it is."""
+        for asked in inputs:
+            found = self.answer(params, [" ".join(words) for words in asked.story], " ".join(asked.question))
+            answer, probability = next(iter(found.items()))
+            yield {"question": " ".join(asked.question), "answer": answer, "probability": probability}
 
     def attention(self, params: Params, story: Sequence[str], question: str) -> np.ndarray:
         """How far each sentence opened the gates of the attentive reader, by its `passes`: [passes, S], 0 to 1.

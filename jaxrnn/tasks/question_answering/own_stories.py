@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.question_answering.stories import Question, parse
+from jaxrnn.tasks.question_answering.stories import ASKS, Question, parse
 from jaxrnn.tasks.shared.own_files import files_of, kept, located, text_of
 from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
 
@@ -20,6 +20,20 @@ def own_questions(data: OwnData, path: str) -> dict[int, dict[str, list[Question
     parts = parted(_read(path), lambda one: one[1], data, repr(path), EXPECTED)
     names = {"training": "train"}
     return {1: {names.get(split, split): [q for story, _ in some for q in story] for split, some in parts.items()}}
+
+
+def asked_in(path: str) -> list[Question]:
+    """The questions of a file, without their answers: those of a line that ends in a question mark need none.
+
+    Raises:
+        ValueError: If a line is none of a story; the message names file and line.
+    """
+    found = []
+    for file in files_of(path, [".txt"], EXPECTED, WHERE):
+        lines = text_of(file).split("\n")
+        whole = [f"{line}\t?" if line.rstrip().endswith(tuple(ASKS)) else line for line in lines]
+        found += [question for story in parse("\n".join(whole), 1, repr(str(file))) for question in story]
+    return found
 
 
 @kept

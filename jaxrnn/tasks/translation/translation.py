@@ -9,7 +9,7 @@ what programs say in English and German, which ships with the package, or a fold
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.base.files import write_text
+from jaxrnn.tasks.shared.given_rows import given_lines
 from jaxrnn.tasks.shared.writing import BEAM, before, check_beam, cross_entropy, sentences, written
 from jaxrnn.tasks.translation.alignment import alignment_svg
 from jaxrnn.tasks.translation.encoder_decoder import EncoderDecoder
@@ -181,10 +182,21 @@ class Translation:
         Raises:
             ValueError: If the text has no word, or the beam no width.
         """
-        check(bool(text.split()), "text", "a sentence", text)
         check_beam(beam)
-        source = self.text.vocabularies[0].encode(self.text.pieces(self.text.words(text)))
-        return " ".join(self.translations(params, [source], beam)[0])
+        return " ".join(self.translations(params, [self._read(text)], beam)[0])
+
+    def _read(self, text: str) -> np.ndarray:
+        """A sentence as numbers."""
+        check(bool(text.split()), "text", "a sentence", text)
+        return self.text.vocabularies[0].encode(self.text.pieces(self.text.words(text)))
+
+    def inputs(self, path: Path) -> list[np.ndarray]:
+        """The sentences of a text file, one a line."""
+        return given_lines(path, self._read, "sentences, one a line")
+
+    def predict(self, params: Params, inputs: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
+        """The translation of each sentence, by beam search."""
+        return ({"translation": " ".join(words)} for words in self.translations(params, inputs, BEAM))
 
     def align(self, params: Params, text: str) -> tuple[list[str], list[str], np.ndarray]:
         """A sentence, its greedy translation with END (in pieces, where words have them), and the weights [T, S]."""

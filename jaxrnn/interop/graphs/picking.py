@@ -1,0 +1,80 @@
+"""Numbers picked out of arrays, and positions in them: what JAX's primitives for that are in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jax.extend.core import JaxprEqn
+
+from jaxrnn.interop.graphs.axes import expanded, reshaped, transposed
+from jaxrnn.interop.graphs.written import Graph, element_of, ints
+from jaxrnn.programs.jaxprs import shape_of
+
+INT64 = 7
+
+
+def _gather(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Any:
+    """Whole slices at some positions of some axes, as embeddings and `take_along_axis` read them: GatherND."""
+    p = equation.params
+    d, shape = p["dimension_numbers"], shape_of(equation.invars[0])
+    along, indexed = tuple(d.operand_batching_dims), tuple(d.start_index_map)
+    rest = [axis for axis in range(len(shape)) if axis not in (*along, *indexed)]
+    if sorted(indexed) != sorted(d.collapsed_slice_dims) or any(p["slice_sizes"][axis] != shape[axis] for axis in rest):
+        return None
+    where, loops = inputs[1], range(len(shape_of(equation.invars[1])) - 1)
+    matched = tuple(d.start_indices_batching_dims)
+    others = tuple(axis for axis in loops if axis not in matched)
+    data = transposed(graph, inputs[0], (*along, *indexed, *rest))
+    where = transposed(graph, where, (*matched, *others, len(loops)))
+    found = graph.add("GatherND", data, graph.add("Cast", where, to=INT64), batch_dims=len(along))
+    # It has the axes of `where` first, then the slices'; JAX says which places those have.
+    places = [n for n in range(len(loops) + len(rest)) if n not in d.offset_dims]
+    now = [places[axis] for axis in (*matched, *others)] + list(d.offset_dims)
+    return transposed(graph, found, np.argsort(now).tolist())
+
+
+def _iota(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
+    """Numbers along one axis."""
+    shape, axis = equation.params["shape"], equation.params["dimension"]
+    count = graph.add("Squeeze", graph.size(shape[axis]), ints(0))
+    numbers = graph.add("Range", np.array(0, np.int64), count, np.array(1, np.int64))
+    numbers = graph.add("Cast", numbers, to=element_of(equation.params["dtype"], "program"))
+    line = [n if k == axis else 1 for k, n in enumerate(shape)]
+    return expanded(graph, reshaped(graph, numbers, shape[axis : axis + 1], line), line, shape)
+
+
+def _size(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
+    """A size as a number."""
+    kind: Any = equation.outvars[0].aval
+    number = graph.add("Squeeze", graph.size(equation.params["dim"]), ints(0))
+    return graph.add("Cast", number, to=element_of(kind.dtype, "program"))
+
+
+def _position(operator: str) -> Any:
+    def write(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str | None:
+        if len(equation.params["axes"]) != 1:
+            return None
+        found = graph.add(operator, inputs[0], axis=equation.params["axes"][0], keepdims=0)
+        return graph.add("Cast", found, to=element_of(equation.params["index_dtype"], "program"))
+
+    return write
+
+
+def _largest(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Sequence[str] | None:
+    """The largest of the last axis, and where they are."""
+    values, where = graph.fresh(), graph.fresh()
+    graph.add_many("TopK", [inputs[0], ints(equation.params["k"])], [values, where])
+    kind: Any = equation.outvars[1].aval
+    return [values, graph.add("Cast", where, to=element_of(kind.dtype, "program"))]
+
+
+PICKING = {
+    "argmax": _position("ArgMax"),
+    "argmin": _position("ArgMin"),
+    "dim_as_value": _size,
+    "gather": _gather,
+    "iota": _iota,
+    "top_k": _largest,
+}
