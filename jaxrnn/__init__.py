@@ -158,7 +158,7 @@ if _TYPE_CHECKING:
     from jaxrnn import testing as testing
     from jaxrnn.tasks.runs import load_run as load_run
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "BidirectionalCarry",

@@ -64,7 +64,7 @@ def inspect(file: str | Path, format: str | None = None, names: Mapping[str, str
     """
     check_format(format)
     check_names(names)
-    with whole(path_of(file, "file"), format) as opened:
+    with whole(path_of(file, "file"), format, "file") as opened:
         source = opened if names is None else renamed(opened, names)
         prefixes = [part.name for part in source.parts if part.name] or _prefixes(source)
         cells = tuple(_found(source, prefix) for prefix in prefixes)

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from jaxrnn.base.errors import fail
+from jaxrnn.interop.files.formats import check_there
 from jaxrnn.interop.files.onnx_file import model_of
 from jaxrnn.interop.files.opening import one_error, path_of
 from jaxrnn.interop.onnx_graph import Node, nodes_of
@@ -36,8 +37,7 @@ def read_onnx(model: Any) -> list[Node]:
     """
     if isinstance(model, (str, os.PathLike)):
         path = path_of(model, "model")
-        if not path.is_file():
-            raise FileNotFoundError(f"no such file: {path}")
+        check_there(path, "model")
         with one_error(path):
             return nodes_of(model_of(path), path.parent)
     if not is_a(model, "onnx", "ModelProto"):

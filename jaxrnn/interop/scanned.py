@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.errors import fail
 from jaxrnn.interop.load import load
 
 NAMES = frozenset(("ir", "iz", "in", "hr", "hz", "hn"))  # the products of `flax.linen.GRUCell`
@@ -36,7 +36,7 @@ def scanned(params: Mapping[str, Any]) -> dict[str, Any]:
         fail("params", "a tree of parameters, dicts of arrays", params, kind=TypeError)
     tree, count = _converted(params)
     if not count:
-        fail("params", "a tree with a flax.linen.GRUCell in it", Said("none with ir, iz, in, hr, hz and hn"))
+        fail("params", "a tree with a flax.linen.GRUCell in it (ir, iz, in, hr, hz, hn)", params)
     return tree
 
 

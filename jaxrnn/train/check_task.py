@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrnn.base.checks import is_array
+from jaxrnn.base.checks import check_size, is_array
 from jaxrnn.base.dtypes import is_float
 from jaxrnn.base.errors import Said, describe, fail
+from jaxrnn.train.options import check_seed
 from jaxrnn.train.step import KEPT
 from jaxrnn.train.task import Batches, Task
 
@@ -42,13 +43,15 @@ def check_task(task: Any, seed: int = 0, devices: int = 1) -> None:
 
     Raises:
         TypeError: If something is missing or is of another kind; the message names it.
-        ValueError: If a batch has no rows, or rows that devices cannot share.
+        ValueError: If a batch has no rows, or rows that devices cannot share, or `seed` or `devices` is out of range.
 
     >>> from jaxrnn.tasks import TASKS
     >>> from jaxrnn.train import check_task, find_config, read_experiment
     >>> check_task(read_experiment(find_config("adding"), [], TASKS).task)
     """
     check_members(task)
+    check_seed(seed, "seed")
+    check_size(devices, "devices")
     if not isinstance(task.unit, str) or not isinstance(task.headline, str):
         fail("task.unit", "a text, as task.headline", (task.unit, task.headline), SEE, kind=TypeError)
     if not isinstance(task.splits, tuple) or task.splits[:1] != ("validation",):
@@ -79,19 +82,24 @@ def _first_batch(task: Any, devices: int) -> Any:
     except (TypeError, ValueError) as error:
         fail("task.batches().get_state()", "what JSON can hold", Said(str(error)), SEE, kind=TypeError)
     batch = next(batches)
-    arrays = jax.tree.leaves(batch)
-    if not arrays or not all(is_array(array) and np.dtype(array.dtype).kind not in "OUSM" for array in arrays):
-        fail("a batch", "a tree of arrays of numbers", batch, SEE, kind=TypeError)
-    rows = {array.shape[:1] for array in arrays}
-    if len(rows) != 1 or rows <= {(), (0,)}:
-        fail("a batch", "a tree of arrays that all have its rows first", batch, SEE)
-    (count,) = next(iter(rows))
+    count = check_rows(batch, "a batch")
     if count % devices:
         fail("a batch", f"of a multiple of the {devices} devices in rows", Said(f"{count} rows"))
     counted = task.count(batch)
     if isinstance(counted, bool) or not isinstance(counted, (int, np.integer)):
         fail("task.count(batch)", "an integer", counted, SEE, kind=TypeError)
     return batch
+
+
+def check_rows(batch: Any, name: str) -> int:
+    """How many rows a batch has, or an error."""
+    arrays = jax.tree.leaves(batch)
+    if not arrays or not all(is_array(array) and np.dtype(array.dtype).kind not in "OUSM" for array in arrays):
+        fail(name, "a tree of arrays of numbers", batch, SEE, kind=TypeError)
+    rows = {array.shape[:1] for array in arrays}
+    if len(rows) != 1 or rows <= {(), (0,)}:
+        fail(name, "a tree of arrays that all have its rows first", batch, SEE)
+    return next(iter(rows))[0]
 
 
 def _shapes(batch: Any) -> Any:

@@ -54,12 +54,17 @@ def of_module(
         The task.
 
     Raises:
-        ValueError: If the module holds state besides parameters and random numbers that is not of floating numbers.
+        TypeError: As `of_functions`.
+        ValueError: As `of_functions`, or if the module holds state besides parameters and random numbers that is not
+            of floating numbers.
     """
     from flax import nnx
 
     check_function(make, "make", "a function of flax.nnx.Rngs")
     check_function(loss, "loss", "a function of the module and a batch")
+    for name, given in (("show", show), ("predict", predict)):
+        if given is not None:
+            check_function(given, name, "None, or a function")
 
     def split(module: Any) -> Any:
         """Graph, parameters and what is kept beside them, and random numbers."""

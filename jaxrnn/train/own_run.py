@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
+
+from jaxrnn.base.checks import is_array
+from jaxrnn.base.errors import describe, fail
+from jaxrnn.train.check_task import check_members
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.ending import told_params
 from jaxrnn.train.metrics import Callback
-from jaxrnn.train.options import LoopOptions, OptimizerOptions
+from jaxrnn.train.options import LoopOptions, OptimizerOptions, check_seed
 from jaxrnn.train.processes import on_first, tell
 from jaxrnn.train.run import run
 from jaxrnn.train.run_files import RESULT
 from jaxrnn.train.start import Start
+from jaxrnn.train.state_file import leaves
 from jaxrnn.train.stop import StopRequest
 from jaxrnn.train.task import Params, Task
 
@@ -26,6 +33,17 @@ class Trained(NamedTuple):
     params: Params  # the best by validation loss
     figures: dict[str, float | None]  # such as "validation loss"; empty where the run was stopped
     finished: bool  # false where a signal stopped it: `resume=True` goes on
+
+
+def fitting(task: Task, start: Params) -> Params:
+    """Given parameters in the dtypes of a task's own, whose names and shapes they must have."""
+    like = jax.eval_shape(task.init, jax.random.key(0))
+    own, given = leaves(like), {}
+    if isinstance(start, Mapping):
+        given = {name: leaf for name, leaf in leaves(start).items() if is_array(leaf)}
+    if {n: np.shape(a) for n, a in given.items()} != {n: a.shape for n, a in own.items()}:
+        fail("start", f"parameters of the task, {describe(like)}", start, kind=TypeError)
+    return jax.tree.unflatten(jax.tree.structure(like), [given[n].astype(a.dtype) for n, a in own.items()])
 
 
 def train_task(
@@ -57,7 +75,8 @@ def train_task(
         `Trained(params, figures, finished)`.
 
     Raises:
-        TypeError, ValueError: If the task does not keep the protocol, before anything is written.
+        TypeError, ValueError: If the task does not keep the protocol, or another argument is none of the above, before
+            anything is written.
         RunError: If the folder holds another run, or a run and `resume` is not asked for.
 
     With the task of `of_functions`'s example:
@@ -65,9 +84,20 @@ def train_task(
         trained = train_task(task, "runs/line", loop=LoopOptions(steps=200), callbacks=[print])
         trained.params["w"]
     """
-    experiment = Experiment("own", seed, task, optimizer or OptimizerOptions(), loop or LoopOptions())
+    check_members(task)
+    if not isinstance(folder, (str, Path)) or not str(folder):
+        fail("folder", "a path", folder, kind=TypeError)
+    if not isinstance(callbacks, (list, tuple)) or not all(map(callable, callbacks)):
+        fail("callbacks", "functions of a dict, in a list", callbacks, kind=TypeError)
+    experiment = Experiment(
+        "own",
+        check_seed(seed, "seed"),
+        task,
+        OptimizerOptions() if optimizer is None else optimizer,
+        LoopOptions() if loop is None else loop,
+    )
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    given = None if start is None else Start("given parameters", start)
+    given = None if start is None else Start("given parameters", fitting(task, start))
     try:
         run(experiment, folder, resume, StopRequest(), start=given, callbacks=callbacks, watch=watch)
     finally:

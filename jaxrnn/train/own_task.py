@@ -11,8 +11,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.base.checks import check_function
+from jaxrnn.base.checks import check_function, check_text
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.train.own_sources import check_held_out, check_training
 from jaxrnn.train.step import KEPT
 from jaxrnn.train.task import Batch, Batches, Carry, Params
 
@@ -155,7 +156,8 @@ def of_functions(
         The task.
 
     Raises:
-        TypeError: If one is no function where it must be.
+        TypeError: If one is of another kind than is said here; the message names it.
+        ValueError: If there is no batch in held-out data, or one without rows.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> from jaxrnn.train import ByLength, of_functions
@@ -170,16 +172,16 @@ def of_functions(
     >>> task.splits, task.headline
     (('validation',), 'validation loss')
     """
-    for name, given in (("init", init), ("loss", loss), ("predict", predict)):
-        if name != "predict" or given is not None:
-            check_function(given, name, "a function")
-    for name, some in (("training", training), ("validation", validation), ("test", test)):
-        if some is not None and not callable(some) and not isinstance(some, Iterable):
-            fail(name, "batches, or a function that makes an iterator of them", some, kind=TypeError)
-    if validation is None or isinstance(validation, Iterator):
-        fail(
-            "validation", "a list of batches, or a function that makes an iterator of them", validation, kind=TypeError
-        )
+    for name, given in (("init", init), ("loss", loss)):
+        check_function(given, name, "a function")
+    check_training(training)
+    check_held_out(validation, "validation")
+    if test is not None:
+        check_held_out(test, "test")
+    unit = check_text(unit, "unit")
+    for name, given in (("count", count), ("show", show), ("predict", predict)):
+        if given is not None:
+            check_function(given, name, "None, or a function")
     held_out = {"validation": validation} | ({} if test is None else {"test": test})
     if options is not None and (not is_dataclass(options) or isinstance(options, type)):
         fail("options", "a dataclass with values", options, kind=TypeError)

@@ -62,7 +62,7 @@ def wrong() -> Iterator[Any]:
     yield from (f"empty{suffix}" for suffix in SUFFIXES)
 
 
-OURS = re.compile(r"`.+` must be .+, got |^no such file: |^could not write |^\S+ cannot be read: ", re.DOTALL)
+OURS = re.compile(r"`.+` must be .+, got |^could not write |^\S+ cannot be read: ", re.DOTALL)
 
 
 def error_of(call: Any, given: dict[str, Any]) -> Exception | None:

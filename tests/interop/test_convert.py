@@ -109,7 +109,7 @@ def test_help_names_the_libraries(capsys: pytest.CaptureFixture[str]) -> None:
         (["torch.npz", "ours.npz", "--to", "caffe", "--prefix", "encoder.rnn"], "`to` must be one of"),
         (["torch.npz", "ours.npz", "--prefix", "encoder.rnn", "--cell", "mgru(4)"], "`cell` must be a call of one of"),
         (["torch.npz", "ours.npz", "--from", "ncps", "--prefix", "encoder.rnn"], "`layer` must be given for ncps"),
-        (["nowhere.npz", "ours.npz"], "no such file: nowhere.npz"),
+        (["nowhere.npz", "ours.npz"], "`source` must be a file that is there, got 'nowhere.npz'"),
     ],
 )
 def test_mistakes(

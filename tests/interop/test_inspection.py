@@ -50,5 +50,5 @@ def test_a_model_of_keras(tmp_path: Path) -> None:
 def test_files_without_a_layer(tmp_path: Path) -> None:
     np.savez(tmp_path / "dense.npz", kernel=np.ones((10, 16), "f"), bias=np.ones(16, "f"))
     assert interop.inspect(tmp_path / "dense.npz").cells == ()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="`file` must be a file that is there"):
         interop.inspect(tmp_path / "nothing.npz")

@@ -176,9 +176,12 @@ def test_state_that_is_no_number_is_refused_and_a_model_answers_rows(tmp_path):
 
 
 def test_given_parameters_are_begun_with(tmp_path):
-    start = {"w": jnp.float32(2.5)}
+    start = {"w": np.array(2.5)}  # float64, as NumPy makes it
     trained = train_task(line(), tmp_path / "run", loop=LoopOptions(steps=1), optimizer=SGD, start=start)
     np.testing.assert_allclose(trained.params["w"], 2.5 + np.mean(X**2) * 0.1, rtol=1e-5)
+    with pytest.raises(TypeError, match=r"`start` must be parameters of the task, {'w': float32\[\]}, got {'v'"):
+        train_task(line(), tmp_path / "other", start={"v": np.ones(())})
+    assert not (tmp_path / "other").exists()
     with pytest.raises(RunError, match="is not empty"):
         train_task(line(), tmp_path / "run", loop=LoopOptions(steps=1), optimizer=SGD)
     assert json.loads((tmp_path / "run/result.json").read_text())["from"] == "given parameters"
@@ -249,5 +252,10 @@ def test_what_is_no_task_or_no_batch_is_named():
     for wrong in ({"validation": None}, {"validation": iter([])}, {"training": 3}, {"init": 3}, {"options": {"a": 1}}):
         with pytest.raises(TypeError, match=f"`{next(iter(wrong))}` must be"):
             line(**wrong)
+    for wrong in ({"unit": 3}, {"count": 3}, {"show": "a"}, {"training": [rows(np.arange(4))]}, {"validation": "abc"}):
+        with pytest.raises(TypeError, match=f"`{next(iter(wrong))}"):
+            line(**wrong)
+    with pytest.raises(ValueError, match="`validation` must be of one batch or more"):
+        line(validation=[])
     with pytest.raises(ValueError, match="one that was made by of_module"):
         line().module_of({})

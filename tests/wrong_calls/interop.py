@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,18 +21,6 @@ def file() -> Path:
     path = Path("weights.npz")
     np.savez(path, **WEIGHTS)
     return path
-
-
-def or_missing(call: Callable[..., Any]) -> Callable[..., Any]:
-    """What a call gives, or its own error for a path at which nothing is."""
-
-    def run(**given: Any) -> Any:
-        try:
-            return call(**given)
-        except FileNotFoundError as error:
-            return str(error)
-
-    return run
 
 
 CALLS = {
@@ -76,13 +62,11 @@ CALLS = {
             source=file(), target=Path("to.npz"), of=None, to=None, prefix="", layer=None, names=None, format=None
         ),
         dict(names="dict | None", graph="dict | None"),
-        made_by=or_missing(interop.convert),
     ),
     "read_onnx": Call(
         interop.read_onnx,
         lambda: dict(model=interop.save(LSTM, params_of(LSTM), "onnx")),
         dict(model="ModelProto | str"),
-        made_by=or_missing(interop.read_onnx),
     ),
     "inspect": Call(lambda **given: str(interop.inspect(**given)), lambda: dict(file=file())),
     "activation": Call(interop.activation, lambda: dict(name="Elu")),

@@ -54,7 +54,7 @@ def judge(
 
 def _fault_of_error(error: Exception, argument: Argument, value: Any) -> str | None:
     came = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    if not isinstance(error, TypeError | ValueError):
+    if not isinstance(error, TypeError | ValueError | FileNotFoundError):
         return came
     if callable(value) and "function" in argument.types and re.match(r"\w+\(\) takes ", str(error)):
         return None  # its own error, which names it

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 SEED = 0
 SAMPLE = 150  # of each room's calls, in the quick test
 
-ROOMS = ("core", "compose", "functions", "decode", "interop", "train", "nnx", "linen", "keras")
+ROOMS = ("core", "compose", "functions", "decode", "interop", "train", "own_tasks", "nnx", "linen", "keras")
 
 # Where the public names are; all that a module defines where it has no façade.
 MODULES = (
@@ -82,10 +82,7 @@ INSIDE = {
         "what the loop calls",
     ),
     **dict.fromkeys(("train.TensorBoard", "train.TensorBoard.__call__"), "what the loop calls"),
-    # Any wrong task, function or source ends in an error of these, or of `check_task`: tests/train/test_own_task.py.
-    **dict.fromkeys((f"train.{name}" for name in ("check_task", "of_functions", "of_module", "train_task")), NO_CALL),
-    "train.OwnTask.predict": "takes rows for the user's own function",
-    "train.OwnTask.module_of": "takes parameters that `train_task` gave",
+    **dict.fromkeys(("train.OwnTask.module_of", "train.OwnTask.predict"), "takes parameters that `train_task` gave"),
     "backends": "takes nothing",
     "train.Checkpoints.best": "as `newest`",
 }

@@ -49,19 +49,24 @@ def check_format(name: Any) -> None:
         fail("format", f"None, or one of {tuple(READERS)}", name, nearest(name, READERS))
 
 
-def reader_of(path: Path, name: str | None) -> Reader:
+def check_there(path: Path, argument: str) -> None:
+    """See to it that there is a file at a path."""
+    if not path.is_file():
+        fail(argument, "a file that is there", str(path), kind=FileNotFoundError)
+
+
+def reader_of(path: Path, name: str | None, argument: str = "source") -> Reader:
     """What reads a file or a folder, of a format that is given or found."""
     if not path.exists() and tensorflow_file.stem_of(path) is not None:
         return READERS["tensorflow"]  # whose files' names only begin so
     if path.is_dir():
         return READERS[name or "orbax"]
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
+    check_there(path, argument)
     found = name or _by_content(path) or _by_name(path)
     if found is not None:
         return READERS[found]
     hint = f"Known are {', '.join(SUFFIXES)}, checkpoints of TensorFlow, and the folders of Orbax; or pass `format`."
-    fail("source", "a file whose first bytes or suffix tell its format", str(path), hint)
+    fail(argument, "a file whose first bytes or suffix tell its format", str(path), hint)
 
 
 def _by_name(path: Path) -> str | None:

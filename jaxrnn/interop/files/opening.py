@@ -45,9 +45,9 @@ def opened(
 
 
 @contextlib.contextmanager
-def whole(path: Path, format: str | None = None) -> Iterator[Source]:
+def whole(path: Path, format: str | None = None, argument: str = "source") -> Iterator[Source]:
     """All that is in a file."""
-    reader = reader_of(path, format)
+    reader = reader_of(path, format, argument)
     with contextlib.ExitStack() as stack:
         with one_error(path):
             source = stack.enter_context(reader(path))
