@@ -37,7 +37,7 @@ def single(tree: Any) -> Any:
     return jax.tree.map(lambda a: jnp.asarray(a, jnp.float32) if np.issubdtype(a.dtype, np.floating) else a, tree)
 
 
-def run(row: str, case: str, reverse: bool, *, padding: float = 0.0, dtype: Any = None) -> Any:
+def run(row: str, case: str, reverse: bool, *, padding: float) -> Any:
     """((final carry, outputs), gradients) of a row of the table; `padding` is added to xs where a step is none."""
     steps = CASES[case]
 
@@ -50,9 +50,6 @@ def run(row: str, case: str, reverse: bool, *, padding: float = 0.0, dtype: Any 
 
     args = single(arrays(row))
     args["xs"] = jnp.where(counts(steps)[..., None], args["xs"], jnp.float32(padding) + args["xs"])
-    if dtype is not None:
-        args["xs"] = args["xs"].astype(dtype)
-        args["params"] = jax.tree.map(lambda a: a.astype(dtype), args["params"])
     return programs.to_numpy(jax.jit(program)(args, steps, single(cotangents(row))))
 
 

@@ -108,7 +108,8 @@ def at_once(solve: Callable[..., tuple[Leaves, Leaves]], job: Job, carry: Carry,
         """x, recur, theta and the keyword arguments of one step."""
         x, per_step = at
         recur = Recur(cell.gates, products, dtype, valid, bool(per_step))
-        return by_gate(cell.gates, x), recur, {n: units(a, len(batch) + 1) for n, a in theta.items()}, options | per_step
+        vectors = {n: units(a, len(batch) + 1) for n, a in theta.items()}
+        return by_gate(cell.gates, x), recur, vectors, options | per_step
 
     def drive(at: Any, theta: dict[str, Any], valid: Any) -> Any:
         return linear.coefficients(carry, *arguments(at, theta, valid))

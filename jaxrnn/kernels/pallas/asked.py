@@ -34,8 +34,7 @@ MISSING = re.compile(r"primitive in Pallas TPU lowering for \w+: ([\w-]+)")
 def where() -> str | None:
     """Why nothing runs here; None on TPUs with memory enough, and in the interpreter."""
     if platform() not in ("tpu", INTERPRETED):
-        hint = "`jaxrnn.kernels.pallas.interpreted` runs it on CPUs, for tests"
-        return f"runs on TPUs, and JAX's default backend is {platform()!r}; {hint}"
+        return f"runs on TPUs, and JAX's default backend is {platform()!r}"
     if jax.default_backend() != "tpu" or platform() == INTERPRETED:  # a chip that is described
         return None
     there = pltpu.get_tpu_info().vmem_capacity_bytes
@@ -95,7 +94,9 @@ def _too_large(cell: Cell, signature: Signature) -> str | None:
     )
     if needed <= tiles.BUDGET:
         return None
-    return f"holds all kernels in a TPU's fast memory: {needed:,} bytes with a tile, where {tiles.BUDGET:,} are the most"
+    return (
+        f"holds all kernels in a TPU's fast memory: {needed:,} bytes with a tile, where {tiles.BUDGET:,} are the most"
+    )
 
 
 def _lowered(cell: Cell, signature: Signature) -> str | None:

@@ -24,7 +24,6 @@ from jaxrnn.forms.heads import Heads
 from jaxrnn.forms.kernel import Kernel
 from jaxrnn.kernels.native import arrays
 from jaxrnn.kernels.native.primitive import spread
-from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.pallas import asked
 from jaxrnn.kernels.pallas.layout import Spec
 from jaxrnn.kernels.pallas.lower import PALLAS

@@ -147,5 +147,3 @@ def _carry(spec: Spec, N: int, time: tuple[int, ...]) -> Any:
 def _plain(dtype: Any) -> Any:
     """Bools are integers there."""
     return jnp.dtype(jnp.int32) if dtype == "bool" else jnp.dtype(dtype)
-
-

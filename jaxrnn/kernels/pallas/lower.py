@@ -112,7 +112,9 @@ def _plain(a: Array) -> Array:
     return a.astype(jnp.int32) if a.dtype == jnp.bool_ else a
 
 
-def _call(body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: int, N: int, *, descending: bool) -> Any:
+def _call(
+    body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: int, N: int, *, descending: bool
+) -> Any:
     """One kernel over trees of arrays: tiles of rows by themselves, those of time one after the other."""
     tile = tiles.choose(arrays, T, N)
     if tile is None:
@@ -136,8 +138,8 @@ def _call(body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: 
         in_specs=[tiles.block(a, tile, walk.at) for a in places],
         out_specs=[tiles.block(a, tile, walk.at) for a in results],
         out_shape=[jax.ShapeDtypeStruct(a.shape, a.dtype) for a in results],
-        # A tile of the inputs' cotangent takes the place of that of the inputs, which is read by then. Where tiles reach
-        # beyond an array, the interpreter returns one of another shape for such.
+        # A tile of the inputs' cotangent takes the place of that of the inputs, which is read by then. Of such an array
+        # the interpreter returns one of another shape, where tiles reach beyond it.
         input_output_aliases={0: 0} if arrays.results[0] == places[0] and not spec.interpret else {},
         scratch_shapes=[pltpu.VMEM(shape(tile), jnp.float32) for shape in arrays.scratch],
         compiler_params=pltpu.CompilerParams(

@@ -52,5 +52,11 @@ def _expm1(x: Array, **_: Any) -> list[Array]:
     return [jnp.where(jnp.abs(x) < 0.5, x * series, jnp.exp(x) - one)]
 
 
+def _sign(x: Array) -> list[Array]:
+    """Of zeros and NaN themselves. The lowering of JAX's own asks which chip it is for, and no chip need be there."""
+    one = jnp.ones_like(x)
+    return [jnp.where(x > 0, one, jnp.where(x < 0, -one, x))]
+
+
 # What Mosaic has no lowering for on TPUs, in terms of what it has.
-MOSAIC_TPU: Rules = {"expm1": _expm1, "optimization_barrier": lambda *given: given}
+MOSAIC_TPU: Rules = {"expm1": _expm1, "sign": _sign, "optimization_barrier": lambda *given: given}

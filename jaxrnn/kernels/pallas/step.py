@@ -1,9 +1,8 @@
 """A cell's step on a block of rows, forward and backward, as jaxprs that a kernel's body runs.
 
 Products with a state of the carry are known before the backward step begins, for a block of steps at once: there what
-came of them goes in, and its cotangent comes out. What is multiplied within the step (a reset state, the first of two
-products in series) is multiplied there again, with a zero added through which the product's cotangent comes out. So no
-step adds to a gradient of a kernel: that is one product with all these cotangents, afterwards.
+came of them goes in, and its cotangent comes out. What the step itself makes is multiplied there again, with a zero
+added through which the product's cotangent comes out. So no step adds to a gradient of a kernel.
 """
 
 from __future__ import annotations
@@ -197,6 +196,5 @@ def _backward(
 
 
 def _twins(backward: ClosedJaxpr, pulled: Pulled) -> tuple[tuple[int | None, ...], ...]:
-    tree = jax.tree.structure(pulled)
-    found: Pulled = jax.tree.unflatten(tree, backward.jaxpr.outvars)
+    found: Pulled = jax.tree.unflatten(jax.tree.structure(pulled), backward.jaxpr.outvars)
     return tuple(tuple(next((g for g, v in enumerate(found.x) if v is a), None) for a in k) for k in found.values)

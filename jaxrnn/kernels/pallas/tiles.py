@@ -82,7 +82,7 @@ def _padded(shape: tuple[int, ...], dtype: Any) -> int:
 
 def choose(arrays: Arrays, T: int, N: int) -> Tile | None:
     """The largest tile that fits, many rows before many steps; None where none does."""
-    rows = [N] if N <= ROWS[0] else []
+    rows = [N] if ROWS[0] >= N else []
     rows += [r for r in ROWS if r < N]
     steps = list(dict.fromkeys(min(s, T) for s in STEPS))
     tiles = (Tile(s, r) for least in (4, 1) for r in rows for s in steps if s >= min(least, T))
