@@ -8,11 +8,13 @@ from contextvars import ContextVar
 
 import jax
 
+INTERPRETED = "interpreted TPU"  # whose kernels run on this machine's CPU, in JAX's interpreter
+
 _DESCRIBED: ContextVar[str | None] = ContextVar("described platform", default=None)
 
 
 def platform() -> str:
-    """ "cpu", "gpu" or "tpu"."""
+    """ "cpu", "gpu", "tpu" or `INTERPRETED`."""
     return _DESCRIBED.get() or jax.default_backend()
 
 

@@ -39,7 +39,7 @@ class Step(NamedTuple):
 class Rows(NamedTuple):
     """What all steps share, one entry a batch row."""
 
-    theta: dict[str, Array]  # [*B, H] or [*B, K, H]
+    theta: dict[str, Any]  # [*B, H] or [*B, K, H]; or K arrays [*B, H]
     start: Carry | None  # the carry to reset to
 
 
@@ -152,7 +152,7 @@ def advance(cell: Equations, products: Products, rows: Rows, carry: Carry, step:
     if step.reset is not None:
         carry = select(step.reset, rows.start, carry)
     dtype = state_dtype(carry)
-    theta = {name: units(guard(valid, a), a.ndim - jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
+    theta = {name: units(guard(valid, a), jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
     recur = Recur(cell.gates, products, dtype, valid, bool(step.per_step))
     x = by_gate(cell.gates, _cast(guard(valid, step.x), dtype))
     shapes = partial(product_shapes, cell.gates, products.kernels, dtype)
@@ -223,9 +223,9 @@ def repeat_vectors(array: Array, batch: tuple[Axis, ...]) -> Array:
     return jnp.broadcast_to(placed, (*batch, *placed.shape[-2:]))
 
 
-def units(array: Array, extra: int) -> Any:
-    """`[*B, K, H]` as K arrays, so that equations read `a, b = theta["name"]`."""
-    return split(array) if extra == 1 else array
+def units(array: Any, axes: int) -> Any:
+    """`[*B, K, H]`, one axis more than `axes`, as K arrays, so that equations read `a, b = theta["name"]`."""
+    return split(array) if not isinstance(array, tuple) and array.ndim == axes + 1 else array
 
 
 def check_result(equations: str, result: Any, carry: Carry) -> tuple[Carry, Any]:

@@ -21,6 +21,7 @@ NATIVE = "jaxrnn.kernels.native.backend"
 ONE_PASS = "jaxrnn.kernels.native.recurrence"
 NEWTON = "jaxrnn.engine.newton.backend"
 LINEAR = "jaxrnn.engine.recurrence.backends"
+PALLAS = "jaxrnn.kernels.pallas.backend"
 
 TABLE = (
     Backend(
@@ -78,6 +79,14 @@ TABLE = (
         too_large=_later(NEWTON, "too_large"),
     ),
     Backend(
+        "pallas",
+        "kernels for TPUs with the carry in fast memory: whole sequences in one call; to be asked for",
+        _later(PALLAS, "run"),
+        _later(PALLAS, "declines"),
+        _later(PALLAS, "schedule"),
+        symbolic=False,
+    ),
+    Backend(
         "reference",
         "plain jax.lax.scan",
         reference.run,
@@ -98,6 +107,6 @@ def backends() -> dict[str, str]:
 
     >>> import jaxrnn
     >>> list(jaxrnn.backends())
-    ['one_pass', 'native', 'scheduled', 'chunked', 'associative', 'newton', 'reference']
+    ['one_pass', 'native', 'scheduled', 'chunked', 'associative', 'newton', 'pallas', 'reference']
     """
     return {backend.name: backend.summary for backend in registry.BACKENDS.values()}

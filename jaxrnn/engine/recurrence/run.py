@@ -102,14 +102,14 @@ def at_once(solve: Callable[..., tuple[Leaves, Leaves]], job: Job, carry: Carry,
         z = checkpoint_name(cell.projection_of(params, z), KEPT)
     per_step = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng) | steps.per_step
     x = tuple(a.astype(dtype) for a in split_gates(z))
-    extra = lambda a: a.ndim - len(batch) - 1  # noqa: E731
     products = Products(cell.kernels(params, job.dtype))
 
     def arguments(at: Any, theta: dict[str, Any], valid: Any) -> Any:
         """x, recur, theta and the keyword arguments of one step."""
         x, per_step = at
         recur = Recur(cell.gates, products, dtype, valid, bool(per_step))
-        return by_gate(cell.gates, x), recur, {n: units(a, extra(a)) for n, a in theta.items()}, options | per_step
+        vectors = {n: units(a, len(batch) + 1) for n, a in theta.items()}
+        return by_gate(cell.gates, x), recur, vectors, options | per_step
 
     def drive(at: Any, theta: dict[str, Any], valid: Any) -> Any:
         return linear.coefficients(carry, *arguments(at, theta, valid))

@@ -254,13 +254,18 @@ def check(cell: Cell, signature: Signature) -> None:
 
 def forward_results(spec: Spec, operands: Operands, keep: bool) -> list[Array]:
     """What the forward call returns: the final carry, outputs, and what the backward call needs."""
+    return shown_results(spec, operands) + (kept(spec, operands) if keep else [])
+
+
+def shown_results(spec: Any, operands: Operands) -> list[Array]:
+    """The final carry, outputs, and the carries where they are asked for."""
     cell, (T, N) = spec.cell, operands.xs.shape[:2]
     dtype, shapes = spec.signature.dtype, list(enumerate(spec.signature.carry))
     results = [Array(("final", i), (N, *shape), "row", dtype) for i, shape in shapes]
     results.append(Array(("y", 0), (T, N, cell.output_size), "step", spec.signature.stored))
     if spec.signature.carries:
         results += [Array(("carries", i), (T, N, *shape), "step", dtype) for i, shape in shapes]
-    return results + kept(spec, operands) if keep else results
+    return results
 
 
 def kept(spec: Spec, operands: Operands) -> list[Array]:

@@ -16,15 +16,15 @@ from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Step
 from jaxrnn.engine import scheduled
 from jaxrnn.engine.lift import Lifted
-from jaxrnn.engine.linear import live
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
 from jaxrnn.engine.sequence import Job, Steps
-from jaxrnn.kernels.native import arrays, library, primitives, row
+from jaxrnn.kernels.native import arrays, library, row
 from jaxrnn.kernels.native.arrays import Operands, Spec
 from jaxrnn.kernels.native.graph import Declined
-from jaxrnn.kernels.native.primitive import Form, spread
+from jaxrnn.kernels.native.primitive import spread
+from jaxrnn.kernels.native.primitives import NATIVE
 from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.symbols import is_taken
 
@@ -141,7 +141,7 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         beside += np.dtype(signature.stored).itemsize * len(cell.gates) * cell.size
     saves = _saves(cell, signature, plan.chunk, T, N, row.residuals(cell, given), beside)
     spec = Spec(cell, signature, projected, plan.reverse, _block(plan.chunk, T), saves)
-    final, ys = _call(spec, spread(operands))
+    final, ys = NATIVE(spec, spread(operands))
     restore_row = lambda a: a.reshape(*batch, *a.shape[1:])  # noqa: E731
     restore_step = lambda a: a.reshape(T, *batch, *a.shape[2:])  # noqa: E731
     return jax.tree.map(restore_row, final), jax.tree.map(restore_step, ys)
@@ -188,32 +188,3 @@ def _saves(
     kept = results + width * sum(s[-1] for i, s in enumerate(signature.carry) if i != shown) + beside
     plain = width * (residuals + 2 * cell.output_size)
     return kept + BESIDE * width * cell.output_size <= (1.0 if len(cell.gates) == 1 else 0.6) * plain
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _call(spec: Spec, operands: Operands) -> tuple[Carry, Any]:
-    leaves, tree = jax.tree.flatten(operands)
-    return _packed(spec, operands, primitives.forward.bind(*leaves, form=Form(spec, tree)))
-
-
-def _call_jvp(spec: Spec, primals: Any, tangents: Any) -> Any:
-    (operands,), (moved,) = primals, tangents
-    leaves, tree = jax.tree.flatten(operands)
-    tangents_given = live(moved)
-    results = primitives.forward.bind(*leaves, form=Form(spec, tree, keep=True))
-    visible = len(results) - len(arrays.kept(spec, operands))
-    ys = results[len(spec.signature.carry)]  # may show a state, which is then not kept a second time
-    kept = (*results[visible:], ys)
-    form = Form(spec, tree, live=tangents_given.where)
-    derivative = primitives.linear.bind(*leaves, *kept, *tangents_given.values, form=form)
-    return _packed(spec, operands, results), _packed(spec, operands, derivative)
-
-
-_call.defjvp(_call_jvp, symbolic_zeros=True)
-
-
-def _packed(spec: Spec, operands: Operands, results: Any) -> tuple[Carry, Any]:
-    """The flat results as (final carry, outputs)."""
-    n = len(spec.signature.carry)
-    final, y = type(operands.carry)(*results[:n]), results[n]
-    return final, (y, type(operands.carry)(*results[n + 1 : 2 * n + 1])) if spec.signature.carries else y

@@ -1,6 +1,6 @@
-"""How a native call becomes a JAX primitive: compiled for the CPU, and everything else by way of its slow form.
+"""How a compiled call becomes a JAX primitive: compiled for one platform, and everything else by way of its slow form.
 
-The slow form is a function in JAX of the same results. What has no native form (other platforms, exported programs,
+The slow form is a function in JAX of the same results. What has no compiled form (other platforms, exported programs,
 programs over many devices) is lowered from it, and derivatives are taken of it.
 """
 
@@ -68,23 +68,42 @@ class Results(NamedTuple):
 
 
 Slow = Callable[..., list[Any]]
+Lower = Callable[..., Any]  # (ctx, *operands, form) -> results, or None where it does not apply
+Effects = Callable[[Any, Form], Any]  # of a call of operands with these avals, as JAX has them
 
 
-def make(name: str, slow: Slow, results: Results, prepare: Callable[..., Prepared | None]) -> Primitive:
-    """A primitive, native where `prepare` makes a call of it."""
+def no_effects(avals: Any, form: Form) -> Any:
+    """Of what is a function of its operands, and nothing else."""
+    return frozenset()
+
+
+def make(name: str, slow: Slow, results: Results, lowers: dict[str, Lower], effects: Effects = no_effects) -> Primitive:
+    """A primitive, compiled in its own way on a platform for which something `lowers` it."""
     primitive = Primitive(name)
     primitive.multiple_results = True
     primitive.def_impl(partial(_compiled, primitive))
-    primitive.def_abstract_eval(lambda *avals, form: [_like(avals[0], a) for a in results.shapes(avals, form)])
+    shapes = lambda avals, form: [_like(avals[0], a) for a in results.shapes(avals, form)]  # noqa: E731
+    primitive.def_effectful_abstract_eval(lambda *avals, form: (shapes(avals, form), effects(avals, form)))
     slowly = mlir.lower_fun(slow, multiple_results=True)
     mlir.register_lowering(primitive, slowly)
 
+    def either(lower: Lower, ctx: Any, *leaves: Any, form: Form) -> Any:
+        found = lower(ctx, *leaves, form=form)
+        return slowly(ctx, *leaves, form=form) if found is None else found
+
+    for platform, lower in lowers.items():
+        mlir.register_lowering(primitive, partial(either, lower), platform=platform)
+    return primitive
+
+
+def natively(prepare: Callable[..., Prepared | None]) -> dict[str, Lower]:
+    """On CPUs a call of the library, where `prepare` makes one."""
+
     def lower(ctx: Any, *leaves: Any, form: Form) -> Any:
         prepared = prepare(form, ctx.avals_in) if runs_here(ctx) else None
-        return slowly(ctx, *leaves, form=form) if prepared is None else _native(ctx, leaves, prepared, form)
+        return None if prepared is None else _native(ctx, leaves, prepared, form)
 
-    mlir.register_lowering(primitive, lower, platform="cpu")
-    return primitive
+    return {"cpu": lower}
 
 
 def set_rules(primitive: Primitive, slow: Slow, results: Results) -> None:

@@ -22,8 +22,8 @@ from jaxrnn.core.step import Rows, Step, as_it_stands
 from jaxrnn.kernels.native import arrays, backend, calls
 from jaxrnn.kernels.native.arrays import Spec
 from jaxrnn.kernels.native.call import Prepared
-from jaxrnn.kernels.native.primitive import Form, batch, derivative, differs, make
-from jaxrnn.kernels.native.primitives import FORWARD
+from jaxrnn.kernels.native.primitive import Form, batch, derivative, differs, make, natively
+from jaxrnn.kernels.native.primitives import NATIVE
 
 MOST_ROWS = 8  # with more the products are work for XLA's own, which packs kernels
 
@@ -76,11 +76,11 @@ def _prepare(form: Form, avals: Any) -> Prepared | None:
 
 def _batch(leaves: Any, axes: Any, *, form: Form) -> Any:
     if not differs(form.roles(), axes):
-        return batch(single, FORWARD, leaves, axes, form=form)
+        return batch(single, NATIVE.results, leaves, axes, form=form)
     results = jax.vmap(partial(_slow, form=form), axes)(*leaves)
     return results, [0] * len(results)
 
 
-single = make("jaxrnn_single", _slow, FORWARD, _prepare)
+single = make("jaxrnn_single", _slow, NATIVE.results, natively(_prepare))
 ad.primitive_jvps[single] = lambda primals, tangents, *, form: derivative(_slow, primals, tangents, form)
 batching.primitive_batchers[single] = _batch

@@ -1,0 +1,62 @@
+"""Equations inside a kernel's body: run one by one, functions opened, what the target lacks put in other words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
+
+from jaxrnn.base.typing import Array
+from jaxrnn.programs import jaxprs
+
+Rules = Mapping[str, Callable[..., Any]]  # by a primitive's name: its results from what it reads and its parameters
+
+OPENED = {  # what is called stands in this parameter; a kernel is not differentiated, so rules of its own are of no use
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "checkpoint": "jaxpr",
+    "remat2": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "ruled": "call_jaxpr",
+}
+
+
+def run(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any], rules: Rules) -> list[Any]:
+    """The results of a jaxpr, by the rules of a target."""
+    return jaxprs.run(jaxpr, constants, arguments, partial(_bind, rules))
+
+
+def _bind(rules: Rules, eqn: JaxprEqn, inputs: list[Any]) -> Sequence[Any]:
+    name = eqn.primitive.name
+    if name in OPENED:
+        called = eqn.params[OPENED[name]]
+        return run(getattr(called, "jaxpr", called), getattr(called, "consts", ()), inputs, rules)
+    if name in rules:
+        return rules[name](*inputs, **eqn.params)
+    return jaxprs.bind(eqn, inputs)
+
+
+def _expm1(x: Array, **_: Any) -> list[Array]:
+    """exp(x) - 1 to rounding: near zero by its series, in Horner's form."""
+    one = jnp.ones_like(x)
+    series = one
+    for n in range(10, 1, -1):
+        series = one + x * series * np.float32(1 / n)
+    return [jnp.where(jnp.abs(x) < 0.5, x * series, jnp.exp(x) - one)]
+
+
+def _sign(x: Array) -> list[Array]:
+    """Of zeros and NaN themselves. The lowering of JAX's own asks which chip it is for, and no chip need be there."""
+    one = jnp.ones_like(x)
+    return [jnp.where(x > 0, one, jnp.where(x < 0, -one, x))]
+
+
+# What Mosaic has no lowering for on TPUs, in terms of what it has.
+MOSAIC_TPU: Rules = {"expm1": _expm1, "sign": _sign, "optimization_barrier": lambda *given: given}
