@@ -17,8 +17,8 @@ from jaxrnn.tasks.memory.timing import Timing as Timing
 from jaxrnn.tasks.memory_policy.memory_policy import MemoryPolicy as MemoryPolicy
 from jaxrnn.tasks.ppo.ppo import PPO as PPO
 from jaxrnn.tasks.question_answering.babi import Babi as Babi
-from jaxrnn.tasks.tag.tag import Tag as Tag
 from jaxrnn.tasks.signal.signal import Signal as Signal
+from jaxrnn.tasks.tag.tag import Tag as Tag
 from jaxrnn.tasks.translation.translation import Translation as Translation
 from jaxrnn.tasks.video_captioning.video_captioning import VideoCaptioning as VideoCaptioning
 
@@ -63,8 +63,8 @@ __all__ = [
     "MemoryPolicy",
     "Reber",
     "SequentialDigits",
-    "Tag",
     "Signal",
+    "Tag",
     "Timing",
     "Translation",
     "VideoCaptioning",
