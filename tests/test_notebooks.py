@@ -88,5 +88,11 @@ def test_is_committed_with_its_outputs(path: Path) -> None:
     assert any("image/png" in output.get("data", {}) for c in code for output in c.outputs)
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_says_first_how_to_install(path: Path) -> None:
+    code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert '%pip install "jaxrnn[' in code[0]
+
+
 def test_there_are_notebooks() -> None:
     assert NOTEBOOKS

@@ -179,9 +179,9 @@ def of_functions(
     if test is not None:
         check_held_out(test, "test")
     unit = check_text(unit, "unit")
-    for name, given in (("count", count), ("show", show), ("predict", predict)):
-        if given is not None:
-            check_function(given, name, "None, or a function")
+    for name, asked in (("count", count), ("show", show), ("predict", predict)):
+        if asked is not None:
+            check_function(asked, name, "None, or a function")
     held_out = {"validation": validation} | ({} if test is None else {"test": test})
     if options is not None and (not is_dataclass(options) or isinstance(options, type)):
         fail("options", "a dataclass with values", options, kind=TypeError)

@@ -434,6 +434,25 @@ def test_hostile_onnx(tmp_path: Path) -> None:
         refused(path)
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_numbers_in_the_byte_order_of_another_machine(tmp_path: Path, suffix: str) -> None:
+    draw = np.random.default_rng(0)
+    shapes = dict(weight_ih_l0=(20, 3), weight_hh_l0=(20, 5), bias_ih_l0=(20,), bias_hh_l0=(20,))
+    weights = {name: draw.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    swapped = {name: array.astype(">f4") for name, array in weights.items()}
+    path = tmp_path / f"model{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **swapped)
+    else:
+        with pytest.importorskip("h5py").File(path, "w") as file:
+            for name, array in swapped.items():
+                file[name] = array
+    loaded, wanted = interop.load(path).params, interop.load(weights).params
+    assert loaded.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(loaded[name], array)
+
+
 def test_what_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"`source` must be a file that is there, got 'nowhere.npz'"):
         interop.load("nowhere.npz")

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxrnn.base.errors import fail
 from jaxrnn.interop.files.formats import reader_of
 from jaxrnn.interop.files.rules import check_together
@@ -58,12 +60,19 @@ def whole(path: Path, format: str | None = None, argument: str = "source") -> It
 
 def _guarded(path: Path, source: Source) -> Source:
     """The source whose numbers, if they cannot be read, are one error."""
-    return source._replace(entries=tuple(e._replace(read=partial(_numbers, path, e)) for e in source.entries))
+    return source._replace(entries=tuple(_native(e)._replace(read=partial(_numbers, path, e)) for e in source.entries))
 
 
 def _numbers(path: Path, entry: Entry) -> Any:
     with one_error(path):
-        return entry.read()
+        numbers, native = entry.read(), _native(entry).dtype
+        return numbers if native is entry.dtype else numbers.astype(native)
+
+
+def _native(entry: Entry) -> Entry:
+    """An entry in this machine's order of bytes, which other machines' files need not have."""
+    swapped = isinstance(entry.dtype, np.dtype) and not entry.dtype.isnative
+    return entry._replace(dtype=entry.dtype.newbyteorder("=")) if swapped else entry
 
 
 def _part(path: Path, part: Part) -> Source:
