@@ -132,5 +132,5 @@ def draw(looks: list[Look], lines: list[dict[str, Any]], path: Path) -> None:
             if kind == "gradient_":
                 panel.set_yscale("log")
             if names:
-                panel.legend(fontsize=8)
+                panel.legend(fontsize=8, title="steps back" if kind == "gradient_" else "gate")
     save_figure(figure, path, dpi=80)

@@ -121,7 +121,8 @@ class SequentialDigits:
         """Logits [T, B, 10] after each step."""
         dtype = params["readout"]["bias"].dtype
         pixels = jnp.asarray(grey).astype(dtype) / 255
-        return self.model(params, jnp.moveaxis(pixels.reshape(len(pixels), -1, self.features), 0, 1))
+        steps = pixels.shape[1] * pixels.shape[2] // self.features
+        return self.model(params, jnp.moveaxis(pixels.reshape(pixels.shape[0], steps, self.features), 0, 1))
 
     def loss(
         self, params: Params, carry: Carry, batch: Pictures, rng: jax.Array | None

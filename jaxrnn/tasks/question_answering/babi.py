@@ -236,7 +236,13 @@ class Babi:
 
     def inputs(self, path: Path) -> list[Question]:
         """The questions of a file of stories, as bAbI has them; answers may be left out."""
-        return asked_in(str(path))
+        found = asked_in(str(path))
+        for number, asked in enumerate(found, 1):
+            try:
+                self._told([" ".join(words) for words in asked.story], " ".join(asked.question))
+            except ValueError as error:
+                raise ValueError(f"question {number} of {str(path)!r}: {error}") from error
+        return found
 
     def predict(self, params: Params, inputs: Sequence[Question]) -> Iterator[dict[str, Any]]:
         """The likeliest answer to each question, and how likely it is."""
