@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 WIDTH = 56  # characters of an example, in a table
 
@@ -40,9 +41,7 @@ def attention_figure(looks: Sequence[tuple[Sequence[str], np.ndarray]]) -> Figur
     return figure
 
 
-def _box(place: float, line: int, width: float, colour: tuple) -> object:
-    from matplotlib.patches import Rectangle
-
+def _box(place: float, line: int, width: float, colour: tuple) -> Rectangle:
     return Rectangle((place, line + 0.05), width, 0.9, facecolor=colour, linewidth=0)
 
 
