@@ -441,6 +441,9 @@ ONE_IN: dict[str, dict[str, int]] = {
         draws_follow_the_softmax_at_a_temperature=0,
         dropout_changes_with_the_key_and_is_absent_without_one=0,
     ),
+    "tasks/test_classify.py": dict(
+        loss_equals_numpy_and_padding_changes_no_bit=3,
+    ),
     "tasks/test_draw.py": dict(
         bound_and_glimpses_equal_numpy=3,
     ),
@@ -586,6 +589,7 @@ LONG: dict[str, tuple[str, ...]] = {
         "evaluate_sums_over_all_captions",
         "loss_equals_numpy_on_ragged_captions",
     ),
+    "tasks/test_classify.py": ("ten_folds_are_as_large_as_can_be_and_keep_equal_texts_together",),
     "tasks/test_draw.py": (
         "gradient_equals_finite_differences",
         "rows_that_fill_a_batch_up_do_not_count",
@@ -599,6 +603,10 @@ LONG: dict[str, tuple[str, ...]] = {
     ),
     "tasks/test_ppo.py": ("without_memory_only_the_present_counts",),
     "tasks/test_stories.py": ("a_wrong_answer_would_be_found",),
+    "tasks/test_tag.py": (
+        "losses_and_tags_equal_numpy_and_padding_changes_no_bit",
+        "spans_and_their_f1_are_seqevals",
+    ),
     "tasks/test_word_lm.py": ("gradient_of_a_tied_embedding_is_the_sum_of_both_uses",),
     "test_cli_machine.py": (
         "a_full_disk_behind_the_standard_output",

@@ -22,8 +22,8 @@ def row(config: str) -> str:
         values = np.array([run["figures"][name] for run in runs])
         error = f" ({values.std(ddof=1) / len(values) ** 0.5:.4f})" if len(values) > 1 else ""
         shown.append(f"{name} {values.mean():.4f}{error}")
-    over = "folds" if "fold" in runs[0] else "seeds"
-    return f"| `{config}` | {len(runs)} {over} | {', '.join(shown)} |"
+    over = f"{len(runs)} {'folds' if 'fold' in runs[0] else 'seeds'}" if len(runs) > 1 else f"seed {runs[0]['seed']}"
+    return f"| `{config}` | {over} | {', '.join(shown)} |"
 
 
 @pytest.mark.parametrize("config", SETS)

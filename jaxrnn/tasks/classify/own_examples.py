@@ -154,7 +154,7 @@ def _series(values: Any, row: Row) -> np.ndarray:
     try:
         found = np.asarray(values, np.float32)
     except (TypeError, ValueError, OverflowError):
-        found = np.zeros(0)
+        found = np.zeros(0, np.float32)
     found = found[:, None] if found.ndim == 1 else found
     if found.ndim != 2 or not found.size or not np.isfinite(found).all():
         wrong(row.file, row.line, "a series, a list of numbers a step", shortened(str(values)), WHERE)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 WIDTH = 56  # characters of an example, in a table
 
@@ -15,7 +16,7 @@ def table(shown: Sequence[str | Sequence[str]], logs: np.ndarray, right: np.ndar
     lines = []
     for symbols, row, label in zip(shown, logs, right, strict=True):
         first, second = np.argsort(-row, kind="stable")[:2]
-        text = symbols if isinstance(symbols, str) else "".join(symbols)
+        text = symbols if isinstance(symbols, str) else (" " if _words(symbols) else "").join(symbols)
         text = text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."
         said = f"{labels[first]} {np.exp(row[first]):.2f}, {labels[second]} {np.exp(row[second]):.2f}"
         lines.append(f"{' ' if first == label else 'x'} {labels[label]:10} {said:32} {text}")
@@ -34,21 +35,18 @@ def attention_figure(looks: Sequence[tuple[Sequence[str], np.ndarray]]) -> Figur
         for symbol, weight in zip(symbols, weights, strict=True):
             width = 1.3 * max(len(symbol), 1)
             colour = (1.0, 0.55, 0.1, float(weight / weights.max()))
-            axes.add_patch(_box(place, line, width, colour))
+            axes.add_patch(Rectangle((place, line + 0.05), width, 0.9, facecolor=colour, linewidth=0))
             axes.text(place + width / 2, line + 0.5, symbol, ha="center", va="center", fontsize=9, family="monospace")
             place += width
     return figure
 
 
-def _box(place: float, line: int, width: float, colour: tuple) -> object:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((place, line + 0.05), width, 0.9, facecolor=colour, linewidth=0)
+def _words(symbols: Sequence[str]) -> bool:
+    return any(len(symbol) > 1 for symbol in symbols)
 
 
 def _first(symbols: Sequence[str], weights: np.ndarray) -> tuple[list[str], np.ndarray]:
     """As many symbols as fit a line; words with a blank behind."""
-    words = any(len(symbol) > 1 for symbol in symbols)
-    shown = [f"{symbol} " if words else symbol for symbol in symbols]
+    shown = [f"{symbol} " if _words(symbols) else symbol for symbol in symbols]
     fit = int((np.cumsum([1.3 * max(len(symbol), 1) for symbol in shown]) <= 100).sum())
     return shown[:fit], weights[:fit]

@@ -24,7 +24,8 @@ def confusion_figure(answers: np.ndarray, right: np.ndarray, labels: Sequence[st
     for place, share in np.ndenumerate(shares):
         if share:
             row, column = place
-            axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8)
+            colour = "white" if share > 0.6 else "black"
+            axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=colour)
     names = [labels[n] for n in order]
     axes.set_xticks(range(len(order)), names, rotation=60, ha="right", fontsize=8)
     axes.set_yticks(range(len(order)), names, fontsize=8)
