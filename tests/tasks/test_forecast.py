@@ -192,6 +192,20 @@ def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes):
             trained.stream(params, carry, line)
 
 
+def test_days_are_hidden_from_what_is_read_and_not_from_what_came(tmp_path):
+    task = Forecast(SMALL, options(hourly(tmp_path), hidden=0.3))
+    collate, plain = (Forecast(SMALL, options(tmp_path / "own.csv", hidden=h)).batches()._collate for h in (0.3, 0.0))
+    half = len(plain.windows)
+    assert len(collate.windows) == 2 * half
+    one, other = collate(np.arange(half)), collate(np.arange(half, 2 * half))
+    np.testing.assert_array_equal(one.targets, other.targets)
+    np.testing.assert_array_equal(one.inputs, plain(np.arange(half)).inputs)
+    seen, less = one.inputs[..., 1], other.inputs[..., 1]
+    assert (less <= seen).all()
+    assert 0.5 < less.sum() / seen.sum() < 0.9
+    assert np.isfinite(task.loss(task.init(jax.random.key(0)), (), other, None)[0])
+
+
 def test_a_program_gives_what_is_predicted(tmp_path):
     path = hourly(tmp_path, sites=("a", "b"))
     task = Forecast(SMALL, options(path, log=0.5))
@@ -357,6 +371,7 @@ def test_times_go_on_by_the_calendar():
         (lambda: ModelOptions(decoder="yes"), "`model.decoder` must be none or recurrent"),
         (lambda: ModelOptions(dropout=1.0), "`model.dropout` must be a rate in [0, 1)"),
         (lambda: DataOptions(horizon=0), "`data.horizon` must be 1 or more"),
+        (lambda: DataOptions(hidden=1.0), "`data.hidden` must be a share in [0, 1)"),
         (lambda: DataOptions(log=-1.0), "`data.log` must be 0 or more"),
         (lambda: DataOptions(set="wikipedia"), "`data.set` must be 'beijing' or 'parking'"),
         (lambda: Forecast(SMALL, DataOptions(set="tourism_monthly", path="/no")).panel, "which does not exist"),

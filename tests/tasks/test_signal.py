@@ -158,7 +158,7 @@ def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes):
         found.append(answer)
     late = 3 * task.data.frame + task.data.frame - 1
     assert [answer["step"] for answer in found] == [*range(-late, 150 - late)]
-    np.testing.assert_allclose([f["a"] for f in found[late:]], [e["a"] for e in expected[: 150 - late]], 1e-5)
+    np.testing.assert_allclose([f["a"] for f in found[late:]], [e["a"] for e in expected[: 150 - late]], 1e-5, 1e-6)
     assert ("a_here" in expected[0]) == ("events" in changes)
     for line, message in (("1", "cells: "), (",".join(["2024-01-01", "x", "1"][-len(cells) :]), "numbers, or nothing")):
         with pytest.raises(ValueError, match=message):

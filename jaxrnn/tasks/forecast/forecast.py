@@ -32,7 +32,7 @@ from jaxrnn.tasks.forecast.program import program_of
 from jaxrnn.tasks.forecast.scores import figures, seasonal_error
 from jaxrnn.tasks.forecast.series import Series, ahead, part_of
 from jaxrnn.tasks.forecast.sets import Panel, of_set
-from jaxrnn.tasks.forecast.windows import Collate, Windows, training_windows
+from jaxrnn.tasks.forecast.windows import Collate, Windows, training_windows, with_gaps
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength
 from jaxrnn.train.plots import save_figure
@@ -107,9 +107,12 @@ class Forecast:
 
     def batches(self) -> ByLength:
         """Sequences of the training parts, in an order drawn anew each epoch."""
-        series = self.panel.series
+        series, encoded = [*self.panel.series], [*self.all_encoded]
+        if self.data.hidden:
+            encoded += [self.encoded(with_gaps(one, n, self.data)) for n, one in enumerate(series)]
+            series *= 2  # what came is what came
         windows = [w for n, one in enumerate(series) for w in training_windows(n, one, self.data)]
-        collate = Collate(windows, series, self.all_encoded, self.features)
+        collate = Collate(windows, series, encoded, self.features)
         return ByLength(collate.lengths, self.data.rows, self.data.seed, collate, pool=8)
 
     def count(self, batch: Windows) -> int:

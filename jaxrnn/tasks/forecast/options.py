@@ -34,6 +34,8 @@ class DataOptions(OwnData):
         log: log(1 + value / this) is what the network sees, in the units of `scale`; 0: the values themselves.
         level: What values are told from: series, its mean in the training part, or season, the mean of the last
             `season` steps, for series that grow.
+        hidden: The share of days (of horizons, more exactly) that are hidden where each series is read once more while
+            training, so that the network knows what gaps are. 0: it is not read once more.
         rows: B, the sequences of a batch.
         seed: Of their order.
     """
@@ -52,6 +54,7 @@ class DataOptions(OwnData):
     scale: Literal["series", "none"] = "series"
     log: float = 0.0
     level: Literal["series", "season"] = "series"
+    hidden: float = 0.0
     rows: int = 16
     seed: int = 0
 
@@ -65,6 +68,7 @@ class DataOptions(OwnData):
         check(self.steps in ("time", "rows"), "data.steps", "time or rows", self.steps)
         check(self.long in ("auto", "yes", "no"), "data.long", "auto, yes or no", self.long)
         check(self.scale in ("series", "none"), "data.scale", "series or none", self.scale)
+        check(0 <= self.hidden < 1, "data.hidden", "a share in [0, 1)", self.hidden)
         check(0 <= self.log < float("inf"), "data.log", "0 or more", self.log)
         check(self.level in ("series", "season"), "data.level", "series or season", self.level)
 

@@ -50,7 +50,7 @@ def fan_figure(fans: Sequence[Fan], levels: np.ndarray) -> Figure:
         axes.set_title(fan.name, fontsize=9)
         axes.tick_params(labelsize=8)
         if fan.times.dtype.kind == "M":
-            locator = AutoDateLocator(maxticks=6, interval_multiples=False)
+            locator = AutoDateLocator(minticks=3, maxticks=8)
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         if n == 0:

@@ -53,6 +53,15 @@ def training_windows(number: int, series: Series, data: DataOptions) -> list[Win
     ]
 
 
+def with_gaps(series: Series, number: int, data: DataOptions) -> Series:
+    """A series with some stretches of a horizon's length hidden, drawn by its number."""
+    stretches = -(-len(series.values) // data.horizon)
+    hidden = np.random.default_rng((data.seed, number)).random(stretches) < data.hidden
+    return series._replace(
+        values=np.where(np.repeat(hidden, data.horizon)[: len(series.values)], np.nan, series.values)
+    )
+
+
 def held_out_window(number: int, begin: int, end: int, horizon: int) -> Window:
     """All of a series before a part [begin, end) and in it, with forecasts of the part, horizon by horizon."""
     return Window(number, 0, np.arange(begin - 1, end - horizon, horizon))
