@@ -25,8 +25,8 @@ from jaxrnn.tasks.frame_prediction.films import HELD_OUT, SEEN, DataOptions, Fil
 from jaxrnn.tasks.frame_prediction.network import FrameNetwork, ModelOptions
 from jaxrnn.tasks.frame_prediction.pictures import animate, strip
 from jaxrnn.train import ByLength, in_order
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
-from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params
 
 GREYS = 16  # that a copy tells apart
