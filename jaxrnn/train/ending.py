@@ -23,12 +23,13 @@ from jaxrnn.base.files import write_text
 from jaxrnn.train.averaging import averaged
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment
+from jaxrnn.train.group_arrays import spread, tell_arrays
 from jaxrnn.train.loop import Progress, abstract_state, recorded
 from jaxrnn.train.machine import cores
 from jaxrnn.train.meshes import lie, make_mesh
 from jaxrnn.train.metrics import METRICS, read_metrics
 from jaxrnn.train.plots import learning_curve
-from jaxrnn.train.processes import alone, on_first, spread, tell, tell_arrays
+from jaxrnn.train.processes import alone, on_first, tell
 from jaxrnn.train.published import data_digest, of_these_data
 from jaxrnn.train.run_files import CHECKPOINTS, RESULT, RunError, checksum, read_data
 from jaxrnn.train.start import started_from

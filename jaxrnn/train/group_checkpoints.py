@@ -12,7 +12,8 @@ from typing import Any
 import jax
 
 from jaxrnn.train.checkpoint import Checkpoint, Checkpoints
-from jaxrnn.train.processes import alone, here, on_first, spread, tell, tell_arrays, whole
+from jaxrnn.train.group_arrays import here, spread, tell_arrays, whole
+from jaxrnn.train.processes import alone, on_first, tell
 
 
 class GroupCheckpoints(Checkpoints):

@@ -23,12 +23,13 @@ from rich.console import Console
 from jaxrnn.train.averaging import averaged, begin_average
 from jaxrnn.train.checkpoint import CheckpointError, Checkpoints
 from jaxrnn.train.config import Experiment
+from jaxrnn.train.group_arrays import asked_to_stop, here, tell_arrays
 from jaxrnn.train.group_checkpoints import open_checkpoints
 from jaxrnn.train.machine import Machine, changes, machine
 from jaxrnn.train.meshes import lie, make_mesh
 from jaxrnn.train.metrics import METRICS, Callback, MetricsFile, NoMetrics, read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
-from jaxrnn.train.processes import alone, asked_to_stop, first, gather, here, on_first, tell, tell_arrays
+from jaxrnn.train.processes import alone, first, gather, on_first, tell
 from jaxrnn.train.progress import Display
 from jaxrnn.train.run_files import CHECKPOINTS
 from jaxrnn.train.start import read_start

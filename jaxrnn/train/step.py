@@ -15,8 +15,8 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxrnn.programs.serialized import serialized
+from jaxrnn.train.group_arrays import spread, strongest
 from jaxrnn.train.meshes import MeshOptions, by_rows, lie
-from jaxrnn.train.processes import spread, strongest
 from jaxrnn.train.task import Batch, Carry, Params, Task
 
 KEPT = "params"  # what a loss gives by this name takes the place of parameters

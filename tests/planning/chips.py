@@ -26,7 +26,7 @@ FILE = Path(__file__).with_name("chips.json")
 TABLE = Path(jaxrnn.__file__).parent / "plan/CHIPS.md"
 # As large as models for such chips are: what is smaller lies in a chip's fast memory, which is not counted.
 T, B, D, H = 512, 128, 512, 512
-SMALL = {"ltc": 32}  # whose steps have a number for each synapse, [B, H, H]
+SMALL = {"ltc": 32, "mass_conserving_lstm": 32}  # whose steps have a number for each synapse, [B, H, H]
 SPATIAL = (4, 4)  # positions, of cells that have such
 
 

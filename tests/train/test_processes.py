@@ -124,7 +124,7 @@ def checkpoints(run):
 def test_a_killed_process_ends_the_others_with_one_line_and_the_run_goes_on(config, tmp_path, victim):
     run = tmp_path / "run"
     process = start(config, run, "--processes", "2", *ENDLESS)
-    after_new_lines(run, process)
+    after_new_lines(run, process, 20)  # beyond a checkpoint
     both = workers_of(process)
     os.kill(both[victim], signal.SIGKILL)
     _, error = process.communicate(timeout=MINUTE)

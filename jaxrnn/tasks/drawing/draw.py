@@ -33,8 +33,8 @@ from jaxrnn.tasks.drawing.pictures import animate, film_strip, sheet
 from jaxrnn.tasks.shared.mnist import digits, sample
 from jaxrnn.tasks.shared.own_splits import OWN, OwnData
 from jaxrnn.train import EMPTY, ByLength, in_order
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
-from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params
 
 

@@ -28,8 +28,8 @@ from jaxrnn.tasks.frame_prediction.own_films import own_films
 from jaxrnn.tasks.frame_prediction.pictures import animate, strip
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength, in_order
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
-from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params, recalled
 
 GREYS = 16  # that a copy tells apart

@@ -28,9 +28,9 @@ from jaxrnn.tasks.handwriting.stroke_files import WITH_TEXT
 from jaxrnn.tasks.handwriting.strokes import DataOptions, Drawings, Strokes
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength, in_order
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
-from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params
 
 BIAS = 1.0

@@ -28,9 +28,9 @@ from jaxrnn.tasks.shared.own_clips import read_film
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.tasks.shared.writing import BEAM, before, check_beam, cross_entropy, sentences, written
 from jaxrnn.train import END, START, ByLength, Vocabulary, in_order, pad
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
-from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params
 
 BLANK = START  # CTC has no use for the one, and the decoder that attends has none for the other

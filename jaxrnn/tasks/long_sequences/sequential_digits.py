@@ -27,9 +27,9 @@ from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.given_rows import Picture, given_pictures
 from jaxrnn.tasks.shared.tiles import square, tile
 from jaxrnn.train import EMPTY, ByLength, in_order
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_image
-from jaxrnn.train.processes import fetched
 from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Carry, Params
 

@@ -32,8 +32,8 @@ from jaxrnn.tasks.shared.dense import dense
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.network import Network
 from jaxrnn.train.generated import Generated
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
-from jaxrnn.train.processes import fetched
 from jaxrnn.train.task import Batch, Carry, Params
 
 TEST_ROLLOUTS = 10

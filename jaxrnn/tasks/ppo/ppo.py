@@ -35,8 +35,8 @@ from jaxrnn.tasks.ppo.options import LearningOptions as LearningOptions
 from jaxrnn.tasks.ppo.options import WorldOptions as WorldOptions
 from jaxrnn.tasks.ppo.pictures import film, returns_by_step
 from jaxrnn.train.generated import Generated
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
-from jaxrnn.train.processes import fetched
 from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Carry, Params
 

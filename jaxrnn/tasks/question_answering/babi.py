@@ -33,9 +33,9 @@ from jaxrnn.tasks.question_answering.stories import Question, Questions, passage
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import EMPTY, ByLength, Vocabulary, in_order
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
 from jaxrnn.train.plots import save_figure
-from jaxrnn.train.processes import fetched
 from jaxrnn.train.run_files import digest
 from jaxrnn.train.task import Batch, Carry, Params, recalled
 

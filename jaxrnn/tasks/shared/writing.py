@@ -12,7 +12,7 @@ from jaxrnn.base.checks import check_size
 from jaxrnn.decode import beam, greedy, sample
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.train import END, START, Vocabulary
-from jaxrnn.train.processes import fetched
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.task import Carry
 
 BEAM, LENGTH_PENALTY = 5, 0.6
