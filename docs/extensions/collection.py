@@ -14,6 +14,7 @@ from choices import DIFFERENCES, PURPOSE, peers_of
 from rooms import factories, put
 
 import jaxrnn
+from jaxrnn.base.platform import made_for
 from jaxrnn.cells import FAMILIES
 from jaxrnn.core.cell import Cell
 
@@ -58,13 +59,21 @@ def count(cell: Cell) -> int:
 
 def takes(cell: Cell) -> dict[str, str | None]:
     """Backend -> None, or why it declines."""
-    explained = jaxrnn.explain(cell)
+    explained, on_tpus = jaxrnn.explain(cell), _on_tpus(cell)
     runs = explained.cells[0][2]
     why = {name: reason for _, name, reason in explained.reasons}
     declined = {
         name: reason.removeprefix("declines: ") for name, reason in why.items() if reason.startswith("declines")
     }
-    return {name: None if name == runs else declined.get(name) for name in jaxrnn.backends()}
+    return {name: None if name == runs else (declined | on_tpus).get(name) for name in jaxrnn.backends()}
+
+
+def _on_tpus(cell: Cell) -> dict[str, str | None]:
+    """What runs on TPUs alone, by what it says there."""
+    with made_for("tpu"):
+        there = {name: reason for _, name, reason in jaxrnn.explain(cell).reasons}
+    reason = there["pallas"]
+    return {"pallas": reason.removeprefix("declines: ") if reason.startswith("declines") else None}
 
 
 def speeds() -> dict[str, float]:
@@ -103,7 +112,9 @@ def page(factory: str, family: str, rows: list[str], speed: dict[str, float]) ->
     if first.made_for:
         lines.append("It sees its input as it is: as many inputs as units.")
     lines += ["", "## What runs it", "", "| backend | |", "| --- | --- |"]
-    lines += [f"| `{name}` | {'yes' if why is None else f'declines: {_cell(why)}'} |" for name, why in backends.items()]
+    for name, why in backends.items():
+        place = ", on TPUs" if name == "pallas" else ""
+        lines.append(f"| `{name}`{place} | {'yes' if why is None else f'declines: {_cell(why)}'} |")
     lines += ["", "## What it does before training", ""]
     lines += [f"![Response of {factory} to an impulse, beside an lstm](pictures/{factory}.svg)", ""]
     lines += [

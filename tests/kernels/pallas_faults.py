@@ -124,11 +124,7 @@ def _multiplies_states_after_the_step(patch: Patch) -> None:
     """For kernels' gradients."""
     of = lower._of_kernel
     after = lambda before: tuple(jnp.roll(a, -1, 0) for a in before)  # noqa: E731
-    patch.setattr(
-        lower,
-        "_of_kernel",
-        lambda operands, name, traced, before, found: of(operands, name, traced, after(before), found),
-    )
+    patch.setattr(lower, "_of_kernel", lambda *given: of(*given[:3], after(given[3]), given[4]))
 
 
 FAULTS: dict[str, Callable[[Patch], None]] = {

@@ -4,7 +4,8 @@
 body, functions opened, with a table of what the target lacks; `bodies` are both kernels, forward and backward; `tiles`
 and `layout` say where arrays lie; `lower` is what becomes of JAX's primitives, with the products outside of the loop:
 that of the inputs before it, and one for each gradient of a kernel after it. `asked` asks the lowering; `backend` is
-what the engine sees. Second derivatives, and programs for many devices without `shard_map`, run on the scheduled loop.
+what the engine sees. Second derivatives run on the scheduled loop, and so do programs whose rows the compiler divides
+among devices.
 
 Products may be of bfloat16 (`dtype`); their sums, gates and carry are float32. Precision follows JAX's own settings
 (`jax.default_matmul_precision`), as on every other backend. What runs is found out, not listed: the lowering is asked

@@ -127,6 +127,8 @@ def _call(
     places, results = (jax.tree.leaves(a, is_leaf=tiles.is_place) for a in (arrays.given, arrays.results))
     trees = [jax.tree.structure(a, is_leaf=tiles.is_place) for a in (arrays.given, arrays.results)]
 
+    varies = jax.typeof(jax.tree.leaves(given)[0]).manual_axis_type  # inside `shard_map` over some mesh axes
+
     def on_refs(*refs: Any) -> None:
         count, end = len(places), len(places) + len(results)
         reads, writes = trees[0].unflatten(refs[:count]), trees[1].unflatten(refs[count:end])
@@ -137,7 +139,7 @@ def _call(
         grid=(-(-N // tile.rows), walk.count),
         in_specs=[tiles.block(a, tile, walk.at) for a in places],
         out_specs=[tiles.block(a, tile, walk.at) for a in results],
-        out_shape=[jax.ShapeDtypeStruct(a.shape, a.dtype) for a in results],
+        out_shape=[jax.ShapeDtypeStruct(a.shape, a.dtype, manual_axis_type=varies) for a in results],
         # A tile of the inputs' cotangent takes the place of that of the inputs, which is read by then. Of such an array
         # the interpreter returns one of another shape, where tiles reach beyond it.
         input_output_aliases={0: 0} if arrays.results[0] == places[0] and not spec.interpret else {},
