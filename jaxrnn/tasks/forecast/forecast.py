@@ -146,8 +146,8 @@ class Forecast:
         """Of each value, [B, N, h]; 0 where none was observed."""
         out = self.outputs(params, batch, rng)
         seen = jnp.asarray(batch.seen)
-        came = batch.targets if self.model.output == "quantiles" else batch.z
-        came = jnp.where(seen, jnp.asarray(came, out.dtype), 0)  # before anything is made of it
+        target = batch.targets if self.model.output == "quantiles" else batch.z
+        came = jnp.where(seen, jnp.asarray(target, out.dtype), 0)  # before anything is made of it
         if self.model.output == "quantiles":
             losses = quantile_loss(came, self.values(out, jnp.asarray(batch.level, out.dtype)), self.network.levels)
             losses *= jnp.asarray(batch.weight, out.dtype)[:, None, None]

@@ -38,7 +38,7 @@ class Stream(NamedTuple):
     carry: Any  # of the network, [1, ...]
     frame: np.ndarray  # float32 [frame, F]: the steps since the last whole frame
     found: np.ndarray  # float64 [frame, K]: what was answered for a frame when that was read
-    count: np.ndarray  # int32 []: steps so far
+    steps: np.ndarray  # int32 []: how many there were
 
 
 def recordings_of(task: Any, path: str) -> list[Place]:
@@ -102,7 +102,7 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
     if np.isinf(values).any():
         fail("line", "finite numbers", line)
     frame, carry, found = np.array(stream.frame), stream.carry, np.asarray(stream.found)
-    at, count = int(stream.count) % len(frame), int(stream.count) + 1
+    at, count = int(stream.steps) % len(frame), int(stream.steps) + 1
     frame[at] = features(task.record, task.data, values, time[None])[0]
     if at == len(frame) - 1:
         xs = jnp.asarray(frame.reshape(1, -1), params["readout"]["bias"].dtype)
