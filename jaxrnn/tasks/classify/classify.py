@@ -30,6 +30,7 @@ from jaxrnn.tasks.shared.confusions import confusion_figure
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.train import ByLength, Program, in_order
 from jaxrnn.train.generated import Generated
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Batch, Carry, Params
 from jaxrnn.train.vocabulary import UNKNOWN
@@ -143,7 +144,7 @@ class Classify:
         logs = np.zeros((len(examples), len(self.encoding.labels)))
         for rows in in_order(lengths, TEST_ROWS):
             batch = collate(rows)
-            some = np.asarray(self._log_probabilities(params, *place((batch.xs, batch.lengths)))[0], np.float64)
+            some = fetched(self._log_probabilities(params, *place((batch.xs, batch.lengths)))[0]).astype(np.float64)
             logs[rows[batch.valid]], labels[rows[batch.valid]] = some[batch.valid], batch.labels[batch.valid]
         return logs, labels
 

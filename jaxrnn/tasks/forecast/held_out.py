@@ -10,6 +10,7 @@ import numpy as np
 from jaxrnn.tasks.forecast.series import part_of
 from jaxrnn.tasks.forecast.windows import Collate, held_out_window
 from jaxrnn.train import in_order
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.task import Batch, Params
 
 
@@ -33,12 +34,11 @@ def forecasts(task: Any, params: Params, place: Callable[[Batch], Batch], split:
     for numbers in in_order(collate.lengths, rows):
         batch = collate(numbers)
         out, losses = task.judged(params, place(batch) if rows == task.data.rows else batch)
-        z = task.network.quantiles(np.asarray(out))
+        z, lost = task.network.quantiles(fetched(out)), fetched(losses).astype(np.float64)
         for row, number in enumerate(numbers[numbers >= 0]):
             window, scale = windows[number], task.all_encoded[windows[number].series].scale
             count = len(window.origins)
             found = task.values(z[row, :count], np.asarray(batch.level[row, :count], np.float64), np) * scale.size
             found = np.maximum(found, 0) if task.data.log else found
             values = panel[window.series].values[window.origins[:, None] + np.arange(1, h + 1)]
-            lost = float(np.asarray(losses[row], np.float64).sum())
-            yield Forecasts(values, found, np.full(count, window.series), window.origins, lost)
+            yield Forecasts(values, found, np.full(count, window.series), window.origins, float(lost[row].sum()))

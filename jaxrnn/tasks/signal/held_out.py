@@ -11,6 +11,7 @@ from jaxrnn.tasks.signal.chunks import Steps
 from jaxrnn.tasks.signal.pictures import event_figure, separation_figure
 from jaxrnn.tasks.signal.recordings import Recording
 from jaxrnn.tasks.signal.scores import detection, explained, matched, peaks
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Params
 
@@ -35,7 +36,7 @@ def outputs(task: Any, params: Params, recording: Recording) -> np.ndarray:
         none = np.zeros((1, len(at)), bool)
         steps = Steps(inputs, counts.astype(np.float32), counts, none, lengths, np.array([False]))
         carry, out = task.chunk(params, carry, steps)
-        found.append(np.asarray(out[0], np.float64)[margin : margin + length])
+        found.append(fetched(out)[0].astype(np.float64)[margin : margin + length])
     return np.concatenate(found)[task.model.latency : count].reshape(-1, len(task.targets))[: len(recording.inputs)]
 
 

@@ -27,6 +27,7 @@ from jaxrnn.tasks.tag.options import DataOptions, ModelOptions
 from jaxrnn.tasks.tag.sentences import EXPECTED, SUFFIXES, WHERE, Parts, Sentence, read_conll, sentences_of
 from jaxrnn.tasks.tag.spans import are_spans, span_figures, spans
 from jaxrnn.train import ByLength, Program, in_order
+from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.sources import bare
 from jaxrnn.train.task import Batch, Carry, Params
@@ -127,7 +128,7 @@ class Tag:
         loss, tags, chances = 0.0, [[""]] * len(sentences), [[0.0]] * len(sentences)
         for rows in in_order(lengths, self.data.rows):
             found = self._tagged(params, place(collate(rows)))
-            losses, numbers, sure = map(np.asarray, found)
+            losses, numbers, sure = map(fetched, found)
             loss += losses.sum(dtype=np.float64)
             for row, ours, chance in zip(rows, numbers, sure, strict=True):
                 if row >= 0:
