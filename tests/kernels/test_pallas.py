@@ -112,7 +112,6 @@ ALIKE: dict[str, tuple[Any, dict[str, Any]]] = {
     "no axes of a batch": (jaxrnn.gru(H), dict(batch=(), reverse=True)),
     "two axes of a batch": (jaxrnn.gru(H), dict(batch=(2, 1))),
     "all carries": (jaxrnn.lstm(H), dict(scan=jaxrnn.scan_carries, lengths=np.array([5, 0, 3]))),
-    "segments of time": (jaxrnn.elman(H), dict(chunk="sqrt", lengths=np.array([5, 0, 3]))),
     "heads": (jaxrnn.lstm(H, recurrent=jaxrnn.heads(2)), dict(reverse=True)),
     "unit by unit": (jaxrnn.lstm(H, recurrent=jaxrnn.diagonal), {}),
     "exponential": (jaxrnn.elman(H, activation=jax.nn.elu), {}),
@@ -154,7 +153,7 @@ def test_what_equations_read_is_differentiated() -> None:
         params, xs, carry = drawn(applied(H), (B,), dtype)
 
         def loss(slope: Any) -> Any:
-            cell = applied(H, function=lambda a: jnp.tanh(slope * a))
+            cell = applied(H, function=lambda a: jnp.tanh(jnp.broadcast_to(slope, a.shape) * a))
             return (jaxrnn.scan(cell, params, xs, carry, backend=backend)[1] ** 2).sum()
 
         return jax.grad(loss)(jnp.arange(1, H + 1, dtype=dtype))
