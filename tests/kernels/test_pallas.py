@@ -150,7 +150,7 @@ def test_bfloat16(cell: Any) -> None:
 @pytest.mark.slow
 def test_what_equations_read_is_differentiated() -> None:
     def gradient(backend: str, dtype: Any) -> Any:
-        params, xs, carry = drawn(applied(H), (B,), dtype)
+        params, xs, carry = jax.tree.map(lambda a: a.astype(dtype), drawn(applied(H), (B,), jnp.float32))
 
         def loss(slope: Any) -> Any:
             cell = applied(H, function=lambda a: jnp.tanh(jnp.broadcast_to(slope, a.shape) * a))
@@ -160,7 +160,8 @@ def test_what_equations_read_is_differentiated() -> None:
 
     with pallas_runs.small_tiles():
         found = gradient("pallas", jnp.float32)
-    assert_close(found, gradient("reference", jnp.float64), FLOAT32)
+    # States grow here: a plain scan in float32 is as far from float64.
+    assert_close(found, gradient("reference", jnp.float64), 5 * FLOAT32)
 
 
 @pytest.mark.slow
@@ -169,7 +170,7 @@ def test_transforms() -> None:
     cell = jaxrnn.gru(2)
 
     def all_of(backend: str, dtype: Any) -> Any:
-        params, xs, carry = drawn(cell, (B,), dtype)
+        params, xs, carry = jax.tree.map(lambda a: a.astype(dtype), drawn(cell, (B,), jnp.float32))
 
         def loss(params: Any, xs: Any, carry: Any) -> Any:
             return (jaxrnn.scan(cell, params, xs, carry, lengths=np.array([5, 0, 3]), backend=backend)[1] ** 2).sum()

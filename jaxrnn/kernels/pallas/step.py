@@ -100,13 +100,8 @@ def shapes(cell: Cell, signature: Signature, rows: int) -> tuple[Any, Read]:
         name: tuple(jax.ShapeDtypeStruct((k.inputs, k.units), signature.stored) for _ in range(matrices(k)))
         for name, k in sorted(cell.kernel_shapes(signature.stored).items())
     }
-    read = Read(
-        tuple(real((cell.seen,)) for _ in cell.gates),
-        theta,
-        floats,
-        {n: a for n, a in per_step.items() if n not in floats},
-        kernels,
-    )
+    flags = {n: a for n, a in per_step.items() if n not in floats}
+    read = Read(tuple(real((cell.seen,)) for _ in cell.gates), theta, floats, flags, kernels)
     return tuple(real(shape) for shape in signature.carry), read
 
 
