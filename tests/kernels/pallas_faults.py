@@ -20,7 +20,7 @@ def _loops_past_the_last_step(patch: Patch) -> None:
 
 
 def _goes_through_tiles_in_the_other_order(patch: Patch) -> None:
-    patch.setattr(bodies.Walk, "at", lambda walk, i: i if walk.descending else walk.count - 1 - i)
+    patch.setattr(bodies.Walk, "at", lambda walk, i: i if walk.descending else walk.tiles - 1 - i)
 
 
 def _goes_through_a_tile_in_one_order_always(patch: Patch) -> None:

@@ -19,14 +19,14 @@ from jax.interpreters import ad, batching, mlir
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxrnn.kernels.native import library
-from jaxrnn.kernels.native.arrays import Operands, Roles, Spec
+from jaxrnn.kernels.native.arrays import Operands, Roles
 from jaxrnn.kernels.native.call import Prepared
 
 
 class Form(NamedTuple):
     """The static part of a primitive: which call, and how its flat operands make a tree."""
 
-    spec: Spec
+    spec: Any  # a NamedTuple with what the target needs, and what its slow form does
     tree: Any  # of Operands
     keep: bool = False  # forward: return what the backward call needs
     live: tuple[int, ...] = ()  # linear, backward: which leaves of the operands have tangents

@@ -34,7 +34,8 @@ from jaxrnn.base.platform import INTERPRETED, made_for
 def interpreted() -> Iterator[None]:
     """Inside, kernels for TPUs run in JAX's interpreter on this machine's CPU, slowly: to test them without a TPU.
 
-    Fast memory holds NaN there until it is written. Other backends that are compiled for CPUs decline meanwhile.
+    Fast memory holds NaN there until it is written. Other backends that are compiled for CPUs decline meanwhile. JAX
+    differentiates no checkpoint of what is interpreted, and so no scan with `chunk="sqrt"`.
 
     >>> import jax, jaxrnn
     >>> from jaxrnn.kernels.pallas import interpreted

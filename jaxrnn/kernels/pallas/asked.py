@@ -65,7 +65,7 @@ def usual(cell: Cell, stored: str, dtype: str) -> str | None:
 
 def why_not(cell: Cell, signature: Signature) -> str | None:
     """Why a cell does not run on rows of this form; None where it does."""
-    return _why_not(cell, signature, jax.config.jax_default_matmul_precision)
+    return _why_not(cell, signature, jax.config.values["jax_default_matmul_precision"])
 
 
 @lru_cache(maxsize=256)

@@ -28,12 +28,12 @@ class Walk(NamedTuple):
     descending: bool
 
     @property
-    def count(self) -> int:
+    def tiles(self) -> int:
         return -(-self.T // self.tile)
 
     def at(self, i: Any) -> Any:
         """Which tile is the i-th."""
-        return self.count - 1 - i if self.descending else i
+        return self.tiles - 1 - i if self.descending else i
 
     def steps(self, i: Any) -> Any:
         """How many steps it has."""
@@ -78,7 +78,7 @@ def run_forward(traced: Traced, walk: Walk, shapes: Read, given: Forward, result
 
     walk.over(now, step)
 
-    @pl.when(now == walk.count - 1)
+    @pl.when(now == walk.tiles - 1)
     def _() -> None:
         for last, held in zip(results.final, state, strict=True):
             last[...] = held[...]
@@ -116,8 +116,9 @@ def run_backward(traced: Traced, walk: Walk, shapes: Read, given: Backward, resu
         pulled: Pulled = jax.tree.unflatten(traced.pulled, out)
         before = list(pulled.carry)
         for p, cotangents in zip(traced.products, pulled.values, strict=True):
-            for gate, ct in zip(p.gates, cotangents, strict=True) if p.state is not None else ():
-                before[p.state] = before[p.state] + dot(ct, sequence.kernels[p.kernel][gate], turned=True)
+            if p.state is not None:
+                for gate, ct in zip(p.gates, cotangents, strict=True):
+                    before[p.state] = before[p.state] + dot(ct, sequence.kernels[p.kernel][gate], turned=True)
         before = [_where(valid, a, b) for a, b in zip(before, held, strict=True)]
         for ref, a in zip(state, before, strict=True):
             ref[...] = a if results.start is None else jnp.where(reset, jnp.zeros_like(a), a)
@@ -127,7 +128,7 @@ def run_backward(traced: Traced, walk: Walk, shapes: Read, given: Backward, resu
 
     walk.over(now, step)
 
-    @pl.when(now == walk.count - 1)
+    @pl.when(now == walk.tiles - 1)
     def _() -> None:
         for first, held in zip(results.carry, state, strict=True):
             first[...] = held[...]

@@ -131,12 +131,12 @@ def _call(
 
     def on_refs(*refs: Any) -> None:
         count, end = len(places), len(places) + len(results)
-        reads, writes = trees[0].unflatten(refs[:count]), trees[1].unflatten(refs[count:end])
+        reads, writes = jax.tree.unflatten(trees[0], refs[:count]), jax.tree.unflatten(trees[1], refs[count:end])
         body(traced, walk, read, reads, writes, refs[end:])
 
     found = pl.pallas_call(
         on_refs,
-        grid=(-(-N // tile.rows), walk.count),
+        grid=(-(-N // tile.rows), walk.tiles),
         in_specs=[tiles.block(a, tile, walk.at) for a in places],
         out_specs=[tiles.block(a, tile, walk.at) for a in results],
         out_shape=[jax.ShapeDtypeStruct(a.shape, a.dtype, manual_axis_type=varies) for a in results],
@@ -149,7 +149,7 @@ def _call(
         ),
         interpret=INTERPRETER if spec.interpret else False,
     )(*jax.tree.leaves(given))
-    return trees[1].unflatten(found)
+    return jax.tree.unflatten(trees[1], found)
 
 
 def _lower(run: Callable[..., list[Any]]) -> dict[str, Lower]:

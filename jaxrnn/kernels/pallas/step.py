@@ -1,8 +1,8 @@
 """A cell's step on a block of rows, forward and backward, as jaxprs that a kernel's body runs.
 
-Products with a state of the carry are known before the backward step begins, for a block of steps at once: there what
-came of them goes in, and its cotangent comes out. What the step itself makes is multiplied there again, with a zero
-added through which the product's cotangent comes out. So no step adds to a gradient of a kernel.
+Products with states are known before the backward step begins, for a block of steps at once: what came of them goes in,
+and its cotangent comes out. What the step itself makes is multiplied there again, with a zero added through which the
+product's cotangent comes out. So no step adds to a gradient of a kernel.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Read(NamedTuple):
 
     x: Any  # one array a gate
     theta: dict[str, Any]  # a vector, or a tuple of vectors
-    floats: dict[str, Array]  # per-step inputs that have a derivative
-    flags: dict[str, Array]  # and those that have none
+    floats: dict[str, Any]  # per-step inputs that have a derivative
+    flags: dict[str, Any]  # and those that have none
     kernels: dict[str, Any]  # one matrix [R, H] a gate that is stored
 
 
@@ -100,13 +100,8 @@ def shapes(cell: Cell, signature: Signature, rows: int) -> tuple[Any, Read]:
         name: tuple(jax.ShapeDtypeStruct((k.inputs, k.units), signature.stored) for _ in range(matrices(k)))
         for name, k in sorted(cell.kernel_shapes(signature.stored).items())
     }
-    read = Read(
-        tuple(real((cell.seen,)) for _ in cell.gates),
-        theta,
-        floats,
-        {n: a for n, a in per_step.items() if n not in floats},
-        kernels,
-    )
+    flags = {n: a for n, a in per_step.items() if n not in floats}
+    read = Read(tuple(real((cell.seen,)) for _ in cell.gates), theta, floats, flags, kernels)
     return tuple(real(shape) for shape in signature.carry), read
 
 
@@ -192,7 +187,8 @@ def _backward(
         return _advance(cell, opened, carry, given), [h for _, _, h in opened.found]
 
     _, pull, made = jax.vjp(step, carry, read.x, moving, read.floats, values, has_aux=True)
-    return Pulled(*pull((new, y)), [None if p.state is not None else h for p, h in zip(products, made, strict=True)])
+    made = [None if p.state is not None else h for p, h in zip(products, made, strict=True)]
+    return Pulled._make((*pull((new, y)), made))
 
 
 def _twins(backward: ClosedJaxpr, pulled: Pulled) -> tuple[tuple[int | None, ...], ...]:
