@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-NUMBER = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+")
+NUMBER = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")  # all of it: a digest may begin like one
 REFUSAL = re.compile(r'Parser key "(?P<key>[^"]+)": Expected a (?P<kind>.+)\. Got value: (?P<value>.*)')
 WORDS = {
     "<class 'int'>": "an integer",

