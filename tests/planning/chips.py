@@ -68,7 +68,8 @@ HEAD = """# What a training step takes on a TPU
 
 Every cell of the collection compiled for one described v5e: T={T}, B={B}, D=H={H}, float32, with lengths and resets, in
 units of T·B·H floats of its main memory; in brackets the ratio to autodiff of a plain scan. libtpu {libtpu}, jax {jax}.
-Nothing ran: this is what the compiler says. Compiled again by `python -m tests.planning.chips`.
+Nothing ran: this is what the compiler says. Cells with a number for each synapse and step (ltc, mass_conserving_lstm)
+have H=32. Compiled again by `python -m tests.planning.chips`.
 
 | cell | `auto` takes | memory (ratio) | plain scan |
 |---|---|---|---|
@@ -77,10 +78,10 @@ Nothing ran: this is what the compiler says. Compiled again by `python -m tests.
 
 def to_table(record: dict[str, Any]) -> str:
     """The record in Markdown."""
-    unit = 4 * T * B * H
+    unit = lambda name: 4 * T * B * SMALL.get(name, H)  # noqa: E731
     rows = [
-        f"| {name} | {row['backend']} | {row['auto'] / unit:.1f} ({row['auto'] / row['reference']:.2f}) "
-        f"| {row['reference'] / unit:.1f} |"
+        f"| {name} | {row['backend']} | {row['auto'] / unit(name):.1f} ({row['auto'] / row['reference']:.2f}) "
+        f"| {row['reference'] / unit(name):.1f} |"
         for name, row in record["cells"].items()
     ]
     return HEAD.format(T=T, B=B, H=H, **{k: record[k] for k in ("libtpu", "jax")}) + "\n".join(rows) + "\n"
