@@ -10,20 +10,21 @@ import pytest
 
 from jaxrnn.bench import on_device
 from jaxrnn.bench.on_device import bench_device, make_units
-from jaxrnn.bench.processes import WorkerError
+from jaxrnn.bench.processes import Worker, WorkerError
 from jaxrnn.cli import main
 
 CONTESTANTS = ["auto", "lax.scan", "reference"]
 
 
-class Fake:
+class Fake(Worker):
     """A worker on a GPU of fairy tales: `lax.scan` computes something else, and `reference` dies of what is large."""
 
     asked: list[tuple[str, str]] = []
     device = "H1000"
+    pid = None
 
     def __init__(self, name: str, environment: dict[str, str]) -> None:
-        self.name, self.pid = name, None
+        self.name = name
 
     def stop(self) -> None:
         pass
