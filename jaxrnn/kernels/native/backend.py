@@ -26,6 +26,7 @@ from jaxrnn.kernels.native.graph import Declined
 from jaxrnn.kernels.native.primitive import spread
 from jaxrnn.kernels.native.primitives import NATIVE
 from jaxrnn.kernels.native.row import Signature
+from jaxrnn.kernels.native.sequences import in_calls
 from jaxrnn.kernels.native.symbols import is_taken
 
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
@@ -94,16 +95,7 @@ def why_not(cell: Cell, signature: Signature) -> str | None:
 
 def run(job: Job) -> tuple[Carry, Any]:
     """Run a whole sequence in one call, or in segments that save only the carry they start from."""
-    T = job.steps.t.shape[0]
-    rows = int(np.prod(jax.tree.leaves(job.carry)[0].shape[:-1]))
-    if T == 0 or rows == 0:
-        return scheduled.run(job)
-    size = blocks(T, job.plan.chunk, rows, job.cell.size)
-    if size.segment is None:
-        return _run(job, job.carry, job.steps)
-    return scheduled.in_blocks(
-        partial(_run, job), job.carry, job.steps, size=size.segment, reverse=job.plan.reverse, policy=None
-    )
+    return in_calls(job, partial(_run, job))
 
 
 def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad
 
@@ -18,7 +19,7 @@ from jaxrnn.base.typing import Carry
 from jaxrnn.core.step import Rows
 from jaxrnn.engine import scheduled
 from jaxrnn.engine.linear import live
-from jaxrnn.engine.plan import Plan
+from jaxrnn.engine.plan import Plan, blocks
 from jaxrnn.engine.sequence import Job, Steps
 from jaxrnn.kernels.native import arrays
 from jaxrnn.kernels.native.arrays import Array, Operands
@@ -39,6 +40,18 @@ class Sequences(NamedTuple):
     def __call__(self, spec: Any, operands: Operands) -> tuple[Carry, Any]:
         """(final carry, outputs), and their derivatives."""
         return _call(self, spec, operands)
+
+
+def in_calls(job: Job, call: Callable[[Carry, Steps], tuple[Carry, Any]]) -> tuple[Carry, Any]:
+    """A whole sequence by one call, or by one a segment, of which only the carry it starts from is saved."""
+    T = job.steps.t.shape[0]
+    rows = int(np.prod(jax.tree.leaves(job.carry)[0].shape[:-1]))
+    if T == 0 or rows == 0:
+        return scheduled.run(job)
+    segment = blocks(T, job.plan.chunk, rows, job.cell.size).segment
+    if segment is None:
+        return call(job.carry, job.steps)
+    return scheduled.in_blocks(call, job.carry, job.steps, size=segment, reverse=job.plan.reverse, policy=None)
 
 
 def make_sequences(

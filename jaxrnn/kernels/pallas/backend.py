@@ -7,14 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.platform import INTERPRETED, platform
 from jaxrnn.base.typing import Carry
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Step
-from jaxrnn.engine import scheduled
 from jaxrnn.engine.masks import clean
 from jaxrnn.engine.noise import over_time
 from jaxrnn.engine.plan import blocks
@@ -24,6 +22,7 @@ from jaxrnn.forms.heads import Heads
 from jaxrnn.forms.kernel import Kernel
 from jaxrnn.kernels.native import arrays
 from jaxrnn.kernels.native.primitive import spread
+from jaxrnn.kernels.native.sequences import in_calls
 from jaxrnn.kernels.pallas import asked
 from jaxrnn.kernels.pallas.layout import Spec
 from jaxrnn.kernels.pallas.lower import PALLAS
@@ -58,16 +57,7 @@ def _no_program(cell: Cell) -> str | None:
 
 def run(job: Job) -> tuple[Carry, Any]:
     """Run a whole sequence in one call, or in segments that save only the carry they start from."""
-    T = job.steps.t.shape[0]
-    rows = int(np.prod(jax.tree.leaves(job.carry)[0].shape[:-1]))
-    if T == 0 or rows == 0:
-        return scheduled.run(job)
-    size = blocks(T, job.plan.chunk, rows, job.cell.size)
-    if size.segment is None:
-        return _run(job, job.carry, job.steps)
-    return scheduled.in_blocks(
-        partial(_run, job), job.carry, job.steps, size=size.segment, reverse=job.plan.reverse, policy=None
-    )
+    return in_calls(job, partial(_run, job))
 
 
 def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
