@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxrnn.base.typing import ArrayLike
 from jaxrnn.tasks.classify.encoding import Encoding, Examples, learned_from
 from jaxrnn.tasks.classify.examples import Example, Parts, examples_of
 from jaxrnn.tasks.classify.network import ModelOptions, Network
@@ -175,7 +176,8 @@ class Classify:
         encoding = self.encoding
         arguments, note = encoding.as_arguments
 
-        def classify(xs: jax.Array, lengths: jax.Array) -> tuple[jax.Array]:
+        def classify(xs: ArrayLike, lengths: ArrayLike) -> tuple[jax.Array]:
+            xs, lengths = jnp.asarray(xs), jnp.asarray(lengths)
             if encoding.vocabulary is None:
                 mean, deviation = (jnp.asarray(row, xs.dtype) for row in (encoding.mean, encoding.deviation))
                 xs = (xs - jnp.broadcast_to(mean, xs.shape)) / jnp.broadcast_to(deviation, xs.shape)

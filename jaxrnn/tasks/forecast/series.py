@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+
+Times: TypeAlias = Any  # an array of datetime64[s] or int64, or one of them, for which NumPy's stubs have no name
 
 DAY = 86_400  # seconds
 CYCLES = (DAY, 7 * DAY, 365 * DAY)
@@ -47,7 +49,7 @@ def step_of(times: np.ndarray) -> int:
     return int(np.gcd.reduce(np.diff(times.astype(np.int64))))
 
 
-def distance(first: np.ndarray, times: np.ndarray, step: int) -> np.ndarray:
+def distance(first: Times, times: np.ndarray, step: int) -> np.ndarray:
     """How many steps times are after the first, where they are on its grid; else -1."""
     if step < 0:
         steps = (_months(times) - _months(first)) // -step
@@ -56,7 +58,7 @@ def distance(first: np.ndarray, times: np.ndarray, step: int) -> np.ndarray:
     return np.where(apart % step == 0, apart // step, -1)
 
 
-def later(time: np.ndarray, steps: np.ndarray, step: int) -> np.ndarray:
+def later(time: Times, steps: Times, step: int) -> Any:
     """The times so many steps after one; what ends a month does so in all."""
     if step > 0:
         return time + (steps * step).astype("timedelta64[s]" if time.dtype.kind == "M" else np.int64)
@@ -77,12 +79,12 @@ def ahead(times: np.ndarray, horizon: int, step: int, season: int) -> np.ndarray
     return np.array(found[-horizon:], times.dtype)
 
 
-def _ends(times: np.ndarray) -> np.ndarray:
+def _ends(times: Times) -> Any:
     """Whether times are on the last day of a month."""
     return (times + np.timedelta64(1, "D")).astype("datetime64[M]") > times.astype("datetime64[M]")
 
 
-def _months(times: np.ndarray) -> np.ndarray:
+def _months(times: Times) -> Any:
     return times.astype("datetime64[M]").astype(np.int64)
 
 

@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 
+from jaxrnn.base.typing import ArrayLike
+
 
 class Transitions(NamedTuple):
     """The parameters."""
@@ -33,7 +35,7 @@ class Transitions(NamedTuple):
         return cls(jnp.zeros(tags), jnp.zeros((tags, tags)), jnp.zeros(tags))
 
 
-def counted(emissions: jax.Array, lengths: jax.Array) -> tuple[jax.Array, jax.Array]:
+def counted(emissions: ArrayLike, lengths: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Emissions [T, B, K], zero where none counts, and where they count [T, B]."""
     lengths = jnp.asarray(lengths)
     valid = jnp.arange(len(emissions), dtype=lengths.dtype)[:, None] < lengths[None]
@@ -41,7 +43,7 @@ def counted(emissions: jax.Array, lengths: jax.Array) -> tuple[jax.Array, jax.Ar
     return jnp.where(wide, emissions, jnp.zeros_like(emissions)), valid
 
 
-def score(crf: Transitions, emissions: jax.Array, tags: jax.Array, lengths: jax.Array) -> jax.Array:
+def score(crf: Transitions, emissions: ArrayLike, tags: ArrayLike, lengths: ArrayLike) -> jax.Array:
     """Of one path of each row, [B], of emissions [T, B, K], tags [T, B] and lengths [B]."""
     emissions, valid = counted(emissions, lengths)
     tags = jnp.where(valid, tags, 0)
@@ -51,7 +53,7 @@ def score(crf: Transitions, emissions: jax.Array, tags: jax.Array, lengths: jax.
     return jnp.where(valid[0], at + moves + crf.first[tags[0]] + crf.last[ends], 0)
 
 
-def log_normaliser(crf: Transitions, emissions: jax.Array, lengths: jax.Array) -> jax.Array:
+def log_normaliser(crf: Transitions, emissions: ArrayLike, lengths: ArrayLike) -> jax.Array:
     """The log of the sum over all paths of each row, [B]."""
     emissions, valid = counted(emissions, lengths)
 
@@ -65,7 +67,7 @@ def log_normaliser(crf: Transitions, emissions: jax.Array, lengths: jax.Array) -
     return jnp.where(valid[0], logsumexp(alpha + _rows(crf.last, alpha), axis=1), 0)
 
 
-def viterbi(crf: Transitions, emissions: jax.Array, lengths: jax.Array) -> tuple[jax.Array, jax.Array]:
+def viterbi(crf: Transitions, emissions: ArrayLike, lengths: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """The best path of each row [T, B], 0 beyond its length, and its score [B]; of equals, the lower tags."""
     emissions, valid = counted(emissions, lengths)
 
@@ -91,7 +93,7 @@ def viterbi(crf: Transitions, emissions: jax.Array, lengths: jax.Array) -> tuple
     return jnp.where(valid, path, 0), jnp.where(valid[0], ended.max(1), 0)
 
 
-def marginals(crf: Transitions, emissions: jax.Array, lengths: jax.Array) -> jax.Array:
+def marginals(crf: Transitions, emissions: ArrayLike, lengths: ArrayLike) -> jax.Array:
     """The probability of each tag at each step, [T, B, K]; 0 beyond a row's length."""
     return jax.grad(lambda e: log_normaliser(crf, e, lengths).sum())(emissions)
 
