@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 DRAWS = 40
-# Its inputs enter the loop as they are, so that there is nothing to project before it and little that could be left out.
+# Its inputs enter the loop as they are: there is nothing to project before it, and little that could be left out.
 ABOVE = {"lmu": 1.2}
 CARRIERS = {
     "lstm": lambda **forms: jaxrnn.lstm(H, peepholes=True, **forms),
