@@ -86,7 +86,7 @@ def _main(argv: Sequence[str] | None, noted: Sequence[int]) -> int:
             "log"
             if error.name == "tensorboardX"
             else "interop"
-            if arguments.command in ("convert", "inspect") or error.name in ("onnx", "safetensors", "flatbuffers")
+            if arguments.command in ("convert", "inspect") or error.name == "onnx"
             else "train"
         )
         text = f'`jaxrnn {arguments.command}` needs {error.name}; install it with: pip install "jaxrnn[{extra}]"'

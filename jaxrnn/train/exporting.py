@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def shapes_of(program: Program) -> dict[str, jax.ShapeDtypeStruct]:
 
 def as_stablehlo(program: Program) -> bytes:
     """A program as `jax.export.deserialize` reads it, for all sizes, on CPUs, GPUs and TPUs."""
+    import_module("flatbuffers")  # whose absence JAX says after the work, and not as that of a module
     shapes = shapes_of(program)
     exported = jax_export.export(jax.jit(program.function), platforms=PLATFORMS)(*shapes.values())
     made: Any = exported.out_tree
