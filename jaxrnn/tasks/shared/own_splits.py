@@ -143,7 +143,8 @@ def _drawn(
     for n, item in enumerate(items):
         groups.setdefault(n if together is None else together(item), []).append(n)
     if len(groups) < len(names):
-        fail("data.path", f"{len(names)} or more {what}, one for each part", Said(f"{len(groups)} in {where}"))
+        alike = "" if len(groups) == len(items) else f" (of {len(items)}, counting once what is the same)"
+        fail("data.path", f"{len(names)} or more {what}, one for each part", Said(f"{len(groups)} in {where}{alike}"))
     order = np.random.default_rng(data.split_seed).permutation(len(groups))
     held = min(max(1, round(len(groups) * data.held_out)), (len(groups) - 1) // (len(names) - 1))
     owners = [*groups.values()]
