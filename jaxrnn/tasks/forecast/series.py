@@ -62,9 +62,10 @@ def later(time: Times, steps: Times, step: int) -> Any:
     """The times so many steps after one; what ends a month does so in all."""
     if step > 0:
         return time + (steps * step).astype("timedelta64[s]" if time.dtype.kind == "M" else np.int64)
-    month = time.astype("datetime64[M]") + steps * -step
+    month = time.astype("datetime64[M]") + (steps * -step).astype("timedelta64[M]")
     if _ends(time):
-        return (month + 1).astype("datetime64[D]") - 1 + (time - time.astype("datetime64[D]"))
+        last = (month + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
+        return last + (time - time.astype("datetime64[D]"))
     return month.astype("datetime64[s]") + (time - time.astype("datetime64[M]"))
 
 
@@ -106,7 +107,7 @@ def calendar(times: np.ndarray, cycles: list[bool]) -> np.ndarray:
     if any(cycles):
         times = times.astype("datetime64[s]")
         seconds, year = times.astype(np.int64), times.astype("datetime64[Y]")
-        whole = (year + 1).astype("datetime64[s]") - year.astype("datetime64[s]")
+        whole = (year + np.timedelta64(1, "Y")).astype("datetime64[s]") - year.astype("datetime64[s]")
         if cycles[0]:
             found += _turns(seconds % DAY / DAY)
         if cycles[1]:
