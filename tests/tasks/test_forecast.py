@@ -16,8 +16,9 @@ from jaxrnn.tasks import Forecast
 from jaxrnn.tasks.forecast.forecast import DataOptions, ModelOptions
 from jaxrnn.tasks.forecast.held_out import forecasts
 from jaxrnn.tasks.forecast.scores import figures, seasonal_error
-from jaxrnn.tasks.forecast.series import ahead, calendar, later, part_of, step_of
+from jaxrnn.tasks.forecast.series import ahead, later, part_of, step_of
 from jaxrnn.tasks.models import scored_on
+from jaxrnn.tasks.shared.calendars import calendar
 from jaxrnn.train import carried_over
 from tests import oracle
 from tests.tasks.reading import spread

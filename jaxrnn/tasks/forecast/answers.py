@@ -13,8 +13,9 @@ import numpy as np
 from jaxrnn.base.errors import fail
 from jaxrnn.programs.serialized import serialized
 from jaxrnn.tasks.forecast.features import Encoded
-from jaxrnn.tasks.forecast.own_series import on_grid, when
+from jaxrnn.tasks.forecast.own_series import on_grid
 from jaxrnn.tasks.forecast.series import Series, ahead, distance, later
+from jaxrnn.tasks.shared.measured_rows import when
 from jaxrnn.train.task import Params
 
 NONE = -1

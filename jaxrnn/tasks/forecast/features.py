@@ -19,7 +19,8 @@ import numpy as np
 
 from jaxrnn.tasks.forecast.options import DataOptions
 from jaxrnn.tasks.forecast.scores import seasonal_error
-from jaxrnn.tasks.forecast.series import Series, calendar, cycles_of, step_of
+from jaxrnn.tasks.forecast.series import Series, step_of
+from jaxrnn.tasks.shared.calendars import calendar, cycles_of
 
 LEAST = 1e-6  # of a deviation
 

@@ -21,8 +21,8 @@ from scipy import stats
 import jaxrnn
 from jaxrnn.base.typing import ArrayLike
 from jaxrnn.tasks.forecast.options import ModelOptions
-from jaxrnn.tasks.long_sequences.network import CELLS
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
+from jaxrnn.tasks.shared.sequence_cells import CELLS
 from jaxrnn.train.task import Carry, Params
 
 NARROW = -2.0  # softplus of which is 0.13: what quantiles are apart, in deviations, at first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.forecast.options import DataOptions
 from jaxrnn.tasks.forecast.series import Series, distance, later, step_of
 from jaxrnn.tasks.forecast.sets import Panel
+from jaxrnn.tasks.shared.measured_rows import number_of, time_of
 from jaxrnn.tasks.shared.own_files import Row, files_of, kept, shortened, table_of, wrong
 
 EXPECTED = "series"
@@ -107,7 +107,7 @@ def _read(path: str, long: str, rows: bool) -> tuple[list[Read], list[str]]:
                 names = others if tall else []
             elif tall and others != names:
                 wrong(file, row.line, f"the covariates {', '.join(names)}, as before", ", ".join(others), WHERE)
-            when = time_of(row, row.cells[known[TIME]])
+            when = time_of(row, row.cells[known[TIME]], WHERE)
             if tall:
                 name = row.cells[known[ID]].strip() if ID in known else (file.stem if len(files) > 1 else VALUE)
                 _append(found, name, when, row, known[VALUE], names)
@@ -129,44 +129,10 @@ def _append(found: dict[str, Read], name: str, when: np.ndarray, row: Row, value
         if when < one.times[-1]:
             wrong(row.file, row.line, "times in their order", f"{_cell(row, TIME)} after a later one", WHERE)
     one.times.append(when)
-    one.values.append(number_of(row, value))
-    one.covariates.append([number_of(row, other) for other in names])
+    one.values.append(number_of(row, value, WHERE))
+    one.covariates.append([number_of(row, other, WHERE) for other in names])
     one.rows.append(row)
 
 
 def _cell(row: Row, name: str) -> str:
     return next(value for key, value in row.cells.items() if key.lower() == name)
-
-
-def time_of(row: Row, text: str) -> np.ndarray:
-    """A date with or without a time of the day, or a whole number."""
-    try:
-        return when(text)
-    except ValueError:
-        wrong(row.file, row.line, "a time such as 2024-05-31, 2024-05-31T13:00 or 17", shortened(text), WHERE)
-
-
-def when(text: str) -> np.ndarray:
-    """A time as datetime64[s] [], or as int64 [] where it is a whole number.
-
-    Raises:
-        ValueError: If it is neither.
-    """
-    text = text.strip()
-    if re.fullmatch(r"-?\d{1,9}", text):
-        return np.array(int(text), np.int64)
-    if not re.match(r"\d{4}-\d\d", text):  # NumPy knows "now", and what nothing is
-        raise ValueError(f"no time: {text!r}")
-    return np.array(np.datetime64(text.removesuffix("Z").replace(" ", "T"), "s"))
-
-
-def number_of(row: Row, name: str) -> float:
-    """The number in a cell, NaN where it is empty."""
-    text = row.cells[name].strip()
-    try:
-        found = float(text) if text else np.nan
-    except ValueError:
-        found = np.inf
-    if np.isinf(found) or (np.isnan(found) and text):
-        wrong(row.file, row.line, f"a finite number in {name!r}, or nothing", shortened(text), WHERE)
-    return found

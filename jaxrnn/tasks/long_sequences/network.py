@@ -11,49 +11,19 @@ behind the others too, and all have the same number of parameters, as near as wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 import jaxrnn
 from jaxrnn.tasks.shared.dense import dense, dense_init, normalise
+from jaxrnn.tasks.shared.sequence_cells import CELLS, CellName
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Params
 
-CELLS: dict[str, Callable[..., jaxrnn.Cell]] = {
-    "lstm": jaxrnn.lstm,
-    "gru": jaxrnn.gru,
-    "min_gru": jaxrnn.min_gru,
-    "min_lstm": jaxrnn.min_lstm,
-    "lru": partial(jaxrnn.lru, smallest=0.9, largest=0.999),
-    "rg_lru": jaxrnn.rg_lru,
-    "s4d": partial(jaxrnn.s4d, states=16),
-    "s5": jaxrnn.s5,
-    "s6": partial(jaxrnn.s6, states=8),
-    "hgrn": jaxrnn.hgrn,
-    "lin_oss": jaxrnn.lin_oss,
-    "sru": jaxrnn.sru,
-    "qrnn": jaxrnn.qrnn,
-}
-CellName = Literal[
-    "lstm",
-    "gru",
-    "min_gru",
-    "min_lstm",
-    "lru",
-    "rg_lru",
-    "s4d",
-    "s5",
-    "s6",
-    "hgrn",
-    "lin_oss",
-    "sru",
-    "qrnn",
-]
 GATED = ("lstm", "gru")
 WIDEST = 4096
 

@@ -13,8 +13,8 @@ import numpy as np
 import jaxrnn
 from jaxrnn.base.errors import fail
 from jaxrnn.programs.serialized import serialized
-from jaxrnn.tasks.forecast.own_series import when
 from jaxrnn.tasks.shared.dense import dense
+from jaxrnn.tasks.shared.measured_rows import when
 from jaxrnn.tasks.signal.features import features
 from jaxrnn.tasks.signal.held_out import late, outputs, steps_late, values_of
 from jaxrnn.tasks.signal.own_signals import read_files

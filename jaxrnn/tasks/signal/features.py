@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.tasks.forecast.series import calendar
+from jaxrnn.tasks.shared.calendars import calendar
 from jaxrnn.tasks.signal.options import DataOptions
 from jaxrnn.tasks.signal.recordings import Recordings
 

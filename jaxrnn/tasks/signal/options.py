@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from jaxrnn.tasks.long_sequences.network import CELLS, CellName
 from jaxrnn.tasks.shared.own_splits import OwnData
+from jaxrnn.tasks.shared.sequence_cells import CELLS, CellName
 from jaxrnn.train.options import check, check_whole
 
 

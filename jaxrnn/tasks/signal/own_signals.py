@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.forecast.own_series import number_of, time_of
+from jaxrnn.tasks.shared.measured_rows import number_of, time_of
 from jaxrnn.tasks.shared.own_files import content_of, files_of, kept, table_of, wrong
 from jaxrnn.tasks.shared.own_splits import SPLITS, named_split, parted
 from jaxrnn.tasks.signal.options import DataOptions
@@ -76,8 +76,10 @@ def read_files(
             if missing:
                 there = ", ".join(rows[0].cells)
                 wrong(file, rows[0].line, f"a column {missing[0]!r}", f"the columns {there}", WHERE)
-            values = np.array([[number_of(row, name) for name in (*inputs, *targets)] for row in rows])
-            times = np.array([time_of(row, row.cells["time"]) for row in rows]) if calendar else np.arange(len(rows))
+            values = np.array([[number_of(row, name, WHERE) for name in (*inputs, *targets)] for row in rows])
+            times = (
+                np.array([time_of(row, row.cells["time"], WHERE) for row in rows]) if calendar else np.arange(len(rows))
+            )
         if np.isinf(values).any():
             fail("data.path", "finite numbers, or gaps", Said(f"infinity in {str(file)!r}"), WHERE)
         values = values.astype(np.float32)

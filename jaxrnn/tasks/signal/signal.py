@@ -23,9 +23,9 @@ import numpy as np
 import optax
 
 import jaxrnn
-from jaxrnn.tasks.long_sequences.network import CELLS
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.own_splits import OWN
+from jaxrnn.tasks.shared.sequence_cells import CELLS
 from jaxrnn.tasks.signal.answers import initial_stream, predicted, program_of, recordings_of, size_of, streamed
 from jaxrnn.tasks.signal.chunks import Joined, Steps, StreamedChunks, joined, windows
 from jaxrnn.tasks.signal.features import features, learned_from, widened
