@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,9 +18,8 @@ def settle(given: Given) -> Sequence:
     xs, T = jnp.asarray(given.xs), given.xs.shape[0]
     t = lax.iota(np.int32, T) + jnp.asarray(given.start_step, np.int32)
     valid = valid_steps(T, given.lengths, given.mask)
-    flags = None if given.resets is None else jnp.cumsum(given.resets, axis=0, dtype=np.int32)
-    segments = None if given.segments is None else jnp.asarray(given.segments)
-    return Sequence(xs, t, valid, flags, segments, {name: jnp.asarray(a) for name, a in given.per_step.items()})
+    resets, segments = (None if a is None else jnp.asarray(a) for a in (given.resets, given.segments))
+    return Sequence(xs, t, valid, resets, segments, {name: jnp.asarray(a) for name, a in given.per_step.items()})
 
 
 def valid_steps(T: Axis, lengths: Any, mask: Any) -> Any:
@@ -45,17 +45,28 @@ def reset_steps(sequence: Sequence, reverse: bool) -> Array | None:
     """
     if not sequence.has_resets:
         return None
-    marks = [m for m in (sequence.flags, sequence.segments) if m is not None]
-    valid = jnp.ones(marks[0].shape, bool) if sequence.valid is None else sequence.valid
+    if sequence.valid is None:
+        return _cut_before(sequence.resets, sequence.segments, reverse)
+    valid = sequence.valid
     before, exists = _previous_valid(valid, reverse)
     reset = jnp.zeros(valid.shape, bool)
-    if sequence.flags is not None:
-        at_start = jnp.zeros_like(sequence.flags) if not reverse else sequence.flags
-        previous = jnp.where(exists, jnp.take_along_axis(sequence.flags, before, 0), at_start)
-        reset |= sequence.flags != previous
+    if sequence.resets is not None:
+        flags = jnp.cumsum(sequence.resets, axis=0, dtype=np.int32)  # how many up to and at a step
+        at_start = jnp.zeros_like(flags) if not reverse else flags
+        reset |= flags != jnp.where(exists, jnp.take_along_axis(flags, before, 0), at_start)
     if sequence.segments is not None:
         reset |= exists & (sequence.segments != jnp.take_along_axis(sequence.segments, before, 0))
     return valid & reset
+
+
+def _cut_before(resets: Any, segments: Any, reverse: bool) -> Array:
+    """The same where all steps count, without a look for the one before: agents reset at every step of a rollout."""
+    none = jnp.zeros_like((resets if segments is None else segments)[:1], bool)
+    marks = ([] if resets is None else [resets[1:]]) + ([] if segments is None else [segments[1:] != segments[:-1]])
+    between = reduce(jnp.logical_or, marks)  # a step and the next
+    if reverse:
+        return jnp.concatenate([between, none])
+    return jnp.concatenate([none if resets is None else resets[:1], between])
 
 
 def _previous_valid(valid: Array, reverse: bool) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from jaxrnn.core.cell import Cell
 from jaxrnn.core.closures import holds_arrays, still
 from jaxrnn.core.layer import Layer
 from jaxrnn.core.prepared import prepared
-from jaxrnn.core.step import Rows
+from jaxrnn.core.step import Rows, select
 from jaxrnn.core.underivable import without_derivative
 from jaxrnn.engine.lift import NotLifted, lift
 from jaxrnn.engine.masks import reset_steps, settle
@@ -80,6 +80,8 @@ def job_of(cell: Cell, call: Call, plan: Plan) -> Job:
         check_reset_dtype(reset_carry, carry)
     start = initial if reset_carry is None else jax.tree.map(lambda a: a.astype(carry_dtype), reset_carry)
     reset = reset_steps(sequence, plan.reverse)
+    if reset is not None and reset.shape[0] == 1:  # a step of a rollout: what it starts from is settled before it
+        carry, reset = select(reset[0], start, carry), None
     per_step = {name: a for name, a in sequence.per_step.items() if name in cell.accepted}
     theta = cell.theta(params, batch, carry_dtype, rng)
     rows = Rows(theta, None if reset is None else start)

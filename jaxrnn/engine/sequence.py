@@ -31,7 +31,7 @@ class Sequence(NamedTuple):
     xs: Array  # [T, *B, D] floats, [T, *B] integers, or [T, *B, G, H] projected
     t: Array  # [T] absolute times
     valid: Array | None  # [T, *B] bool
-    flags: Array | None  # [T, *B] int: how many resets were flagged up to and at this step
+    resets: Array | None  # [T, *B] bool, as they are flagged
     segments: Array | None  # [T, *B] int: ids
     per_step: dict[str, Array]  # [T, *B, ...]
 
@@ -41,7 +41,7 @@ class Sequence(NamedTuple):
 
     @property
     def has_resets(self) -> bool:
-        return self.flags is not None or self.segments is not None
+        return self.resets is not None or self.segments is not None
 
 
 def feature_axes(xs: ArrayLike, projected: bool) -> int:

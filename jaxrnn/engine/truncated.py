@@ -95,8 +95,7 @@ def _windows(layer: Layer, call: Call, plan: Plan, k1: int, k2: int) -> tuple[Ca
 
     def piece(carry: Any, steps: Steps) -> tuple[Carry, Any]:
         x, t, valid, reset, per_step = steps
-        flags = None if reset is None else jnp.cumsum(reset, axis=0, dtype=jnp.int32)
-        part = Sequence(x, t, valid, flags, None, per_step)
+        part = Sequence(x, t, valid, reset, None, per_step)
         return run(layer, call._replace(sequence=part, carry=carry), plan._replace(reverse=False))
 
     overlap = k2 - k1

@@ -34,12 +34,9 @@ def expected_resets(valid: Any, resets: Any, segments: Any, reverse: bool) -> An
 
 
 def engine_resets(valid: Any, resets: Any, segments: Any, reverse: bool) -> Any:
-    flags = None if resets is None else jnp.cumsum(resets, axis=0, dtype=jnp.int32)
-    given = None if segments is None else jnp.asarray(segments)
+    given = (None if a is None else jnp.asarray(a) for a in (resets, segments))
     empty = jnp.zeros((T, valid.shape[1], D))
-    return reset_steps(
-        Sequence(empty, jnp.arange(T), None if valid.all() else jnp.asarray(valid), flags, given, {}), reverse
-    )
+    return reset_steps(Sequence(empty, jnp.arange(T), None if valid.all() else jnp.asarray(valid), *given, {}), reverse)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -64,6 +61,17 @@ def test_flags_and_segments_together(direction: str) -> None:
     segments = np.cumsum(rng.random((T, 500)) < 0.3, axis=0)
     actual = engine_resets(valid, resets, segments, DIRECTIONS[direction])
     np.testing.assert_array_equal(actual, expected_resets(valid, resets, segments, DIRECTIONS[direction]))
+
+
+@pytest.mark.parametrize("given", ["resets", "segments", "both"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_every_pattern_where_all_steps_count(direction: str, given: str) -> None:
+    ids = np.array(list(product([4, 9], repeat=T)), np.int32)
+    resets, segments = (np.array(a).T for a in zip(*product(BITS, ids), strict=True))
+    marks = (resets if given != "segments" else None, segments if given != "resets" else None)
+    valid = np.ones((T, len(BITS) * len(ids)), bool)
+    actual = engine_resets(valid, *marks, DIRECTIONS[direction])
+    np.testing.assert_array_equal(actual, expected_resets(valid, *marks, DIRECTIONS[direction]))
 
 
 def test_flags_are_a_change_of_segment() -> None:
