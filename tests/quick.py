@@ -633,7 +633,6 @@ LONG: dict[str, tuple[str, ...]] = {
     ),
 }
 
-LONG_COMPILED = "newton"  # a backend that is run in the slow suite, but for tests of its own
 FAMILIES = ("elman", "lstm", "lstm_1997", "gru", "own")  # cells of which all laws are run
 LAW_1 = (
     "tests/laws/test_law_01_reference.py::test_outputs_and_carries_equal_the_oracle",
@@ -645,6 +644,13 @@ DRAWN = (
     "tests/laws/test_law_03_padding.py::test_padding_changes_no_bit",
     "tests/laws/test_law_03_padding.py::test_rows_do_not_see_each_other",
 )
+
+
+def _compiles_long(backend: object) -> bool:
+    """Of a backend that is run in the slow suite, but for tests of its own."""
+    from jaxrnn.engine.registry import BACKENDS  # not before annotations are to be checked
+
+    return backend in BACKENDS and BACKENDS[str(backend)].compiles_long
 
 
 def _drawn(text: str) -> int:
@@ -663,7 +669,7 @@ def leave_to_the_sweep(items: list[pytest.Item], is_core: Callable[[str], bool])
     for row, tests in laws.items():
         backends = sorted({given["backend"] for name, given, _ in tests if name in LAW_1})
         ways = {b: ("forward", "reverse")[_drawn(f"{row} {b}") % 2] for b in backends}
-        short = [b for b in backends if b != LONG_COMPILED]
+        short = [b for b in backends if not _compiles_long(b)]
         quickly = short[_drawn(row) % len(short)] if short and _drawn(f"{row} quickly") % 4 == 0 else None
         slowly = {
             min((item for name, _, item in tests if name == one), key=lambda item: _drawn(item.nodeid), default=None)
@@ -684,7 +690,7 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
     """Mark what the quick suite does not run."""
     tests = defaultdict(list)
     for item in items:
-        if hasattr(item, "callspec") and item.callspec.params.get("backend") == LONG_COMPILED:
+        if hasattr(item, "callspec") and _compiles_long(item.callspec.params.get("backend")):
             item.add_marker(pytest.mark.slow)
         else:
             tests[item.nodeid.partition("[")[0]].append(item)
