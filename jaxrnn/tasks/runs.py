@@ -14,8 +14,8 @@ from jaxrnn.tasks import models
 from jaxrnn.train.answers import answered
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.exporting import FORMATS, export_model
+from jaxrnn.train.protocols import Exported, Predictor
 from jaxrnn.train.run_files import CONFIG
-from jaxrnn.train.task import Exported, Predictor
 
 
 class Run(NamedTuple):

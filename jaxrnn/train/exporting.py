@@ -16,7 +16,8 @@ from jaxrnn.base.files import write_bytes, write_text
 from jaxrnn.base.package import VERSION
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.program import Program
-from jaxrnn.train.task import Exported, Params
+from jaxrnn.train.protocols import Exported
+from jaxrnn.train.task import Params
 
 FORMATS = {"stablehlo": (".stablehlo", ".jaxexport"), "onnx": (".onnx",)}
 PLATFORMS = ("cpu", "cuda", "tpu")

@@ -20,10 +20,11 @@ from jaxrnn.base.files import write_bytes
 from jaxrnn.base.package import VERSION
 from jaxrnn.interop.files import safetensors
 from jaxrnn.train.answers import as_json
+from jaxrnn.train.protocols import Streamer
 from jaxrnn.train.run_files import RunError, digest
 from jaxrnn.train.state_file import bits, bits_of, check_leaf, check_names, leaves
 from jaxrnn.train.stop import StopRequest
-from jaxrnn.train.task import Params, Streamer
+from jaxrnn.train.task import Params
 
 ABOUT = "jaxrnn"  # the name under which a file says what it is
 
