@@ -6,6 +6,7 @@ from typing import Any as _Any
 
 from jaxrnn import forms as forms
 from jaxrnn.base.memory import keep_memory as keep_memory
+from jaxrnn.base.package import VERSION as __version__
 from jaxrnn.base.reports import checkify as checkify
 from jaxrnn.cells import CellCarry as CellCarry
 from jaxrnn.cells import CfCCarry as CfCCarry
@@ -157,8 +158,6 @@ if _TYPE_CHECKING:
     from jaxrnn import nnx as nnx
     from jaxrnn import testing as testing
     from jaxrnn.tasks.runs import load_run as load_run
-
-__version__ = "0.3.0"
 
 __all__ = [
     "BidirectionalCarry",

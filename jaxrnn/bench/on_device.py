@@ -25,13 +25,13 @@ from jaxrnn.bench.cases import Case
 from jaxrnn.bench.contestants import OURS, PEERS
 from jaxrnn.bench.machine import describe_machine
 from jaxrnn.bench.processes import CONTESTANT, TRUTH, Worker, WorkerError
+from jaxrnn.engine.registry import BACKENDS
 
 LONGEST = 450.0  # seconds: a lent device goes back after ten minutes, and its start counts
 A_TIMING = 0.25  # seconds that one is timed for
 LAW: dict[str, Any] = dict(B=5, T=33, D=24, H=32, ragged=True)
 LARGE: dict[str, Any] = dict(B=64, T=512, D=512, H=512)
 SMALLEST = 16  # LARGE's sizes are divided by no more than that
-WITHOUT = ("newton",)  # has to be asked for, and compiles long
 OTHERS = ("lax.scan", "flax.linen", "flax.nnx", "torch")
 CELLS: tuple[dict[str, Any], ...] = (
     dict(cell="lstm"),
@@ -178,7 +178,7 @@ def bench_device(
 
 def present(platform: str) -> Iterator[str]:
     """The contestants that can run here: torch only on a CPU, or where it sees the same GPU."""
-    yield from (name for name in OURS if name not in WITHOUT)
+    yield from (name for name in OURS if name not in BACKENDS or not BACKENDS[name].compiles_long)
     for name in OTHERS:
         needs = PEERS[name].needs
         if needs is not None and not find_spec(needs):

@@ -8,10 +8,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
-import jaxrnn
+from jaxrnn.base.package import FOLDER
 
 TRUTH = {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}
 CONTESTANT = {
@@ -30,7 +29,7 @@ class Worker:
 
     def __init__(self, name: str, environment: dict[str, str]) -> None:
         self.name = name
-        root = str(Path(jaxrnn.__file__).parents[1])
+        root = str(FOLDER.parent)
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._environment = os.environ | environment | {"PYTHONPATH": os.pathsep.join(paths)}
         self._process: subprocess.Popen[str] | None = None

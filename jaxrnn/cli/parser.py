@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import jaxrnn
+from jaxrnn.base.package import VERSION
 from jaxrnn.bench.cases import CELLS, SUITES, VARIANTS
 from jaxrnn.bench.contestants import MEMORY, OURS, PEERS
 from jaxrnn.cli.serving_parser import add_serving
@@ -68,7 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "jaxrnn", description="Recurrent networks for JAX.", epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False
     )
-    parser.add_argument("--version", action="version", version=f"jaxrnn {jaxrnn.__version__}")
+    parser.add_argument("--version", action="version", version=f"jaxrnn {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     help = "train a model as a configuration says"

@@ -121,8 +121,12 @@ class Once:
 
     def __call__(self, carry: Carry, x: Any, recur: Recurrent, theta: Mapping[str, Any], **per_step: Any) -> Any:
         arguments = carry, x, dict(theta), per_step
-        kept = self._asking.trace(*arguments)
-        return Traced(kept.jaxpr.jaxpr, kept.jaxpr.consts, jax.tree.structure(kept.out_info))(recur, *arguments)
+        return self.traced(*arguments)(recur, *arguments)
+
+    def traced(self, carry: Carry, x: Any, theta: dict[str, Any], per_step: dict[str, Any]) -> Traced:
+        """The equations for arguments of these shapes."""
+        kept = self._asking.trace(carry, x, theta, per_step)
+        return Traced(kept.jaxpr.jaxpr, kept.jaxpr.consts, jax.tree.structure(kept.out_info))
 
 
 def run(jaxpr: Jaxpr, read: Sequence[Any], leaves: Sequence[Any], recur: Recurrent | None) -> list[Any]:

@@ -22,6 +22,7 @@ class Backend(NamedTuple):
     symbolic: bool = True  # whether it runs programs that are exported for any number of steps and rows
     plain: bool = False  # whether it runs equations as they stand, whatever they read
     too_large: Callable[[Cell, Any, Any, tuple[int, ...]], str | None] | None = None  # of T, *B; None: never
+    compiles_long: bool = False  # whether XLA takes so long over its programs that few are made where many are tried
     recurrence: Callable[[], Any] | None = None  # the `Recurrence` by which it runs what is linear in the state
 
 

@@ -77,6 +77,7 @@ TABLE = (
         _later(NEWTON, "schedule"),
         symbolic=False,
         too_large=_later(NEWTON, "too_large"),
+        compiles_long=True,
     ),
     Backend(
         "pallas",

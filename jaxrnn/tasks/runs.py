@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jaxrnn
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.compose import stack
 from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop.files import path_of
 from jaxrnn.tasks import models
 from jaxrnn.train.answers import answered
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.exporting import FORMATS, export_model
+from jaxrnn.train.protocols import Exported, Predictor
 from jaxrnn.train.run_files import CONFIG
-from jaxrnn.train.task import Exported, Predictor
 
 
 class Run(NamedTuple):
@@ -106,7 +106,7 @@ def chosen(run: Run, prefixes: list[str]) -> tuple[Layer, dict[str, Any]]:
     found = [run.layers[prefix] for prefix in prefixes] or [*run.layers.values()]
     if len(found) == 1:
         return found[0]
-    layer = jaxrnn.stack([layer for layer, _ in found])
+    layer = stack([layer for layer, _ in found])
     params = {f"layer_{i}": params for i, (_, params) in enumerate(found)}
     check_params(layer, params)  # what one layer puts out is what the next takes
     return layer, params

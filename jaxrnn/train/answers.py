@@ -18,7 +18,8 @@ import numpy as np
 from jaxrnn.base.errors import fail
 from jaxrnn.base.files import replacing
 from jaxrnn.train.progress import clock
-from jaxrnn.train.task import Params, Predictor
+from jaxrnn.train.protocols import Predictor
+from jaxrnn.train.task import Params
 
 FORMATS = {"csv": (".csv",), "jsonl": (".jsonl", ".ndjson")}
 WINDOW = 1024  # rows that a task sorts by length and answers together

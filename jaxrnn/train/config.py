@@ -21,8 +21,8 @@ from typing import Any
 import jsonargparse
 import yaml
 
-import jaxrnn
 from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.base.package import FOLDER
 from jaxrnn.train.check_task import check_members
 from jaxrnn.train.config_numbers import NUMBER, in_our_words, whole_overrides, with_whole_numbers
 from jaxrnn.train.meshes import MeshOptions
@@ -83,8 +83,7 @@ def find_config(name: str | None) -> Path:
     >>> find_config("char_lm").name
     'char_lm.yaml'
     """
-    package = Path(jaxrnn.__file__).parent
-    folder = package / "configs" if (package / "configs").exists() else package.parent / "configs"  # wheel, or checkout
+    folder = FOLDER / "configs" if (FOLDER / "configs").exists() else FOLDER.parent / "configs"  # wheel, or checkout
     shipped = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     if name is not None and not isinstance(name, str):
         fail("name", "a path or a name", name, kind=TypeError)

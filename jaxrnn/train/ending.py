@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 from rich.console import Console
 
-import jaxrnn
 from jaxrnn.base.files import write_text
+from jaxrnn.base.package import FOLDER, VERSION
 from jaxrnn.train.averaging import averaged
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment
@@ -112,11 +112,10 @@ def _shown(experiment: Experiment, params: Params, folder: Path) -> str:
 
 def _commit() -> str:
     """The commit that the package is of, or its version where it isn't in a checkout; "+" where there are changes."""
-    root = Path(jaxrnn.__file__).parent.parent
-    git = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=10"]
-    inside = (root / ".git").exists() and shutil.which("git")
+    git = ["git", "-C", str(FOLDER.parent), "describe", "--always", "--dirty=+", "--abbrev=10"]
+    inside = (FOLDER.parent / ".git").exists() and shutil.which("git")
     found = subprocess.run(git, capture_output=True, text=True).stdout.strip() if inside else ""
-    return found or jaxrnn.__version__
+    return found or VERSION
 
 
 def best_params(experiment: Experiment, folder: Path) -> Params:

@@ -11,12 +11,13 @@ import jax
 import jax.numpy as jnp
 from jax import export as jax_export
 
-import jaxrnn
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.files import write_bytes, write_text
+from jaxrnn.base.package import VERSION
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.program import Program
-from jaxrnn.train.task import Exported, Params
+from jaxrnn.train.protocols import Exported
+from jaxrnn.train.task import Params
 
 FORMATS = {"stablehlo": (".stablehlo", ".jaxexport"), "onnx": (".onnx",)}
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -79,7 +80,7 @@ def about(program: Program, experiment: Experiment) -> dict[str, Any]:
     """All that who runs the file has to know: arguments, results, options, and what the model took from its data."""
     learned = getattr(experiment.task, "learned", "")
     return {
-        "jaxrnn": jaxrnn.__version__,
+        "jaxrnn": VERSION,
         "task": experiment.name,
         "note": program.note,
         "arguments": {

@@ -15,15 +15,16 @@ from typing import Any
 import jax
 import numpy as np
 
-import jaxrnn
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.files import write_bytes
+from jaxrnn.base.package import VERSION
 from jaxrnn.interop.files import safetensors
 from jaxrnn.train.answers import as_json
+from jaxrnn.train.protocols import Streamer
 from jaxrnn.train.run_files import RunError, digest
 from jaxrnn.train.state_file import bits, bits_of, check_leaf, check_names, leaves
 from jaxrnn.train.stop import StopRequest
-from jaxrnn.train.task import Params, Streamer
+from jaxrnn.train.task import Params
 
 ABOUT = "jaxrnn"  # the name under which a file says what it is
 
@@ -69,7 +70,7 @@ class LineStream:
         if self._file is None or (self.lines == self._saved and self._file.exists()):
             return
         arrays = {name: np.asarray(leaf) for name, leaf in leaves(jax.device_get(self._carry)).items()}
-        about = {"lines": self.lines, "model": self._model, "version": jaxrnn.__version__}
+        about = {"lines": self.lines, "model": self._model, "version": VERSION}
         about["checksum"] = _checksum(arrays, about)
         stored = {name: bits(array) for name, array in arrays.items()}
         write_bytes(self._file, safetensors.content(stored, {ABOUT: json.dumps(about)}))

@@ -11,7 +11,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import jaxrnn
+from jaxrnn.base.package import VERSION
 from jaxrnn.train.metrics import METRICS, unreadable_line
 from jaxrnn.train.run_files import CONFIG, DATA, checksum, config_digest
 
@@ -33,7 +33,7 @@ def write_manifest(folder: Path, step: int, run: Path) -> None:
     """
     content: dict[str, Any] = {
         "format": FORMAT,
-        "jaxrnn": jaxrnn.__version__,
+        "jaxrnn": VERSION,
         "step": step,
         "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
         "run": {name: found for name, digest in WHOLE.items() if (found := digest(run / name)) is not None},
@@ -65,7 +65,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if isinstance(content["format"], int) and content["format"] > FORMAT:
         raise FormatError(
             f"{folder} was written by jaxrnn {content.get('jaxrnn')}, whose checkpoints have format "
-            f"{content['format']}; this version ({jaxrnn.__version__}) reads up to {FORMAT}"
+            f"{content['format']}; this version ({VERSION}) reads up to {FORMAT}"
         )
     if content.pop("checksum", None) != checksum(content):
         raise ValueError(f"{MANIFEST} was changed since it was written")

@@ -10,10 +10,10 @@ from typing import Any
 import jax
 from rich.console import Console
 
-import jaxrnn
 from jaxrnn.base.checks import check_flag
 from jaxrnn.base.errors import fail
 from jaxrnn.base.files import WriteError, sweep
+from jaxrnn.base.package import VERSION
 from jaxrnn.train.check_task import check_task
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.ending import finish
@@ -107,7 +107,7 @@ def _check_equal(experiment: Experiment, start: Start | None) -> None:
     options = plain(experiment)
     if isinstance(options.get("data"), dict):
         options["data"].pop("path", None)
-    agree(jaxrnn=jaxrnn.__version__, jax=jax.__version__, start=start and start.name, **options)
+    agree(jaxrnn=VERSION, jax=jax.__version__, start=start and start.name, **options)
 
 
 def _check_folder(folder: Path, experiment: Experiment, resume: bool, start: Start | None) -> None:

@@ -182,6 +182,22 @@ def test_answers_come_best_first_with_their_probabilities(reader):
 
 
 @pytest.mark.parametrize("reader", READERS)
+def test_a_prediction_is_that_of_the_question_by_itself(reader):
+    """Whatever is read beside it: more questions than a batch has rows, of unlike lengths, about unlike people."""
+    task = small(reader, tasks=(5, 15), rows=4)
+    params = random_params(task)
+    asked = task.questions["test"][:: len(task.questions["test"]) // 9]
+    assert len({len(q.story) for q in asked}) > 2 < task.data.rows < len(asked)
+    found = [*task.predict(params, asked)]
+    assert [answer["question"] for answer in found] == [" ".join(q.question) for q in asked]
+    for answer, q in zip(found, asked, strict=True):
+        alone = task.answer(params, [" ".join(words) for words in q.story], " ".join(q.question))
+        assert answer["answer"] == next(iter(alone))
+        np.testing.assert_allclose(answer["probability"], alone[answer["answer"]], rtol=1e-12)
+    assert [*task.predict(params, [])] == []
+
+
+@pytest.mark.parametrize("reader", READERS)
 def test_whoever_a_story_is_about_the_answer_is_the_same(reader):
     """People are read by number: other names, of any split, change the name in the answer and nothing else."""
     task = small(reader, tasks=(5,))

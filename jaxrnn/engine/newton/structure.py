@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
+from jax.sharding import use_abstract_mesh
 
 from jaxrnn.core.cell import Cell
-from jaxrnn.core.equations import INLINED, asked, trace
-from jaxrnn.core.step import one_row, product_shapes
+from jaxrnn.core.equations import INLINED, asked
+from jaxrnn.core.step import one_row
+from jaxrnn.engine.one_row import NOWHERE, traced_once
 from jaxrnn.forms.heads import heads_of
 from jaxrnn.programs import rules
 from jaxrnn.programs.jaxprs import inner, shape_of
@@ -44,9 +47,9 @@ def groups(cell: Cell, dtype: Any, carry_dtype: Any, theta: dict[str, Any], per_
         NoNewton: what JAX differentiates is not what the equations compute.
     """
     kernels = cell.kernel_shapes(dtype)
-    arguments = *one_row(cell, carry_dtype, theta), per_step
     try:
-        traced = trace(cell.update, partial(product_shapes, cell.gates, kernels, carry_dtype), *arguments)
+        with use_abstract_mesh(NOWHERE):
+            traced = traced_once(cell, jnp.dtype(carry_dtype).name).traced(*one_row(cell, carry_dtype, theta), per_step)
     except Exception as error:  # of a user's equations, whatever it is; they say it again where they run
         raise NoNewton(f"the equations do not run on one row without batch axes: {error}") from error
     sizes = [math.prod(s) for s in cell.carry_shapes(())]

@@ -15,20 +15,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AbstractMesh, use_abstract_mesh
+from jax.sharding import use_abstract_mesh
 
 from jaxrnn.base.dtypes import state_dtype
 from jaxrnn.base.typing import Array
 from jaxrnn.core.cell import Cell
-from jaxrnn.core.equations import Once
-from jaxrnn.core.step import Products, Rows, Step, advance, product_shapes
+from jaxrnn.core.step import Products, Rows, Step, advance
+from jaxrnn.engine.one_row import NOWHERE, traced_once
 from jaxrnn.engine.products import Given, Recorder
 from jaxrnn.forms.form import Tile
 from jaxrnn.forms.quantized import Quantized
 from jaxrnn.kernels.native.graph import Declined, Value
 from jaxrnn.kernels.native.vectors import Graph
-
-NOWHERE = AbstractMesh((), ())  # a row lies on no mesh, whatever the mesh of the sequence
 
 
 class Product(NamedTuple):
@@ -262,15 +260,8 @@ def _step_back(cell: Cell, signature: Signature, given: Inputs, values: list[Arr
 
 def _advance(cell: Cell, recorder: Products, given: Inputs) -> Any:
     step = Step(given.x, given.valid, given.reset, given.floats | given.flags)
-    cell = _traced_once(cell, state_dtype(given.carry).name)
+    cell = replace(cell, update=traced_once(cell, state_dtype(given.carry).name))
     return advance(cell, recorder, Rows(given.theta, given.start), given.carry, step)
-
-
-@lru_cache(maxsize=256)
-def _traced_once(cell: Cell, dtype: str) -> Cell:
-    """The cell, whose equations nothing here traces twice for the same shapes: a user's may be slow to trace."""
-    shapes = partial(product_shapes, cell.gates, cell.kernel_shapes(dtype), jnp.dtype(dtype))
-    return replace(cell, update=Once(cell.update, shapes))
 
 
 def _values(cell: Cell, signature: Signature) -> list[Any]:

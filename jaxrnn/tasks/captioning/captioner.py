@@ -21,8 +21,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
+from jaxrnn.cells import lstm
+from jaxrnn.core.cell import Cell
 from jaxrnn.decode import AttendBefore, Attended, attend_before, bahdanau
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout, normalise
 from jaxrnn.tasks.shared.describer import Seen
 from jaxrnn.train.task import Carry, Params
@@ -44,9 +46,9 @@ class CaptionNetwork:
     words: int  # V
 
     @property
-    def decoder(self) -> jaxrnn.Cell | AttendBefore:
+    def decoder(self) -> Cell | AttendBefore:
         """The cell, inside its attention where there is one."""
-        cell = jaxrnn.lstm(self.hidden)
+        cell = lstm(self.hidden)
         return cell if self.attention == "none" else attend_before(cell, bahdanau(self.hidden))
 
     @property
@@ -104,7 +106,7 @@ class CaptionNetwork:
         values = dropout(rng, self.cells(params, pictures), self.dropout)
         mean, inner, bridge = values.mean(1), self.decoder, params["bridge"]
         if isinstance(inner, AttendBefore):
-            cell = jaxrnn.lstm(self.hidden).initial_carry(mean.shape[:1])
+            cell = lstm(self.hidden).initial_carry(mean.shape[:1])
             cell = type(cell)(c=jnp.tanh(dense(bridge["c"], mean)), h=jnp.tanh(dense(bridge["h"], mean)))
             carry = inner.initial_carry(mean.shape[:1], cell=cell, output=cell.h)
             return Seen(carry, inner.memory(params["decoder"], values))
@@ -120,7 +122,7 @@ class CaptionNetwork:
         if isinstance(inner, AttendBefore):
             _, out = inner.scan(params["decoder"], xs, seen.carry, seen.memory, lengths=lengths)
         else:
-            _, ys = jaxrnn.scan(inner, params["decoder"], xs, seen.carry, lengths=lengths)
+            _, ys = scan(inner, params["decoder"], xs, seen.carry, lengths=lengths)
             out = Attended(ys, ys[..., :0], ys[..., :0])
         return self._readout(params, out, xs, readout_rng), out.weights
 

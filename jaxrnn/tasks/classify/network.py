@@ -19,7 +19,8 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
+from jaxrnn.core.layer import Layer
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.readers import both_ways, check_cell, ends
 from jaxrnn.train.options import check, check_types, check_whole
@@ -70,7 +71,7 @@ class Network:
     unknown: int | None  # the number of the unknown symbol; None: series of channels are read
 
     @cached_property
-    def encoder(self) -> jaxrnn.Layer:
+    def encoder(self) -> Layer:
         """The recurrent part."""
         return both_ways(self.model.cell, self.model.hidden, self.model.layers, self.model.dropout)
 
@@ -109,7 +110,7 @@ class Network:
                 xs = jnp.where(jax.random.bernoulli(blank_rng, self.model.blanks, xs.shape), self.unknown, xs)
             hs = params["embedding"][xs]
         hs = dropout(in_rng, hs.swapaxes(0, 1), self.model.dropout)
-        _, ys = jaxrnn.scan(self.encoder, params["encoder"], hs, lengths=lengths, rng=scan_rng)  # [T, B, 2 H]
+        _, ys = scan(self.encoder, params["encoder"], hs, lengths=lengths, rng=scan_rng)  # [T, B, 2 H]
         weights = self._weights(params, ys, valid.T)
         if self.model.head == "last":
             pooled = ends(ys, lengths)

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-import jaxrnn
 from jaxrnn.base.typing import ArrayLike
+from jaxrnn.core.cell import Cell
 from jaxrnn.decode import glimpse
 from jaxrnn.tasks.shared.dense import dense, dense_init
 from jaxrnn.tasks.shared.mnist import SIDE
@@ -80,7 +80,7 @@ class DrawNetwork:
     options: ModelOptions
 
     @cached_property
-    def cell(self) -> jaxrnn.Cell:
+    def cell(self) -> Cell:
         """Encoder and decoder; they begin in a learned state."""
         return CELLS[self.options.cell](self.options.hidden, learn_carry=True)
 

@@ -18,8 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-import jaxrnn
 from jaxrnn.base.typing import ArrayLike
+from jaxrnn.compose import stack
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.layer import Layer
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.forecast.options import ModelOptions
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.sequence_cells import CELLS
@@ -38,13 +41,13 @@ class Forecaster:
     horizon: int
 
     @cached_property
-    def layer(self) -> jaxrnn.Layer:
+    def layer(self) -> Layer:
         """The encoder."""
         cells = [CELLS[self.model.cell](self.model.hidden) for _ in range(self.model.layers)]
-        return jaxrnn.stack(cells, dropout=self.model.dropout)
+        return stack(cells, dropout=self.model.dropout)
 
     @cached_property
-    def decoder(self) -> jaxrnn.Cell:
+    def decoder(self) -> Cell:
         """What goes through the steps ahead."""
         return CELLS[self.model.cell](self.model.hidden)
 
@@ -84,7 +87,7 @@ class Forecaster:
 
     def read(self, params: Params, inputs: jax.Array, lengths: ArrayLike, rng: jax.Array | None = None) -> jax.Array:
         """The encoder's outputs [T, B, H] of inputs [B, T, F]."""
-        return jaxrnn.scan(self.layer, params["rnn"], jnp.moveaxis(inputs, 0, 1), lengths=lengths, rng=rng)[1]
+        return scan(self.layer, params["rnn"], jnp.moveaxis(inputs, 0, 1), lengths=lengths, rng=rng)[1]
 
     def step(self, params: Params, carry: Carry, inputs: jax.Array) -> tuple[Carry, jax.Array]:
         """One step of the encoder, inputs [B, F]."""
@@ -97,7 +100,7 @@ class Forecaster:
         if self.model.decoder == "recurrent":
             states = jnp.broadcast_to(state[:, None], (*ahead.shape[:2], state.shape[-1]))
             xs = jnp.moveaxis(jnp.concatenate([ahead, states], -1), 0, 1)
-            hs = jnp.moveaxis(jaxrnn.scan(self.decoder, params["decoder"], xs)[1], 0, 1)
+            hs = jnp.moveaxis(scan(self.decoder, params["decoder"], xs)[1], 0, 1)
         else:
             hs = dense(params["state"], state)[:, None] + dense(params["ahead"], ahead)
             hs = jax.nn.gelu(hs + jnp.broadcast_to(params["horizon"]["bias"], hs.shape))

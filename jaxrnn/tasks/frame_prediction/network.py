@@ -21,7 +21,11 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
+from jaxrnn.cells import lstm
+from jaxrnn.compose import stack
+from jaxrnn.core.layer import Layer
+from jaxrnn.engine.scan import scan
+from jaxrnn.forms import convolution
 from jaxrnn.tasks.frame_prediction.films import SIZE, TOLD
 from jaxrnn.tasks.shared.dense import dense, dense_init
 from jaxrnn.train.options import check
@@ -67,12 +71,12 @@ class FrameNetwork:
         return self.options.patch**2 if self.options.cell == "convolution" else SIZE**2
 
     @cached_property
-    def layer(self) -> jaxrnn.Layer:
+    def layer(self) -> Layer:
         """Reader and teller, alike, each with parameters of its own."""
         m = self.options
-        window = jaxrnn.convolution((m.window, m.window))
+        window = convolution((m.window, m.window))
         forms: dict[str, Any] = {"input": window, "recurrent": window} if m.cell == "convolution" else {}
-        return jaxrnn.stack([jaxrnn.lstm(m.hidden, peepholes=True, **forms) for _ in range(m.layers)])
+        return stack([lstm(m.hidden, peepholes=True, **forms) for _ in range(m.layers)])
 
     def init(self, key: jax.Array) -> Params:
         """Parameters: reader, teller, and kernel and bias of the readout."""
@@ -87,9 +91,9 @@ class FrameNetwork:
     def tell(self, params: Params, frames: jax.Array) -> jax.Array:
         """Logits `[B, 10, 32, 32]` of the frames that follow on `[B, 10, 32, 32]`."""
         xs = self._places(frames).swapaxes(0, 1)
-        carry, _ = jaxrnn.scan(self.layer, params["reader"], xs)
+        carry, _ = scan(self.layer, params["reader"], xs)
         last = jnp.broadcast_to(xs[-1], (TOLD, *xs.shape[1:]))
-        _, hs = jaxrnn.scan(self.layer, params["teller"], last, carry)
+        _, hs = scan(self.layer, params["teller"], last, carry)
         return self._pixels(dense(params["readout"], hs).swapaxes(0, 1))
 
     def _places(self, frames: jax.Array) -> jax.Array:

@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
+from jaxrnn.cells import lstm
+from jaxrnn.core.cell import Cell
 from jaxrnn.decode import MixtureDensity, Window, Windowed, mixture_density, window
 from jaxrnn.decode.attention import Memory
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init
 from jaxrnn.train.task import Carry, Params
 
@@ -47,9 +49,9 @@ class PenNetwork:
         return mixture_density(self.components)
 
     @property
-    def cell(self) -> jaxrnn.Cell:
+    def cell(self) -> Cell:
         """Of each layer."""
-        return jaxrnn.lstm(self.hidden, peepholes=True)
+        return lstm(self.hidden, peepholes=True)
 
     @property
     def window(self) -> Window:
@@ -85,7 +87,7 @@ class PenNetwork:
     ) -> tuple[Carry, jax.Array]:
         """The carry after points xs [T, B, 3], and the readout's outputs [T, B, O]."""
         by_window = partial(self.window.scan, lengths=lengths) if memory is not None else None
-        carry, outputs, _ = self._through(params, xs, carry, memory, by_window, partial(jaxrnn.scan, lengths=lengths))
+        carry, outputs, _ = self._through(params, xs, carry, memory, by_window, partial(scan, lengths=lengths))
         return carry, outputs
 
     def step(
@@ -96,7 +98,7 @@ class PenNetwork:
         def by_window(params: Params, x: jax.Array, carry: Carry, memory: Memory) -> tuple[Carry, Windowed]:
             return self.window.step(params, carry, x, memory)
 
-        def by_cell(cell: jaxrnn.Cell, params: Params, x: jax.Array, carry: Carry) -> tuple[Carry, jax.Array]:
+        def by_cell(cell: Cell, params: Params, x: jax.Array, carry: Carry) -> tuple[Carry, jax.Array]:
             return cell.step(params, carry, x)
 
         return self._through(params, x, carry, memory, by_window, by_cell)

@@ -20,9 +20,10 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-import jaxrnn
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import ArrayLike
+from jaxrnn.compose import stack
+from jaxrnn.core.layer import Layer
 from jaxrnn.tasks.language.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language.language_model import LanguageModel, penn_treebank, shakespeare
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
@@ -74,7 +75,7 @@ class CharLM(LanguageModel):
     model: ModelOptions
     data: DataOptions
     learned: str = ""
-    int8: jaxrnn.Layer | None = None
+    int8: Layer | None = None
     unit = "characters"
 
     @property
@@ -138,14 +139,14 @@ class CharLM(LanguageModel):
         return None if found < 0 else found
 
     @cached_property
-    def layer(self) -> jaxrnn.Layer:
+    def layer(self) -> Layer:
         """The recurrent part."""
         if self.int8 is not None:
             return self.int8
         cell = CELLS[self.model.cell]
         first = cell(self.model.hidden, kernel_init=one_row)
         others = [cell(self.model.hidden)] * (self.model.layers - 1)
-        return jaxrnn.stack([first, *others], dropout=self.model.dropout)
+        return stack([first, *others], dropout=self.model.dropout)
 
     def init(self, key: jax.Array) -> Params:
         """Parameters {"rnn": ..., "readout": {"kernel": [H, V], "bias": [V]}}."""

@@ -20,10 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import jaxrnn
 from jaxrnn.base.files import write_text
 from jaxrnn.base.typing import ArrayLike
+from jaxrnn.compose import quantize
+from jaxrnn.core.layer import Layer
 from jaxrnn.decode import stream
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.language.line_scores import LineScores
 from jaxrnn.tasks.language.own_text import own_text
 from jaxrnn.tasks.shared.own_splits import SPLITS, OwnData
@@ -102,7 +104,7 @@ class LanguageModel(LineScores):
 
     data: DataOptions
     learned: str
-    int8: jaxrnn.Layer | None  # the recurrent part where it is quantised
+    int8: Layer | None  # the recurrent part where it is quantised
     unit: str
 
     @property
@@ -166,7 +168,7 @@ class LanguageModel(LineScores):
 
     def quantized(self, params: Params) -> tuple[LanguageModel, Params]:
         """The model with int8 kernels in its recurrent part, and its parameters."""
-        layer, rnn = jaxrnn.quantize(self.layer, params["rnn"])
+        layer, rnn = quantize(self.layer, params["rnn"])
         return replace(self, int8=layer), params | {"rnn": rnn}  # type: ignore[type-var]
 
     def initial_carry(self, params: Params) -> Carry:
@@ -190,7 +192,7 @@ class LanguageModel(LineScores):
         """The carry after a chunk and the stack's outputs [T, B, H]; `xs` [T, B, ...] stands for the chunk's inputs."""
         start = self.layer.initial_carry(batch.fresh.shape, params["rnn"])
         carry = jax.tree.map(lambda s, c: jnp.where(batch.fresh[:, None], s, c), start, carry)
-        return jaxrnn.scan(self.layer, params["rnn"], xs, carry, lengths=batch.lengths, rng=rng)
+        return scan(self.layer, params["rnn"], xs, carry, lengths=batch.lengths, rng=rng)
 
     def score(self, params: Params, ys: jax.Array, batch: Chunk) -> tuple[jax.Array, jax.Array]:
         """Summed loss of a chunk in nats, and the number of symbols."""

@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import jaxrnn
 from jaxrnn.base.typing import ArrayLike
+from jaxrnn.core.layer import Layer
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.given_rows import given_lines
 from jaxrnn.train.program import Program
 from jaxrnn.train.ragged import EMPTY, in_order, pad
@@ -35,7 +36,7 @@ class LineScores(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def layer(self) -> jaxrnn.Layer:
+    def layer(self) -> Layer:
         """The recurrent part."""
 
     @abc.abstractmethod
@@ -86,7 +87,7 @@ class LineScores(abc.ABC):
     def _after(self, params: Params, carry: Carry, symbols: Any, lengths: Any) -> tuple[Carry, jax.Array]:
         """The carry after symbols [B, T], and the logits [B, T, V] of what follows each."""
         xs = self.embed(params, jnp.swapaxes(symbols, 0, 1))
-        carry, ys = jaxrnn.scan(self.layer, params["rnn"], xs, carry, lengths=lengths)
+        carry, ys = scan(self.layer, params["rnn"], xs, carry, lengths=lengths)
         return carry, self.logits(params, jnp.swapaxes(ys, 0, 1))
 
     def initial_stream(self, params: Params) -> Carry:

@@ -21,9 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxrnn
 from jaxrnn.base.typing import ArrayLike
+from jaxrnn.cells import lstm
+from jaxrnn.compose import stack, weight_drop
 from jaxrnn.core.factory import Common
+from jaxrnn.core.layer import Layer
 from jaxrnn.functions.initializers import Uniform
 from jaxrnn.tasks.language.language_model import DataOptions as DataOptions
 from jaxrnn.tasks.language.language_model import LanguageModel, penn_treebank, shakespeare, valid_steps
@@ -111,7 +113,7 @@ class WordLM(LanguageModel):
     regularization: RegularizationOptions
     data: DataOptions
     learned: str = ""
-    int8: jaxrnn.Layer | None = None
+    int8: Layer | None = None
     unit = "words"
     headline = "test perplexity"
     splits = ("validation", "test")
@@ -157,15 +159,15 @@ class WordLM(LanguageModel):
         return self.vocabulary.encode(text)
 
     @cached_property
-    def layer(self) -> jaxrnn.Layer:
+    def layer(self) -> Layer:
         """The recurrent part."""
         if self.int8 is not None:
             return self.int8
         model, options, uniform = self.model, self.regularization, Uniform(self.model.init_scale)
         inits = Common(kernel_init=uniform, recurrent_kernel_init=uniform, bias_init=uniform)
         sizes = [model.hidden] * (model.layers - 1) + [model.embedding if model.tied else model.hidden]
-        lstms = [jaxrnn.lstm(size, **(inits if model.uniform_lstm else Common())) for size in sizes]
-        return jaxrnn.stack(lstms, dropout=options.hidden_dropout, variational=options.locked)
+        lstms = [lstm(size, **(inits if model.uniform_lstm else Common())) for size in sizes]
+        return stack(lstms, dropout=options.hidden_dropout, variational=options.locked)
 
     def init(self, key: jax.Array) -> Params:
         """Parameters {"embedding": {"kernel": [V, E]}, "rnn": ..., "readout": {"kernel": [H, V], "bias": [V]}}.
@@ -212,7 +214,7 @@ class WordLM(LanguageModel):
             xs = jnp.where(keep[batch.inputs.T][..., None], xs / (1 - options.word_dropout), 0)
         xs = dropout(inputs, xs, options.input_dropout, options.locked)
         if weights is not None and options.weight_dropout:
-            params = params | {"rnn": jaxrnn.weight_drop(params["rnn"], weights, options.weight_dropout)}
+            params = params | {"rnn": weight_drop(params["rnn"], weights, options.weight_dropout)}
         carry, ys = self.run(params, carry, xs, batch, hidden)
         dropped = dropout(output, ys, options.output_dropout, options.locked)
         total, count = self.score(params, dropped, batch)

@@ -18,8 +18,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
+from jaxrnn.cells import gru
+from jaxrnn.compose import bidirectional, stack
+from jaxrnn.core.layer import Layer
 from jaxrnn.decode import AttendBefore, AttendCarry, Memory, attend_before, bahdanau
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.clips import HEIGHT, WIDTH
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout, normalise
 from jaxrnn.train.task import Carry, Params
@@ -43,15 +46,15 @@ class LipNetwork:
     words: int  # V
 
     @property
-    def encoder(self) -> jaxrnn.Layer:
+    def encoder(self) -> Layer:
         """The GRUs: outputs of both directions side by side."""
-        layers = [jaxrnn.bidirectional(jaxrnn.gru(self.hidden)) for _ in range(self.layers)]
-        return jaxrnn.stack(layers, dropout=self.dropout)
+        layers = [bidirectional(gru(self.hidden)) for _ in range(self.layers)]
+        return stack(layers, dropout=self.dropout)
 
     @property
     def decoder(self) -> AttendBefore:
         """The GRU inside its attention."""
-        return attend_before(jaxrnn.gru(self.hidden), bahdanau(self.hidden))
+        return attend_before(gru(self.hidden), bahdanau(self.hidden))
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters."""
@@ -83,7 +86,7 @@ class LipNetwork:
         xs = jax.nn.relu(dense(params["blocks"], _blocks(xs, 2)))
         xs = dense(params["frame"], dropout(see_rng, xs.reshape(*xs.shape[:2], -1), self.dropout))
         xs = dropout(drop_rng, jax.nn.relu(normalise(params["norm"], xs)), self.dropout)
-        _, hs = jaxrnn.scan(self.encoder, params["encoder"], xs, rng=scan_rng)
+        _, hs = scan(self.encoder, params["encoder"], xs, rng=scan_rng)
         return dropout(last_rng, hs, self.dropout)
 
     def spot(self, params: Params, hs: jax.Array) -> jax.Array:

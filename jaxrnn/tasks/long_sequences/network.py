@@ -18,7 +18,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
+from jaxrnn.core.cell import Cell
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, normalise
 from jaxrnn.tasks.shared.sequence_cells import CELLS, CellName
 from jaxrnn.train.options import check
@@ -52,7 +53,7 @@ class Network:
         check(self.chrono == 0 or self.chrono > 2, "model.chrono", "0, or more than 2 steps", self.chrono)
         check(self.chrono == 0 or self.cell in GATED, "model.chrono", f"0 for all but {', '.join(GATED)}", self.chrono)
 
-    def layer(self, units: int) -> jaxrnn.Cell:
+    def layer(self, units: int) -> Cell:
         """The recurrence of a block."""
         return CELLS[self.cell](units, **({"chrono": self.chrono} if self.chrono else {}))
 
@@ -83,7 +84,7 @@ class Network:
         hs = dense(params["encoder"], xs)
         layer = self.layer(hs.shape[-1])
         for block in params["blocks"]:
-            _, ys = jaxrnn.scan(layer, block["rnn"], normalise(block["norm"], hs), lengths=lengths)
+            _, ys = scan(layer, block["rnn"], normalise(block["norm"], hs), lengths=lengths)
             hs = hs + dense(block["mix"], jax.nn.gelu(ys))
         return dense(params["readout"], normalise(params["norm"], hs))
 

@@ -22,8 +22,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxrnn
 from jaxrnn.base.files import write_text
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.network import Network
@@ -109,7 +109,7 @@ class Adding:
     def predict(self, params: Params, batch: Sums) -> jax.Array:
         """The output [B] after each sequence's last step."""
         xs = jnp.moveaxis(jnp.asarray(batch.inputs), 0, 1)  # [T, B, 2]
-        carry, _ = jaxrnn.scan(self.model.layer, params["rnn"], xs, lengths=batch.lengths)
+        carry, _ = scan(self.model.layer, params["rnn"], xs, lengths=batch.lengths)
         return dense(params["readout"], carry.h)[:, 0]
 
     def loss(

@@ -23,8 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import jaxrnn
 from jaxrnn.base.files import write_text
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.network import Network
@@ -123,7 +123,7 @@ class Reber:
 
     def logits(self, params: Params, inputs: np.ndarray | jax.Array, lengths: np.ndarray | jax.Array) -> jax.Array:
         """Logits [B, T, V] of the symbol after each input."""
-        _, ys = jaxrnn.scan(self.model.layer, params["rnn"], jnp.asarray(inputs).T, lengths=lengths)
+        _, ys = scan(self.model.layer, params["rnn"], jnp.asarray(inputs).T, lengths=lengths)
         return jnp.moveaxis(dense(params["readout"], ys), 0, 1)
 
     def loss(

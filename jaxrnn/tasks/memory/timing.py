@@ -23,8 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import jaxrnn
 from jaxrnn.base.files import write_text
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.tasks.shared.network import Network
@@ -109,7 +109,7 @@ class Timing:
     def logits(self, params: Params, inputs: np.ndarray | jax.Array) -> jax.Array:
         """Logits [B, T] of a spike at each step."""
         xs = jnp.asarray(inputs).T[..., None]  # [T, B, 1]
-        _, ys = jaxrnn.scan(self.model.layer, params["rnn"], xs)
+        _, ys = scan(self.model.layer, params["rnn"], xs)
         return dense(params["readout"], ys)[..., 0].T
 
     def loss(

@@ -25,8 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-import jaxrnn
 from jaxrnn.base.files import write_text
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared import t_maze
 from jaxrnn.tasks.shared.dense import dense
 from jaxrnn.tasks.shared.figures import share
@@ -138,7 +138,7 @@ class MemoryPolicy:
     ) -> tuple[Carry, jax.Array, jax.Array]:
         """Carry after a packed sequence [T, B, ...], and at each step log pi [T, B, 4] and the value [T, B]."""
         resets = resets if self.policy.memory else jnp.ones_like(resets)
-        memory, ys = jaxrnn.scan(self.model.layer, params["rnn"], observations, memory, resets=resets)
+        memory, ys = scan(self.model.layer, params["rnn"], observations, memory, resets=resets)
         outputs = dense(params["readout"], ys)
         return memory, jax.nn.log_softmax(outputs[..., :4]), outputs[..., 4]
 

@@ -17,10 +17,12 @@ import jax
 import jax.numpy as jnp
 from flax import linen, nnx
 
-import jaxrnn
 from jaxrnn.base.typing import PRNGKeyArray
+from jaxrnn.cells import elman, gru, lstm, min_gru
+from jaxrnn.forms import heads
 from jaxrnn.functions.initializers import orthogonal
-from jaxrnn.linen import ScannedRNN
+from jaxrnn.linen import ScannedRNN as LinenScannedRNN
+from jaxrnn.nnx import ScannedRNN as NnxScannedRNN
 from jaxrnn.tasks.ppo.actions import Choice, Normal
 from jaxrnn.tasks.ppo.worlds import World
 from jaxrnn.train.options import check, check_types
@@ -40,10 +42,10 @@ class Orthogonal:
 SEEN, SAID, WORTH = Orthogonal(2**0.5), Orthogonal(0.01), Orthogonal(1.0)
 LAYERS: dict[str, Callable[[int], Any]] = {
     "gru": lambda hidden: None,  # what ScannedRNN is without a cell
-    "lstm": jaxrnn.lstm,
-    "heads": lambda hidden: jaxrnn.gru(hidden, recurrent=jaxrnn.heads(4)),
-    "min_gru": jaxrnn.min_gru,
-    "elman": jaxrnn.elman,
+    "lstm": lstm,
+    "heads": lambda hidden: gru(hidden, recurrent=heads(4)),
+    "min_gru": min_gru,
+    "elman": elman,
 }
 
 
@@ -72,7 +74,7 @@ class NnxAgent(nnx.Module):
     def __init__(self, seen: int, hidden: int, said: int, continuous: bool, cell: Any, rngs: nnx.Rngs):
         self.encoder = nnx.Linear(seen, hidden, kernel_init=SEEN, rngs=rngs)
         size = {"hidden_features": hidden} if cell is None else {"cell": cell}
-        self.memory = jaxrnn.nnx.ScannedRNN(hidden, **size, rngs=rngs)
+        self.memory = NnxScannedRNN(hidden, **size, rngs=rngs)
         self.policy = nnx.Linear(hidden, said, kernel_init=SAID, rngs=rngs)
         self.value = nnx.Linear(hidden, 1, kernel_init=WORTH, rngs=rngs)
         self.log_deviation = nnx.Param(jnp.zeros(said)) if continuous else None
@@ -104,8 +106,7 @@ class Agent:
         check_types(self, "model")
         check(self.cell in LAYERS, "model.cell", f"one of {', '.join(LAYERS)}", self.cell)
         check(self.hidden >= 1, "model.hidden", "1 or more", self.hidden)
-        heads = self.cell != "heads" or self.hidden % 4 == 0
-        check(heads, "model.hidden", "a multiple of 4, the heads", self.hidden)
+        check(self.cell != "heads" or self.hidden % 4 == 0, "model.hidden", "a multiple of 4, the heads", self.hidden)
         check(self.flax in ("linen", "nnx"), "model.flax", "'linen' or 'nnx'", self.flax)
 
     @cached_property
@@ -115,12 +116,12 @@ class Agent:
 
     def scanned(self) -> Callable[..., Any]:
         """What makes the recurrent layer of the linen agent."""
-        return partial(ScannedRNN, self.layer)
+        return partial(LinenScannedRNN, self.layer)
 
     def initial_carry(self, rows: int) -> Carry:
         """Of an agent that has seen nothing, [rows, H]."""
         if self.layer is None:
-            return ScannedRNN.initialize_carry(rows, self.hidden)
+            return LinenScannedRNN.initialize_carry(rows, self.hidden)
         return self.layer.initial_carry((rows,))
 
     def init(self, key: PRNGKeyArray, world: World) -> Params:

@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxrnn
 from jaxrnn.base.errors import fail
 from jaxrnn.base.files import write_bytes
+from jaxrnn.cells import gru
 from jaxrnn.interop.graphs.loop import states_of
 from jaxrnn.interop.graphs.plan import Asked, planned
 from jaxrnn.interop.graphs.whole import model_of, write_part
@@ -74,7 +74,7 @@ def onnx_of(agent: Agent, world: World, params: Params) -> Any:
     next_memory_N. The carry's order is ours: an LSTM's first memory is its cell, c."""
     if not agent.memory:
         fail("model.memory", "true for onnx, where memories go in and out", agent.memory)
-    layer = jaxrnn.gru(agent.hidden) if agent.layer is None else agent.layer
+    layer = gru(agent.hidden) if agent.layer is None else agent.layer
     arrays, dtype = _arrays(params["memory"]), np.dtype(params["policy"]["kernel"].dtype)
     asked = Asked(False, True, None, None, None, False, None, None)
     part = planned(layer, arrays, asked, dtype)

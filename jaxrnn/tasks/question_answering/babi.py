@@ -227,8 +227,19 @@ class Babi:
         Raises:
             ValueError: If the question is empty, or a word is not in the vocabulary.
         """
-        asked = self._told(story, question)
-        chances = np.exp(np.asarray(self._log_probabilities(params, self._text(asked))))[0]
+        return self._likeliest(params, [self._told(story, question)])[0]
+
+    def _likeliest(self, params: Params, asked: Sequence[Question]) -> list[dict[str, float]]:
+        """The likeliest answers to each of some questions; stories of similar length are read together."""
+        lengths, text = self._encode([*map(self._as_read, asked)])
+        chances: dict[int, np.ndarray] = {}
+        for rows in in_order(lengths, min(self.data.rows, len(asked))):
+            found = np.exp(np.asarray(self._log_probabilities(params, text(rows))))
+            chances |= {row: found[i] for i, row in enumerate(rows.tolist()) if row != EMPTY}
+        return [self._named(one, chances[row]) for row, one in enumerate(asked)]
+
+    def _named(self, asked: Question, chances: np.ndarray) -> dict[str, float]:
+        """The likeliest answers to a question, people by their names."""
         people = {number: name.capitalize() for name, number in self._numbers(asked).items()}
         found = [(answer, float(chances[n])) for n, answer in enumerate(self.answers.tokens)]
         known = [(people.get(a, a), p) for a, p in found if a in people or not names.NUMBER.fullmatch(a)]
@@ -239,17 +250,17 @@ class Babi:
         found = asked_in(str(path))
         for number, asked in enumerate(found, 1):
             try:
-                self._told([" ".join(words) for words in asked.story], " ".join(asked.question))
+                self._asked(asked)
             except ValueError as error:
                 raise ValueError(f"question {number} of {str(path)!r}: {error}") from error
         return found
 
     def predict(self, params: Params, inputs: Sequence[Question]) -> Iterator[dict[str, Any]]:
         """The likeliest answer to each question, and how likely it is."""
-        for asked in inputs:
-            found = self.answer(params, [" ".join(words) for words in asked.story], " ".join(asked.question))
+        asked = [*map(self._asked, inputs)]
+        for one, found in zip(asked, self._likeliest(params, asked) if asked else (), strict=True):
             answer, probability = next(iter(found.items()))
-            yield {"question": " ".join(asked.question), "answer": answer, "probability": probability}
+            yield {"question": " ".join(one.question), "answer": answer, "probability": probability}
 
     def attention(self, params: Params, story: Sequence[str], question: str) -> np.ndarray:
         """How far each sentence opened the gates of the attentive reader, by its `passes`: [passes, S], 0 to 1.
@@ -261,6 +272,10 @@ class Babi:
             fail("model.reader", "'attentive'", self.model.reader)
         text = self._text(self._told(story, question))
         return np.asarray(self.reader.read(params, text, None)[1])[:, 0, : text.sentences[0]]
+
+    def _asked(self, question: Question) -> Question:
+        """A question of a file, if it can be read."""
+        return self._told([" ".join(words) for words in question.story], " ".join(question.question))
 
     def _told(self, story: Sequence[str], question: str) -> Question:
         """What a person wrote, if it can be read."""

@@ -12,8 +12,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
 from jaxrnn.base.typing import ArrayLike
+from jaxrnn.cells import lstm
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.gate_cell import gate_cell
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.question_answering.stories import Passage, Sentences
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.train.task import Params
@@ -36,9 +39,9 @@ class LSTMReader:
     dropout: float
 
     @property
-    def cell(self) -> jaxrnn.Cell:
+    def cell(self) -> Cell:
         """The recurrent part; words are given by number, so its kernel is the table of their embeddings."""
-        return jaxrnn.lstm(self.hidden, kernel_init=one_row)
+        return lstm(self.hidden, kernel_init=one_row)
 
     def init(self, key: jax.Array) -> Params:
         """Parameters {"rnn": ..., "readout": {"kernel": [H, A], "bias": [A]}}."""
@@ -50,7 +53,7 @@ class LSTMReader:
 
     def logits(self, params: Params, text: Passage, rng: jax.Array | None) -> jax.Array:
         """Of the answers, [B, A]; dropout where a key is given."""
-        carry, _ = jaxrnn.scan(self.cell, params["rnn"], jnp.asarray(text.words).T, lengths=text.lengths)
+        carry, _ = scan(self.cell, params["rnn"], jnp.asarray(text.words).T, lengths=text.lengths)
         return dense(params["readout"], dropout(rng, carry.h, self.dropout))
 
 
@@ -60,7 +63,7 @@ class Reduced(NamedTuple):
     h: jax.Array  # [*B, H]
 
 
-@jaxrnn.gate_cell(gates=("z", "g"), carry=Reduced, paper="Seo et al. 2017")
+@gate_cell(gates=("z", "g"), carry=Reduced, paper="Seo et al. 2017")
 def query_reduction(carry, x, recur, theta):  # recur is not called: the gates see no state
     """What a sentence makes of the question, let in by a gate that has seen both: h' = (1 - z) h + z tanh(g)."""
     z = jax.nn.sigmoid(x.z)
@@ -92,7 +95,7 @@ class AttentiveReader:
     dropout: float
 
     @property
-    def cell(self) -> jaxrnn.Cell:
+    def cell(self) -> Cell:
         """One direction of one hop: without a recurrent kernel, which nothing would multiply."""
         cell = query_reduction(self.hidden)
         kept = tuple((name, array) for name, array in cell.parameters if name != "recurrent_kernel")
@@ -126,7 +129,7 @@ class AttentiveReader:
         for hop, way in self.passes:
             weights = params[f"hop_{hop}"][way]
             net = self.cell.project(weights, jnp.concatenate([x * q, x, q], -1))
-            carry, h[way] = jaxrnn.scan(
+            carry, h[way] = scan(
                 self.cell, weights, net, lengths=text.sentences, reverse=way == "backward", projected=True
             )
             gates.append(jax.nn.sigmoid(net[:, :, 0]).mean(-1).T)

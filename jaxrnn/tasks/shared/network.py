@@ -12,17 +12,18 @@ from typing import Literal
 
 import jax
 
-import jaxrnn
+from jaxrnn.cells import elman, gru, lstm, lstm_1997
+from jaxrnn.core.cell import Cell
 from jaxrnn.tasks.shared.dense import dense_init
 from jaxrnn.train.options import check
 from jaxrnn.train.task import Params
 
-GATED: dict[str, Callable[..., jaxrnn.Cell]] = {
-    "lstm": jaxrnn.lstm,
-    "lstm_peepholes": partial(jaxrnn.lstm, peepholes=True),
-    "gru": jaxrnn.gru,
+GATED: dict[str, Callable[..., Cell]] = {
+    "lstm": lstm,
+    "lstm_peepholes": partial(lstm, peepholes=True),
+    "gru": gru,
 }
-CELLS: dict[str, Callable[..., jaxrnn.Cell]] = {"elman": jaxrnn.elman, "lstm_1997": jaxrnn.lstm_1997, **GATED}
+CELLS: dict[str, Callable[..., Cell]] = {"elman": elman, "lstm_1997": lstm_1997, **GATED}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Network:
         check(self.chrono == 0 or self.cell in GATED, "model.chrono", f"0 for all but {', '.join(GATED)}", self.chrono)
 
     @cached_property
-    def layer(self) -> jaxrnn.Cell:
+    def layer(self) -> Cell:
         """The recurrent part."""
         return CELLS[self.cell](self.hidden, **({"chrono": self.chrono} if self.chrono else {}))
 

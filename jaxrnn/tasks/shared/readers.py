@@ -5,9 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
 from jaxrnn.base.errors import fail, nearest
 from jaxrnn.cells import FAMILIES
+from jaxrnn.compose import bidirectional, stack
+from jaxrnn.core.layer import Layer
 
 CELLS = {
     name: factory
@@ -32,9 +33,9 @@ def check_cell(name: str) -> None:
         )
 
 
-def both_ways(cell: str, hidden: int, layers: int = 1, dropout: float = 0.0) -> jaxrnn.Layer:
+def both_ways(cell: str, hidden: int, layers: int = 1, dropout: float = 0.0) -> Layer:
     """Bidirectional layers on top of each other; outputs of both directions side by side."""
-    return jaxrnn.stack([jaxrnn.bidirectional(CELLS[cell](hidden)) for _ in range(layers)], dropout=dropout)
+    return stack([bidirectional(CELLS[cell](hidden)) for _ in range(layers)], dropout=dropout)
 
 
 def ends(ys: jax.Array, lengths: jax.Array) -> jax.Array:

@@ -6,22 +6,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-import jaxrnn
+from jaxrnn.cells import gru, hgrn, lin_oss, lru, lstm, min_gru, min_lstm, qrnn, rg_lru, s4d, s5, s6, sru
+from jaxrnn.core.cell import Cell
 
-CELLS: dict[str, Callable[..., jaxrnn.Cell]] = {
-    "lstm": jaxrnn.lstm,
-    "gru": jaxrnn.gru,
-    "min_gru": jaxrnn.min_gru,
-    "min_lstm": jaxrnn.min_lstm,
-    "lru": partial(jaxrnn.lru, smallest=0.9, largest=0.999),
-    "rg_lru": jaxrnn.rg_lru,
-    "s4d": partial(jaxrnn.s4d, states=16),
-    "s5": jaxrnn.s5,
-    "s6": partial(jaxrnn.s6, states=8),
-    "hgrn": jaxrnn.hgrn,
-    "lin_oss": jaxrnn.lin_oss,
-    "sru": jaxrnn.sru,
-    "qrnn": jaxrnn.qrnn,
+CELLS: dict[str, Callable[..., Cell]] = {
+    "lstm": lstm,
+    "gru": gru,
+    "min_gru": min_gru,
+    "min_lstm": min_lstm,
+    "lru": partial(lru, smallest=0.9, largest=0.999),
+    "rg_lru": rg_lru,
+    "s4d": partial(s4d, states=16),
+    "s5": s5,
+    "s6": partial(s6, states=8),
+    "hgrn": hgrn,
+    "lin_oss": lin_oss,
+    "sru": sru,
+    "qrnn": qrnn,
 }
 CellName = Literal[
     "lstm",

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxrnn
 from jaxrnn.base.errors import fail
+from jaxrnn.engine.scan import scan
 from jaxrnn.programs.serialized import serialized
 from jaxrnn.tasks.shared.dense import dense
 from jaxrnn.tasks.shared.measured_rows import when
@@ -122,7 +122,7 @@ def program_of(task: Any, params: Params) -> Program:
     """Inputs as the network sees them to what is found."""
 
     def function(inputs: jax.Array, lengths: jax.Array) -> tuple[jax.Array]:
-        _, ys = jaxrnn.scan(task.layer, params["rnn"], jnp.moveaxis(inputs, 0, 1), lengths=lengths)
+        _, ys = scan(task.layer, params["rnn"], jnp.moveaxis(inputs, 0, 1), lengths=lengths)
         found = jnp.moveaxis(dense(params["readout"], ys), 0, 1)
         if task.data.marks:
             return (jax.nn.sigmoid(found),)

@@ -22,7 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import jaxrnn
+from jaxrnn.compose import bidirectional, stack
+from jaxrnn.core.layer import Layer
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.tasks.shared.sequence_cells import CELLS
@@ -79,12 +81,12 @@ class Signal:
         return [name for name, _, _ in self.record["targets"]]
 
     @cached_property
-    def layer(self) -> jaxrnn.Layer:
+    def layer(self) -> Layer:
         """The recurrent part."""
-        cells: list[jaxrnn.Layer] = [CELLS[self.model.cell](self.model.hidden) for _ in range(self.model.layers)]
+        cells: list[Layer] = [CELLS[self.model.cell](self.model.hidden) for _ in range(self.model.layers)]
         if self.model.direction == "bidirectional":
-            cells = [jaxrnn.bidirectional(cell) for cell in cells]
-        return jaxrnn.stack(cells, dropout=self.model.dropout)
+            cells = [bidirectional(cell) for cell in cells]
+        return stack(cells, dropout=self.model.dropout)
 
     def init(self, key: jax.Array) -> Params:
         """Parameters {"rnn", "readout"}."""
@@ -136,11 +138,9 @@ class Signal:
             start = self.layer.initial_carry(batch.fresh.shape, params["rnn"])
             carry = jax.tree.map(lambda s, c: jnp.where(batch.fresh[:, None], s, c), start, carry)
             resets = jnp.asarray(batch.resets).T
-            carry, ys = jaxrnn.scan(
-                self.layer, params["rnn"], xs, carry, lengths=batch.lengths, resets=resets, rng=inner
-            )
+            carry, ys = scan(self.layer, params["rnn"], xs, carry, lengths=batch.lengths, resets=resets, rng=inner)
         else:
-            ys = jaxrnn.scan(self.layer, params["rnn"], xs, rng=inner)[1]
+            ys = scan(self.layer, params["rnn"], xs, rng=inner)[1]
         return carry, jnp.moveaxis(dense(params["readout"], dropout(outer, ys, self.model.dropout)), 0, 1)
 
     def loss(

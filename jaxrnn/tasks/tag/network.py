@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxrnn
+from jaxrnn.core.layer import Layer
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.readers import both_ways, ends
 from jaxrnn.tasks.tag import crf
@@ -47,12 +48,12 @@ class Network:
     unknown: int  # the number of the unknown word
 
     @cached_property
-    def speller(self) -> jaxrnn.Layer:
+    def speller(self) -> Layer:
         """What reads the characters of a word."""
         return both_ways(self.model.cell, self.model.characters)
 
     @cached_property
-    def encoder(self) -> jaxrnn.Layer:
+    def encoder(self) -> Layer:
         """What reads the words of a sentence."""
         return both_ways(self.model.cell, self.model.hidden, self.model.layers, self.model.dropout)
 
@@ -90,7 +91,7 @@ class Network:
         if self.model.characters:
             xs = jnp.concatenate([xs, self._spelt(params, characters, jnp.where(valid, sizes, 0))], -1)
         xs = dropout(in_rng, xs.swapaxes(0, 1), self.model.dropout)
-        _, ys = jaxrnn.scan(self.encoder, params["encoder"], xs, lengths=lengths, rng=scan_rng)
+        _, ys = scan(self.encoder, params["encoder"], xs, lengths=lengths, rng=scan_rng)
         return dense(params["readout"], dropout(out_rng, ys, self.model.dropout))
 
     def _spelt(self, params: Params, characters: jax.Array, sizes: jax.Array) -> jax.Array:
@@ -100,7 +101,7 @@ class Network:
         flat = jnp.where(counts, characters, 0).reshape(B * T, C)
         lengths = sizes.reshape(B * T)
         xs = params["characters"][flat].swapaxes(0, 1)
-        _, ys = jaxrnn.scan(self.speller, params["speller"], xs, lengths=lengths)
+        _, ys = scan(self.speller, params["speller"], xs, lengths=lengths)
         return ends(ys, lengths).reshape(B, T, -1)
 
     def losses(self, params: Params, batch: Sentences, rng: jax.Array | None = None) -> jax.Array:

@@ -21,8 +21,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
+from jaxrnn.compose import bidirectional
+from jaxrnn.core.cell import Cell
+from jaxrnn.core.layer import Layer
 from jaxrnn.decode import Attend, AttendBefore, Attended, attend_after, attend_before, bahdanau, luong
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.network import CELLS
 from jaxrnn.train.task import Carry, Params
@@ -48,12 +51,12 @@ class EncoderDecoder:
     target: int  # V, words
 
     @property
-    def encoder(self) -> jaxrnn.Layer:
+    def encoder(self) -> Layer:
         """Outputs of both directions side by side."""
-        return jaxrnn.bidirectional(CELLS[self.cell](self.hidden))
+        return bidirectional(CELLS[self.cell](self.hidden))
 
     @property
-    def decoder(self) -> jaxrnn.Cell | Attend:
+    def decoder(self) -> Cell | Attend:
         """The cell, inside its attention where there is one."""
         cell = CELLS[self.cell](self.hidden)
         if self.attention == "none":
@@ -90,7 +93,7 @@ class EncoderDecoder:
     def encode(self, params: Params, source: jax.Array, lengths: jax.Array, rng: jax.Array | None = None) -> Encoded:
         """Read sentences [B, S]."""
         xs = dropout(rng, params["source"]["embedding"][source.T], self.dropout)  # [S, B, E]
-        last, hs = jaxrnn.scan(self.encoder, params["encoder"], xs, lengths=lengths)
+        last, hs = scan(self.encoder, params["encoder"], xs, lengths=lengths)
         joined = jax.tree.map(lambda f, b: jnp.concatenate([f, b], -1), last.forward, last.backward)
         carry = type(joined)(*(jnp.tanh(dense(params["bridge"][n], a)) for n, a in joined._asdict().items()))
         decoder = self.decoder
@@ -115,7 +118,7 @@ class EncoderDecoder:
         else:
             summary = jnp.broadcast_to(encoded.memory, (*xs.shape[:-1], encoded.memory.shape[-1]))
             joined = jnp.concatenate([xs, summary], -1)
-            _, ys = jaxrnn.scan(decoder, params["decoder"], joined, encoded.carry, lengths=lengths)
+            _, ys = scan(decoder, params["decoder"], joined, encoded.carry, lengths=lengths)
             seen = Attended(ys, summary, jnp.zeros((*words.T.shape, 0)))
         return self._readout(params, seen, xs, readout_rng), seen.weights
 

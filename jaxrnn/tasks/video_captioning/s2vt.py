@@ -17,7 +17,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-import jaxrnn
+from jaxrnn.cells import lstm
+from jaxrnn.core.cell import Cell
+from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.describer import Seen
 from jaxrnn.train.task import Carry, Params
@@ -35,9 +37,9 @@ class S2VT:
     words: int  # V
 
     @property
-    def cell(self) -> jaxrnn.Cell:
+    def cell(self) -> Cell:
         """Either LSTM."""
-        return jaxrnn.lstm(self.hidden)
+        return lstm(self.hidden)
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters."""
@@ -58,9 +60,9 @@ class S2VT:
         """The carries of both LSTMs after all frames of videos [B, T, F]."""
         before_rng, after_rng = (None, None) if rng is None else jax.random.split(rng)
         xs = dense(params["frames"], dropout(before_rng, videos.swapaxes(0, 1), self.dropout))
-        first, hs = jaxrnn.scan(self.cell, params["first"], dropout(after_rng, xs, self.dropout))
+        first, hs = scan(self.cell, params["first"], dropout(after_rng, xs, self.dropout))
         silence = jnp.zeros((*hs.shape[:-1], self.embedding), hs.dtype)
-        second, _ = jaxrnn.scan(self.cell, params["second"], jnp.concatenate([hs, silence], -1))
+        second, _ = scan(self.cell, params["second"], jnp.concatenate([hs, silence], -1))
         return Seen((first, second), ())
 
     def logits(
@@ -71,8 +73,8 @@ class S2VT:
         first, second = seen.carry
         xs = dropout(embed_rng, params["words"]["embedding"][words.T], self.dropout)
         dark = jnp.zeros((*xs.shape[:-1], self.projected), xs.dtype)
-        _, hs = jaxrnn.scan(self.cell, params["first"], dark, first, lengths=lengths)
-        _, ys = jaxrnn.scan(self.cell, params["second"], jnp.concatenate([hs, xs], -1), second, lengths=lengths)
+        _, hs = scan(self.cell, params["first"], dark, first, lengths=lengths)
+        _, ys = scan(self.cell, params["second"], jnp.concatenate([hs, xs], -1), second, lengths=lengths)
         return self._readout(params, ys, xs, readout_rng), ys[..., :0]
 
     def step(self, params: Params, memory: Any, carry: Carry, word: jax.Array) -> tuple[Carry, jax.Array]:

@@ -1,0 +1,38 @@
+"""A labelled example of a user's, and how its columns may be called."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrnn.tasks.shared.own_files import Row, cell
+from jaxrnn.tasks.shared.own_splits import named_split
+
+WHERE = (
+    "Lines of a label, a tab and a text; a .csv or .jsonl with columns label and text; one folder a label, with a text "
+    "a file; or series: .jsonl with label and values ([[...], ...], a list a step), .csv with series, label and a "
+    "column a channel (a row a step), .npz with x, offset and label."
+)
+LABEL = ("label", "class", "category", "language", "target")
+TEXT = ("text", "sentence", "content", "document")
+VALUES = ("values", "series", "channels")
+SERIES = ("series", "id")  # of a .csv: which series a row is a step of
+
+
+class Labelled(NamedTuple):
+    """A text or series, its label where that is known, and the part that it is for where that is said."""
+
+    content: str | np.ndarray
+    label: str
+    split: str | None
+
+
+def label_of(row: Row, labels: bool) -> str:
+    """What a row says of its label; nothing without `labels`."""
+    return cell(row, LABEL, "a label") if labels else ""
+
+
+def split_of(row: Row) -> str | None:
+    """The part that a row says it is for."""
+    return named_split(str(row.cells.get("split") or ""))

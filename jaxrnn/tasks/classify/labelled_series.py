@@ -1,0 +1,90 @@
+"""Labelled series of several channels: lists in lines of JSON, rows of a table, arrays."""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.classify.labelled import LABEL, SERIES, VALUES, WHERE, Labelled, label_of, split_of
+from jaxrnn.tasks.shared.own_files import Row, content_of, shortened, wrong
+from jaxrnn.train import read_arrays
+
+
+def of_values(row: Row, labels: bool) -> Labelled:
+    """A row is a series, a list of numbers a step."""
+    values = next(value for name, value in row.cells.items() if name.lower() in VALUES)
+    return Labelled(_series(values, row), label_of(row, labels), split_of(row))
+
+
+def of_steps(rows: list[Row], labels: bool) -> list[Labelled]:
+    """A row is a step; rows of one series stand together."""
+    names = [name for name in rows[0].cells if name.lower() in SERIES]
+    known = {*names, *(name for name in rows[0].cells if name.lower() in (*LABEL, "split"))}
+    found: list[Labelled] = []
+    seen: set[str] = set()
+    for number, group in groupby(rows, lambda row: str(row.cells[names[0]])):
+        some = [*group]
+        if number in seen:
+            wrong(some[0].file, some[0].line, "rows of one series together", f"{number!r} again", WHERE)
+        seen.add(number)
+        values = [[_number(row, name) for name in row.cells if name not in known] for row in some]
+        said = {label_of(row, labels) for row in some}
+        if len(said) > 1:
+            wrong(some[0].file, some[0].line, "one label a series", f"{len(said)} in {number!r}")
+        found.append(Labelled(_series(values, some[0]), said.pop(), split_of(some[0])))
+    return found
+
+
+def of_arrays(file: Path, labels: bool) -> list[Labelled]:
+    """The series of an .npz, one behind the other, each from its offset on."""
+    names = ["x", "offset", *(["label"] if labels else [])]
+    content_of(file)
+    found = read_arrays(file, file.name, names, WHERE)
+    x, offset = found["x"], found["offset"]
+    said = found["label"] if labels else np.full(max(len(offset) - 1, 0), "")
+    x = x[:, None] if x.ndim == 1 else x
+    whole = offset.ndim == 1 and offset.dtype.kind in "iu" and len(offset) == len(said) + 1 > 1
+    if (
+        x.ndim != 2
+        or x.dtype.kind not in "iuf"
+        or not whole
+        or offset[0]
+        or offset[-1] != len(x)
+        or (np.diff(offset) < 1).any()
+    ):
+        shapes = ", ".join(f"{name} {array.dtype} {list(array.shape)}" for name, array in found.items())
+        expected = "x [steps, channels], offset [series + 1] from 0 to all steps, and label [series]"
+        fail("data.path", expected, Said(f"{str(file)!r} with {shapes}"), WHERE)
+    if not np.isfinite(x).all():
+        fail("data.path", "finite numbers", Said(f"NaN or inf in x of {str(file)!r}"), WHERE)
+    return [
+        Labelled(one, str(label), None)
+        for one, label in zip(np.split(x.astype(np.float32), offset[1:-1]), said, strict=True)
+    ]
+
+
+def _series(values: Any, row: Row) -> np.ndarray:
+    """Steps of as many finite numbers each; [T] is one channel."""
+    try:
+        found = np.asarray(values, np.float32)
+    except (TypeError, ValueError, OverflowError):
+        found = np.zeros(0, np.float32)
+    found = found[:, None] if found.ndim == 1 else found
+    if found.ndim != 2 or not found.size or not np.isfinite(found).all():
+        wrong(row.file, row.line, "a series, a list of numbers a step", shortened(str(values)), WHERE)
+    return found
+
+
+def _number(row: Row, name: str) -> float:
+    try:
+        value = float(row.cells[name])
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        wrong(row.file, row.line, f"a finite number in {name!r}", repr(row.cells[name]), WHERE)
+    return value
