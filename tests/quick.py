@@ -680,6 +680,13 @@ def leave_to_the_sweep(items: list[pytest.Item], is_core: Callable[[str], bool])
     return [item for item in items if item not in placed]
 
 
+# Examples of docstrings that train, and draw what came of it.
+LONG_EXAMPLES = (
+    "jaxrnn/train/own_run.py::jaxrnn.train.own_run.train_task",
+    "jaxrnn/train/run.py::jaxrnn.train.run.run",
+)
+
+
 def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
     """Mark what the quick suite does not run."""
     tests = defaultdict(list)
@@ -692,6 +699,9 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
         for name in names:
             for item in tests[f"tests/{file}::test_{name}"]:
                 item.add_marker(pytest.mark.slow)
+    for example in LONG_EXAMPLES:
+        for item in tests.get(example, []):
+            item.add_marker(pytest.mark.slow)
     for file, names in ONE_IN.items():
         for name, one_in in names.items():
             rows = tests.get(f"tests/{file}::test_{name}", [])

@@ -39,6 +39,9 @@ def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
     Returns:
         An array `shape`; its columns are orthonormal, or its rows, where these are fewer.
 
+    Raises:
+        TypeError, ValueError: `key` is no PRNG key, `shape` has fewer than two axes, or `dtype` is not one of floats.
+
     >>> import jax, numpy as np
     >>> q = orthogonal(jax.random.key(0), (4, 4), np.float32)
     >>> bool(abs(q @ q.T - np.eye(4, dtype=np.float32)).max() < 1e-6)

@@ -108,6 +108,9 @@ def option_help(path: Path, tasks: Mapping[str, type]) -> str:
     Returns:
         The text that `jaxrnn train CONFIG --help` prints.
 
+    Raises:
+        ConfigError, OSError: the file cannot be read, or not be used; as `read_experiment` has it.
+
     >>> from jaxrnn.tasks import TASKS
     >>> from jaxrnn.train import find_config, option_help
     >>> "--model.hidden" in option_help(find_config("char_lm"), TASKS)
