@@ -39,10 +39,10 @@ class Experiment:
     """Everything that decides the numbers of a run."""
 
     name: str  # the task's
-    seed: int
-    task: Task
-    optimizer: OptimizerOptions
-    loop: LoopOptions
+    seed: int  # of parameters, noise and the order of data
+    task: Task  # a dataclass of its options
+    optimizer: OptimizerOptions  # see `OptimizerOptions`
+    loop: LoopOptions  # see `LoopOptions`
     published: str = ""  # what others report for the same, as text; decides nothing
     published_for: str = ""  # for these data, by `data_digest`; none where the data are drawn, not read
     mesh: MeshOptions = MeshOptions()  # decides last bits alone: by which devices sums are grouped

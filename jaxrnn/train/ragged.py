@@ -117,6 +117,10 @@ class ByLength:
 
     Raises:
         ValueError: If there is no sequence, or `rows` or `pool` is less than one.
+
+    >>> batches = ByLength(np.array([3, 1, 2, 9]), rows=2, seed=0, collate=lambda rows: rows)
+    >>> sorted(sorted(next(batches).tolist()) for _ in range(2))  # the two short ones are side by side
+    [[0, 3], [1, 2]]
     """
 
     def __init__(
