@@ -186,7 +186,7 @@ def _makers() -> dict[str, list[str]]:
             for name in re.findall(r"\w+", str(inspect.signature(p.thing).return_annotation)):
                 found.setdefault(name, []).append(f":py:obj:`{p.name} <{p.dotted}>`")
     for name, task in TASKS.items():
-        command = f"jaxrnn.train.read_experiment(jaxrnn.train.find_config('{name}'), [], TASKS)"
+        command = f"jaxrnn.train.read_experiment(jaxrnn.train.find_config('{name}'), [], TASKS).task"
         found.setdefault(task.__name__, []).append(f"``{command}``, and trained by ``jaxrnn train {name}``")
     return found
 
