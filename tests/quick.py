@@ -90,6 +90,9 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
         for name in names:
             for item in tests[f"tests/{file}::test_{name}"]:
                 item.add_marker(pytest.mark.slow)
+    for example in COSTS["examples"]:
+        for item in tests.get(example, []):
+            item.add_marker(pytest.mark.slow)
     for file, names in ONE_IN.items():
         for name, one_in in names.items():
             rows = tests.get(f"tests/{file}::test_{name}", [])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxrnn import cells
+from jaxrnn.cells import COLLECTION
+from jaxrnn.tasks import TASKS
 
 # A page each: its module, and what it is for.
 ROOMS = {
@@ -143,8 +147,10 @@ def directive(p: Public) -> list[str]:
     if isinstance(p.thing, type):
         tuples = issubclass(p.thing, tuple)
         shown = [f".. autoclass:: {p.dotted}", *([] if tuples else ["   :members:"])]
-        if tuples:
-            shown += ["", *_fields(p.thing)]
+        if rows := fields(p.thing):
+            shown += ["", "   .. code-block:: python", "", *(f"      {row}" for row in rows)]
+        if made := made_by(p.thing):
+            shown += ["", f"   Made by {', '.join(made)}."]
     elif callable(p.thing) and hasattr(p.thing, "__name__"):
         shown = [f".. autofunction:: {p.dotted}"]
     else:
@@ -152,11 +158,42 @@ def directive(p: Public) -> list[str]:
     return ["```{eval-rst}", *shown, "```", ""]
 
 
-def _fields(kind: type) -> list[str]:
-    """Fields of a NamedTuple with their comments, in which the shapes are."""
-    source = inspect.getsource(kind)
-    rows = [line.strip() for line in source.splitlines() if any(line.strip().startswith(f"{f}:") for f in kind._fields)]  # type: ignore[attr-defined]
-    return ["   .. code-block:: python", "", *(f"      {row}" for row in rows)] if rows else []
+def fields(kind: type) -> list[str]:
+    """Fields of a NamedTuple or dataclass with their comments, in which the shapes are; those of its bases first."""
+    names = getattr(kind, "_fields", None) or getattr(kind, "__dataclass_fields__", ())
+    rows: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if not base.__module__.startswith("jaxrnn"):
+            continue
+        for line in inspect.getsource(base).splitlines():
+            name = line.strip().partition(":")[0]
+            if name in names and line.startswith("    ") and line[4] != " ":
+                rows[name] = line.strip()
+    return list(rows.values())
+
+
+@cache
+def _makers() -> dict[str, list[str]]:
+    """Links to what returns a class, by the class's name: functions by their annotations, cells by their carries."""
+    found: dict[str, list[str]] = {}
+    for p in public():
+        if not inspect.isfunction(p.thing):
+            continue
+        if p.name in factories():
+            carry = COLLECTION[p.name](4).carry_type.__name__ if p.name in COLLECTION else ""
+            found.setdefault(carry, []).append(f":doc:`{p.name} </cells/{p.name}>`")
+        else:
+            for name in re.findall(r"\w+", str(inspect.signature(p.thing).return_annotation)):
+                found.setdefault(name, []).append(f":py:obj:`{p.name} <{p.dotted}>`")
+    for name, task in TASKS.items():
+        command = f"jaxrnn.train.read_experiment(jaxrnn.train.find_config('{name}'), [], TASKS).task"
+        found.setdefault(task.__name__, []).append(f"``{command}``, and trained by ``jaxrnn train {name}``")
+    return found
+
+
+def made_by(kind: type) -> list[str]:
+    """What makes a class's things, as links."""
+    return _makers().get(kind.__name__, [])
 
 
 def _value(thing: Any) -> list[str]:

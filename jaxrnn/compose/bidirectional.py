@@ -30,19 +30,19 @@ MERGES: dict[str, Callable[[Array, Array], Array]] = {
 
 @serialized
 class BidirectionalCarry(NamedTuple):
-    """The carries of both directions: forward after the last valid step, backward after the first."""
+    """Both carries of `bidirectional`: forward after the last valid step, backward after the first."""
 
-    forward: Carry
-    backward: Carry
+    forward: Carry  # of the layer that runs forward
+    backward: Carry  # of the other, as its kind has it
 
 
 @dataclass(frozen=True, repr=False)
 class Bidirectional(Layer):
     """Made by `bidirectional`. Parameters `{"forward": ..., "backward": ...}`."""
 
-    forward: Layer
-    backward: Layer
-    merge: Any
+    forward: Layer  # from each row's first step to its last
+    backward: Layer  # from its last to its first
+    merge: Any  # of both outputs: a name, or a function of two arrays
 
     @property
     def output_size(self) -> int:

@@ -44,7 +44,7 @@ class Readout(NamedTuple):
 class Moments(NamedTuple):
     """How many steps were seen, and what outputs and targets were in them, side by side."""
 
-    steps: Array
+    steps: Array  # how many
     mean: Array  # [H + O]
     scatter: Array  # [H + O, H + O], the sum of squares around the mean
 

@@ -36,9 +36,9 @@ MULTIPLE = 64  # of which the units of a feed-forward layer are one, where a rat
 class SLSTMBlock(Wrapper):
     """Made by `slstm_block`. `units` is the size F of the feed-forward layer, 0 without one."""
 
-    units: int = 0
-    dropout: float = 0.0
-    blocks: int = 1
+    units: int = 0  # F, of the feed-forward layer; 0: none
+    dropout: float = 0.0  # of what is added to the inputs
+    blocks: int = 1  # how many stand on each other: `down_kernel` starts smaller by this
 
     @property
     def noisy(self) -> bool:

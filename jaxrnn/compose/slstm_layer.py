@@ -43,7 +43,7 @@ SOURCES = (2, 2)  # gates i and f read the convolved input, g and o the input it
 
 @serialized
 class SLSTMLayerCarry(NamedTuple):
-    """The cell's carry, and what the convolution has seen."""
+    """Of `slstm_layer`: the cell's carry, and what the convolution has seen."""
 
     cell: SLSTMCarry
     window: Array  # [*B, (W-1) * H], the last inputs, the oldest first
@@ -53,9 +53,9 @@ class SLSTMLayerCarry(NamedTuple):
 class SLSTMLayer(Wrapper):
     """Made by `slstm_layer`."""
 
-    heads: int = 4
-    window: int = 4
-    dropout: float = 0.0
+    heads: int = 4  # E
+    window: int = 4  # W, steps that the convolution sees
+    dropout: float = 0.0  # of the cell's outputs
 
     @property
     def cell(self) -> Cell:

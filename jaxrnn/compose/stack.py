@@ -24,9 +24,9 @@ from jaxrnn.engine.sequence import Call, key_of_part
 class Stack(Layer):
     """Made by `stack`. Parameters `{"layer_0": ..., "layer_1": ...}`; the carry is a tuple of carries."""
 
-    layers: tuple[Layer, ...]
-    dropout: float = 0.0
-    variational: bool = False
+    layers: tuple[Layer, ...]  # the lowest first
+    dropout: float = 0.0  # between layers
+    variational: bool = False  # one mask for all steps
 
     @property
     def output_size(self) -> int:

@@ -33,7 +33,7 @@ from jaxrnn.programs.serialized import serialized
 
 @serialized
 class WindowedCarry(NamedTuple):
-    """The layer's carry, and the inputs before the next step."""
+    """Of `windowed`: the layer's carry, and the inputs before the next step."""
 
     layer: Any
     window: Array  # [*B, (W-1) * D], the oldest first
@@ -43,8 +43,8 @@ class WindowedCarry(NamedTuple):
 class Windowed(Wrapper):
     """Made by `windowed`."""
 
-    window: int = 2
-    inputs: int = 1
+    window: int = 2  # W, inputs that the layer reads at a step
+    inputs: int = 1  # D, the size of one
 
     @property
     def _seen(self) -> int:

@@ -27,7 +27,7 @@ from jaxrnn.functions.initializers import Constant, glorot_uniform
 class Wrapper(Layer):
     """A layer around one other, with its parameters and its carry unless a subclass says otherwise."""
 
-    layer: Layer
+    layer: Layer  # the one inside
 
     @property
     def output_size(self) -> int:

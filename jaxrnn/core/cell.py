@@ -89,21 +89,21 @@ class Cell(Layer):
     place and not in another: that is a TypeError. A step of one's own is written as equations (`jaxrnn.gate_cell`).
     """
 
-    name: str
-    size: int
-    gates: tuple[str, ...]
-    carry_type: type
-    carry_sizes: tuple[str | int, ...]
+    name: str  # of the factory, such as "lstm"
+    size: int  # H, units
+    gates: tuple[str, ...]  # names of the gates, in their order
+    carry_type: type  # a NamedTuple of arrays
+    carry_sizes: tuple[str | int, ...]  # of each array of the carry: "H", "P", or a number
     update: Any  # an Update; in the engine, equations that were traced
-    parameters: tuple[tuple[str, Parameter], ...]
-    projection: int | None = None
-    noises: tuple[Noise, ...] = ()
-    per_step: tuple[str, ...] = ()
-    dtype: Any = None
-    param_dtype: Any = None
-    carry_dtype: Any = None
+    parameters: tuple[tuple[str, Parameter], ...]  # name and declaration of each array
+    projection: int | None = None  # P, where outputs are projected
+    noises: tuple[Noise, ...] = ()  # what is drawn anew at each step, such as masks
+    per_step: tuple[str, ...] = ()  # names of what `scan` is given as `per_step`
+    dtype: Any = None  # of products and outputs
+    param_dtype: Any = None  # of parameters
+    carry_dtype: Any = None  # of the carry, and of what is computed with it
     reads: bool = False  # the inputs themselves: then x holds them once a gate, and the equations multiply the kernel
-    paper: str = field(default="", compare=False)
+    paper: str = field(default="", compare=False)  # where its equations come from
 
     def __init_subclass__(cls, **options: Any) -> None:
         members = {name: getattr_static(Cell, name) for name in dir(Cell) if not name.startswith("__")}

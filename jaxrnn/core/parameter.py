@@ -28,11 +28,20 @@ class Parameter:
     initial carry. `dtype` is that of the array; None for the cell's `param_dtype`. `form` is that of an array with the
     role input or recurrent, such as `jaxrnn.heads(4)`: `shape` is then what it stands for, and what is held may be
     several arrays; None for dense.
+
+    >>> import jax, jaxrnn
+    >>> scale = jaxrnn.Parameter(("H",), jax.nn.initializers.ones)
+    >>> @jaxrnn.gate_cell(gates=("g",), carry=jaxrnn.ElmanCarry, parameters={"scale": scale})
+    ... def scaled(carry, x, h, theta):
+    ...     h = theta.scale * jax.numpy.tanh(x.g + h.g)
+    ...     return jaxrnn.ElmanCarry(h), h
+    >>> scaled(4).init(jax.random.key(0), inputs=3)["scale"].shape
+    (4,)
     """
 
     shape: tuple[str | int, ...]
-    init: Initializer
-    role: str = "unit"
+    init: Initializer  # (key, shape, dtype) -> array
+    role: str = "unit"  # input, recurrent, unit or carry
     dtype: Any = None
     form: Form | None = None
     exact = False  # whether the array is of this dtype and no other

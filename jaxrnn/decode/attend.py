@@ -19,7 +19,7 @@ from jaxrnn.programs.serialized import serialized
 
 @serialized
 class AttendCarry(NamedTuple):
-    """Between two steps."""
+    """Between two steps of what `attend_before` or `attend_after` make."""
 
     cell: Carry  # the cell's own
     output: Array  # [*B, P] the output of the step before, which the next step reads
@@ -27,7 +27,7 @@ class AttendCarry(NamedTuple):
 
 @serialized
 class Attended(NamedTuple):
-    """What a decoder puts out at a step; with a leading T for a sequence."""
+    """What a decoder of `attend_before` or `attend_after` puts out at a step; with a leading T for a sequence."""
 
     output: Array  # [*B, P]
     context: Array  # [*B, M]
@@ -36,9 +36,9 @@ class Attended(NamedTuple):
 
 @dataclass(frozen=True)
 class Attend(Reader):
-    """A cell with attention."""
+    """A cell with attention, by `attend_before` or `attend_after`."""
 
-    attention: Attention
+    attention: Attention  # scores memories by the state
 
     @abc.abstractmethod
     def initial_carry(self, batch: tuple[Axis, ...], params: Params | None = None, cell: Carry | None = None) -> Carry:

@@ -32,8 +32,8 @@ glorot = jax.nn.initializers.glorot_uniform()
 class AttendAfter(Attend):
     """Made by `attend_after`."""
 
-    units: int
-    input_feeding: bool
+    units: int  # P, of the output
+    input_feeding: bool  # whether a step reads the output before it
 
     def init(self, key: PRNGKeyArray, *, inputs: int, memory: int) -> dict[str, Any]:
         """Draw all parameters: `{"cell": ..., "attention": ..., "combine_kernel": [M + P, units]}`."""

@@ -29,7 +29,7 @@ glorot = jax.nn.initializers.glorot_uniform()
 
 @serialized
 class Memory(NamedTuple):
-    """What is attended to, prepared once for all queries; `Attention.memory` makes it."""
+    """What is attended to, prepared once for all queries; `memory` of an attention, such as `luong`, makes it."""
 
     values: Array  # [*B, S, M], zero at invalid positions
     keys: Array  # [*B, S, K]

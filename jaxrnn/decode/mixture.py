@@ -22,7 +22,7 @@ LOG_DEVIATION, CORRELATION = 10.0, 1 - 1e-5
 
 @serialized
 class Mixture(NamedTuple):
-    """A density over points (x, y, end): K Gaussians in the plane, and a coin for the end of a stroke."""
+    """A density over points (x, y, end) by `mixture_density`: K Gaussians in the plane, a coin for a stroke's end."""
 
     log_weights: Array  # [..., K]
     means: Array  # [..., 2, K]
@@ -35,7 +35,7 @@ class Mixture(NamedTuple):
 class MixtureDensity:
     """Made by `mixture_density`: static and hashable, without parameters."""
 
-    components: int
+    components: int  # K, Gaussians
 
     @property
     def size(self) -> int:

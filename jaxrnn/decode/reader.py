@@ -26,7 +26,7 @@ from jaxrnn.engine.masks import clean, valid_steps
 class Reader(abc.ABC):
     """A cell that reads a memory: static and hashable, without arrays."""
 
-    cell: Layer
+    cell: Layer  # the one inside
 
     @abc.abstractmethod
     def init(self, key: PRNGKeyArray, *, inputs: int, memory: int) -> dict[str, Any]:

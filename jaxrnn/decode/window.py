@@ -22,7 +22,7 @@ from jaxrnn.programs.serialized import serialized
 
 @serialized
 class WindowCarry(NamedTuple):
-    """Between two steps."""
+    """Between two steps of what `window` makes."""
 
     cell: Carry  # the cell's own
     position: Array  # [*B, K], kappa: where each Gaussian stands
@@ -31,7 +31,7 @@ class WindowCarry(NamedTuple):
 
 @serialized
 class Windowed(NamedTuple):
-    """What a step puts out; with a leading T for a sequence."""
+    """What a step of what `window` makes puts out; with a leading T for a sequence."""
 
     output: Array  # [*B, P], the cell's
     context: Array  # [*B, M], w
@@ -43,8 +43,8 @@ class Windowed(NamedTuple):
 class Window(Reader):
     """Made by `window`."""
 
-    components: int
-    stride: float
+    components: int  # K, Gaussians that slide over the text
+    stride: float  # positions that one moves a step, before training
 
     def init(self, key: PRNGKeyArray, *, inputs: int, memory: int) -> dict[str, Any]:
         """Draw all parameters, for D input features and M features of a position of the text.

@@ -17,12 +17,12 @@ from jaxrnn.engine.scan import hearing
 class Seen(NamedTuple):
     """A call of the engine: what the functions of this room take."""
 
-    layer: Layer
-    params: Params
+    layer: Layer  # cell, stack or other
+    params: Params  # of the layer
     xs: Any  # [T, *B, ...]
-    carry: Carry | None
-    lengths: Any
-    per_step: Any
+    carry: Carry | None  # what it began with; None: the initial one
+    lengths: Any  # [*B], or None
+    per_step: Any  # a dict of [T, *B, ...], or None
 
 
 def calls(function: Callable[..., Any], *arguments: Any, **named: Any) -> list[Seen]:

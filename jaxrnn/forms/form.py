@@ -22,35 +22,36 @@ Columns = tuple[int | None, ...]  # of each gate the gate that is stored for it,
 
 
 class Weight(NamedTuple):
-    """One array of a kernel, to be drawn."""
+    """One array of a kernel, to be drawn; `weights` of a `Form` gives them."""
 
-    shape: tuple[int, ...]
-    init: Initializer
+    shape: tuple[int, ...]  # of numbers alone: H, G and D are resolved
+    init: Initializer  # (key, shape, dtype) -> array
     dtype: Any = None  # None: that of the cell's parameters
 
 
 class Tile(NamedTuple):
-    """A product with a matrix: `rows` numbers of a source times a part of an array, to `columns` of a target.
+    """A product with a matrix, of those that a `Form` is made of.
 
-    The source is the state, the target the result; or either is what stands between them, where a form has that. No two
-    tiles have a number of a target in common.
+    `rows` numbers of a source times a part of an array go to `columns` of a target. The source is the state, the target
+    the result; or either is what stands between them, where a form has that. No two tiles have a number of a target in
+    common.
     """
 
     array: int  # which of the arrays
     first: int  # where in it the matrix begins
     stride: int  # from one of its rows to the next
-    rows: int
-    columns: int
+    rows: int  # numbers that are read
+    columns: int  # numbers that are written
     read: int = 0  # where in the source the numbers begin
     write: int = 0  # where in the target
-    reads_between: bool = False
-    writes_between: bool = False
+    reads_between: bool = False  # whether the source is what stands between state and result
+    writes_between: bool = False  # whether the target is
 
 
 class Tiles(NamedTuple):
-    """A product as products with matrices, one after the other."""
+    """A product as products with matrices, one after the other; `tiles` of a `Form` gives it."""
 
-    tiles: tuple[Tile, ...]
+    tiles: tuple[Tile, ...]  # in the order in which they are done
     between: int = 0  # how many numbers stand between state and result
 
 

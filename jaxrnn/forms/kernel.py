@@ -16,9 +16,9 @@ from jaxrnn.forms.form import Arrays, Columns, Form
 @partial(jax.tree_util.register_dataclass, data_fields=["arrays"], meta_fields=["form", "columns"])
 @dataclass(frozen=True)
 class Kernel:
-    """The arrays of a kernel; a pytree of them."""
+    """The arrays of a kernel, as a `Form` reads them; a pytree of them."""
 
-    form: Form
+    form: Form  # what the arrays are
     arrays: Arrays
     columns: Columns | None  # None: a kernel without gates
 

@@ -27,6 +27,9 @@ def keras2_hard_sigmoid(x: Array) -> Array:
     Returns:
         An array of the shape and dtype of `x`.
 
+    Raises:
+        TypeError: `x` is no array of floats.
+
     >>> round(float(keras2_hard_sigmoid(jnp.array(1.0))), 4)
     0.7
     """
@@ -41,6 +44,9 @@ def gelu(x: Array) -> Array:
 
     Returns:
         An array of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: `x` is no array of floats.
 
     >>> round(float(gelu(jnp.array(1.0))), 4)
     0.8413
@@ -57,6 +63,9 @@ def leaky_relu(x: Array) -> Array:
     Returns:
         An array of the shape and dtype of `x`.
 
+    Raises:
+        TypeError: `x` is no array of floats.
+
     >>> leaky_relu(jnp.array([-10.0, 3.0])).tolist()
     [-2.0, 3.0]
     """
@@ -71,6 +80,9 @@ def tanh_shrink(x: Array) -> Array:
 
     Returns:
         An array of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: `x` is no array of floats.
 
     >>> round(float(tanh_shrink(jnp.array(1.0))), 4)
     0.2384
@@ -87,6 +99,9 @@ def soft_shrink(x: Array) -> Array:
     Returns:
         An array of the shape and dtype of `x`.
 
+    Raises:
+        TypeError: `x` is no array of floats.
+
     >>> soft_shrink(jnp.array([-2.0, 0.2, 1.0])).tolist()
     [-1.5, 0.0, 0.5]
     """
@@ -101,6 +116,9 @@ def hard_shrink(x: Array) -> Array:
 
     Returns:
         An array of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: `x` is no array of floats.
 
     >>> hard_shrink(jnp.array([-1.0, 0.25, 0.75])).tolist()
     [-1.0, 0.0, 0.75]

@@ -39,6 +39,9 @@ def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
     Returns:
         An array `shape`; its columns are orthonormal, or its rows, where these are fewer.
 
+    Raises:
+        TypeError, ValueError: `key` is no PRNG key, `shape` has fewer than two axes, or `dtype` is not one of floats.
+
     >>> import jax, numpy as np
     >>> q = orthogonal(jax.random.key(0), (4, 4), np.float32)
     >>> bool(abs(q @ q.T - np.eye(4, dtype=np.float32)).max() < 1e-6)
@@ -100,7 +103,7 @@ class Normal:
     True
     """
 
-    deviation: float
+    deviation: float  # standard
 
     def __post_init__(self) -> None:
         deviation = check_number(self.deviation, "deviation", "a number, zero or more")
@@ -165,8 +168,8 @@ class PowerLaw:
     [5.0, -4.75, -7.0]
     """
 
-    depth: float
-    heads: int
+    depth: float  # in [0, 1]
+    heads: int  # H is their number times E
 
     def __post_init__(self) -> None:
         depth = check_number(self.depth, "depth", "a number in [0, 1]")
@@ -188,9 +191,13 @@ class PerGate:
     """Initialise an array with a gate axis (the last but one) gate by gate, each with a key of its own.
 
     Draws happen in float32 at least and are rounded once, since QR has no half-precision form.
+
+    >>> init = PerGate((jax.nn.initializers.zeros, jax.nn.initializers.ones))
+    >>> init(jax.random.key(0), (2, 3), jnp.float32).tolist()  # [G, H]
+    [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
     """
 
-    inits: tuple[Initializer, ...]
+    inits: tuple[Initializer, ...]  # one a gate
 
     def __post_init__(self) -> None:
         if not isinstance(self.inits, tuple) or not self.inits:
@@ -219,10 +226,14 @@ class Chrono:
     `signs` holds one number a gate: +1 for the gate that keeps, -1 for the one that lets in, 0 for the rest.
 
     Paper: Tallec & Ollivier, Can recurrent neural networks warp time? ICLR 2018, section 3.
+
+    >>> bias = Chrono((-1, 1), t_max=100.0)(jax.random.key(0), (2, 8), jnp.float32)
+    >>> bool((bias[0] < 0).all() and (bias[1] > 0).all() and (bias[1] < jnp.log(99)).all())
+    True
     """
 
-    signs: tuple[int, ...]
-    t_max: float
+    signs: tuple[int, ...]  # [G]
+    t_max: float  # steps
 
     def __post_init__(self) -> None:
         if not isinstance(self.signs, tuple) or not self.signs or not all(map(_is_sign, self.signs)):

@@ -91,8 +91,8 @@ class OrthogonalRegularizer:
     0.0
     """
 
-    factor: float = 0.01
-    mode: str = "rows"
+    factor: float = 0.01  # of the sum
+    mode: str = "rows"  # "rows" or "columns"
 
     def __post_init__(self) -> None:
         _check_factors(self, "factor")

@@ -34,9 +34,9 @@ class Inspection(NamedTuple):
     """What `inspect` finds: the layers, the program that wrote the file as far as it says, and what else is there: the
     first part of each name, with how many arrays begin so."""
 
-    cells: tuple[Found, ...]
-    writer: str
-    around: dict[str, int]
+    cells: tuple[Found, ...]  # each with its `prefix` for `load`
+    writer: str  # "" where nothing says it
+    around: dict[str, int]  # such as {"head": 2}
 
 
 def inspect(file: str | Path, format: str | None = None, names: Mapping[str, str] | None = None) -> Inspection:

@@ -24,8 +24,8 @@ from jaxrnn.interop.source import Source, below, from_mapping, segments
 class Loaded(NamedTuple):
     """What `load` returns: a layer, and its parameters as `jaxrnn.scan` takes them."""
 
-    layer: Layer
-    params: dict[str, Any]
+    layer: Layer  # a cell, a stack, or a bidirectional layer
+    params: dict[str, Any]  # nested dicts of arrays
 
 
 def load(

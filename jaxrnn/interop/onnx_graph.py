@@ -29,14 +29,14 @@ class Node(NamedTuple):
     """One recurrent node. Its own inputs at run time are the caller's: `jaxrnn.scan(layer, params, xs, carry,
     lengths=lengths)` with what is constant in the model here."""
 
-    name: str
-    layer: Layer
-    params: dict[str, Any]
+    name: str  # in the graph
+    layer: Layer  # what it computes
+    params: dict[str, Any]  # of the layer
     carry: Carry | None  # constant initial states
     lengths: Any | None  # constant sequence_lens
     batch_major: bool  # layout=1: inputs and states with the batch first
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    inputs: tuple[str, ...]  # names in the graph
+    outputs: tuple[str, ...]  # names in the graph: Y, Y_h, Y_c; "" where it has none
 
 
 def nodes_of(model: Any, folder: Any = None) -> list[Node]:

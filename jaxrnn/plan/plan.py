@@ -21,13 +21,13 @@ class Plan:
     """What one chip of several has to do with a step. Bytes are those of one chip."""
 
     chip: str  # as JAX calls it
-    chips: int
+    chips: int  # how many
     arguments: dict[str, int]  # bytes of each argument of the step, by name
     temporaries: int  # bytes of what the step makes and drops, saved arrays included
     results: int  # bytes of results that do not take the place of arguments
     program: int  # bytes of the program
     flops: int  # of products, of all chips together
-    collectives: tuple[Collective, ...]
+    collectives: tuple[Collective, ...]  # what they send each other
     memory: int | None  # bytes that such a chip has, where that is known
     saved: int | None = None  # bytes of `temporaries` kept for the backward pass, where that was asked for
     refused: str = ""  # why the compiler made no program: then what it counts is 0

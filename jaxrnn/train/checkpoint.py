@@ -48,6 +48,13 @@ class Checkpoints:
     Args:
         folder: Where they lie; made when missing. The folder that it is in is the run's, and is vouched for too.
         keep: How many of the newest to keep, beside the best.
+
+    >>> import tempfile
+    >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp()) / "run/checkpoints", keep=2)
+    >>> for step in (10, 20, 30):
+    ...     checkpoints.save(step, {"w": jax.numpy.arange(3)}, {"step": step}, best=10)
+    >>> checkpoints.steps()  # the best one, and the newest two
+    [10, 20, 30]
     """
 
     def __init__(self, folder: Path | str, keep: int) -> None:

@@ -39,10 +39,10 @@ class Experiment:
     """Everything that decides the numbers of a run."""
 
     name: str  # the task's
-    seed: int
-    task: Task
-    optimizer: OptimizerOptions
-    loop: LoopOptions
+    seed: int  # of parameters, noise and the order of data
+    task: Task  # a dataclass of its options
+    optimizer: OptimizerOptions  # see `OptimizerOptions`
+    loop: LoopOptions  # see `LoopOptions`
     published: str = ""  # what others report for the same, as text; decides nothing
     published_for: str = ""  # for these data, by `data_digest`; none where the data are drawn, not read
     mesh: MeshOptions = MeshOptions()  # decides last bits alone: by which devices sums are grouped
@@ -106,6 +106,9 @@ def option_help(path: Path, tasks: Mapping[str, type]) -> str:
 
     Returns:
         The text that `jaxrnn train CONFIG --help` prints.
+
+    Raises:
+        ConfigError, OSError: the file cannot be read, or not be used; as `read_experiment` has it.
 
     >>> from jaxrnn.tasks import TASKS
     >>> from jaxrnn.train import find_config, option_help

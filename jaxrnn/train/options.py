@@ -99,6 +99,15 @@ class OptimizerOptions:
         clip_norm: Gradients of a larger global norm are scaled down to it.
         averaging: Of NT-ASGD (Merity 2017): after so many validations in a row without a new best, begin the mean of
             the parameters after each step, and validate, sample and keep that mean from then on. 0: never.
+
+    Raises:
+        TypeError, ValueError: An option is of another type, or out of range; the message names it.
+
+    >>> OptimizerOptions(learning_rate=1e-3, schedule="constant").warmup
+    100
+    >>> OptimizerOptions(beta1=2.0)
+    Traceback (most recent call last):
+    ValueError: `optimizer.beta1` must be a number in [0, 1), got 2.0.
     """
 
     name: Literal["adamw", "sgd"] = "adamw"
@@ -143,6 +152,15 @@ class LoopOptions:
         checkpoint_every: Steps between checkpoints; each new best and the last step are saved too.
         keep: How many of the newest checkpoints to keep, beside the best one.
         nonfinite: What to do at a loss or gradient that is not finite: skip the step, or raise.
+
+    Raises:
+        TypeError, ValueError: An option is of another type, or out of range; the message names it.
+
+    >>> LoopOptions(steps=200).validate_every
+    250
+    >>> LoopOptions(steps=0)
+    Traceback (most recent call last):
+    ValueError: `loop.steps` must be 1 or more, got 0.
     """
 
     steps: int = 1000

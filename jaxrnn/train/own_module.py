@@ -57,6 +57,21 @@ def of_module(
         TypeError: As `of_functions`.
         ValueError: As `of_functions`, or if the module holds state besides parameters and random numbers that is not
             of floating numbers.
+
+    >>> import jax, jax.numpy as jnp, numpy as np
+    >>> from flax import nnx
+    >>> from jaxrnn.train import ByLength, of_module
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> rows = lambda index: {"x": x[index], "y": 2 * x[index]}
+    >>> task = of_module(
+    ...     lambda rngs: nnx.Linear(1, 1, rngs=rngs),
+    ...     lambda module, batch: jnp.mean((module(batch["x"]) - batch["y"]) ** 2),
+    ...     training=lambda: ByLength(np.ones(64), rows=16, seed=0, collate=rows),
+    ...     validation=[rows(np.arange(64))],
+    ... )
+    >>> params = task.init(jax.random.key(0))  # `train_task(task, folder)` trains them
+    >>> task.module_of(params)(x).shape, list(task.evaluate(params, jax.device_put))
+    ((64, 1), ['loss'])
     """
     from flax import nnx
 

@@ -79,10 +79,26 @@ def train_task(
             anything is written.
         RunError: If the folder holds another run, or a run and `resume` is not asked for.
 
-    With the task of `of_functions`'s example:
-
-        trained = train_task(task, "runs/line", loop=LoopOptions(steps=200), callbacks=[print])
-        trained.params["w"]
+    >>> import contextlib, io, tempfile
+    >>> import jax, jax.numpy as jnp, numpy as np
+    >>> from jaxrnn.train import ByLength, LoopOptions, OptimizerOptions, of_functions, train_task
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)
+    >>> rows = lambda index: {"x": x[index], "y": 2 * x[index]}
+    >>> task = of_functions(
+    ...     init=lambda key: {"w": jnp.zeros((), jnp.float32)},
+    ...     loss=lambda params, batch, key: jnp.mean((params["w"] * batch["x"] - batch["y"]) ** 2),
+    ...     training=lambda: ByLength(np.ones(64), rows=16, seed=0, collate=rows),
+    ...     validation=[rows(np.arange(64))],
+    ... )
+    >>> with contextlib.redirect_stdout(io.StringIO()), jax.numpy_dtype_promotion("standard"):
+    ...     trained = train_task(
+    ...         task,
+    ...         tempfile.mkdtemp() + "/line",
+    ...         optimizer=OptimizerOptions(learning_rate=0.1, warmup=0),
+    ...         loop=LoopOptions(steps=100),
+    ...     )
+    >>> round(float(trained.params["w"]), 1), trained.finished
+    (2.0, True)
     """
     check_members(task)
     if not isinstance(folder, (str, Path)) or not str(folder):

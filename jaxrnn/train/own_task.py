@@ -25,16 +25,16 @@ Source = Callable[[], Any] | Iterable[Any]
 class OwnTask:
     """A task made by `of_functions` or `of_module`; see `Task` for what each member is."""
 
-    make: Callable[[jax.Array], Params]
+    make: Callable[[jax.Array], Params]  # key to parameters
     score: Loss  # of parameters
-    training: Source
-    held_out: dict[str, Source]
-    unit: str = "examples"
-    units: Callable[[Batch], int] | None = None
-    shown: Callable[[Params, Path, int], str] | None = None
+    training: Source  # batches without end, or a function that gives them
+    held_out: dict[str, Source]  # batches of each split, "validation" first
+    unit: str = "examples"  # what the speed counts
+    units: Callable[[Batch], int] | None = None  # of a batch
+    shown: Callable[[Params, Path, int], str] | None = None  # what is said at the end
     options: Any = None  # a dataclass of the user's own options, which the run's configuration keeps
-    built: Callable[[Params], Any] | None = None
-    answers: Callable[[Params, Sequence[Any]], Iterable[dict[str, Any]]] | None = None
+    built: Callable[[Params], Any] | None = None  # parameters to module, of `of_module`
+    answers: Callable[[Params, Sequence[Any]], Iterable[dict[str, Any]]] | None = None  # to the rows of a file
 
     def module_of(self, params: Params) -> Any:
         """The module with given parameters, in evaluation mode, of a task made by `of_module`."""

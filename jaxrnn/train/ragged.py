@@ -39,6 +39,10 @@ def pad(sequences: Sequence[np.ndarray], rows: np.ndarray, multiple: int = 8) ->
     Returns:
         `Padded(values [rows, T, ...], lengths [rows])`.
 
+    Raises:
+        TypeError, ValueError: `sequences` are no arrays alike but for their lengths, `rows` are not their indices, or
+            `multiple` is below one.
+
     >>> pad([np.array([5, 6, 7]), np.array([8])], np.array([1, 0, EMPTY]), multiple=2)._asdict()["values"].tolist()
     [[8, 0, 0, 0], [5, 6, 7, 0], [0, 0, 0, 0]]
     """
@@ -88,6 +92,9 @@ def in_order(lengths: np.ndarray, rows: int) -> Iterator[np.ndarray]:
     Returns:
         An iterator over batches of indices, `[rows]` each.
 
+    Raises:
+        TypeError, ValueError: `lengths` are no numbers `[N]`, or `rows` is below one.
+
     >>> import numpy as np
     >>> from jaxrnn.train import in_order
     >>> [batch.tolist() for batch in in_order(np.array([3, 1, 2]), 2)]
@@ -110,6 +117,10 @@ class ByLength:
 
     Raises:
         ValueError: If there is no sequence, or `rows` or `pool` is less than one.
+
+    >>> batches = ByLength(np.array([3, 1, 2, 9]), rows=2, seed=0, collate=lambda rows: rows)
+    >>> sorted(sorted(next(batches).tolist()) for _ in range(2))  # the two short ones are side by side
+    [[0, 3], [1, 2]]
     """
 
     def __init__(

@@ -91,6 +91,9 @@ def to_csv(records: Sequence[dict[str, Any]]) -> str:
         The text: run, figure, value (empty: not finite), headline (whether it is that), unfinished, published, seconds,
         cpu_seconds, seed, command.
 
+    Raises:
+        TypeError, ValueError: `records` are no list of such dicts, or one lacks its headline's figure.
+
     >>> from jaxrnn.train import to_csv
     >>> record = dict(command="jaxrnn train reber", headline="accuracy", figures={"accuracy": 0.5}, seed=1)
     >>> print(to_csv([record | dict(run="runs/reber", seconds=60.0, cpu_seconds=90.0, device="CPU")]))
@@ -127,6 +130,9 @@ def to_table(records: Sequence[dict[str, Any]]) -> str:
 
     Returns:
         The table.
+
+    Raises:
+        TypeError, ValueError: `records` are no list of such dicts, or one lacks its headline's figure.
 
     >>> from jaxrnn.train import to_table
     >>> record = dict(command="jaxrnn train reber", headline="accuracy", figures={"accuracy": 0.5}, seed=1)

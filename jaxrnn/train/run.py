@@ -56,6 +56,19 @@ def run(
         LockError: If another process works in that folder.
         RunError: If the folder cannot be used as asked.
         ValueError: If the data cannot be read; then there is no new folder either.
+
+    >>> import contextlib, io, tempfile
+    >>> from pathlib import Path
+    >>> import jax
+    >>> from jaxrnn.tasks import TASKS
+    >>> from jaxrnn.train import StopRequest, find_config, read_experiment
+    >>> from jaxrnn.train.run import run
+    >>> experiment = read_experiment(find_config("reber"), ["--loop.steps=2", "--model.hidden=4"], TASKS)
+    >>> folder, said = Path(tempfile.mkdtemp()) / "reber", io.StringIO()
+    >>> with contextlib.redirect_stdout(said), jax.numpy_dtype_promotion("standard"):
+    ...     code = run(experiment, folder, False, StopRequest())
+    >>> code, (folder / "result.json").exists(), "step" in said.getvalue()
+    (0, True, True)
     """
     if not isinstance(experiment, Experiment):
         fail("experiment", "an Experiment", experiment, kind=TypeError)

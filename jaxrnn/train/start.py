@@ -29,8 +29,8 @@ LISTS = "vocabularies"  # what is learned by this name is several
 class Start(NamedTuple):
     """Parameters to begin with, and what they are called."""
 
-    name: str
-    params: Params
+    name: str  # for the run's record, such as the folder of another run
+    params: Params  # of the task, by `carried_over`
 
 
 def carried_over(task: Task, seed: int, trained: Task, params: Params, name: str) -> Start:

@@ -12,6 +12,15 @@ class StopRequest:
 
     Args:
         noted: signals that came before, from whoever listened then.
+
+    >>> import signal
+    >>> before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    >>> stop = StopRequest()
+    >>> signal.raise_signal(signal.SIGTERM)
+    >>> stop.requested, stop.exit_code
+    (True, 0)
+    >>> for number, handler in zip((signal.SIGTERM, signal.SIGINT), before):
+    ...     _ = signal.signal(number, handler)
     """
 
     def __init__(self, noted: Sequence[int] = ()) -> None:

@@ -20,7 +20,8 @@ Batch = Any  # pytree of arrays [B, ...]
 
 @runtime_checkable
 class Batches(Protocol):
-    """An endless iterator of batches whose position can be stored and set (Grain's dataset iterators are such)."""
+    """An endless iterator of batches whose position can be stored and set (Grain's dataset iterators are
+    such, and `Streams` and `ByLength`)."""
 
     def __next__(self) -> Batch:
         """The next batch, as host arrays."""

@@ -16,6 +16,13 @@ class TensorBoard:
 
     Raises:
         ModuleNotFoundError: If tensorboardX is not installed.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> record = TensorBoard(folder)  # train_task(..., callbacks=[record])
+    >>> record({"step": 20, "loss": 1.5, "validation_loss": 1.75})
+    >>> [file.name.split(".")[0] for file in folder.iterdir()]
+    ['events']
     """
 
     def __init__(self, folder: Path | str) -> None:

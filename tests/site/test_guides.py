@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = (p for folder in ("docs", "docs/guides") for p in (ROOT / folder).glob("*.md"))
 GUIDES = sorted(p for p in PAGES if "```python" in p.read_text())
 BLOCK = re.compile(r"^```(python|sh|text)\n(.*?)^```", re.S | re.M)
-NEEDS = {"coming_from_torch": "torch", "coming_from_keras": "keras", "coming_from_haiku": "haiku"}
+NEEDS = {f"coming_from_{library}": library for library in ("torch", "keras", "haiku", "equinox")}
 
 
 def run_file(line: str) -> str:

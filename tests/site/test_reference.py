@@ -18,22 +18,8 @@ from tests.test_public import PACKAGES
 
 PUBLIC = rooms.public()
 FUNCTIONS = [p for p in PUBLIC if inspect.isfunction(p.thing) and p.thing.__module__.startswith("jaxrnn")]
+CLASSES = [p for p in PUBLIC if isinstance(p.thing, type) and p.thing.__module__.startswith("jaxrnn")]
 MODULES = [p for p in PUBLIC if p.room in ("jaxrnn.nnx", "jaxrnn.linen", "jaxrnn.keras") and isinstance(p.thing, type)]
-# They check nothing that can be wrong: no arguments, or arrays of any kind.
-NEVER_FAIL = {
-    "backends",
-    "keep_memory",
-    "weight_norm",
-    "orthogonal",
-    "in_order",
-    "option_help",
-    "pad",
-    "to_csv",
-    "to_table",
-}
-NEVER_FAIL |= {"gelu", "hard_shrink", "keras2_hard_sigmoid", "leaky_relu", "soft_shrink", "tanh_shrink"}
-# They train, for minutes some: `jaxrnn train`, and the class Task, are their examples.
-NO_EXAMPLE = {"run", "train_task", "of_module"}
 
 
 def test_every_room_has_a_page() -> None:
@@ -75,8 +61,7 @@ def test_a_function_says_all(public: rooms.Public) -> None:
         if signature.return_annotation not in ("None", None)
         else []
     )
-    wanted += ["Args:"] * bool(signature.parameters)
-    wanted += ["Raises:"] * (public.name not in NEVER_FAIL) + [">>> "] * (public.name not in NO_EXAMPLE)
+    wanted += ["Args:", "Raises:"] * bool(signature.parameters) + [">>> "]
     wanted += ["Paper"] * (public.name in rooms.factories())
     assert [part for part in wanted if part not in text] == []
     named = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -88,6 +73,33 @@ def test_a_module_says_what_each_argument_is(public: rooms.Public) -> None:
     lines = (inspect.getdoc(public.thing) or "").splitlines()
     docstrings.process(None, "class", public.dotted, public.thing, None, lines)
     assert missing(public.thing, lines) == []
+
+
+@pytest.mark.parametrize("public", [p for p in CLASSES if p not in MODULES], ids=lambda p: p.dotted)
+def test_a_class_says_what_it_holds_and_where_it_comes_from(public: rooms.Public) -> None:
+    """Its docstring or a comment says what each argument is; it has an example, or names what makes it, which has one.
+
+    Errors are what is raised, and their docstrings say when. Of what a protocol asks of others, each member says what.
+    """
+    kind, text = public.thing, inspect.getdoc(public.thing) or ""
+    if issubclass(kind, BaseException):
+        return
+    if getattr(kind, "_is_protocol", False):
+        members = [getattr(kind, name) for name in vars(kind) if not name.startswith("_")]
+        assert [member for member in members if callable(member) and not member.__doc__] == []
+        assert any(">>> " in (base.__doc__ or "") for base in kind.__mro__) or _points_elsewhere(public)
+        return
+    commented = {row.partition(":")[0] for row in rooms.fields(kind) if "#" in row}
+    taken = inspect.signature(kind).parameters.values()
+    named = [p.name for p in taken if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    assert [name for name in named if name not in commented and not re.search(rf"\b{name}\b", text)] == []
+    assert ">>> " in text or rooms.made_by(kind) or _points_elsewhere(public)
+
+
+def _points_elsewhere(public: rooms.Public) -> bool:
+    """Whether a docstring names another public thing that has an example."""
+    names = {name.rpartition(".")[2] for name in re.findall(r"`([\w.]+)`", inspect.getdoc(public.thing) or "")}
+    return any(p.name in names - {public.name} and ">>> " in (inspect.getdoc(p.thing) or "") for p in PUBLIC)
 
 
 def test_text_is_text_and_equations_are_mathematics() -> None:

@@ -56,9 +56,9 @@ class ModelOptions(WriterOptions):
 class Captioning(Describer):
     """The task: pictures with captions; losses in nats a word, END counted."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
 
     @cached_property
     def descriptions(self) -> Descriptions:

@@ -45,9 +45,9 @@ SHOWN = 8
 class Classify:
     """The task: cross-entropy in nats an example, accuracy, and the mean of the labels' F1."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
     unit = "examples"
     headline = "test accuracy"
     splits = ("validation", "test")

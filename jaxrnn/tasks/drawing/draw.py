@@ -72,8 +72,8 @@ class Pictures(NamedTuple):
 class Draw:
     """The task; loss in nats a picture."""
 
-    model: ModelOptions
-    data: DataOptions
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
     unit = "pictures"
     headline = "test loss"
     splits = ("validation", "test")

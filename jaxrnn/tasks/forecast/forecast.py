@@ -47,9 +47,9 @@ BOUND = 30.0  # of z, in what is a logarithm: e^30 is more than any value
 class Forecast:
     """The task."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
     unit = "forecasts"
     splits = ("validation", "test")
 

@@ -40,9 +40,9 @@ LEAST = 1e-4  # the least probability, and the distance of the greatest from one
 class FramePrediction:
     """The task; loss in nats a frame."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
     unit = "films"
     headline = "test loss"
     splits = ("validation", "test")

@@ -87,9 +87,9 @@ class ModelOptions:
 class Handwriting:
     """The task: whole lines, loss in nats a line; each line's first point is given and not predicted."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
     unit = "points"
 
     @property

@@ -72,10 +72,10 @@ class CharLM(LanguageModel):
     A user's text: characters that training has less than twice (`data.at_least`) are U+FFFD.
     """
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
-    int8: Layer | None = None
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
+    int8: Layer | None = None  # the layer with int8 kernels, which `quantized` makes
     unit = "characters"
 
     @property

@@ -109,11 +109,11 @@ class WordLM(LanguageModel):
     vocabulary is that of the training text: what occurs once in Shakespeare's, or the user's, is <unk>.
     """
 
-    model: ModelOptions
-    regularization: RegularizationOptions
-    data: DataOptions
-    learned: str = ""
-    int8: Layer | None = None
+    model: ModelOptions  # what it is made of
+    regularization: RegularizationOptions  # dropout and penalties
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
+    int8: Layer | None = None  # the layer with int8 kernels, which `quantized` makes
     unit = "words"
     headline = "test perplexity"
     splits = ("validation", "test")

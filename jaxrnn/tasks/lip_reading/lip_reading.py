@@ -75,9 +75,9 @@ class ModelOptions:
 class LipReading:
     """The task: clips with sentences; losses in nats a sentence, word error as jiwer counts it."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
     unit = "clips"
     headline = "test word_error"
     splits = ("validation", "test")

@@ -90,8 +90,8 @@ def draw(rng: np.random.Generator, rows: int, data: DataOptions, length: int | N
 class Copying:
     """The task: symbols in their order, long after they came, from fresh sequences without end."""
 
-    model: Network
-    data: DataOptions
+    model: Network  # the network and its readout
+    data: DataOptions  # what it learns from, in which batches
     unit = "steps"
     headline = "test accuracy"
     splits = ("validation", "test")

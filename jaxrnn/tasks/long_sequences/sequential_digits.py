@@ -75,8 +75,8 @@ class Pictures(NamedTuple):
 class SequentialDigits:
     """The task: which digit a sequence of pixels shows."""
 
-    model: Network
-    data: DataOptions
+    model: Network  # the network and its readout
+    data: DataOptions  # what it learns from, in which batches
     unit = "pictures"
     headline = "test accuracy"
     splits = ("validation", "test")

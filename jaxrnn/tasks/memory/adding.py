@@ -84,8 +84,8 @@ def draw(rng: np.random.Generator, rows: int, length: int) -> Sums:
 class Adding:
     """The task: the sum of two marked numbers, from fresh sequences without end."""
 
-    model: Network
-    data: DataOptions
+    model: Network  # the network and its readout
+    data: DataOptions  # what it learns from, in which batches
     unit = "steps"
     headline = "test accuracy"
     splits = ("validation", "test")

@@ -99,8 +99,8 @@ def draw(rng: np.random.Generator, rows: int) -> Strings:
 class Reber:
     """The task: the next symbol of strings of the embedded Reber grammar, fresh ones without end."""
 
-    model: Network
-    data: DataOptions
+    model: Network  # the network and its readout
+    data: DataOptions  # what it learns from, in which batches
     unit = "symbols"
     headline = "test strings"
     splits = ("validation", "test")

@@ -79,8 +79,8 @@ def draw(rng: np.random.Generator, rows: int, data: DataOptions) -> Spikes:
 class Timing:
     """The task: spikes at exact times, in fresh streams without end."""
 
-    model: Network
-    data: DataOptions
+    model: Network  # the network and its readout
+    data: DataOptions  # what it learns from, in which batches
     unit = "steps"
     headline = "test streams"
     splits = ("validation", "test")

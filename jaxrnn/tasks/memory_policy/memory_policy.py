@@ -105,9 +105,9 @@ class Steps(NamedTuple):
 class MemoryPolicy:
     """The task: turn at the end of a corridor as a sign at its start said."""
 
-    model: Network
-    data: DataOptions
-    policy: PolicyOptions
+    model: Network  # the network and its readout
+    data: DataOptions  # what it learns from, in which batches
+    policy: PolicyOptions  # how the gradient of the reward is estimated
     unit = "steps"
     headline = "test success"
     splits = ("validation", "test")

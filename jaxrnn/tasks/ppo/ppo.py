@@ -66,9 +66,9 @@ class Learning(NamedTuple):
 class PPO:
     """The task: as much reward as there is to be had."""
 
-    model: Agent
-    world: WorldOptions
-    ppo: LearningOptions
+    model: Agent  # the agent
+    world: WorldOptions  # what it acts in
+    ppo: LearningOptions  # how it learns
     unit = "steps"
     headline = "test return"
     splits = ("validation", "test")

@@ -70,9 +70,9 @@ class ModelOptions:
 class Babi:
     """The task: the answer's class, cross entropy in nats a question; accuracies in per cent, their mean over tasks."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
     unit = "questions"
     headline = "test accuracy"
     splits = ("validation", "test")

@@ -44,9 +44,9 @@ from jaxrnn.train.task import Batch, Batches, Carry, Params
 class Signal:
     """The task."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
     unit = "steps"
     splits = ("validation", "test")
 

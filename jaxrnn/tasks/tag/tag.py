@@ -41,9 +41,9 @@ PLAIN = (".txt",)  # a sentence a line; other files are in columns
 class Tag:
     """The task: nats a word; the share of words that are right, of unknown words, of whole sentences; F1 of spans."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
     unit = "words"
     splits = ("validation", "test")
 

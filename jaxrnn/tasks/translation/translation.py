@@ -64,9 +64,9 @@ class ModelOptions:
 class Translation:
     """The task: sentence pairs; losses in nats a target word, END counted."""
 
-    model: ModelOptions
-    data: DataOptions
-    learned: str = ""
+    model: ModelOptions  # what it is made of
+    data: DataOptions  # what it learns from, in which batches
+    learned: str = ""  # what a run keeps of its data, as `DataTask.learn` gives it; "": they are read
     unit = "words"
     headline = "test BLEU"
     splits = ("validation", "test")
