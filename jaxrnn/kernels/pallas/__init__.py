@@ -27,11 +27,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jaxrnn.base.platform import INTERPRETED, made_for
+from jaxrnn.base.platform import INTERPRETED, INTERPRETED_GPU, made_for
 
 
 @contextmanager
-def interpreted() -> Iterator[None]:
+def interpreted(gpu: bool = False) -> Iterator[None]:
     """Inside, kernels for TPUs run in JAX's interpreter on this machine's CPU, slowly: to test them without a TPU.
 
     Fast memory holds NaN there until it is written. Other backends that are compiled for CPUs decline meanwhile. JAX
@@ -46,5 +46,5 @@ def interpreted() -> Iterator[None]:
     >>> ys.shape
     (2, 1, 4)
     """
-    with made_for(INTERPRETED):
+    with made_for(INTERPRETED_GPU if gpu else INTERPRETED):
         yield
