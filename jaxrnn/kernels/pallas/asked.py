@@ -1,4 +1,4 @@
-"""What JAX's lowering for TPUs or GPUs says of a cell: it is asked on any machine, once for each, and nothing is compiled."""
+"""What the lowering for TPUs or GPUs says of a cell: it is asked on any machine, once for each; nothing is compiled."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _which_gpu() -> str | None:
     if jax.default_backend() != "gpu" or platform() == INTERPRETED_GPU:
         return None
     there = getattr(jax.devices()[0], "compute_capability", None)
-    return None if there == HOPPER else f"is for GPUs of compute capability {HOPPER} (Hopper), and this one's is {there}"
+    return None if there == HOPPER else f"is for GPUs of compute capability {HOPPER}, and that of this one is {there}"
 
 
 def usual(cell: Cell, stored: str, dtype: str) -> str | None:
@@ -138,7 +138,8 @@ def _lowered(cell: Cell, signature: Signature, gpu: bool) -> str | None:
                 return f"has no `{missing[1]}`{way}"
             if large := SHARED.search(str(error)):
                 needed, there = map(int, large.groups())
-                return f"holds a head's kernels in a GPU's shared memory{way}: {needed:,} bytes, where {there:,} are the most"
+                said = f"{needed:,} bytes, where {there:,} are the most"
+                return f"holds a head's kernels in a GPU's shared memory{way}: {said}"
             return f"is not lowered{way}: {str(error).splitlines()[0]}"
     return None
 

@@ -18,9 +18,7 @@ from jaxrnn.kernels.pallas.layout import Backward, Forward, Gradients, Ran, Sequ
 from jaxrnn.kernels.pallas.step import Pulled, Read, Traced
 
 
-def run_forward(
-    traced: Traced, target: Any, walk: Any, shapes: Read, given: Forward, results: Ran, state: Any
-) -> None:
+def run_forward(traced: Traced, target: Any, walk: Any, shapes: Read, given: Forward, results: Ran, state: Any) -> None:
     """The steps of a tile."""
     now = walk.now()
 

@@ -16,6 +16,7 @@ from jaxrnn.kernels.pallas.rules import OPENED
 from jaxrnn.kernels.pallas.step import Traced, shapes
 from jaxrnn.programs import jaxprs
 
+
 def heads_of(cell: Cell, dtype: Any) -> int:
     """Into how many heads the recurrent kernels divide units; dense ones are one head.
 
@@ -25,7 +26,7 @@ def heads_of(cell: Cell, dtype: Any) -> int:
     kernels: dict[str, Kernel] = cell.kernel_shapes(dtype)
     for name, k in kernels.items():
         if (k.inputs, k.units) != (cell.size, cell.size):
-            raise Declined(f"multiplies kernels of {cell.size} by {cell.size} units, not {k.inputs} by {k.units} ({name})")
+            raise Declined(f"multiplies {cell.size} units into as many, and {name!r} is {k.inputs} by {k.units}")
     counts = {k.form.count if isinstance(k.form, Heads) else 1 for k in kernels.values()}
     if len(counts) != 1:
         raise Declined(

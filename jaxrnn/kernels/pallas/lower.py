@@ -24,6 +24,7 @@ from jaxrnn.kernels.pallas.layout import Backward, Forward, Gradients, Spec
 from jaxrnn.kernels.pallas.on_tpu import INTERPRETER
 from jaxrnn.kernels.pallas.step import Traced, trace
 
+
 def run_forward(*leaves: Any, form: Form) -> list[Any]:
     """The results of the forward call."""
     spec, operands = form.spec, form.operands(leaves)
@@ -78,9 +79,9 @@ def _of_kernel(operands: Operands, name: str, traced: Traced, before: Any, found
         if twins != tuple(range(found.x.shape[1])):
             apart = [own[:, next(places)] if t is None else found.x[:, t] for t in twins]
             cotangents = own if set(twins) == {None} else jnp.stack(apart, 1)
-        pair = [_apart(a, *heads) for a in (h, cotangents.astype(array.dtype))]
+        lhs, rhs = (_apart(a, *heads) for a in (h, cotangents.astype(array.dtype)))
         axes = (((0, 1), (0, 2)), ((2,), (3,)) if heads else ((), ()))
-        part = lax.dot_general(*pair, axes, preferred_element_type=jnp.float32)
+        part = lax.dot_general(lhs, rhs, axes, preferred_element_type=jnp.float32)
         whole = part if p.gates == tuple(range(whole.shape[-2])) else whole.at[..., p.gates, :].add(part)
     return whole.reshape(array.shape)
 

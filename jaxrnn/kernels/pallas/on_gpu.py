@@ -1,7 +1,7 @@
 """Kernels for GPUs, by Mosaic: one block of threads for each head and tile of rows, which walks through all of time.
 
-The recurrent kernel of the head is copied into shared memory once; the carry stays in registers. A warpgroup has 64 of the
-head's units, and all gates of these.
+The recurrent kernel of the head is copied into shared memory once; the carry stays in registers. A warpgroup has 64 of
+the head's units, and all gates of these.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from jaxrnn.base.typing import Array
 from jaxrnn.kernels.pallas import turned
 from jaxrnn.kernels.pallas.by_unit import heads_of
 from jaxrnn.kernels.pallas.layout import Spec
+from jaxrnn.kernels.pallas.multiplied import Again, Matrices, Multiplier, Target
 from jaxrnn.kernels.pallas.step import Traced, shapes, trace
 from jaxrnn.kernels.pallas.tiles import Arrays, Lies, is_place
 from jaxrnn.kernels.pallas.turned import UNITS
-from jaxrnn.kernels.pallas.warpgroup import LAYOUT, Again, Marks, Matrices, Multiplier, Place, Register, Target, Walk
+from jaxrnn.kernels.pallas.warpgroup import LAYOUT, Marks, Place, Register, Walk, load
 
-INTERPRETER = plgpu.InterpretGPUParams(detect_races=True)
+INTERPRETER = plgpu.InterpretGPUParams(detect_races=True)  # type: ignore[attr-defined]  # of JAX 0.12
 ROWS = 16  # of a tile, in each of two carries; with more carries, half: registers hold no more
 
 
-def call(
-    body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: int, N: int, *, descending: bool
-) -> Any:
+def call(body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: int, N: int, *, descending: bool) -> Any:
     """One kernel over trees of arrays: heads and tiles of rows by themselves."""
     traced = trace(spec.cell, spec.signature, spec.cell.size + 1)
     block = Block.of(spec, traced, again=len(arrays.scratch) > len(spec.signature.carry))
@@ -45,7 +44,11 @@ def call(
     varies = jax.typeof(others[0]).manual_axis_type  # inside `shard_map` over some mesh axes
 
     def on_refs(*refs: Any) -> None:
-        reads, writes, scratch = refs[: len(ins)], refs[len(ins) : len(ins) + len(results)], refs[len(ins) + len(results) :]
+        reads, writes, scratch = (
+            refs[: len(ins)],
+            refs[len(ins) : len(ins) + len(results)],
+            refs[len(ins) + len(results) :],
+        )
         *held, multiplied, loaded, ready = scratch
         group, head, tile = (lax.axis_index(name) for name in ("group", "head", "rows"))
         mine, columns = pl.ds(group * UNITS, UNITS), pl.ds(tile * block.rows, block.rows)
@@ -53,8 +56,8 @@ def call(
         here = lambda ref, lies: (  # noqa: E731
             Marks(ref, columns, block.tile) if lies.role == "marks" else Place(ref, (head, mine, columns), block.tile)
         )
-        at = jax.tree.unflatten(trees[0], [here(*pair) for pair in zip(reads[len(ins) - len(places) :], places)])
-        out = jax.tree.unflatten(trees[1], [here(*pair) for pair in zip(writes, results)])
+        at = jax.tree.unflatten(trees[0], map(here, reads[len(ins) - len(places) :], places))
+        out = jax.tree.unflatten(trees[1], map(here, writes, results))
         matrices = {n: Matrices(ref) for n, ref in zip(kernels, held, strict=True)}
         at = at._replace(sequence=at.sequence._replace(kernels=matrices))
         exists = _exists(reads[len(held)], mine, block.tile) if real else None
@@ -141,7 +144,7 @@ def _load(kernels: Any, held: Any, head: Any, loaded: Any, *, first: Any) -> Non
 
 def _exists(ref: Any, mine: Any, tile: tuple[int, int]) -> Any:
     """Which of a warpgroup's units are some of the head's."""
-    real = plgpu.load(ref.at[mine], layout=LAYOUT.reduce(1), optimized=False)
+    real = load(ref.at[mine], LAYOUT.reduce(1))
     return lax.broadcast_in_dim(real, tile, (0,)) > 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 from typing import Any, NamedTuple
 
 import jax
@@ -72,12 +74,10 @@ class Target:
     def pull(self, product: Product, cotangents: Sequence[Array], kernels: Any) -> Array:
         """The cotangent of what was multiplied."""
         parts = zip(product.gates, cotangents, strict=True)
-        return sum(dot(ct, kernels[product.kernel][gate], turned=True) for gate, ct in parts)
+        return reduce(add, [dot(ct, kernels[product.kernel][gate], turned=True) for gate, ct in parts])
 
 
-def call(
-    body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: int, N: int, *, descending: bool
-) -> Any:
+def call(body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: int, N: int, *, descending: bool) -> Any:
     """One kernel over trees of arrays: tiles of rows by themselves, those of time one after the other."""
     tile = tiles.choose(arrays, T, N)
     if tile is None:
