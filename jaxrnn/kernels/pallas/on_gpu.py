@@ -18,21 +18,20 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 from jaxrnn.base.typing import Array
 from jaxrnn.kernels.pallas import turned
 from jaxrnn.kernels.pallas.by_unit import heads_of
-from jaxrnn.kernels.pallas.layout import Spec
+from jaxrnn.kernels.pallas.layout import Backward, Spec
 from jaxrnn.kernels.pallas.multiplied import Again, Matrices, Multiplier, Target
 from jaxrnn.kernels.pallas.step import Traced, shapes, trace
 from jaxrnn.kernels.pallas.tiles import Arrays, Lies, is_place
 from jaxrnn.kernels.pallas.turned import UNITS
 from jaxrnn.kernels.pallas.warpgroup import LAYOUT, Marks, Place, Register, Walk, load
 
-INTERPRETER = plgpu.InterpretGPUParams(detect_races=True)  # type: ignore[attr-defined]  # of JAX 0.12
 ROWS = 16  # of a tile, in each of two carries; with more carries, half: registers hold no more
 
 
 def call(body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: int, N: int, *, descending: bool) -> Any:
     """One kernel over trees of arrays: heads and tiles of rows by themselves."""
     traced = trace(spec.cell, spec.signature, spec.cell.size + 1)
-    block = Block.of(spec, traced, again=len(arrays.scratch) > len(spec.signature.carry))
+    block = Block.of(spec, traced, again=isinstance(given, Backward))
     traced = block.cut(traced)
     read = shapes(spec.cell, spec.signature, block.rows)[1]
     kernels = {n: turned.by_head(k) for n, k in given.sequence.kernels.items()}
@@ -81,7 +80,7 @@ def call(body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: i
         grid_names=("rows", "head"),
         num_threads=block.units // UNITS,
         thread_name="group",
-        interpret=INTERPRETER if spec.interpret else None,
+        interpret=plgpu.InterpretGPUParams(detect_races=True) if spec.interpret else None,  # type: ignore[attr-defined]
     )(*ins)
     return jax.tree.unflatten(trees[1], [turned.turn_back(a, lies) for a, lies in zip(found, results, strict=True)])
 
