@@ -1,4 +1,4 @@
-"""Laws of kernels for GPUs, in JAX's interpreter: `python -m tests.kernels.gpu_runs LAW... [--mistake NAME]`.
+"""Laws of kernels for GPUs, in JAX's interpreter: `python -m tests.kernels.gpu_runs LAW...`.
 
 The interpreter runs each warpgroup as a thread, finds races, and now and then waits for ever: so it has a process of
 its own, which others give so much time. It ends with 0 where all laws hold, with 3 where one is broken, and with 4
@@ -17,7 +17,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 import jaxrnn
 import tests.conftest  # noqa: F401  # what every test runs under
@@ -82,28 +81,20 @@ def main() -> int:
     """The code of the end."""
     parser = argparse.ArgumentParser()
     parser.add_argument("laws", nargs="+")
-    parser.add_argument("--mistake")
     given = parser.parse_args()
     jax.config.update("jax_cpu_enable_async_dispatch", False)  # callbacks would wait for what waits for them
     jax.config.update("jax_numpy_dtype_promotion", "strict")
-    with pytest.MonkeyPatch.context() as patch:
-        if given.mistake:
-            from tests.kernels.gpu_faults import FAULTS
-
-            for law in given.laws:  # what is kept of declining is that of kernels without a mistake
-                runs(law)
-            FAULTS[given.mistake](patch)
-        for law in given.laws:
-            if reason := runs(law):
-                print(f"{law}: declined: {reason}")
-                return DECLINED
-            start = time.perf_counter()
-            try:
-                LAWS[law]()
-            except Exception as error:
-                print(f"{law}: {type(error).__name__}: {str(error)[:300]}", flush=True)
-                return BROKEN
-            print(f"{law}: holds ({time.perf_counter() - start:.0f} s)", flush=True)
+    for law in given.laws:
+        if reason := runs(law):
+            print(f"{law}: declined: {reason}")
+            return DECLINED
+        start = time.perf_counter()
+        try:
+            LAWS[law]()
+        except Exception as error:
+            print(f"{law}: {type(error).__name__}: {str(error)[:300]}", flush=True)
+            return BROKEN
+        print(f"{law}: holds ({time.perf_counter() - start:.0f} s)", flush=True)
     return 0
 
 
