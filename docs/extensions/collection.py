@@ -113,7 +113,7 @@ def page(factory: str, family: str, rows: list[str], speed: dict[str, float]) ->
         lines.append("It sees its input as it is: as many inputs as units.")
     lines += ["", "## What runs it", "", "| backend | |", "| --- | --- |"]
     for name, why in backends.items():
-        place = ", on TPUs" if name == "pallas" else ""
+        place = ", on TPUs and GPUs" if name == "pallas" else ""
         lines.append(f"| `{name}`{place} | {'yes' if why is None else f'declines: {_cell(why)}'} |")
     lines += ["", "## What it does before training", ""]
     lines += [f"![Response of {factory} to an impulse, beside an lstm](pictures/{factory}.svg)", ""]

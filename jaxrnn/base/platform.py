@@ -8,13 +8,15 @@ from contextvars import ContextVar
 
 import jax
 
-INTERPRETED = "interpreted TPU"  # whose kernels run on this machine's CPU, in JAX's interpreter
+# Whose kernels run on this machine's CPU, in JAX's interpreters.
+INTERPRETED = "interpreted TPU"
+INTERPRETED_GPU = "interpreted GPU"
 
 _DESCRIBED: ContextVar[str | None] = ContextVar("described platform", default=None)
 
 
 def platform() -> str:
-    """ "cpu", "gpu", "tpu" or `INTERPRETED`."""
+    """ "cpu", "gpu", "tpu", or one that is interpreted."""
     return _DESCRIBED.get() or jax.default_backend()
 
 

@@ -60,7 +60,7 @@ def explain(
       cell, 'chunked': declines: runs what is declared as linear in the state (`jaxrnn.linear_cell`)
       cell, 'associative': declines: runs what is declared as linear in the state (`jaxrnn.linear_cell`)
       cell, 'newton': comes after 'native' in the order of preference
-      cell, 'pallas': declines: runs on TPUs, and JAX's default backend is 'cpu'
+      cell, 'pallas': declines: runs on TPUs and GPUs, and JAX's default backend is 'cpu'
       cell, 'reference': comes after 'native' in the order of preference
     gru, 128 steps in one call, which keeps its carries and what came of its products
     """

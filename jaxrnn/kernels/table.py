@@ -81,7 +81,7 @@ TABLE = (
     ),
     Backend(
         "pallas",
-        "kernels for TPUs with the carry in fast memory: whole sequences in one call; to be asked for",
+        "kernels for TPUs and GPUs with the carry in fast memory: whole sequences in one call; to be asked for",
         _later(PALLAS, "run"),
         _later(PALLAS, "declines"),
         _later(PALLAS, "schedule"),

@@ -190,7 +190,7 @@ def test_what_equations_read_is_differentiated() -> None:
         return (jaxrnn.scan(cell, params, xs, backend=backend)[1] ** 2).sum()
 
     wanted = jax.grad(loss)(jnp.float64(0.7), "reference")
-    for backend in ("auto", *jaxrnn.backends().keys() - {"pallas"}):  # which runs on TPUs
+    for backend in ("auto", *jaxrnn.backends().keys() - {"pallas"}):  # which runs on TPUs and GPUs
         assert_close(jax.grad(loss)(jnp.float64(0.7), backend), wanted)
         assert_close(jax.jit(jax.grad(loss), static_argnums=1)(jnp.float64(0.7), backend), wanted)
 

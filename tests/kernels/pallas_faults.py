@@ -10,23 +10,23 @@ import pytest
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
-from jaxrnn.kernels.pallas import bodies, lower, tiles
+from jaxrnn.kernels.pallas import bodies, lower, on_tpu, tiles
 
 Patch = pytest.MonkeyPatch
 
 
 def _loops_past_the_last_step(patch: Patch) -> None:
-    patch.setattr(bodies.Walk, "steps", lambda walk, i: walk.tile)
+    patch.setattr(on_tpu.Walk, "steps", lambda walk, i: walk.tile)
 
 
 def _goes_through_tiles_in_the_other_order(patch: Patch) -> None:
-    patch.setattr(bodies.Walk, "at", lambda walk, i: i if walk.descending else walk.tiles - 1 - i)
+    patch.setattr(on_tpu.Walk, "at", lambda walk, i: i if walk.descending else walk.tiles - 1 - i)
 
 
 def _goes_through_a_tile_in_one_order_always(patch: Patch) -> None:
-    over = bodies.Walk.over
+    over = on_tpu.Walk.over
     ascending = lambda walk: Ascending(walk.T, walk.tile, walk.descending)  # noqa: E731
-    patch.setattr(bodies.Walk, "over", lambda walk, i, step: over(ascending(walk), i, step))
+    patch.setattr(on_tpu.Walk, "over", lambda walk, i, step: over(ascending(walk), i, step))
 
 
 class Ascending(NamedTuple):
@@ -38,7 +38,7 @@ class Ascending(NamedTuple):
     descending: bool = False
 
     def steps(self, i: Any) -> Any:
-        return bodies.Walk(self.T, self.tile, self.descends).steps(i)
+        return on_tpu.Walk(self.T, self.tile, self.descends).steps(i)
 
 
 def _never_resets(patch: Patch) -> None:
@@ -78,7 +78,7 @@ def _starts_every_tile_anew(patch: Patch) -> None:
 def _calls_time_parallel(patch: Patch) -> None:
     given = pltpu.CompilerParams
     patch.setattr(
-        lower.pltpu, "CompilerParams", lambda **named: given(**named | {"dimension_semantics": ("parallel",) * 2})
+        on_tpu.pltpu, "CompilerParams", lambda **named: given(**named | {"dimension_semantics": ("parallel",) * 2})
     )
 
 
@@ -110,8 +110,8 @@ def _takes_products_of_another_step(patch: Patch) -> None:
 
 
 def _forgets_what_products_add_to_a_state(patch: Patch) -> None:
-    dot = bodies.dot
-    patch.setattr(bodies, "dot", lambda h, m, turned=False: dot(h, m, turned=turned) * (0 if turned else 1))
+    dot = on_tpu.dot
+    patch.setattr(on_tpu, "dot", lambda h, m, turned=False: dot(h, m, turned=turned) * (0 if turned else 1))
 
 
 def _takes_a_gate_for_another(patch: Patch) -> None:

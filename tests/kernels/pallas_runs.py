@@ -1,4 +1,4 @@
-"""Kernels for TPUs, run in JAX's interpreter, whose fast memory holds NaN until it is written."""
+"""Kernels for TPUs or GPUs, run in JAX's interpreters, whose fast memory holds NaN until it is written."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ TILE = tiles.Tile(steps=4, rows=2)
 
 
 @contextmanager
-def small_tiles() -> Iterator[None]:
-    """Inside, kernels are interpreted, in tiles that are small. What was traced before, or in it, is forgotten."""
+def small_tiles(gpu: bool = False) -> Iterator[None]:
+    """Inside, kernels are interpreted, those for TPUs in tiles that are small. What was traced before, or in it, is
+    forgotten."""
     choose = tiles.choose
     tiles.choose = lambda arrays, T, N: choose(arrays, T, N) if N != B else TILE
     jax.clear_caches()
     try:
-        with interpreted():
+        with interpreted(gpu):
             yield
     finally:
         tiles.choose = choose

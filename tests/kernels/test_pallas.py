@@ -106,9 +106,11 @@ def with_gradients(
     return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(*drawn(cell, batch, dtype))
 
 
-def equals_the_loop(cell: Any, tolerance: float = FLOAT32, dtype: Any = jnp.float32, **given: Any) -> None:
+def equals_the_loop(
+    cell: Any, tolerance: float = FLOAT32, dtype: Any = jnp.float32, *, gpu: bool = False, **given: Any
+) -> None:
     """Assert that kernels compute what a plain scan does, of the same numbers, in float64."""
-    with pallas_runs.small_tiles():
+    with pallas_runs.small_tiles(gpu):
         found = with_gradients(cell, "pallas", dtype, **given)
     rounded = lambda scan: lambda cell, *arguments, **named: scan(cell, *widened(arguments), **named)  # noqa: E731
     widened = lambda tree: jax.tree.map(lambda a: a.astype(jnp.float64), tree)  # noqa: E731
@@ -222,9 +224,9 @@ def sloped(a: Any) -> Any:
 
 def test_it_runs_only_where_a_tpu_is_or_the_interpreter_is_asked_for() -> None:
     cell = jaxrnn.lstm(H)
-    with pytest.raises(ValueError, match=r"'pallas', which declines: runs on TPUs, and .* is 'cpu'"):
+    with pytest.raises(ValueError, match=r"'pallas', which declines: runs on TPUs and GPUs, and .* is 'cpu'"):
         jaxrnn.scan(cell, cell.init(jax.random.key(0), D), np.zeros((T, B, D)), backend="pallas")
-    assert "'pallas': declines: runs on TPUs" in str(jaxrnn.explain(cell))
+    assert "'pallas': declines: runs on TPUs and GPUs" in str(jaxrnn.explain(cell))
 
 
 def test_it_is_never_taken_unasked() -> None:

@@ -7,6 +7,7 @@ and writes it.
 
 from __future__ import annotations
 
+import itertools
 import json
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,9 @@ FILE = Path(__file__).with_name("pallas.json")
 RECORDED = ("lstm",)
 SIZES = {"float32": (11, 13, 20), "bfloat16": (50, 100, 96)}  # T, B, H: none is a multiple of a tile
 OFTEN = ("lstm, projection", "gru, reset before")
+LARGE = ("lstm", "lstm, projection", "gru, reset before", "slstm")
+WIDTHS = (1024, 2048)
+LARGE_SIZE = (64, 32)  # T, B
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +84,26 @@ def test_kernels_compile_for_chips(name: str, chip: str, dtype: str) -> None:
     assert kernels(compiled(cell, lambda *at: SingleDeviceSharding(device), T, rows, dtype)) == 2
 
 
+@pytest.mark.sweep
+@pytest.mark.parametrize("dtype", SIZES)
+@pytest.mark.parametrize("chip", ["v5e", "v6e"])
+@pytest.mark.parametrize("size", WIDTHS)
+@pytest.mark.parametrize("name", LARGE)
+def test_kernels_of_many_units_compile_or_are_declined_with_the_bytes(
+    name: str, size: int, chip: str, dtype: str
+) -> None:
+    """In bfloat16 all do; a minute each."""
+    cell = COLLECTION[name](size)
+    with made_for("tpu"):
+        reason = declines(cell, dtype, "float32")
+    if reason is None:
+        (device,) = described_devices(f"{chip}:1x1")
+        assert kernels(compiled(cell, lambda *at: SingleDeviceSharding(device), *LARGE_SIZE, dtype)) == 2
+    else:
+        assert (size, dtype) == (2048, "float32")
+        assert "holds all kernels in a TPU's fast memory" in reason
+
+
 def test_rows_over_chips() -> None:
     """In `shard_map` each chip runs kernels on its rows; where the compiler divides rows, the scheduled loop runs."""
     mesh = Mesh(np.array(described_devices("v5e:2x2")), ("data",))
@@ -99,11 +123,30 @@ def test_memory_is_less_than_a_plain_scans() -> None:
     record = json.loads(FILE.read_text())
     guide = (Path(jaxrnn.__file__).parents[1] / "docs/guides/engine.md").read_text()
     assert set(record["cells"]) == set(RECORDED)
+    assert set(record["many units"]) == {
+        f"{name} {size} {dtype}" for name in LARGE for size in WIDTHS for dtype in SIZES
+    }
     for name, row in record["cells"].items():
         assert row["pallas"] <= 0.8 * row["reference"]
         assert to_row(name, row) in guide
     if record["jax"] == jax.__version__:
         assert chips.temporaries(chips.made("lstm"), "v5e", "pallas") == record["cells"]["lstm"]["pallas"]
+
+
+def many_units() -> dict[str, Any]:
+    """For which chips what compiles, or why it is declined."""
+    found: dict[str, Any] = {}
+    for name, size, dtype in itertools.product(LARGE, WIDTHS, SIZES):
+        cell, key = COLLECTION[name](size), f"{name} {size} {dtype}"
+        with made_for("tpu"):
+            found[key] = declines(cell, dtype, "float32")
+        if found[key] is None:
+            found[key] = ["v5e", "v6e"]
+            for chip in found[key]:
+                (device,) = described_devices(f"{chip}:1x1")
+                compiled(cell, lambda *at, device=device: SingleDeviceSharding(device), *LARGE_SIZE, dtype)
+        print(key, found[key], flush=True)
+    return found
 
 
 def to_row(name: str, row: dict[str, int]) -> str:
@@ -120,6 +163,7 @@ if __name__ == "__main__":
         name: {b: chips.temporaries(chips.made(name), "v5e", b) for b in ("pallas", "auto", "reference")}
         for name in RECORDED
     }
-    text = json.dumps({"jax": jax.__version__, "libtpu": version("libtpu"), "cells": found}, indent=1)
+    record = {"jax": jax.__version__, "libtpu": version("libtpu"), "cells": found, "many units": many_units()}
+    text = json.dumps(record, indent=1)
     FILE.write_text(text + "\n")
     print(*(to_row(name, row) for name, row in found.items()), sep="\n")

@@ -1,11 +1,11 @@
-"""Kernels for TPUs, by Pallas: a whole sequence in one call, the carry and the recurrent kernels in fast memory (VMEM).
+"""Kernels for TPUs and GPUs, by Pallas: a whole sequence in one call, carry and recurrent kernels in fast memory.
 
 `step` traces a cell's own update, derivative included, on a block of rows; `rules` runs such a trace inside a kernel's
 body, functions opened, with a table of what the target lacks; `bodies` are both kernels, forward and backward; `tiles`
-and `layout` say where arrays lie; `lower` is what becomes of JAX's primitives, with the products outside of the loop:
-that of the inputs before it, and one for each gradient of a kernel after it. `asked` asks the lowering; `backend` is
-what the engine sees. Second derivatives run on the scheduled loop, and so do programs whose rows the compiler divides
-among devices.
+and `layout` say where arrays lie; `on_tpu` and `on_gpu` are what runs the bodies there; `lower` is what becomes of
+JAX's primitives, with the products outside of the loop: that of the inputs before it, and one for each gradient of a
+kernel after it. `asked` asks the lowering; `backend` is what the engine sees. Second derivatives run on the scheduled
+loop, and so do programs whose rows the compiler divides among devices.
 
 Products may be of bfloat16 (`dtype`); their sums, gates and carry are float32. Precision follows JAX's own settings
 (`jax.default_matmul_precision`), as on every other backend. What runs is found out, not listed: the lowering is asked
@@ -18,8 +18,12 @@ on any machine, once for each cell, and a primitive that it lacks is named (`jax
 - equations that read their inputs before the projection, and convolutions;
 - arrays of constants among the equations, where these are not lifted out of them (`jaxrnn.engine.lift`).
 
-Nothing was run on a TPU: what is known is that kernels are right in the interpreter, and that libtpu compiles them. So
-nothing takes this backend unasked.
+For GPUs (`on_gpu`; `turned`, where arrays lie; `warpgroup` and `multiplied`, what bodies see; `by_unit`, which cells)
+there is, by Mosaic and with JAX 0.12, one block for each head and tile of rows. Declined are there, besides, products
+of float32, equations that mix units, and kernels of a head that do not fit in shared memory.
+
+Nothing was run on a TPU or a GPU: what is known is that kernels are right in the interpreters, that libtpu compiles
+them, and that they are lowered for CUDA. So nothing takes this backend unasked.
 """
 
 from __future__ import annotations
@@ -27,15 +31,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jaxrnn.base.platform import INTERPRETED, made_for
+from jaxrnn.base.platform import INTERPRETED, INTERPRETED_GPU, made_for
 
 
 @contextmanager
-def interpreted() -> Iterator[None]:
+def interpreted(gpu: bool = False) -> Iterator[None]:
     """Inside, kernels for TPUs run in JAX's interpreter on this machine's CPU, slowly: to test them without a TPU.
+
+    Or those for GPUs, with JAX 0.12: there products may be of float32 too. Their interpreter waits for ever now and
+    then, less often with `jax.config.update("jax_cpu_enable_async_dispatch", False)`.
 
     Fast memory holds NaN there until it is written. Other backends that are compiled for CPUs decline meanwhile. JAX
     differentiates no checkpoint of what is interpreted, and so no scan with `chunk="sqrt"`.
+
+    Args:
+        gpu: kernels for GPUs.
 
     >>> import jax, jaxrnn
     >>> from jaxrnn.kernels.pallas import interpreted
@@ -46,5 +56,5 @@ def interpreted() -> Iterator[None]:
     >>> ys.shape
     (2, 1, 4)
     """
-    with made_for(INTERPRETED):
+    with made_for(INTERPRETED_GPU if gpu else INTERPRETED):
         yield

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.base.platform import INTERPRETED, platform
+from jaxrnn.base.platform import INTERPRETED, INTERPRETED_GPU, platform
 from jaxrnn.base.typing import Carry
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Step
@@ -37,6 +37,8 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     if reason is not None:
         return reason
     products, state = jnp.dtype(dtype).name, jnp.dtype(carry_dtype).name
+    if platform() == "gpu" and (products, state) != DTYPES[1]:
+        return f"multiplies bfloat16 and computes in float32 on GPUs, not {products} with a carry of {state}"
     if (products, state) not in DTYPES:
         either = "float32 throughout, or multiplies bfloat16 and computes in float32"
         return f"computes in {either}, not {products} with a carry of {state}"
@@ -69,22 +71,26 @@ def _run(job: Job, carry: Carry, steps: Steps) -> tuple[Carry, Any]:
     noise = over_time(lambda t: cell.draw(job.rng, t, batch), steps.t, job.rng)
     given = {n: clean(steps.valid, a) for n, a in (noise | steps.per_step).items()}
     step = Step(xs, steps.valid, steps.reset, given)
-    kernels = {n: _dense(k) for n, k in cell.kernels(job.params, job.dtype).items()}
+    kernels = {n: _as_multiplied(k) for n, k in cell.kernels(job.params, job.dtype).items()}
     operands = arrays.gather(cell, job.params, job.dtype, True, step, carry, job.rows)
     operands = operands._replace(kernels=dict(sorted(kernels.items())))
     signature = arrays.describe(operands, plan.carries, job.dtype)
     if reason := asked.why_not(cell, signature):
         fail("backend", f"one that runs {cell.name} on these inputs", Said(f"'pallas', which declines: {reason}"))
     block = plan.chunk if isinstance(plan.chunk, int) and plan.chunk < T else None
-    spec = Spec(cell, signature, plan.reverse, block, platform() == INTERPRETED)
+    interpret = platform() in (INTERPRETED, INTERPRETED_GPU)
+    spec = Spec(cell, signature, plan.reverse, block, interpret, asked.for_gpus())
     final, ys = PALLAS(spec, spread(operands))
     restore_row = lambda a: a.reshape(*batch, *a.shape[1:])  # noqa: E731
     restore_step = lambda a: a.reshape(T, *batch, *a.shape[2:])  # noqa: E731
     return jax.tree.map(restore_row, final), jax.tree.map(restore_step, ys)
 
 
-def _dense(kernel: Kernel) -> Kernel:
-    """A kernel as one matrix a gate; heads with the zeros between them."""
+def _as_multiplied(kernel: Kernel) -> Kernel:
+    """A kernel as one matrix a gate, heads with the zeros between them; for GPUs as heads, a dense one as one head."""
+    if asked.for_gpus():
+        (a,) = kernel.arrays
+        return Kernel(Heads(1), (a[None],), kernel.columns) if isinstance(kernel.form, Dense) else kernel
     if isinstance(kernel.form, Dense):
         return kernel
     return Kernel(dense, (kernel.product(jnp.eye(kernel.inputs, dtype=kernel.dtype)),), kernel.columns)

@@ -6,53 +6,21 @@ rows are never mixed, and what is made of rows that are none is not written.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.experimental import pallas as pl
 
 from jaxrnn.base.typing import Array
 from jaxrnn.kernels.pallas import rules
 from jaxrnn.kernels.pallas.layout import Backward, Forward, Gradients, Ran, Sequence
-from jaxrnn.kernels.pallas.rules import MOSAIC_TPU
-from jaxrnn.kernels.pallas.step import Pulled, Read, Traced, dot
+from jaxrnn.kernels.pallas.step import Pulled, Read, Traced
 
 
-class Walk(NamedTuple):
-    """The way of a kernel through time, in tiles of `tile` steps."""
-
-    T: int
-    tile: int
-    descending: bool
-
-    @property
-    def tiles(self) -> int:
-        return -(-self.T // self.tile)
-
-    def at(self, i: Any) -> Any:
-        """Which tile is the i-th."""
-        return self.tiles - 1 - i if self.descending else i
-
-    def steps(self, i: Any) -> Any:
-        """How many steps it has."""
-        return jnp.minimum(self.tile, self.T - self.at(i) * self.tile)
-
-    def over(self, i: Any, step: Any) -> None:
-        """`step(s)` for the places of all its steps."""
-        steps = self.steps(i)
-
-        def body(k: Any, nothing: Any) -> Any:
-            step(steps - 1 - k if self.descending else k)
-            return nothing
-
-        lax.fori_loop(0, steps, body, 0)
-
-
-def run_forward(traced: Traced, walk: Walk, shapes: Read, given: Forward, results: Ran, state: Any) -> None:
+def run_forward(traced: Traced, target: Any, walk: Any, shapes: Read, given: Forward, results: Ran, state: Any) -> None:
     """The steps of a tile."""
-    now = pl.program_id(1)
+    now = walk.now()
 
     @pl.when(now == 0)
     def _() -> None:
@@ -67,7 +35,7 @@ def run_forward(traced: Traced, walk: Walk, shapes: Read, given: Forward, result
         for ref, a in zip(results.before, begin, strict=True) if results.before else ():
             ref[s] = a
         read = _read(given.sequence, shapes, begin[0].dtype, s)
-        out = rules.run(traced.forward.jaxpr, (), jax.tree.leaves((begin, read)), MOSAIC_TPU)
+        out = rules.run(traced.forward.jaxpr, (), jax.tree.leaves((begin, read)), target.rules)
         new, y = out[: len(begin)], out[len(begin)]
         new = [_where(valid, a, b) for a, b in zip(new, begin, strict=True)]
         for held, a in zip(state, new, strict=True):
@@ -84,9 +52,11 @@ def run_forward(traced: Traced, walk: Walk, shapes: Read, given: Forward, result
             last[...] = held[...]
 
 
-def run_backward(traced: Traced, walk: Walk, shapes: Read, given: Backward, results: Gradients, scratch: Any) -> None:
+def run_backward(
+    traced: Traced, target: Any, walk: Any, shapes: Read, given: Backward, results: Gradients, scratch: Any
+) -> None:
     """The steps of a tile, against the forward kernel's way. Scratch: cotangents of the carry; products of a tile."""
-    now, states = pl.program_id(1), len(given.before)
+    now, states = walk.now(), len(given.before)
     state, again, sequence = scratch[:states], scratch[states:], given.sequence
     known = [p for p in traced.products if p.state is not None]
 
@@ -97,11 +67,7 @@ def run_backward(traced: Traced, walk: Walk, shapes: Read, given: Backward, resu
         for ref in jax.tree.leaves((results.theta, results.start)):
             ref[...] = jnp.zeros(ref.shape, ref.dtype)
 
-    for p, ref in zip(known, again, strict=True):
-        h = given.before[p.state][...]
-        rows = h.reshape(-1, h.shape[-1])
-        for j, gate in enumerate(p.gates):
-            ref[j] = dot(rows, sequence.kernels[p.kernel][gate]).reshape(*h.shape[:-1], p.units)
+    target.multiply_again(known, again, given.before, sequence.kernels)
 
     def step(s: Any) -> None:
         valid, reset = _marks(sequence, results.start is not None, s)
@@ -112,13 +78,12 @@ def run_backward(traced: Traced, walk: Walk, shapes: Read, given: Backward, resu
         read, values = _read(sequence, shapes, begin[0].dtype, s), _values(traced, again, begin[0], s)
         y = _where(valid, given.y[s].astype(begin[0].dtype), 0)
         arguments = (begin, read, values, tuple(_where(valid, a, 0) for a in held), y)
-        out = rules.run(traced.backward.jaxpr, (), jax.tree.leaves(arguments), MOSAIC_TPU)
+        out = rules.run(traced.backward.jaxpr, (), jax.tree.leaves(arguments), target.rules)
         pulled: Pulled = jax.tree.unflatten(traced.pulled, out)
         before = list(pulled.carry)
         for p, cotangents in zip(traced.products, pulled.values, strict=True):
             if p.state is not None:
-                for gate, ct in zip(p.gates, cotangents, strict=True):
-                    before[p.state] = before[p.state] + dot(ct, sequence.kernels[p.kernel][gate], turned=True)
+                before[p.state] = before[p.state] + target.pull(p, cotangents, sequence.kernels)
         before = [_where(valid, a, b) for a, b in zip(before, held, strict=True)]
         for ref, a in zip(state, before, strict=True):
             ref[...] = a if results.start is None else jnp.where(reset, jnp.zeros_like(a), a)

@@ -20,7 +20,8 @@ class Spec(NamedTuple):
     signature: Signature
     reverse: bool
     block: int | None  # steps, where the caller settled it
-    interpret: bool  # in JAX's interpreter of TPU kernels, for tests
+    interpret: bool  # in JAX's interpreter of such kernels, for tests
+    gpu: bool  # not for TPUs
 
     @property
     def projected(self) -> bool:
@@ -84,7 +85,7 @@ def sequence(spec: Spec, T: int, N: int) -> Sequence:
     kernels = cell.kernel_shapes(signature.stored)
     return Sequence(
         Lies((T, len(cell.gates), N, cell.seen), signature.stored, "gated"),
-        Lies((T, N, 1), jnp.int32, "step") if signature.masked or signature.resets else None,
+        Lies((T, N, 1), jnp.int32, "marks") if signature.masked or signature.resets else None,
         {n: Lies((T, N, *shape), _plain(dtype), "step") for n, shape, dtype in signature.per_step},
         {n: one(s, d) if len(s) == 1 else (one(s[1:], d),) * s[0] for n, s, d in signature.theta},
         {n: Lies((matrices(k), k.inputs, k.units), signature.stored, "whole") for n, k in sorted(kernels.items())},

@@ -1,4 +1,4 @@
-"""What the primitives of sequences become on TPUs: both kernels, and the products outside of them."""
+"""What the primitives of sequences become on TPUs and GPUs: both kernels, and the products outside of them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
-from jax.experimental.pallas import tpu as pltpu
 from jax.interpreters import mlir
 
 from jaxrnn.base.typing import Array
+from jaxrnn.forms.heads import Heads
+from jaxrnn.forms.kernel import Kernel
 from jaxrnn.kernels.native import arrays as named
 from jaxrnn.kernels.native.arrays import Operands
 from jaxrnn.kernels.native.primitive import Form, Lower
 from jaxrnn.kernels.native.sequences import make_sequences
-from jaxrnn.kernels.pallas import bodies, layout, tiles
-from jaxrnn.kernels.pallas.bodies import Walk
+from jaxrnn.kernels.pallas import bodies, layout, on_tpu, tiles
 from jaxrnn.kernels.pallas.layout import Backward, Forward, Gradients, Spec
-from jaxrnn.kernels.pallas.step import Traced, shapes, trace
-from jaxrnn.kernels.pallas.tiles import Arrays, Tile
-
-# Fast memory is poisoned before it is written, so that nothing passes that reads what it must not.
-INTERPRETER = pltpu.InterpretParams(uninitialized_memory="nan")
+from jaxrnn.kernels.pallas.on_tpu import INTERPRETER
+from jaxrnn.kernels.pallas.step import Traced, trace
 
 
 def run_forward(*leaves: Any, form: Form) -> list[Any]:
@@ -34,7 +31,7 @@ def run_forward(*leaves: Any, form: Form) -> list[Any]:
     T, N = operands.xs.shape[:2]
     arrays = layout.forward(spec, T, N, form.keep)
     given = Forward(_sequence(operands), tuple(operands.carry), None if operands.start is None else (*operands.start,))
-    ran = _call(bodies.run_forward, spec, arrays, given, T, N, descending=spec.reverse)
+    ran = _call(spec)(bodies.run_forward, spec, arrays, given, T, N, descending=spec.reverse)
     return [*ran.final, ran.y, *ran.carries, *ran.before]
 
 
@@ -47,7 +44,7 @@ def run_backward(*leaves: Any, form: Form) -> list[Any]:
     traced = trace(spec.cell, spec.signature, tiles.ROWS[-1])
     arrays = layout.backward(spec, traced, T, N)
     given = Backward(_sequence(operands), tuple(before), tuple(final), y, tuple(carries))
-    found: Gradients = _call(bodies.run_backward, spec, arrays, given, T, N, descending=not spec.reverse)
+    found: Gradients = _call(spec)(bodies.run_backward, spec, arrays, given, T, N, descending=not spec.reverse)
     gradients = _named(operands, found)
     if "kernels" in form.live_fields():
         for i, name in enumerate(operands.kernels):
@@ -69,22 +66,29 @@ def _named(operands: Operands, found: Gradients) -> dict[tuple[str, int], Array]
 
 def _of_kernel(operands: Operands, name: str, traced: Traced, before: Any, found: Gradients) -> Array:
     """The gradient of a kernel: one product over all steps and rows for each time that it is multiplied by."""
-    (kernel,) = operands.kernels[name].arrays
-    whole = jnp.zeros(kernel.shape if kernel.ndim == 3 else (kernel.shape[0], 1, kernel.shape[1]), jnp.float32)
+    kernel = operands.kernels[name]
+    (array,) = kernel.arrays
+    heads = array.shape[:1] if isinstance(kernel.form, Heads) else ()
+    whole = jnp.zeros(array.shape if kernel.columns is not None else (*array.shape[:-1], 1, kernel.units), jnp.float32)
     for p, twins, own, made in zip(traced.products, traced.twins, found.values, found.made, strict=True):
         if p.kernel != name:
             continue
-        h = (made if p.state is None else before[p.state]).astype(kernel.dtype)
+        h = (made if p.state is None else before[p.state]).astype(array.dtype)
         places = iter(range(len(twins)))
         cotangents = found.x
         if twins != tuple(range(found.x.shape[1])):
             apart = [own[:, next(places)] if t is None else found.x[:, t] for t in twins]
             cotangents = own if set(twins) == {None} else jnp.stack(apart, 1)
-        part = lax.dot_general(
-            h, cotangents.astype(kernel.dtype), (((0, 1), (0, 2)), ((), ())), preferred_element_type=jnp.float32
-        )
-        whole = part if p.gates == tuple(range(whole.shape[1])) else whole.at[:, p.gates].add(part)
-    return whole.reshape(kernel.shape)
+        lhs, rhs = (_apart(a, *heads) for a in (h, cotangents.astype(array.dtype)))
+        axes = (((0, 1), (0, 2)), ((2,), (3,)) if heads else ((), ()))
+        part = lax.dot_general(lhs, rhs, axes, preferred_element_type=jnp.float32)
+        whole = part if p.gates == tuple(range(whole.shape[-2])) else whole.at[..., p.gates, :].add(part)
+    return whole.reshape(array.shape)
+
+
+def _apart(a: Array, heads: int | None = None) -> Array:
+    """With an axis of heads before that of their units."""
+    return a if heads is None else a.reshape(*a.shape[:-1], heads, a.shape[-1] // heads)
 
 
 def _sequence(operands: Operands) -> layout.Sequence:
@@ -99,67 +103,37 @@ def _sequence(operands: Operands) -> layout.Sequence:
         marks,
         {n: _plain(a) for n, a in (operands.floats | operands.flags).items()},
         {n: apart(_plain(a)) for n, a in operands.theta.items()},
-        {n: _by_gate(k.arrays[0]) for n, k in operands.kernels.items()},
+        {n: _by_gate(k) for n, k in operands.kernels.items()},
     )
 
 
-def _by_gate(kernel: Array) -> Array:
-    """`[G, R, H]`: a gate is then a matrix, not a cut through all."""
-    return kernel[None] if kernel.ndim == 2 else jnp.moveaxis(kernel, 1, 0)
+def _by_gate(kernel: Kernel) -> Array:
+    """`[G, R, H]`, of heads `[N, G, R, H]`: a gate is then a matrix, not a cut through all."""
+    (a,) = kernel.arrays
+    return a[..., None, :, :] if kernel.columns is None else jnp.moveaxis(a, -2, -3)
 
 
 def _plain(a: Array) -> Array:
     return a.astype(jnp.int32) if a.dtype == jnp.bool_ else a
 
 
-def _call(
-    body: Callable[..., None], spec: Spec, arrays: Arrays, given: Any, T: int, N: int, *, descending: bool
-) -> Any:
-    """One kernel over trees of arrays: tiles of rows by themselves, those of time one after the other."""
-    tile = tiles.choose(arrays, T, N)
-    if tile is None:
-        raise ValueError(f"a tile of {spec.cell.name} takes {tiles.least(arrays):,} bytes of a TPU's fast memory")
-    if spec.block is not None:
-        tile = Tile(min(tile.steps, spec.block), tile.rows)
-    walk = Walk(T, tile.steps, descending)
-    traced = trace(spec.cell, spec.signature, tile.rows)
-    read = shapes(spec.cell, spec.signature, tile.rows)[1]
-    places, results = (jax.tree.leaves(a, is_leaf=tiles.is_place) for a in (arrays.given, arrays.results))
-    trees = [jax.tree.structure(a, is_leaf=tiles.is_place) for a in (arrays.given, arrays.results)]
+def _call(spec: Spec) -> Callable[..., Any]:
+    """What runs a kernel over trees of arrays."""
+    if spec.gpu:
+        from jaxrnn.kernels.pallas import on_gpu  # which older releases of JAX do not have all of
 
-    varies = jax.typeof(jax.tree.leaves(given)[0]).manual_axis_type  # inside `shard_map` over some mesh axes
-
-    def on_refs(*refs: Any) -> None:
-        count, end = len(places), len(places) + len(results)
-        reads, writes = jax.tree.unflatten(trees[0], refs[:count]), jax.tree.unflatten(trees[1], refs[count:end])
-        body(traced, walk, read, reads, writes, refs[end:])
-
-    found = pl.pallas_call(
-        on_refs,
-        grid=(-(-N // tile.rows), walk.tiles),
-        in_specs=[tiles.block(a, tile, walk.at) for a in places],
-        out_specs=[tiles.block(a, tile, walk.at) for a in results],
-        out_shape=[jax.ShapeDtypeStruct(a.shape, a.dtype, manual_axis_type=varies) for a in results],
-        # A tile of the inputs' cotangent takes the place of that of the inputs, which is read by then. Of such an array
-        # the interpreter returns one of another shape, where tiles reach beyond it.
-        input_output_aliases={0: 0} if arrays.results[0] == places[0] and not spec.interpret else {},
-        scratch_shapes=[pltpu.VMEM(shape(tile), jnp.float32) for shape in arrays.scratch],
-        compiler_params=pltpu.CompilerParams(
-            dimension_semantics=("parallel", "arbitrary"), vmem_limit_bytes=tiles.LIMIT
-        ),
-        interpret=INTERPRETER if spec.interpret else False,
-    )(*jax.tree.leaves(given))
-    return jax.tree.unflatten(trees[1], found)
+        return on_gpu.call
+    return on_tpu.call
 
 
 def _lower(run: Callable[..., list[Any]]) -> dict[str, Lower]:
     lowered = mlir.lower_fun(run, multiple_results=True)
 
     def lower(platform: str, ctx: Any, *leaves: Any, form: Form) -> Any:
-        here = form.spec.interpret or (platform == "tpu" and _alone(ctx))
+        here = form.spec.interpret or (platform == ("cuda" if form.spec.gpu else "tpu") and _alone(ctx))
         return lowered(ctx, *leaves, form=form) if here and form.operands(ctx.avals_in).xs.shape[1] else None
 
-    return {platform: partial(lower, platform) for platform in ("cpu", "tpu")}
+    return {platform: partial(lower, platform) for platform in ("cpu", "tpu", "cuda")}
 
 
 def _alone(ctx: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxrnn.base.typing import Array
@@ -60,3 +61,33 @@ def _sign(x: Array) -> list[Array]:
 
 # What Mosaic has no lowering for on TPUs, in terms of what it has.
 MOSAIC_TPU: Rules = {"expm1": _expm1, "sign": _sign, "optimization_barrier": lambda *given: given}
+
+
+def _log1p(x: Array, **_: Any) -> list[Array]:
+    """Kahan's: x log(u) / (u - 1) with u = 1 + x, whose roundings cancel."""
+    one = jnp.ones_like(x)
+    u = one + x
+    near = u == one
+    return [jnp.where(near, x, x * jnp.log(u) / jnp.where(near, one, u - one))]
+
+
+def _integer_pow(x: Array, *, y: int) -> list[Array]:
+    return [lax.integer_pow(x, y) if y >= 0 else jnp.ones_like(x) / lax.integer_pow(x, -y)]
+
+
+def _itself(x: Any, **_: Any) -> list[Any]:
+    return [x]
+
+
+# What Mosaic has no lowering for on GPUs.
+MOSAIC_GPU: Rules = {
+    "expm1": _expm1,
+    "log1p": _log1p,
+    "integer_pow": _integer_pow,
+    "pow": lambda x, y: [jnp.exp(y * jnp.log(x))],
+    "add_any": lambda a, b: [a + b],
+    "optimization_barrier": lambda *given: given,
+    "stop_gradient": _itself,
+    "copy": _itself,
+    "copy_p": _itself,
+}

@@ -133,6 +133,7 @@ class _Multiplied(Products):
         return self._in_form(kernel, self.results(h, kernel, gates))
 
     def results(self, h: Array, kernel: str, gates: tuple[int, ...]) -> tuple[Array, ...]:
+        h = h.astype(self.matrices[kernel][0].dtype)  # once: kernels for GPUs know by it what they multiply again
         return tuple(dot(h, self.matrices[kernel][g]) for g in gates)
 
     def _in_form(self, kernel: str, results: tuple[Array, ...]) -> Any:

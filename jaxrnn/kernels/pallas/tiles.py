@@ -17,7 +17,8 @@ ROWS = (128, 64, 32, 16)  # a multiple of 16, in which halves are packed; or all
 
 
 class Lies(NamedTuple):
-    """An array of a call. Its role: "gated" `[T, G, N, H]`, "step" `[T, N, H]`, "row" `[N, H]`, or "whole"."""
+    """An array of a call. Its role: "gated" `[T, G, N, H]`, "step" `[T, N, H]`, "marks" `[T, N, 1]`, "row" `[N, H]`,
+    or "whole"."""
 
     shape: tuple[int, ...]
     dtype: Any
@@ -54,7 +55,7 @@ def cut(a: Lies, tile: Tile) -> tuple[int, ...]:
     match a.role:
         case "gated":
             return (tile.steps, a.shape[1], tile.rows, a.shape[3])
-        case "step":
+        case "step" | "marks":
             return (tile.steps, tile.rows, a.shape[2])
         case "row":
             return (tile.rows, a.shape[1])
@@ -66,6 +67,7 @@ def block(a: Lies, tile: Tile, at: Any) -> pl.BlockSpec:
     places = {
         "gated": lambda b, t: (at(t), 0, b, 0),
         "step": lambda b, t: (at(t), b, 0),
+        "marks": lambda b, t: (at(t), b, 0),
         "row": lambda b, t: (b, 0),
         "whole": lambda b, t: (0,) * len(a.shape),
     }
