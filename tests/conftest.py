@@ -28,7 +28,7 @@ import jax
 import jaxlib
 import pytest
 
-from tests.quick import FAMILIES, leave_to_the_slow_suite, leave_to_the_sweep
+from tests.quick import FAMILIES, leave_to_the_slow_suite, leave_to_the_sweep, leave_to_whom_has_time
 
 collect_ignore_glob = ["catalogue/originals/*.py"]  # each runs in an environment of its own
 
@@ -75,6 +75,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=declined)
     items[:] = [item for item in items if item not in declined]
     leave_to_the_slow_suite(leave_to_the_sweep(items, _is_core))
+    leave_to_whom_has_time(items)
     for item in items:
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))

@@ -4,6 +4,9 @@ Of each test in `quick.toml` the quick suite runs one row in so many, drawn by t
 and the slow suite the others. The numbers are CPU seconds of all rows, on Python 3.11 and JAX 0.10.2, so that a test
 with many rows costs little more than one with few.
 
+Of what it leaves, the slow suite runs one row in `ONE_ROW_IN` of a test with more than a few: twenty-five minutes do
+not hold more. The others are for `pytest -m sweep`, which has no limit.
+
 The laws are some hundred tests for each cell. Elman's, the LSTMs, the GRUs and a user's own cell run them all, quickly
 or slowly: what the engine does, it does for these. Of one in four of the other cells the quick suite runs law 1 on a
 backend that is drawn; of each the slow one runs it on every backend, with one test of each of `DRAWN`. All of the rest
@@ -31,6 +34,8 @@ LAW_1 = (
     "tests/laws/test_law_01_reference.py::test_gradients_equal_the_oracle",
 )
 KEPT = ("tests/laws/test_law_09_golden.py::test_numbers_are_the_frozen_ones",)
+ONE_ROW_IN, FEW = 6, 3
+WHOLE = ("tests/site/", "tests/planning/")  # which are run by themselves, in steps of their own
 DRAWN = (
     "tests/laws/test_law_02_pieces.py::test_every_chunk_is_the_whole",
     "tests/laws/test_law_03_padding.py::test_padding_changes_no_bit",
@@ -99,3 +104,17 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
             drawn = sorted(rows, key=lambda item: _drawn(item.nodeid))
             for item in drawn[math.ceil(len(rows) / one_in) if one_in else 0 :]:
                 item.add_marker(pytest.mark.slow)
+
+
+def leave_to_whom_has_time(items: list[pytest.Item]) -> None:
+    """Mark what the slow suite does not run, of tests with many rows."""
+    tests = defaultdict(list)
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if "slow" in marks and not {"sweep", "release"} & marks and not item.nodeid.startswith(WHOLE):
+            tests[item.nodeid.partition("[")[0]].append(item)
+    for rows in tests.values():
+        drawn = sorted(rows, key=lambda item: _drawn(item.nodeid))
+        for item in drawn[math.ceil(len(rows) / ONE_ROW_IN) if len(rows) > FEW else len(rows) :]:
+            item.own_markers = [mark for mark in item.own_markers if mark.name != "slow"]
+            item.add_marker(pytest.mark.sweep)

@@ -252,8 +252,9 @@ def test_19_a_layer_between_layers_is_no_stack(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Keras, about NumPy
 def test_20_nested_models_of_keras(tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
-    x, inner = keras.Input((5, D)), keras.Sequential([keras.layers.LSTM(H, name="a")], name="enc")
-    keras.Model(x, keras.layers.Dense(2)(inner(x))).save(tmp_path / "n.keras")
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):  # where Keras runs on JAX
+        x, inner = keras.Input((5, D)), keras.Sequential([keras.layers.LSTM(H, name="a")], name="enc")
+        keras.Model(x, keras.layers.Dense(2)(inner(x))).save(tmp_path / "n.keras")
     assert interop.load(tmp_path / "n.keras", prefix="enc/a").layer.size == H
 
 

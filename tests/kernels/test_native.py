@@ -324,3 +324,17 @@ def test_without_a_compiler_the_reason_is_kept(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.undo()
         library.missing.cache_clear()
         assert library.missing() is None
+
+
+def test_a_bias_of_very_many_rows_has_all_its_digits() -> None:
+    """Its gradient is the sum of those of the projected inputs: NumPy adds these up in float64."""
+    cell, T, B = jaxrnn.gru(3), 50, 2000
+    params = jax.tree.map(jnp.float32, cell.init(jax.random.key(0), 2))
+    xs, w = jax.random.normal(jax.random.key(1), (T, B, 2), jnp.float32), jnp.linspace(1, 2, 3, dtype=jnp.float32)
+
+    def loss(params: Any, xs: Any, projected: bool) -> Any:
+        return jnp.sum(jaxrnn.scan(cell, params, xs, backend="native", projected=projected)[1] @ w)
+
+    found = jax.grad(loss)(params, xs, False)["bias"]
+    every = np.asarray(jax.grad(loss, 1)(params, cell.project(params, xs), True), np.float64)
+    np.testing.assert_allclose(found, every.sum((0, 1)), rtol=1e-6)

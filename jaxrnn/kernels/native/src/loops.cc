@@ -17,6 +17,7 @@
 #include "product.h"
 #include "product16.h"
 #include "product8.h"
+#include "sums.h"
 
 namespace jaxrnn {
 namespace {
@@ -242,8 +243,8 @@ class Group {
         T* sum = address<T>(action.c, 0, 0, 0);
         as_number<T>(plan_.slots[action.a].kind, [&](auto number) {
           const auto* from = address<decltype(number)>(action.a, begin + first, first, 0);
-          for (int64_t r = 0; r < rows; ++r, from += stride(action.a))
-            for (int64_t j = own.first; j < own.last; ++j) sum[j] += widened(from[j]);
+          for (int64_t j = own.first; j < own.last; j += kColumnsSummed)
+            sum_rows(from + j, stride(action.a), rows, std::min(kColumnsSummed, own.last - j), sum + j);
         });
         return;
       }
