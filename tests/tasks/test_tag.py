@@ -101,7 +101,7 @@ def emissions_by_hand(task: Tag, params, words, spelt):
         if task.model.affixes:
             symbols = [task.encoding.characters.tokens[letter] for letter in letters]
             codes = [1 if symbol == UNKNOWN else ord(symbol) for symbol in symbols]
-            looked_up = [params["affixes"][n, bucket] for n, bucket in enumerate(buckets_by_hand(codes))]
+            looked_up = [params["affixes"][2039 * n + bucket] for n, bucket in enumerate(buckets_by_hand(codes))]
             xs[-1] = np.concatenate([xs[-1], *looked_up])
     hs = both_ways(params["encoder"], np.array(xs), task.model.hidden)
     return hs @ params["readout"]["kernel"] + params["readout"]["bias"]

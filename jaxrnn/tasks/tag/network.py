@@ -70,7 +70,7 @@ class Network:
             params["speller"] = self.speller.init(keys[2], inputs=model.characters)
             features += self.speller.output_size
         if model.affixes:
-            shape = (2 * AFFIX, BUCKETS, model.affixes)
+            shape = (2 * AFFIX * BUCKETS, model.affixes)
             params["affixes"] = 0.1 * jax.random.normal(jax.random.fold_in(keys[1], 1), shape)
             features += 2 * AFFIX * model.affixes
         params["encoder"] = self.encoder.init(keys[3], inputs=features)
@@ -99,8 +99,7 @@ class Network:
             xs = jnp.concatenate([xs, self._spelt(params, characters, jnp.where(valid, sizes, 0))], -1)
         if self.model.affixes:
             letters = jnp.array(self.letters, sizes.dtype)[characters]
-            buckets = affixes(letters, jnp.where(valid, sizes, 0))
-            found = params["affixes"][jnp.arange(2 * AFFIX), buckets]
+            found = params["affixes"][affixes(letters, jnp.where(valid, sizes, 0))]
             xs = jnp.concatenate([xs, found.reshape(*words.shape, -1)], -1)
         xs = dropout(in_rng, xs.swapaxes(0, 1), self.model.dropout)
         _, ys = jaxrnn.scan(self.encoder, params["encoder"], xs, lengths=lengths, rng=scan_rng)
@@ -145,7 +144,7 @@ class Network:
 
 
 def affixes(letters: jax.Array, sizes: jax.Array) -> jax.Array:
-    """Hashes of the first and of the last 1 to 4 characters of words, [B, T, 8] of code points [B, T, C]."""
+    """Rows of the table for the first and the last 1 to 4 characters of words, [B, T, 8] of code points [B, T, C]."""
     found = []
     for last in (False, True):
         hashed = jnp.zeros_like(sizes)
@@ -155,5 +154,5 @@ def affixes(letters: jax.Array, sizes: jax.Array) -> jax.Array:
             letter = jnp.take_along_axis(letters, jnp.where(there, at, 0)[..., None], axis=-1)[..., 0]
             hashed = hashed * FACTOR + jnp.where(there, letter, 0)
             hashed = hashed - jax.lax.div(hashed, jnp.full_like(hashed, BUCKETS)) * BUCKETS
-            found.append(hashed)
+            found.append(hashed + BUCKETS * len(found))
     return jnp.stack(found, -1)
