@@ -47,4 +47,4 @@ def make_optimizer(options: OptimizerOptions, steps: int) -> optax.GradientTrans
     decay = optax.add_decayed_weights(options.weight_decay, kernels) if options.weight_decay else optax.identity()
     scale = optax.scale_by_adam(options.beta1, options.beta2) if options.name == "adamw" else optax.identity()
     optimizer = optax.chain(clip, scale, decay, optax.scale_by_learning_rate(rate))
-    return with_average(optimizer) if options.averaging else optimizer
+    return with_average(optimizer, options.running) if options.averaging or options.running else optimizer

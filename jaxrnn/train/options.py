@@ -99,6 +99,8 @@ class OptimizerOptions:
         clip_norm: Gradients of a larger global norm are scaled down to it.
         averaging: Of NT-ASGD (Merity 2017): after so many validations in a row without a new best, begin the mean of
             the parameters after each step, and validate, sample and keep that mean from then on. 0: never.
+        running: From the first step on, validate, sample and keep an exponential mean of the parameters, of about the
+            last so many steps. 0: none.
 
     Raises:
         TypeError, ValueError: An option is of another type, or out of range; the message names it.
@@ -122,6 +124,7 @@ class OptimizerOptions:
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     averaging: int = 0
+    running: int = 0
 
     def __post_init__(self) -> None:
         check_types(self, "optimizer")
@@ -138,6 +141,9 @@ class OptimizerOptions:
         check(0 <= self.weight_decay < float("inf"), "optimizer.weight_decay", "0 or more", self.weight_decay)
         check(self.clip_norm > 0, "optimizer.clip_norm", "a positive number (.inf for no clipping)", self.clip_norm)
         check_whole(self.averaging, "optimizer.averaging", 0, what=" validations")
+        check_whole(self.running, "optimizer.running", 0, what=" steps")
+        one = not (self.averaging and self.running)
+        check(one, "optimizer.running", "0 beside optimizer.averaging, another mean", self.running)
 
 
 @dataclass(frozen=True)

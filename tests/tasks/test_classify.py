@@ -135,6 +135,7 @@ def by_hand(task: Classify, params, xs):
         hs = np.asarray(xs, np.float64) @ params["channels"]["kernel"] + params["channels"]["bias"]
     else:
         hs = params["embedding"][xs]
+    features = hs
     for layer in range(task.model.layers):
         both = params["encoder"][f"layer_{layer}"]
         ways = []
@@ -152,7 +153,8 @@ def by_hand(task: Classify, params, xs):
         attention = params["attention"]
         scores = np.tanh(hs @ attention["hidden"]["kernel"] + attention["hidden"]["bias"]) @ attention["query"]
         weights = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
-    pooled = np.concatenate([hs[-1, :H], hs[0, H:]]) if task.model.head == "last" else weights @ hs
+    pooled = {"last": np.concatenate([hs[-1, :H], hs[0, H:]]), "max": hs.max(0)}.get(task.model.head, weights @ hs)
+    pooled = np.append(pooled, features.mean(0)) if task.model.bag else pooled
     return pooled @ params["readout"]["kernel"] + params["readout"]["bias"], weights
 
 
@@ -168,9 +170,12 @@ def batch_of(task: Classify, rng):
 
 
 @pytest.mark.parametrize("chosen", ["vowels", "sentiment"])
-@pytest.mark.parametrize(("head", "layers"), [("attention", 2), ("last", 1), ("mean", 1)])
-def test_loss_equals_numpy_and_padding_changes_no_bit(chosen: str, head, layers: int) -> None:
-    model = ModelOptions(hidden=3, layers=layers, embedding=4, head=head, dropout=0.0)
+@pytest.mark.parametrize(
+    ("head", "layers", "bag"),
+    [("attention", 2, False), ("last", 1, False), ("mean", 1, False), ("max", 1, False), ("max", 1, True)],
+)
+def test_loss_equals_numpy_and_padding_changes_no_bit(chosen: str, head, layers: int, bag: bool) -> None:
+    model = ModelOptions(hidden=3, layers=layers, embedding=4, head=head, bag=bag, dropout=0.0)
     task = Classify(model, DataOptions(set=chosen, at_least=9))
     params, batch = spread(task.init(jax.random.key(0))), batch_of(task, np.random.default_rng(0))
     losses, right = [], []
@@ -464,7 +469,7 @@ def test_training_learns_stops_and_resumes(tmp_path: Path, chosen: str) -> None:
     [
         (lambda: ModelOptions(cell="gruu"), "`model.cell` must be one of the"),
         (lambda: ModelOptions(cell="phased_lstm"), "`model.cell` must be one of the"),
-        (lambda: ModelOptions(head="max"), "`model.head` must be attention, last or mean"),
+        (lambda: ModelOptions(head="median"), "`model.head` must be attention, last, mean or max"),
         (lambda: ModelOptions(dropout=1.0), "`model.dropout` must be a rate in [0, 1)"),
         (lambda: DataOptions(by="lines"), "`data.by` must be characters or words"),
         (lambda: DataOptions(by="words", first=3), "`data.first` must be 0 for texts by words"),

@@ -22,6 +22,7 @@ from tests import oracle
 from tests.tasks.reading import spread
 
 CAUSAL = ModelOptions(hidden=5, latency=3)
+RECALLS = dataclasses.replace(CAUSAL, recall=True)
 BOTH = ModelOptions(hidden=4, direction="bidirectional")
 
 
@@ -106,10 +107,10 @@ def test_what_a_gap_holds_reaches_nothing(tmp_path, model, events):
         assert np.isfinite(one).all()
 
 
-@pytest.mark.parametrize("events", [False, True])
-def test_losses_over_chunks_equal_numpy_over_the_whole(tmp_path, events):
+@pytest.mark.parametrize(("events", "model"), [(False, CAUSAL), (True, CAUSAL), (False, RECALLS)])
+def test_losses_over_chunks_equal_numpy_over_the_whole(tmp_path, events, model):
     """One stream, whose state goes from chunk to chunk, beside one pass of the oracle."""
-    task = Signal(CAUSAL, options(recording(tmp_path, events=events), events=events, width=1, rows=1))
+    task = Signal(model, options(recording(tmp_path, events=events), events=events, width=1, rows=1))
     params, batches = spread(task.init(jax.random.key(0))), task.batches()
     carry, total, count = task.initial_carry(params), 0.0, 0
     for _ in range(batches.chunks):
@@ -127,8 +128,11 @@ def test_losses_over_chunks_equal_numpy_over_the_whole(tmp_path, events):
     waves = [np.sin(turn), np.cos(turn), np.sin(2 * turn), np.cos(2 * turn), *np.eye(7)[np.zeros(len(turn), int)].T]
     xs = np.concatenate([*columns, known, np.stack(waves, 1)], 1)  # 2024 began on a Monday
     state, losses = (np.zeros(5),), []
-    for t in range(len(xs) + 3):
-        state, y = oracle.gru(weights["rnn"]["layer_0"], state, xs[t] if t < len(xs) else np.zeros(xs.shape[1]))
+    xs = np.pad(xs, ((0, 3), (0, 0)))
+    if model.recall:
+        xs = np.stack([np.append(xs[t], xs[t - 3] if t >= 3 else np.zeros(len(xs[0]))) for t in range(len(xs))])
+    for t in range(len(xs)):
+        state, y = oracle.gru(weights["rnn"]["layer_0"], state, xs[t])
         if t < 3 or np.isnan(one.targets[t - 3, 0]):
             continue
         out = (y @ weights["readout"]["kernel"] + weights["readout"]["bias"])[0]
@@ -141,10 +145,11 @@ def test_losses_over_chunks_equal_numpy_over_the_whole(tmp_path, events):
     np.testing.assert_allclose(total / count, np.mean(losses), 1e-5)
 
 
+@pytest.mark.parametrize("model", [CAUSAL, RECALLS], ids=["once", "recalled"])
 @pytest.mark.parametrize("changes", [{}, {"calendar": False}, {"events": True}, {"frame": 4}])
-def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes):
+def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes, model):
     path = recording(tmp_path, events=changes.get("events", False))
-    task = Signal(CAUSAL, options(path, **changes))
+    task = Signal(model, options(path, **changes))
     params = spread(task.init(jax.random.key(0)))
     trained = dataclasses.replace(
         task, learned=json.dumps(task.learn()), data=dataclasses.replace(task.data, path="nowhere")
@@ -165,8 +170,9 @@ def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes):
             trained.stream(params, carry, line)
 
 
-def test_a_causal_network_sees_so_much_of_the_future_and_no_more(tmp_path):
-    task = Signal(CAUSAL, options(recording(tmp_path)))
+@pytest.mark.parametrize("model", [CAUSAL, RECALLS], ids=["once", "recalled"])
+def test_a_causal_network_sees_so_much_of_the_future_and_no_more(tmp_path, model):
+    task = Signal(model, options(recording(tmp_path)))
     params = spread(task.init(jax.random.key(0)))
     (one,) = task.recordings.parts["test"]
     changed = one.inputs.copy()
@@ -224,11 +230,12 @@ def test_figures_of_a_split_and_a_picture_of_the_test(tmp_path):
     marked.show(params, tmp_path, 1)
 
 
-def test_a_program_gives_what_is_predicted(tmp_path):
-    task = Signal(CAUSAL, options(recording(tmp_path)))
+@pytest.mark.parametrize("model", [CAUSAL, RECALLS], ids=["once", "recalled"])
+def test_a_program_gives_what_is_predicted(tmp_path, model):
+    task = Signal(model, options(recording(tmp_path)))
     params = jax.tree.map(np.float32, spread(task.init(jax.random.key(0))))
     (one,) = task.recordings.parts["test"]
-    inputs, program = task.joined([one]).inputs, task.program(params)
+    inputs, program = Signal(CAUSAL, task.data).joined([one]).inputs, task.program(params)
     (found,) = jax.jit(program.function)(inputs[None], np.array([len(inputs)], np.int32))
     np.testing.assert_allclose(found[0, 3:], values_of(task, outputs(task, params, one)), 1e-5, 1e-6)
 
@@ -282,6 +289,7 @@ def test_what_is_no_recording_is_named_with_file_and_line(tmp_path, table, messa
         (lambda: ModelOptions(direction="backward"), "`model.direction` must be causal or bidirectional"),
         (lambda: ModelOptions(direction="bidirectional", latency=2), "`model.latency` must be 0 for a bidirectional"),
         (lambda: ModelOptions(latency=-1), "`model.latency` must be 0 or more"),
+        (lambda: ModelOptions(recall=True), "`model.recall` must be false where answers are not late"),
         (lambda: DataOptions(path="x"), "`data.inputs` must be names of columns"),
         (lambda: DataOptions(frame=0), "`data.frame` must be 1 or more"),
         (lambda: DataOptions(length=0), "`data.length` must be 1 or more"),

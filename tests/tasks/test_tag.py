@@ -21,6 +21,7 @@ from jaxrnn.tasks.tag.options import DataOptions, ModelOptions
 from jaxrnn.tasks.tag.sentences import Sentence, cut
 from jaxrnn.tasks.tag.spans import span_figures, spans
 from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions, carried_over
+from jaxrnn.train.vocabulary import UNKNOWN
 from tests import oracle
 from tests.tasks.reading import spread
 from tests.tasks.resuming import run_in_two_pieces
@@ -80,6 +81,15 @@ def both_ways(params, xs, hidden):
     return np.concatenate(ways, -1)
 
 
+def buckets_by_hand(letters: list[int]):
+    """Of the first 1 to 4 characters and of the last: polynomials over a prime; what a word lacks is zero."""
+    found = []
+    for order in (letters, letters[::-1]):
+        codes = [*order, 0, 0, 0, 0]
+        found += [sum(code * 263 ** (k - n) for n, code in enumerate(codes[: k + 1])) % 2039 for k in range(4)]
+    return found
+
+
 def emissions_by_hand(task: Tag, params, words, spelt):
     """Scores [L, K] of a sentence: numbers of words, and of the characters of each."""
     params = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
@@ -88,6 +98,11 @@ def emissions_by_hand(task: Tag, params, words, spelt):
         size = task.model.characters
         hs = both_ways(params["speller"], params["characters"][letters], size)
         xs.append(np.concatenate([params["words"][word], hs[-1, :size], hs[0, size:]]))
+        if task.model.affixes:
+            symbols = [task.encoding.characters.tokens[letter] for letter in letters]
+            codes = [1 if symbol == UNKNOWN else ord(symbol) for symbol in symbols]
+            looked_up = [params["affixes"][2039 * n + bucket] for n, bucket in enumerate(buckets_by_hand(codes))]
+            xs[-1] = np.concatenate([xs[-1], *looked_up])
     hs = both_ways(params["encoder"], np.array(xs), task.model.hidden)
     return hs @ params["readout"]["kernel"] + params["readout"]["bias"]
 
@@ -119,9 +134,9 @@ def ragged(task: Tag) -> Sentences:
     return batch
 
 
-@pytest.mark.parametrize("crf", [True, False])
-def test_losses_and_tags_equal_numpy_and_padding_changes_no_bit(tmp_path: Path, crf: bool) -> None:
-    model = dataclasses.replace(SMALL, crf=crf)
+@pytest.mark.parametrize(("crf", "affixes"), [(True, 0), (False, 0), (True, 2)])
+def test_losses_and_tags_equal_numpy_and_padding_changes_no_bit(tmp_path: Path, crf: bool, affixes: int) -> None:
+    model = dataclasses.replace(SMALL, crf=crf, affixes=affixes)
     task = own(tmp_path, ANIMALS * 4, model=model, at_least=1)
     params, batch = spread(task.init(jax.random.key(0))), ragged(task)
     losses = []

@@ -46,6 +46,24 @@ def test_equals_numpy():
     assert begin_average(state) is state  # an average that has begun goes on
 
 
+def test_a_running_mean_equals_numpy():
+    """Of SGD on 0.5 |p - g|^2, from the first update on: of all of them, until they are more than it remembers."""
+    targets = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
+    optimizer = make_optimizer(
+        OptimizerOptions("sgd", 0.3, warmup=0, schedule="constant", clip_norm=float("inf"), running=4), 9
+    )
+    params, expected, mean = jnp.array([1.0, -2.0, 0.5]), np.array([1.0, -2.0, 0.5]), np.zeros(3)
+    state = optimizer.init(params)
+    assert averaged(state, params) is params
+    for n, target in enumerate(targets, 1):
+        updates, state = jax.jit(optimizer.update)(params - target, state, params)
+        params = optax.apply_updates(params, updates)
+        expected = expected - 0.3 * (expected - target)
+        mean = (n - 1) / n * mean + expected / n if n < 4 else 0.75 * mean + 0.25 * expected
+        np.testing.assert_allclose(averaged(state, params), mean, rtol=1e-5)
+        assert begin_average(state) is state
+
+
 def test_without_averaging_there_is_neither_state_nor_mean():
     params = {"kernel": jnp.ones(3)}
     state = make_optimizer(OptimizerOptions(), 10).init(params)

@@ -5,7 +5,8 @@
     attention   a = softmax over t of v . tanh(h[t] W + b),   s = sum over t of a[t] h[t]
     mean        s = mean over t of h[t]
     last        s = what each direction put out last
-    p(label)  = softmax(s W_out + b_out)
+    max         s = max over t of h[t], unit by unit
+    p(label)  = softmax(s W_out + b_out), or of s and the mean of x (`bag`)
 
 Attention as in Yang et al., Hierarchical attention networks for document classification, NAACL 2016.
 """
@@ -26,7 +27,7 @@ from jaxrnn.tasks.shared.readers import both_ways, check_cell, ends
 from jaxrnn.train.options import check, check_types, check_whole
 from jaxrnn.train.task import Params
 
-HEADS = ("attention", "last", "mean")
+HEADS = ("attention", "last", "mean", "max")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class ModelOptions:
         hidden: H, units of each direction.
         layers: Bidirectional layers on top of each other.
         embedding: E, features of a symbol, or of a step of a series.
-        head: attention, which weighs the steps; last, what each direction put out last; or mean.
+        head: attention, which weighs the steps; last, what each direction put out last; mean; or max, of each unit.
+        bag: The readout has the mean of the features of all steps, too: what a text says in whatever order.
         dropout: Rate while training: of features, between layers, and before the readout.
         blanks: Of texts: the share of symbols that are read as unknown while training.
     """
@@ -47,7 +49,8 @@ class ModelOptions:
     hidden: int = 128
     layers: int = 1
     embedding: int = 64
-    head: Literal["attention", "last", "mean"] = "attention"
+    head: Literal["attention", "last", "mean", "max"] = "attention"
+    bag: bool = False
     dropout: float = 0.3
     blanks: float = 0.0
 
@@ -56,7 +59,7 @@ class ModelOptions:
         check_cell(self.cell)
         for name in ("hidden", "layers", "embedding"):
             check_whole(getattr(self, name), f"model.{name}")
-        check(self.head in HEADS, "model.head", "attention, last or mean", self.head)
+        check(self.head in HEADS, "model.head", "attention, last, mean or max", self.head)
         check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
         check(0 <= self.blanks < 1, "model.blanks", "a share in [0, 1)", self.blanks)
 
@@ -79,13 +82,14 @@ class Network:
         """Parameters {"embedding" [V, E] or "channels", "encoder", "attention", "readout"}."""
         keys = jax.random.split(key, 5)
         E, states = self.model.embedding, self.encoder.output_size
+        pooled = states + E if self.model.bag else states
         if self.unknown is None:
             params: Params = {"channels": dense_init(keys[0], self.inputs, E)}
         else:
             params = {"embedding": 0.1 * jax.random.normal(keys[0], (self.inputs, E))}
         params |= {
             "encoder": self.encoder.init(keys[1], inputs=E),
-            "readout": dense_init(keys[2], states, self.outputs),
+            "readout": dense_init(keys[2], pooled, self.outputs),
         }
         if self.model.head == "attention":
             params["attention"] = {
@@ -114,8 +118,13 @@ class Network:
         weights = self._weights(params, ys, valid.T)
         if self.model.head == "last":
             pooled = ends(ys, lengths)
+        elif self.model.head == "max":
+            pooled = _highest(ys, valid.T)
         else:
             pooled = jnp.einsum("tb,tbh->bh", weights, ys)
+        if self.model.bag:
+            alike = jnp.where(valid, 1, 0).astype(hs.dtype) / jnp.maximum(lengths, 1).astype(hs.dtype)[:, None]
+            pooled = jnp.concatenate([pooled, jnp.einsum("bt,tbe->be", alike, hs)], -1)
         return dense(params["readout"], dropout(out_rng, pooled, self.model.dropout)), weights.T
 
     def _weights(self, params: Params, ys: jax.Array, valid: jax.Array) -> jax.Array:
@@ -125,3 +134,10 @@ class Network:
             scores = jnp.tanh(dense(params["attention"]["hidden"], ys)) @ params["attention"]["query"]
         shares = jax.nn.softmax(jnp.where(valid, scores, jnp.finfo(ys.dtype).min), axis=0)
         return jnp.where(valid, shares, jnp.zeros_like(shares))
+
+
+def _highest(ys: jax.Array, valid: jax.Array) -> jax.Array:
+    """The maximum over the steps that there are, [B, 2 H] of outputs [T, B, 2 H]; 0 where there is none."""
+    wide = jnp.broadcast_to(valid[..., None], ys.shape)
+    highest = jnp.where(wide, ys, jnp.finfo(ys.dtype).min).max(0)
+    return jnp.where(wide.any(0), highest, jnp.zeros_like(highest))

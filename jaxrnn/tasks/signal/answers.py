@@ -37,6 +37,7 @@ class Stream(NamedTuple):
 
     carry: Any  # of the network, [1, ...]
     frame: np.ndarray  # float32 [frame, F]: the steps since the last whole frame
+    recalled: np.ndarray  # float32 [latency, frame F]: the last frames, to be shown once more; or [0, frame F]
     found: np.ndarray  # float64 [frame, K]: what was answered for a frame when that was read
     steps: np.ndarray  # int32 []: how many there were
 
@@ -78,7 +79,8 @@ def initial_stream(task: Any, params: Params) -> Stream:
     if not task.streams:
         fail("RUN", "a causal model", task.model.direction, "`jaxrnn predict RUN FILE` takes it.")
     size, frame = size_of(task), task.data.frame
-    none = np.zeros((frame, size), np.float32), np.zeros((frame, len(task.targets)))
+    recalled = np.zeros((task.model.latency if task.model.recall else 0, frame * size), np.float32)
+    none = np.zeros((frame, size), np.float32), recalled, np.zeros((frame, len(task.targets)))
     return Stream(task.layer.initial_carry((1,), params["rnn"]), *none, np.zeros((), np.int32))
 
 
@@ -102,15 +104,18 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
     if np.isinf(values).any():
         fail("line", "finite numbers", line)
     frame, carry, found = np.array(stream.frame), stream.carry, np.asarray(stream.found)
+    recalled = np.asarray(stream.recalled)
     at, count = int(stream.steps) % len(frame), int(stream.steps) + 1
     frame[at] = features(task.record, task.data, values, time[None])[0]
     if at == len(frame) - 1:
-        xs = jnp.asarray(frame.reshape(1, -1), params["readout"]["bias"].dtype)
-        carry, out = _step(task, params, carry, xs)
+        whole = frame.reshape(1, -1)
+        xs = np.concatenate([whole, recalled[:1]], 1) if task.model.recall else whole
+        recalled = np.concatenate([recalled, whole])[len(whole) :] if task.model.recall else recalled
+        carry, out = _step(task, params, carry, jnp.asarray(xs, params["readout"]["bias"].dtype))
         found = np.asarray(out[0], np.float64).reshape(found.shape)
     step = count - 1 - steps_late(task)
     answer = {"step": step} | said(task, found[step % len(frame)])
-    return answer, Stream(carry, frame, found, np.array(count, np.int32))
+    return answer, Stream(carry, frame, recalled, found, np.array(count, np.int32))
 
 
 def _step(task: Any, params: Params, carry: Any, xs: jax.Array) -> tuple[Any, jax.Array]:
@@ -122,7 +127,11 @@ def program_of(task: Any, params: Params) -> Program:
     """Inputs as the network sees them to what is found."""
 
     def function(inputs: jax.Array, lengths: jax.Array) -> tuple[jax.Array]:
-        _, ys = scan(task.layer, params["rnn"], jnp.moveaxis(inputs, 0, 1), lengths=lengths)
+        xs = jnp.moveaxis(inputs, 0, 1)
+        if task.model.recall:
+            before = jnp.pad(xs, ((task.model.latency, 0), (0, 0), (0, 0)))[: len(xs)]
+            xs = jnp.concatenate([xs, before], -1)
+        _, ys = scan(task.layer, params["rnn"], xs, lengths=lengths)
         found = jnp.moveaxis(dense(params["readout"], ys), 0, 1)
         if task.data.marks:
             return (jax.nn.sigmoid(found),)

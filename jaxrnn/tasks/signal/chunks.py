@@ -33,16 +33,21 @@ class Joined(NamedTuple):
     starts: np.ndarray  # bool [N]
 
 
-def joined(recordings: Sequence[tuple[np.ndarray, np.ndarray]], latency: int, frame: int) -> Joined:
+def joined(
+    recordings: Sequence[tuple[np.ndarray, np.ndarray]], latency: int, frame: int, recalled: bool = False
+) -> Joined:
     """Inputs [T, F] and targets [T, K], NaN where unknown, in frames of some steps; targets come `latency` frames late.
 
-    For that, and to fill the last frame, each recording goes on with steps in which nothing is measured.
+    For that, and to fill the last frame, each recording goes on with steps in which nothing is measured. Beside each
+    frame stands, `recalled`, the one that is answered for then: zeros where there is none.
     """
     parts = []
     for inputs, targets in recordings:
         late, more = latency * frame, -len(inputs) % frame
         inputs = np.pad(inputs, ((0, late + more), (0, 0))).reshape(-1, frame * inputs.shape[1])
         targets = np.pad(targets, ((late, more), (0, 0)), constant_values=np.nan).reshape(len(inputs), -1)
+        if recalled:
+            inputs = np.concatenate([inputs, np.pad(inputs, ((latency, 0), (0, 0)))[: len(inputs)]], 1)
         starts = np.zeros(len(inputs), bool)
         starts[:1] = True
         known = np.isfinite(targets)

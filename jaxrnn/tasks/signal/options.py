@@ -91,6 +91,8 @@ class ModelOptions:
         hidden: Units of each (of a bidirectional network, of each direction).
         direction: causal, which answers as steps come in; or bidirectional, which has to see the end first.
         latency: Of a causal network: it answers for the frame so many frames ago, having seen those since.
+        recall: Of a network that answers late: beside each frame it is shown that which it answers for once more, which
+            it need not keep in mind then.
         dropout: Rate while training, between layers and before the readout.
     """
 
@@ -99,6 +101,7 @@ class ModelOptions:
     hidden: int = 64
     direction: Literal["causal", "bidirectional"] = "causal"
     latency: int = 0
+    recall: bool = False
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
@@ -110,4 +113,5 @@ class ModelOptions:
         check_whole(self.latency, "model.latency", 0, what=" frames")
         causal = self.direction == "causal"
         check(causal or not self.latency, "model.latency", "0 for a bidirectional network", self.latency)
+        check(not self.recall or self.latency > 0, "model.recall", "false where answers are not late", self.recall)
         check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)

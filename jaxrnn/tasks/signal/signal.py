@@ -91,7 +91,7 @@ class Signal:
     def init(self, key: jax.Array) -> Params:
         """Parameters {"rnn", "readout"}."""
         rnn, readout = jax.random.split(key)
-        size = size_of(self) * self.data.frame
+        size = size_of(self) * self.data.frame * (1 + self.model.recall)
         return {
             "rnn": self.layer.init(rnn, inputs=size),
             "readout": dense_init(readout, self.layer.output_size, len(self.targets) * self.data.frame),
@@ -109,7 +109,7 @@ class Signal:
     def joined(self, recordings: Sequence[Recording]) -> Joined:
         """Recordings one after the other, as the network reads them and is to answer."""
         parts = [(features(self.record, self.data, one.inputs, one.times), self.wanted(one)) for one in recordings]
-        return joined(parts, self.model.latency, self.data.frame)
+        return joined(parts, self.model.latency, self.data.frame, self.model.recall)
 
     def wanted(self, recording: Recording) -> np.ndarray:
         """What the network is to answer of each step, [T, K]; values of mean 0 and variance 1 in the training part."""

@@ -69,6 +69,11 @@ class Encoding:
         return Vocabulary(tuple(self.learned["characters"]))
 
     @cached_property
+    def letters(self) -> tuple[int, ...]:
+        """Code points of the characters; of what is none or unknown, its number."""
+        return tuple(ord(token) if len(token) == 1 else n for n, token in enumerate(self.characters.tokens))
+
+    @cached_property
     def unknown(self) -> int:
         """The number of a word without an embedding."""
         return self.words.number(UNKNOWN)

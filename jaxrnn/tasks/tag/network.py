@@ -1,11 +1,12 @@
 """From the words of a sentence to the tags: characters to words, words to what may stand there.
 
     c[t]  = what bidirectional layers of a cell put out last over the characters of word t
-    x[t]  = E[word[t]], c[t]
+    x[t]  = E[word[t]], c[t], A[k, hash of the first and of the last k characters of word t]
     e     = (bidirectional layers of a cell over x) W + b          [T, K], of each tag
 
 A word that is rare has no embedding, and is known by its characters. On top stands a conditional random field (`crf`),
-or a softmax at each word. As in Lample et al., Neural architectures for named entity recognition, NAACL 2016.
+or a softmax at each word. As in Lample et al., Neural architectures for named entity recognition, NAACL 2016; how
+words begin and end is looked up by a hash, as in Svenstrup et al., Hash embeddings, NeurIPS 2017.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from jaxrnn.tasks.tag import crf
 from jaxrnn.tasks.tag.options import ModelOptions
 from jaxrnn.train.task import Params
 
+AFFIX = 4  # characters of the longest beginning or ending that is looked up
+BUCKETS, FACTOR = 2039, 263  # of their hash; primes
+
 
 class Sentences(NamedTuple):
     """A batch; rows first."""
@@ -43,7 +47,7 @@ class Network:
 
     model: ModelOptions
     words: int  # V
-    characters: int  # symbols in words
+    letters: tuple[int, ...]  # code points of the symbols in words
     tags: int  # K
     unknown: int  # the number of the unknown word
 
@@ -63,9 +67,13 @@ class Network:
         model, features = self.model, self.model.words
         params: Params = {"words": 0.1 * jax.random.normal(keys[0], (self.words, model.words))}
         if model.characters:
-            params["characters"] = 0.1 * jax.random.normal(keys[1], (self.characters, model.characters))
+            params["characters"] = 0.1 * jax.random.normal(keys[1], (len(self.letters), model.characters))
             params["speller"] = self.speller.init(keys[2], inputs=model.characters)
             features += self.speller.output_size
+        if model.affixes:
+            shape = (2 * AFFIX * BUCKETS, model.affixes)
+            params["affixes"] = 0.1 * jax.random.normal(jax.random.fold_in(keys[1], 1), shape)
+            features += 2 * AFFIX * model.affixes
         params["encoder"] = self.encoder.init(keys[3], inputs=features)
         params["readout"] = dense_init(keys[4], self.encoder.output_size, self.tags)
         if model.crf:
@@ -90,6 +98,10 @@ class Network:
         xs = params["words"][words]
         if self.model.characters:
             xs = jnp.concatenate([xs, self._spelt(params, characters, jnp.where(valid, sizes, 0))], -1)
+        if self.model.affixes:
+            letters = jnp.array(self.letters, sizes.dtype)[characters]
+            found = params["affixes"][affixes(letters, jnp.where(valid, sizes, 0))]
+            xs = jnp.concatenate([xs, found.reshape(*words.shape, -1)], -1)
         xs = dropout(in_rng, xs.swapaxes(0, 1), self.model.dropout)
         _, ys = scan(self.encoder, params["encoder"], xs, lengths=lengths, rng=scan_rng)
         return dense(params["readout"], dropout(out_rng, ys, self.model.dropout))
@@ -130,3 +142,18 @@ class Network:
         chosen = jnp.take_along_axis(chances, tags[..., None], axis=-1)[..., 0]
         chosen = jnp.where(jnp.isnan(chances).any(-1), jnp.full_like(chosen, jnp.nan), chosen)
         return tags.T, chosen.T
+
+
+def affixes(letters: jax.Array, sizes: jax.Array) -> jax.Array:
+    """Rows of the table for the first and the last 1 to 4 characters of words, [B, T, 8] of code points [B, T, C]."""
+    found = []
+    for last in (False, True):
+        hashed = jnp.zeros_like(sizes)
+        for k in range(AFFIX):
+            at = sizes - 1 - k if last else jnp.full_like(sizes, k)
+            there = (at >= 0) & (at < sizes)
+            letter = jnp.take_along_axis(letters, jnp.where(there, at, 0)[..., None], axis=-1)[..., 0]
+            hashed = hashed * FACTOR + jnp.where(there, letter, 0)
+            hashed = hashed - jax.lax.div(hashed, jnp.full_like(hashed, BUCKETS)) * BUCKETS
+            found.append(hashed + BUCKETS * len(found))
+    return jnp.stack(found, -1)

@@ -21,6 +21,7 @@ class ModelOptions:
         words: E, features of a word.
         characters: Features of a character, and units of each direction over the characters of a word. 0: words are
             known by their embedding alone.
+        affixes: Features of each of the first and of the last one, two, three and four characters of a word. 0: none.
         crf: Tags are chosen together, by a conditional random field; else each by itself.
         dropout: Rate while training: of what is known of a word, between layers, and before the readout.
         blanks: The share of words that are read as unknown while training, by their characters alone.
@@ -31,6 +32,7 @@ class ModelOptions:
     layers: int = 1
     words: int = 64
     characters: int = 32
+    affixes: int = 0
     crf: bool = True
     dropout: float = 0.5
     blanks: float = 0.1
@@ -40,7 +42,8 @@ class ModelOptions:
         check_cell(self.cell)
         for name in ("hidden", "layers", "words"):
             check_whole(getattr(self, name), f"model.{name}")
-        check_whole(self.characters, "model.characters", 0)
+        for name in ("characters", "affixes"):
+            check_whole(getattr(self, name), f"model.{name}", 0)
         check(0 <= self.dropout < 1, "model.dropout", "a rate in [0, 1)", self.dropout)
         check(0 <= self.blanks < 1, "model.blanks", "a share in [0, 1)", self.blanks)
 

@@ -78,7 +78,7 @@ class Tag:
     def network(self) -> Network:
         """The model for these words, characters and tags."""
         known = self.encoding
-        return Network(self.model, len(known.words), len(known.characters), len(known.tags), known.unknown)
+        return Network(self.model, len(known.words), known.letters, len(known.tags), known.unknown)
 
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters."""
