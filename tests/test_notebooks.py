@@ -49,6 +49,7 @@ def test_runs_and_shows_what_is_committed(path: Path, tmp_path: Path, monkeypatc
         pytest.skip(reason)
     repository = str(path.parent.parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([repository, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # a notebook shows pictures itself
     if FULL:
         monkeypatch.delenv("JAXRNN_SMALL", raising=False)
     else:
