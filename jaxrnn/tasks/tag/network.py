@@ -146,7 +146,7 @@ class Network:
 
 def affixes(letters: jax.Array, sizes: jax.Array) -> jax.Array:
     """Rows of the table for the first and the last 1 to 4 characters of words, [B, T, 8] of code points [B, T, C]."""
-    found = []
+    found: list[jax.Array] = []
     for last in (False, True):
         hashed = jnp.zeros_like(sizes)
         for k in range(AFFIX):
