@@ -35,7 +35,8 @@ LAW_1 = (
 )
 KEPT = ("tests/laws/test_law_09_golden.py::test_numbers_are_the_frozen_ones",)
 ONE_ROW_IN, FEW = 6, 3
-WHOLE = ("tests/site/", "tests/planning/")  # which are run by themselves, in steps of their own
+# Of these all is run: by themselves, in environments of their own.
+WHOLE = ("tests/site/", "tests/planning/", "tests/kernels/test_pallas_gpu.py", "tests/test_notebooks.py")
 DRAWN = (
     "tests/laws/test_law_02_pieces.py::test_every_chunk_is_the_whole",
     "tests/laws/test_law_03_padding.py::test_padding_changes_no_bit",

@@ -53,9 +53,7 @@ class Multiplier:
     places: Any  # [count, 2, rows, units] in shared memory
     ready: Any  # the barrier at which warpgroups wait for each other
     mine: Any  # the units of this warpgroup
-    real: (
-        Any  # [64, rows] bool: units that are none of a head which is filled up to 64 multiply as zeros; None: all are
-    )
+    real: Any  # [64, rows] bool: units beyond a head's own multiply as zeros; None: there are none
     tile: tuple[int, int]
     turn: Any = None
     free: Iterator[int] = field(default_factory=lambda: iter(()))

@@ -15,6 +15,7 @@ from jaxrnn.engine.scan import scan
 from jaxrnn.programs.serialized import serialized
 from jaxrnn.tasks.shared.dense import dense
 from jaxrnn.tasks.shared.measured_rows import when
+from jaxrnn.tasks.signal.chunks import with_recalled
 from jaxrnn.tasks.signal.features import features
 from jaxrnn.tasks.signal.held_out import late, outputs, steps_late, values_of
 from jaxrnn.tasks.signal.own_signals import read_files
@@ -129,8 +130,7 @@ def program_of(task: Any, params: Params) -> Program:
     def function(inputs: jax.Array, lengths: jax.Array) -> tuple[jax.Array]:
         xs = jnp.moveaxis(inputs, 0, 1)
         if task.model.recall:
-            before = jnp.pad(xs, ((task.model.latency, 0), (0, 0), (0, 0)))[: len(xs)]
-            xs = jnp.concatenate([xs, before], -1)
+            xs = with_recalled(xs, task.model.latency, jnp)
         _, ys = scan(task.layer, params["rnn"], xs, lengths=lengths)
         found = jnp.moveaxis(dense(params["readout"], ys), 0, 1)
         if task.data.marks:

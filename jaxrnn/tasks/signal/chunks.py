@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,12 @@ class Joined(NamedTuple):
     starts: np.ndarray  # bool [N]
 
 
+def with_recalled(frames: Any, latency: int, library: Any = np) -> Any:
+    """Frames `[T, ..., F]` of NumPy or JAX (`library`), each beside the one answered for then, `[T, ..., 2 F]`."""
+    before = library.pad(frames, ((latency, 0), *((0, 0),) * (frames.ndim - 1)))[: len(frames)]
+    return library.concatenate([frames, before], -1)
+
+
 def joined(
     recordings: Sequence[tuple[np.ndarray, np.ndarray]], latency: int, frame: int, recalled: bool = False
 ) -> Joined:
@@ -47,7 +53,7 @@ def joined(
         inputs = np.pad(inputs, ((0, late + more), (0, 0))).reshape(-1, frame * inputs.shape[1])
         targets = np.pad(targets, ((late, more), (0, 0)), constant_values=np.nan).reshape(len(inputs), -1)
         if recalled:
-            inputs = np.concatenate([inputs, np.pad(inputs, ((latency, 0), (0, 0)))[: len(inputs)]], 1)
+            inputs = with_recalled(inputs, latency)
         starts = np.zeros(len(inputs), bool)
         starts[:1] = True
         known = np.isfinite(targets)
