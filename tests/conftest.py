@@ -1,5 +1,6 @@
 """What every test runs under: float64, strict promotion, eight devices, quick compilation; with CHECK_ANNOTATIONS=1 in
-the environment, annotations of jaxrnn's functions are checked at every call.
+the environment, annotations of jaxrnn's functions are checked at every call; with TESTS_WITHIN=1500 what has not begun
+after so many seconds is skipped.
 
 Compiled programs are kept in the user's cache folder and shared by all processes and runs, for one version of JAX, one
 native library and one kind of processor. `JAX_COMPILATION_CACHE_DIR=` (empty) keeps none.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -30,6 +32,7 @@ import pytest
 
 from tests.quick import FAMILIES, leave_to_the_slow_suite, leave_to_the_sweep, leave_to_whom_has_time
 
+BEGUN = time.monotonic()
 collect_ignore_glob = ["catalogue/originals/*.py"]  # each runs in an environment of its own
 
 FLAGS = "--xla_force_host_platform_device_count=8"
@@ -79,6 +82,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if (within := os.environ.get("TESTS_WITHIN")) and time.monotonic() - BEGUN > float(within):
+        pytest.skip(f"after {within} seconds nothing more is begun (TESTS_WITHIN)")
 
 
 def _declined(item: pytest.Item) -> bool:

@@ -18,6 +18,7 @@ RECORDS = {
     "Many shapes, beside torch": ("shapes",),
     "Whole applications": ("applications",),
     "Forms of recurrent kernels": ("forms",),
+    "All cells, beside a plain scan": ("cells",),
     "Agents, beside the layer that they copy": ("agents",),
     'Long sequences with `chunk="sqrt"`': ("long",),
 }
@@ -29,7 +30,7 @@ round. To measure on your machine:
 
 ```sh
 jaxrnn bench train forward --peers     # beside whatever is installed
-jaxrnn bench shapes cells forms        # suites; `jaxrnn bench --help` lists them
+jaxrnn bench shapes cells recurrences  # suites; `jaxrnn bench --help` lists them
 ```
 
 There is no record of a GPU or TPU: nobody has measured there yet. What was tried for speed and failed stands beside

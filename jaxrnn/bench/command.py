@@ -11,12 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.bench.cases import SUITES, check_names, make_cases
+from jaxrnn.bench.cases import check_names
+from jaxrnn.bench.choice import make_cases
 from jaxrnn.bench.contestants import OURS, PEERS, choose_contestants
 from jaxrnn.bench.on_device import LONGEST, bench_device
 from jaxrnn.bench.picture import draw
 from jaxrnn.bench.report import print_tables, to_markdown
 from jaxrnn.bench.runner import Settings, run
+from jaxrnn.bench.suites import SUITES
 from jaxrnn.bench.tables import read_records
 
 

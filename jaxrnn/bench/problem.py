@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.bench.cases import APPLICATIONS, CELLS, FORMS, Case
+from jaxrnn.bench.cases import ALONE, APPLICATIONS, CELLS, FORMS, Case
+from jaxrnn.bench.recurrence import make_arrays, make_states
 from jaxrnn.cells import COLLECTION, elman, gru, lstm
 from jaxrnn.compose import bidirectional, stack
 from jaxrnn.core.cell import Cell
@@ -22,6 +23,7 @@ from jaxrnn.core.layer import Layer
 from jaxrnn.engine.scan import scan
 
 COMPARED = dict(T=8, B=4)
+COMPARED_ALONE = dict(T=1000, B=2)
 ENDING = 0.05  # the share of steps at which an episode starts
 SEGMENT = 4096  # steps; the truth of a longer sequence is made in such pieces, so that it fits into memory
 
@@ -30,7 +32,7 @@ class Problem(NamedTuple):
     """Arrays of one case, in NumPy and in the case's dtype."""
 
     params: dict[str, Any]  # as `layer.init` returns them, biases and all drawn at random: zero biases hide mistakes
-    xs: Any  # [T, B, D], or [T, B, G, H] projected
+    xs: Any  # [T, B, D], or [T, B, G, H] projected; of a recurrence alone (a, b)
     weights: Any  # [T, B, output_size], zero in padding; the loss is sum(ys * weights)
     lengths: Any  # [B] int32, or None
     per_step: dict[str, Any] = {}  # what equations ask for, and resets, bool [T, B]
@@ -57,7 +59,8 @@ def compared(case: Case) -> Case:
     some hold so much in a plain loop that there is no truth of them all.
     """
     whole = case.cell in CELLS or case.cell in APPLICATIONS
-    return case if whole else replace(case, **{name: min(getattr(case, name), most) for name, most in COMPARED.items()})
+    sizes = COMPARED_ALONE if case.cell == ALONE else COMPARED
+    return case if whole else replace(case, **{name: min(getattr(case, name), most) for name, most in sizes.items()})
 
 
 def cells_of(layer: Layer) -> list[Cell]:
@@ -74,6 +77,8 @@ def make_problem(case: Case) -> Problem:
         from jaxrnn.bench import application  # needs what training needs
 
         return Problem(application.make_params(case), *application.make_symbols(case), None)
+    if case.cell == ALONE:
+        return Problem({}, *make_arrays(case), None)
     rng = np.random.default_rng(0)
     dtype = jnp.dtype("float32" if case.dtype == "tf32" else case.dtype)
     layer = make_layer(case)
@@ -127,6 +132,8 @@ def make_truth(case: Case) -> dict[str, Any]:
         float32 arrays by name: `ys`, `xs` and every parameter by its path (the last two are gradients).
     """
     problem = make_problem(case)
+    if case.cell == ALONE:
+        return make_states(problem.xs, problem.weights)
     if case.cell in APPLICATIONS:
         from jaxrnn.bench import application
 

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxrnn.bench.cases import SUITES, Case, make_cases
+from jaxrnn.bench.cases import Case
+from jaxrnn.bench.choice import make_cases
 from jaxrnn.bench.contestants import Entry
 from jaxrnn.bench.gate import Agreement
 from jaxrnn.bench.machine import TENTH, Watch, describe_machine
 from jaxrnn.bench.processes import CONTESTANT, TRUTH, Worker, WorkerError
+from jaxrnn.bench.suites import SUITES
 
 TRIES = 3  # of a round that other processes disturb
 
@@ -36,7 +38,7 @@ class Plan(NamedTuple):
     timed: tuple[str, ...]
     inspected: tuple[str, ...]
     suite: str = ""  # that asked for it first
-    rated: bool = False
+    rated: str = ""
 
     @property
     def kinds(self) -> list[str]:
@@ -85,6 +87,8 @@ def run(settings: Settings, entries: list[Entry], report: Callable[[int, int, st
             measurer = Worker("rates", CONTESTANT)
             stack.callback(measurer.stop)
             rates = measurer.ask("rates")
+            by_traffic = [plan.case for plan in plans if plan.rated == "traffic"]
+            rates["traffic"] = {str(c): measurer.ask("traffic", case=c.record())["seconds"] for c in by_traffic}
             measurer.stop()
         results = []
         for done, plan in enumerate(plans):
@@ -149,9 +153,13 @@ class Measurement:
         return list(self.results.values())
 
     def _count(self) -> None:
-        """How long the case's products would take at the machine's rate."""
+        """How long the case's products would take at the machine's rate, or its arrays."""
+        if self.plan.rated == "traffic":
+            for (_, kind), result in self.results.items():
+                if kind == "gradients":
+                    result["at_best"] = self.rates["traffic"][str(self.plan.case)]
         rate = self.rates.get("products", {}).get(self.plan.case.dtype)
-        if self.plan.rated and rate:
+        if self.plan.rated == "products" and rate:
             flops = self.judge.ask("flops", case=self.plan.case.record())
             for (_, kind), result in self.results.items():
                 if kind in flops:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.bench.beside import beside
-from jaxrnn.bench.cases import SUITES, Case
+from jaxrnn.bench.cases import Case
 from jaxrnn.bench.machine import TENTH
 from jaxrnn.bench.ratios import Summary, geometric_mean, ratio, summarize
+from jaxrnn.bench.suites import SUITES
 
 # kind -> title, unit, factor
 KINDS = {
@@ -24,6 +25,7 @@ KINDS = {
     "compile": ("compiling a training step", "ms", 1e3),
     "instructions": ("instructions of a compiled training step", "", 1.0),
     "temporaries": ("temporary memory of a training step", "MB", 1e-6),
+    "gradients": ("outputs, and gradients of a given cotangent", "ms", 1e3),
     "update": ("update of a training run", "ms", 1e3),
 }
 FASTEST = "fastest JAX peer"
@@ -35,7 +37,7 @@ class Cell(NamedTuple):
     value: Summary | None  # in the table's unit; None where nothing was measured
     ratio: Summary | None  # to ours; above one, ours is faster (or smaller)
     status: str
-    share: float | None = None  # of the machine's rate of products
+    share: float | None = None  # of the machine's rate, of products or of traffic
     faults: float | None = None  # minor page faults a call
 
 

@@ -28,6 +28,7 @@ from jaxrnn.bench.gate import MANY, UNITS, WIDER, Agreement, compare
 from jaxrnn.bench.machine import available_memory
 from jaxrnn.bench.problem import compared, make_problem, make_truth
 from jaxrnn.bench.rates import measure_rates
+from jaxrnn.bench.recurrence import measure_traffic
 
 TRUTH, RATES = "truth", "rates"  # the workers that make the one and measure the other are no contestants
 
@@ -36,7 +37,7 @@ class Server:
     """Answers the requests of `runner`; each method is one request and returns what JSON can hold."""
 
     def __init__(self, name: str) -> None:
-        kept = name in ALL and ALL[name].keeps
+        kept = name == RATES or (name in ALL and ALL[name].keeps)
         self.memory = keep_memory() if kept else KeptMemory("is not asked for")  # before anything computes
         self.library: Any = None if name in (TRUTH, RATES) else load(name)
         self.running: Any = None
@@ -49,6 +50,10 @@ class Server:
     def rates(self) -> dict[str, Any]:
         """What the machine can do."""
         return measure_rates()
+
+    def traffic(self, case: dict[str, Any]) -> dict[str, float]:
+        """How long the arrays of a recurrence take by themselves."""
+        return {"seconds": measure_traffic(Case(**case))}
 
     def flops(self, case: dict[str, Any]) -> dict[str, int]:
         """Operations of a case's products, by kind."""

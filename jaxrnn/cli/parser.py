@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from jaxrnn.base.package import VERSION
-from jaxrnn.bench.cases import CELLS, SUITES, VARIANTS
+from jaxrnn.bench.cases import CELLS
 from jaxrnn.bench.contestants import MEMORY, OURS, PEERS
+from jaxrnn.bench.suites import SUITES, VARIANTS
 from jaxrnn.cli.serving_parser import add_serving
 
 EXAMPLES = """examples:

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrnn.bench.cases import Case, make_cases
+from jaxrnn.bench.cases import Case
+from jaxrnn.bench.choice import make_cases
 from jaxrnn.bench.contestants import load
 from jaxrnn.bench.gate import compare
 from jaxrnn.bench.problem import make_problem, make_truth

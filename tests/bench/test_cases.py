@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from jaxrnn.bench.cases import CELLS, SUITES, Case, make_cases
+from jaxrnn.bench.cases import CELLS, Case
+from jaxrnn.bench.choice import make_cases
 from jaxrnn.bench.contestants import ALL, OURS, PEERS, choose_contestants
 from jaxrnn.bench.problem import compared
 from jaxrnn.bench.runner import Settings, make_plans
+from jaxrnn.bench.suites import SUITES
 from jaxrnn.cells import COLLECTION
 
 

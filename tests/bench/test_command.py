@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import jaxrnn
-from jaxrnn.bench.cases import SUITES
+from jaxrnn.bench.suites import SUITES
 from jaxrnn.cli import main
 
 

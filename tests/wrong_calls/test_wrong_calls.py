@@ -21,7 +21,7 @@ from tests.wrong_calls.values import wrong_values
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 SEED = 0
-SAMPLE = 150  # of each room's calls, in the quick test
+SAMPLE = 100  # of each room's calls, in the quick test
 
 ROOMS = ("core", "compose", "functions", "decode", "interop", "train", "own_tasks", "nnx", "linen", "keras")
 

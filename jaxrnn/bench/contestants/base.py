@@ -25,7 +25,7 @@ class Running(abc.ABC):
 
     @abc.abstractmethod
     def call(self, kind: str) -> Callable[[], Any]:
-        """What is timed for "forward", "train", "update", "step" or "step donated": returns when the work is done."""
+        """What is timed for "forward", "train", "gradients", "update" or a "step": returns when the work is done."""
 
     def inspect(self) -> dict[str, list[float]]:
         """What `INSPECTED` names, of a training step; seconds once for each of several compilations."""

@@ -89,7 +89,7 @@ class RunningOnJax(Running):
     def __init__(self, library: OnJax, case: Case, problem: Problem) -> None:
         self.library, self.case = library, case
         self.axes = (1, 0, 2) if library.batch_major else (0, 1, 2)
-        xs, cotangent = (self._turn(a) for a in (problem.xs, problem.weights))
+        xs, cotangent = jax.tree.map(self._turn, (problem.xs, problem.weights))
         weights = library.theirs(case, jax.tree.map(np.asarray, problem.params))
         self.arguments = jax.device_put((weights, xs, problem.lengths, problem.per_step, cotangent))
         self.valid = None if problem.lengths is None else np.arange(case.T)[:, None] < problem.lengths
@@ -130,7 +130,7 @@ class RunningOnJax(Running):
         _, (gradients, dxs) = self.programs["train"](*self.arguments)
         if self.valid is not None:  # what libraries leave in the padding of their outputs is their own affair
             ys = np.where(self.valid[..., None], ys, 0)
-        return name_answer(ys, self.library.ours(self.case, gradients), self._turn(dxs))
+        return name_answer(ys, self.library.ours(self.case, gradients), jax.tree.map(self._turn, dxs))
 
     def walk(self) -> Any:
         weights = self.arguments[0]
@@ -142,7 +142,7 @@ class RunningOnJax(Running):
 
     def call(self, kind: str) -> Callable[[], Any]:
         program = self.programs[kind]
-        if kind in ("forward", "train"):
+        if kind in ("forward", "train", "gradients"):
             return lambda: jax.block_until_ready(program(*self.arguments))
         weights, x = self._single(self.arguments[0]), jax.tree.map(jnp.asarray, self._at(0))
         state = [jax.device_put(self.library.carry(self.case))]

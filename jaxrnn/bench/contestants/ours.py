@@ -6,12 +6,14 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxrnn.bench.cases import APPLICATIONS, Case
+from jaxrnn.bench.cases import ALONE, APPLICATIONS, Case
 from jaxrnn.bench.contestants.base import Running
 from jaxrnn.bench.contestants.on_jax import OnJax
 from jaxrnn.bench.problem import Problem, cells_of, make_layer
+from jaxrnn.bench.recurrence import solve
 from jaxrnn.cells import COLLECTION
 from jaxrnn.core.cell import Cell
+from jaxrnn.engine.recurrence.algorithms import Solve
 from jaxrnn.engine.registry import BACKENDS, choose
 from jaxrnn.engine.scan import scan
 
@@ -19,7 +21,7 @@ from jaxrnn.engine.scan import scan
 class Library(OnJax):
     """`jaxrnn.scan` and `cell.step`."""
 
-    cells = (*COLLECTION, *APPLICATIONS)
+    cells = (*COLLECTION, *APPLICATIONS, ALONE)
     can = frozenset({"bidirectional", "layers", "ragged", "peepholes", "chunk", "projected", "recurrent", "resets"})
 
     def __init__(self, backend: str) -> None:
@@ -29,6 +31,8 @@ class Library(OnJax):
         reason = super().declines(case, kind)
         if case.cell in APPLICATIONS:
             return reason or (None if self.backend == "auto" else "trains by what 'auto' chooses")
+        if case.cell == ALONE:
+            return reason or (None if self.algorithm() else "has no linear recurrence of all steps")
         if reason is None and self.backend != "auto":
             reasons = (BACKENDS[self.backend].declines(*asked) for asked in _asked(case))
             reason = next(filter(None, reasons), None)
@@ -39,7 +43,7 @@ class Library(OnJax):
         return reason
 
     def note(self, case: Case) -> str:
-        if self.backend != "auto" or case.cell in APPLICATIONS:
+        if self.backend != "auto" or case.cell in (*APPLICATIONS, ALONE):
             return ""
         chosen = dict.fromkeys(choose(cell, "auto", *dtypes).name for cell, *dtypes in _asked(case))
         return f"runs on {', '.join(map(repr, chosen))}"
@@ -58,12 +62,20 @@ class Library(OnJax):
         return gradients
 
     def apply(self, case: Case, weights: dict[str, Any], xs: Any, lengths: Any, **per_step: Any) -> Any:
+        if case.cell == ALONE:
+            return solve(self.algorithm(), xs)  # type: ignore[arg-type]
         if case.resets:
             return self._scanned(case, weights, self.carry(case).h, xs, per_step["resets"])[1]
         options = dict(
             lengths=lengths, per_step=per_step or None, chunk=case.chunk, projected=case.projected, backend=self.backend
         )
         return scan(make_layer(case), weights, xs, **options)[1]
+
+    def algorithm(self) -> Solve | None:
+        """For linear recurrences, of this backend, or with "auto" of the first that has one."""
+        names = BACKENDS if self.backend == "auto" else (self.backend,)
+        found = next(filter(None, (BACKENDS[name].recurrence for name in names)), None)
+        return None if found is None else found()
 
     def carry(self, case: Case) -> Any:
         return make_layer(case).initial_carry((case.B,))
