@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 EPSILON = {"float32": 2.0**-23, "tf32": 2.0**-10, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 UNITS = 16
 WIDER = 64  # of the collection's other cells: of a phase, say, float32 holds less; and where sums are of many steps
+LOSSES = 4  # what another order of sums may lose, of what the equations as they stand lose
 MANY = 2**16  # steps of all rows
 
 
@@ -29,12 +32,20 @@ class Agreement(NamedTuple):
         return f"{self.where} is off by {self.worst:.2g} of its norm, {self.allowed:.2g} allowed"
 
 
-def compare(got: dict[str, Any], truth: dict[str, Any], dtype: str, units: int = UNITS) -> Agreement:
+def compare(
+    got: dict[str, Any],
+    truth: dict[str, Any],
+    dtype: str,
+    units: int = UNITS,
+    rounding: Mapping[str, float] = MappingProxyType({}),
+) -> Agreement:
     """Compare outputs and gradients with the truth, array by array.
 
     Args:
         got, truth: arrays by name, as `problem.name_answer` names them.
         dtype: of the case; settles what is allowed, with `units` in its last place.
+        rounding: how far the equations as they stand are from the truth in this dtype, by array. Where they lose much,
+            four times as much is allowed.
 
     Returns:
         The agreement of the worst array. One that is missing, too much, of another shape or holds NaN is infinitely
@@ -47,14 +58,17 @@ def compare(got: dict[str, Any], truth: dict[str, Any], dtype: str, units: int =
     allowed = units * EPSILON[dtype]
     for name in sorted(got.keys() ^ truth.keys()):
         return Agreement(float("inf"), f"{name} ({'missing' if name in truth else 'too much'})", allowed)
-    distances = {name: _distance(got[name], expected) for name, expected in truth.items()}
-    worst = max(distances, key=distances.__getitem__)
-    return Agreement(distances[worst], worst, allowed)
+    found = [
+        Agreement(distance(got[name], expected), name, max(allowed, LOSSES * rounding.get(name, 0.0)))
+        for name, expected in truth.items()
+    ]
+    return max(found, key=lambda one: one.worst / one.allowed)
 
 
-def _distance(got: Any, expected: Any) -> float:
+def distance(got: Any, expected: Any) -> float:
+    """||got - expected|| / ||expected||; infinite for another shape, and for NaN."""
     got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
     if got.shape != expected.shape:
         return float("inf")
-    distance = float(np.linalg.norm(got - expected) / (np.linalg.norm(expected) or 1.0))
-    return float("inf") if np.isnan(distance) else distance
+    found = float(np.linalg.norm(got - expected) / (np.linalg.norm(expected) or 1.0))
+    return float("inf") if np.isnan(found) else found

@@ -20,16 +20,19 @@ import jax
 import numpy as np
 
 from jaxrnn.base.memory import KeptMemory, keep_memory
-from jaxrnn.bench.cases import Case
+from jaxrnn.bench.cases import CELLS, Case
 from jaxrnn.bench.contestants import ALL, load
 from jaxrnn.bench.contestants.base import INSPECTED
 from jaxrnn.bench.flops import count_flops
-from jaxrnn.bench.gate import MANY, UNITS, WIDER, Agreement, compare
+from jaxrnn.bench.gate import MANY, UNITS, WIDER, Agreement, compare, distance
 from jaxrnn.bench.machine import available_memory
 from jaxrnn.bench.problem import compared, make_problem, make_truth
 from jaxrnn.bench.rates import measure_rates
 from jaxrnn.bench.recurrence import measure_traffic
+from jaxrnn.cells import COLLECTION
 
+LOST = "lost of"  # before the name of an array: no path of parameters begins like that
+OTHERS = COLLECTION.keys() - set(CELLS)  # cells whose numbers are compared on a short case
 TRUTH, RATES = "truth", "rates"  # the workers that make the one and measure the other are no contestants
 
 
@@ -60,8 +63,14 @@ class Server:
         return count_flops(Case(**case))
 
     def truth(self, case: dict[str, Any], file: str) -> dict[str, Any]:
-        """Write the truth of a case, an .npz file."""
-        np.savez(file, **make_truth(compared(Case(**case))))
+        """Write the truth of a case, an .npz file, and how far equations as they stand are from it, array by array."""
+        short = compared(Case(**case))
+        truth = make_truth(short)
+        lost: dict[str, Any] = {}
+        if short.cell in OTHERS:
+            plain = load("reference").build(short, make_problem(short)).answer()
+            lost = {f"{LOST} {name}": distance(plain[name], expected) for name, expected in truth.items()}
+        np.savez(file, **truth, **lost)
         return {}
 
     def offer(self, case: dict[str, Any], kinds: list[str]) -> dict[str, Any]:
@@ -87,11 +96,12 @@ class Server:
         numbers = self.running.inspect() if any(kind in INSPECTED for kind in kinds) else {}
         _check_memory(max(numbers.get("temporaries", [0])))
         with np.load(file, allow_pickle=False) as stored:
-            truth = dict(stored)
+            truth = {name: stored[name] for name in stored.files if not name.startswith(LOST)}
+            lost = {name: float(stored[f"{LOST} {name}"]) for name in truth if f"{LOST} {name}" in stored.files}
         short = compared(formed)
         checked = self.running if short == formed else self.library.build(short, make_problem(short))
         plain = short == formed and formed.T * formed.B <= MANY
-        agreement = compare(checked.answer(), truth, formed.dtype, UNITS if plain else WIDER)
+        agreement = compare(checked.answer(), truth, formed.dtype, UNITS if plain else WIDER, lost)
         if agreement.holds and any(kind.startswith("step") for kind in kinds):
             walked: Agreement = compare({"ys": self.running.walk()}, {"ys": truth["ys"]}, formed.dtype)
             agreement = max(agreement, walked)

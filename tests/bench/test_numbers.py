@@ -62,3 +62,13 @@ def test_a_zero_truth_is_met_by_zeros_alone() -> None:
     zero = {"kernel": np.zeros(4)}
     assert compare(zero, zero, "float32").holds
     assert not compare({"kernel": np.full(4, 1e-5)}, zero, "float32").holds
+
+
+def test_where_the_equations_themselves_lose_much_more_is_allowed() -> None:
+    """Four times what they lose, in that array alone."""
+    truth = {"a": np.ones(4), "b": np.ones(4)}
+    lost = {"a": 1e-5}
+    assert compare(truth | {"a": truth["a"] * (1 + 3.9e-5)}, truth, "float32", rounding=lost).holds
+    assert not compare(truth | {"a": truth["a"] * (1 + 4.1e-5)}, truth, "float32", rounding=lost).holds
+    agreement = compare({"a": truth["a"] * (1 + 3e-5), "b": truth["b"] * (1 + 3e-6)}, truth, "float32", rounding=lost)
+    assert (agreement.where, agreement.holds) == ("b", False)
