@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -30,7 +31,7 @@ import jax
 import jaxlib
 import pytest
 
-from tests.quick import FAMILIES, leave_to_the_slow_suite, leave_to_the_sweep, leave_to_whom_has_time
+from tests.quick import FAMILIES, Declined, leave_to_the_slow_suite, leave_to_the_sweep, leave_to_whom_has_time
 
 BEGUN = time.monotonic()
 collect_ignore_glob = ["catalogue/originals/*.py"]  # each runs in an environment of its own
@@ -68,20 +69,30 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-@pytest.hookimpl(tryfirst=True)  # before marks are looked at
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before marks are looked at
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """With `--dist loadgroup`, tests of one row of the table share a process and its programs; others go by file.
 
-    A backend that declines a row is not asked to run it: `tests/kernels/test_native.py` says which, and why.
+    A backend that declines a row is not asked to run it: `tests/kernels/test_native.py` says which, and why. The native
+    one traces a cell for its answer, so that it is asked last, of rows that are run.
     """
-    declined = [item for item in items if _declined(item)]
-    config.hook.pytest_deselected(items=declined)
-    items[:] = [item for item in items if item not in declined]
-    leave_to_the_slow_suite(leave_to_the_sweep(items, _is_core))
+    _leave_out(config, items, lambda item: _backend_of(item) != "native" and _declined(item))
+    marks = config.getoption("markexpr")
+    slow = "slow" in marks and "not slow" not in marks
+    leave_to_the_slow_suite(leave_to_the_sweep(items, _is_core, _declined, slow), _declined)
     leave_to_whom_has_time(items)
     for item in items:
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))
+    yield
+    _leave_out(config, items, _declined)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], which: Declined) -> None:
+    out = [item for item in items if which(item)]
+    config.hook.pytest_deselected(items=out)
+    gone = set(map(id, out))
+    items[:] = [item for item in items if id(item) not in gone]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -92,13 +103,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _declined(item: pytest.Item) -> bool:
     from tests.laws.programs import declines  # not before the hook above is installed
 
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    row, backend = params.get("row"), params.get("backend")
-    if not isinstance(row, str) or not isinstance(backend, str):
+    params, backend = item.callspec.params if hasattr(item, "callspec") else {}, _backend_of(item)
+    row = params.get("row")
+    if not isinstance(row, str) or backend is None:
         return False
-    return declines(row, backend, params.get("dtype", jax.numpy.float64)) is not None
+    mark = item.get_closest_marker("backend")
+    dtype = mark.args[1] if mark else params.get("dtype", jax.numpy.float64)
+    return declines(row, backend, dtype) is not None
 
 
+def _backend_of(item: pytest.Item) -> str | None:
+    """That a test runs: its parameter, or as it is marked, `backend(name, dtype)`."""
+    if mark := item.get_closest_marker("backend"):
+        return str(mark.args[0])
+    backend = item.callspec.params.get("backend") if hasattr(item, "callspec") else None
+    return backend if isinstance(backend, str) else None
+
+
+@cache
 def _is_core(row: str) -> bool:
     from tests.table import ROWS
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+Declined = Callable[[pytest.Item], bool]  # whether a backend declines an item's row
 COSTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 ONE_IN: dict[str, dict[str, int]] = COSTS["one_in"]
 LONG: dict[str, list[str]] = COSTS["long"]
@@ -56,8 +57,13 @@ def _drawn(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
-def leave_to_the_sweep(items: list[pytest.Item], is_core: Callable[[str], bool]) -> list[pytest.Item]:
-    """Mark which suite runs which laws of rows outside the core. Returns the other items, left as they are."""
+def leave_to_the_sweep(
+    items: list[pytest.Item], is_core: Callable[[str], bool], declined: Declined, slow: bool
+) -> list[pytest.Item]:
+    """Mark which suite runs which laws of rows outside the core. Returns the other items, left as they are.
+
+    `declined` is asked of those alone that are to be run; with `slow` those of the slow suite are.
+    """
     placed = set()
     laws: dict[str, list[tuple[str, dict[str, Any], pytest.Item]]] = defaultdict(list)
     for item in items:
@@ -67,12 +73,15 @@ def leave_to_the_sweep(items: list[pytest.Item], is_core: Callable[[str], bool])
     for row, tests in laws.items():
         backends = sorted({given["backend"] for name, given, _ in tests if name in LAW_1})
         ways = {b: ("forward", "reverse")[_drawn(f"{row} {b}") % 2] for b in backends}
+        one_each = {given["backend"]: item for name, given, item in tests if name in LAW_1}
         short = [b for b in backends if not _compiles_long(b)]
-        quickly = short[_drawn(row) % len(short)] if short and _drawn(f"{row} quickly") % 4 == 0 else None
-        slowly = {
-            min((item for name, _, item in tests if name == one), key=lambda item: _drawn(item.nodeid), default=None)
-            for one in DRAWN
-        }
+        quickly, first = None, _drawn(row) % max(1, len(short))
+        if _drawn(f"{row} quickly") % 4 == 0:
+            quickly = next((b for b in short[first:] + short[:first] if not declined(one_each[b])), None)
+        slowly = set()
+        for one in DRAWN:
+            order = sorted((item for name, _, item in tests if name == one), key=lambda item: _drawn(item.nodeid))
+            slowly.add(next((item for item in order if not (slow and declined(item))), None))
         for name, given, item in tests:
             if name in KEPT:
                 continue
@@ -84,8 +93,8 @@ def leave_to_the_sweep(items: list[pytest.Item], is_core: Callable[[str], bool])
     return [item for item in items if item not in placed]
 
 
-def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
-    """Mark what the quick suite does not run."""
+def leave_to_the_slow_suite(items: list[pytest.Item], declined: Declined) -> None:
+    """Mark what the quick suite does not run; `declined` is asked of those alone that it may run."""
     tests = defaultdict(list)
     for item in items:
         if hasattr(item, "callspec") and _compiles_long(item.callspec.params.get("backend")):
@@ -102,9 +111,12 @@ def leave_to_the_slow_suite(items: list[pytest.Item]) -> None:
     for file, names in ONE_IN.items():
         for name, one_in in names.items():
             rows = tests.get(f"tests/{file}::test_{name}", [])
-            drawn = sorted(rows, key=lambda item: _drawn(item.nodeid))
-            for item in drawn[math.ceil(len(rows) / one_in) if one_in else 0 :]:
-                item.add_marker(pytest.mark.slow)
+            left = math.ceil(len(rows) / one_in) if one_in else 0
+            for item in sorted(rows, key=lambda item: _drawn(item.nodeid)):
+                if left and not declined(item):
+                    left -= 1
+                else:
+                    item.add_marker(pytest.mark.slow)
 
 
 def leave_to_whom_has_time(items: list[pytest.Item]) -> None:
