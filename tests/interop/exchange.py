@@ -24,6 +24,7 @@ HEAD, TAIL = "<!-- table: python -m tests.interop.exchange -->\n", "<!-- end of 
 TARGETS = ("torch", "keras", "flax.linen", "flax.nnx", "haiku", "equinox", "tf1", "cudnn", "onnx")
 H = 8
 LSTM, GRU = jaxrnn.lstm(H), jaxrnn.gru(H)
+NUMBERS = jax.tree.map(np.float32, LSTM.init(jax.random.key(0), inputs=H))  # whatever JAX draws here
 ROWS = {
     "lstm": LSTM,
     "lstm, use_bias=False": jaxrnn.lstm(H, use_bias=False),
@@ -49,7 +50,7 @@ ROWS = {
     "stack of bidirectional": jaxrnn.stack([jaxrnn.bidirectional(LSTM), jaxrnn.bidirectional(LSTM)]),
     "reverse": jaxrnn.reverse(LSTM),
     "residual": jaxrnn.residual(LSTM),
-    "quantize": jaxrnn.quantize(LSTM, LSTM.init(jax.random.key(0), inputs=H))[0],
+    "quantize": jaxrnn.quantize(LSTM, NUMBERS)[0],
 }
 
 
