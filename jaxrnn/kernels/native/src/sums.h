@@ -1,4 +1,4 @@
-// Sums over rows in parts: added one after the other, hundreds of thousands of rows would cost a digit. A part of loops.cc.
+// Sums over rows in parts: added one after the other, hundreds of thousands of rows would cost a digit.
 #pragma once
 
 #include <algorithm>
