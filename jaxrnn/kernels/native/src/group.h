@@ -15,10 +15,11 @@ namespace {
 template <class T>
 class Group {
  public:
-  Group(const Plan& plan, char* const* buffers, int64_t group, const Share& share, Team* team = nullptr)
+  Group(const Plan& plan, char* const* buffers, const Extents& extents, int64_t group, int64_t piece,
+        const Share& share, Team* team = nullptr)
       : plan_(plan),
         team_(team),
-        part_(plan, buffers, group),
+        part_(plan, buffers, extents, group, piece),
         vectors_(part_),
         products_(part_, team != nullptr, share),
         gradients_(part_),
@@ -45,6 +46,7 @@ class Group {
  private:
   void start() {
     for (const Start& start : plan_.starts) {
+      if (start.rows && part_.piece) continue;  // sums go on
       const Range own = part_.share(start.rows ? start.rows : part_.active.rows(), 1);
       for (int64_t r = own.first; r < own.last; ++r) {
         T* to = part_.at(start.to, 0, 0, r);

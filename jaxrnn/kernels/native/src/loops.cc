@@ -14,14 +14,16 @@ namespace {
 
 template <class T>
 void run(const Plan& plan, char* const* buffers, int64_t group, const Share& share) {
-  Group<T>(plan, buffers, group, share).run();
+  const Extents extents(plan, buffers);
+  for (int64_t piece = 0; piece < plan.pieces; ++piece) Group<T>(plan, buffers, extents, group, piece, share).run();
 }
 
 template <class T>
 void columns(const Plan& plan, char* const* buffers, Team& team) {
   pack_all_strips<T>(plan, buffers, team);
   const Share none;
-  Group<T>(plan, buffers, 0, none, &team).run_with_others();
+  const Extents extents(plan, buffers);
+  Group<T>(plan, buffers, extents, 0, 0, none, &team).run_with_others();
 }
 
 }  // namespace

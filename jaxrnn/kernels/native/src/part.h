@@ -1,4 +1,4 @@
-// What is one thread's of a call: a group of rows, or its columns of all rows; and where the numbers of these lie.
+// What is one thread's of a call: a piece of a group of rows, or its columns of all rows; and where its numbers lie.
 #pragma once
 
 #include <algorithm>
@@ -25,12 +25,16 @@ template <class T>
 struct Part {
   const Plan& plan;
   char* const* const buffers;
-  const int64_t group;
+  const int64_t group, piece;
   Active active;
   Turn turn{0, 0, 1};
 
-  Part(const Plan& plan, char* const* buffers, int64_t group)
-      : plan(plan), buffers(buffers), group(group), active(plan, buffers, group) {}
+  Part(const Plan& plan, char* const* buffers, const Extents& extents, int64_t group, int64_t piece)
+      : plan(plan),
+        buffers(buffers),
+        group(group),
+        piece(piece),
+        active(plan, buffers, extents, group * plan.pieces + piece) {}
 
   // This thread's share of `count` columns or rows, in multiples of `whole`.
   Range share(int64_t count, int64_t whole) const {

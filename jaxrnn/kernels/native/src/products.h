@@ -23,8 +23,8 @@ class Products {
            (action.kind == kProduct8 && part_.plan.matrices8[action.b].offset < 0);
   }
 
-  // Those that follow each other, a share of their columns in each task: one that starts from what another left reads the
-  // columns of its own task.
+  // Those that follow each other, a share of their columns in each task: one that starts from what another left reads
+  // the columns of its own task.
   void run(const Action* from, const Action* to, const Steps& steps) {
     const int64_t rows = part_.rows_of(steps);
     const auto multiply_part = [=](int64_t part) {

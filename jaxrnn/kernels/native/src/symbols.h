@@ -1,7 +1,11 @@
 // Inputs that are symbols: the rows of a kernel that they pick, and its gradient.
 #pragma once
 
+#include <algorithm>
+#include <vector>
+
 #include "part.h"
+#include "sums.h"
 
 namespace jaxrnn {
 namespace {
@@ -25,18 +29,43 @@ class Symbols {
     });
   }
 
-  void add(const Action& action, const Steps& steps) const {
+  // To the kernel's gradient the rows of a block, those with the same symbol together.
+  void add(const Action& action, const Steps& steps) {
     const Range own = part_.share(action.e, kWhole);
+    link(action, steps);
     as_number<T>(part_.plan.slots[action.b].kind, [&](auto number) {
-      for_each(action.a, steps, [=](int64_t symbol, int64_t step, int64_t s, int64_t r) {
-        const auto* from = part_.address(number, action.b, step, s, r);
+      const auto* rows = part_.address(number, action.b, steps);
+      const int64_t stride = part_.stride(action.b), count = symbols_.size();
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t symbol = symbols_[i];
+        if (first_[symbol] != i) continue;
         T* to = part_.at(action.c, 0, 0, symbol);
-        for (int64_t j = own.first; j < own.last; ++j) to[j] += widened(from[j]);
-      });
+        for (int64_t j = own.first; j < own.last; j += kColumnsSummed) {
+          const auto next = [&, at = i]() mutable {
+            const auto* row = at < 0 ? nullptr : rows + at * stride + j;
+            at = at < 0 ? at : next_[at];
+            return row;
+          };
+          sum_rows(next, std::min(kColumnsSummed, own.last - j), to + j);
+        }
+        first_[symbol] = -1;
+      }
     });
   }
 
  private:
+  // Finds the first row of a block with each symbol, and the next one after each row; -1 where there is none.
+  void link(const Action& action, const Steps& steps) {
+    first_.resize(action.d, -1);
+    symbols_.clear();
+    for_each(action.a, steps, [&](int64_t symbol, int64_t, int64_t, int64_t) { symbols_.push_back(symbol); });
+    next_.resize(symbols_.size());
+    for (int64_t i = symbols_.size() - 1; i >= 0; --i) {
+      next_[i] = first_[symbols_[i]];
+      first_[symbols_[i]] = i;
+    }
+  }
+
   // Each row of some steps, with the symbol that stands there.
   template <class F>
   void for_each(int64_t slot, const Steps& steps, F f) const {
@@ -46,6 +75,7 @@ class Symbols {
   }
 
   const Part<T>& part_;
+  std::vector<int64_t> symbols_, next_, first_;
 };
 
 }  // namespace
