@@ -1,4 +1,4 @@
-"""Rows of a kernel that symbols pick: its gradient is a sum over rows, and a product where there are few kinds of these."""
+"""Rows of a kernel that symbols pick: its gradient is a sum over rows, and a product where there are few kinds."""
 
 from __future__ import annotations
 
