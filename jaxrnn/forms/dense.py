@@ -11,6 +11,7 @@ from jax import lax
 
 from jaxrnn.base.typing import Array, Initializer
 from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight, pick_gates, sums
+from jaxrnn.forms.picked import rows_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Dense(Form):
         return Turned(), (jnp.moveaxis(arrays[0], 0, -1),)
 
     def read(self, arrays: Arrays, symbols: Array) -> Array:
-        return jnp.take(arrays[0], symbols, axis=0, mode="clip")
+        return rows_of(arrays[0], symbols)
 
     def tiles(self, gates: Sequence[int], inputs: int, stored: int, units: int) -> Tiles:
         runs = [list(run) for _, run in groupby(enumerate(gates), lambda at: at[1] - at[0])]  # of neighbours

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.kernels.native import library
+from jaxrnn.kernels.native import arrays, calls, library
 from tests.laws.programs import assert_close, assert_same_bits, to_numpy
 
 T, D, H = 12, 5, 64
@@ -175,3 +175,27 @@ def test_the_output_is_the_state_before_the_next_valid_step() -> None:
     )
     whole = 4 * ys.size
     assert masked - plain < whole + 4 * xs.size + 2**16  # the inputs and the outputs' cotangent with zeros in padding
+
+
+@pytest.mark.parametrize("marks", ["none", "lengths", "resets"])
+def test_rows_in_pieces(marks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more rows than a thread takes at once, some go from the first step to the last before others begin."""
+    T, B, cell, rng = 9, 23, jaxrnn.lstm(H, peepholes=True), np.random.default_rng(8)
+    params = {n: rng.standard_normal(p.shape) / 8 for n, p in cell.declare(3).items()}
+    xs, w = rng.standard_normal((T, B, 3)), rng.standard_normal((T, B, H))
+    given = {"lengths": {"lengths": rng.integers(0, T + 1, B)}, "resets": {"resets": rng.random((T, B)) < 0.3}}
+    options = given.get(marks, {})
+
+    def loss(params: Any, xs: Any, backend: str) -> Any:
+        final, ys = jaxrnn.scan(cell, params, xs, backend=backend, **options)
+        return (ys * w).sum() + sum((a * a).sum() for a in final), ys
+
+    run = lambda backend: jax.jit(jax.value_and_grad(lambda *a: loss(*a, backend), (0, 1), has_aux=True))(params, xs)  # noqa: E731
+    monkeypatch.setattr(library, "threads", lambda: 2)
+    expected, cuts = run("reference"), list[Any]()
+    monkeypatch.setattr(calls, "sizes", lambda *call: cuts.append(arrays.sizes(*call)) or cuts[-1])
+    for rows, pieces in ((2, 6), (4, 3), (12, 1)):
+        monkeypatch.setattr(arrays, "ROWS_AT_ONCE", rows)
+        assert_close(run("native"), expected, 1e-12)
+        assert {(c.groups, c.pieces) for c in cuts} == {(2, pieces)}
+        cuts.clear()

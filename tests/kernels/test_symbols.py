@@ -142,7 +142,8 @@ def test_where_they_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     for rows, gathered in ((T * B // 3, False), (T * B // 3 + 1, True)):
         params, xs = drawn(cell, rows)
         text = run.lower(params, xs, "native").as_text()
-        assert ("stablehlo.gather" in text) == ("stablehlo.scatter" in text) == gathered
+        assert ("stablehlo.gather" in text) == gathered
+        assert "stablehlo.scatter" not in text  # of so few kinds its gradient is a product
         assert_close(run(params, xs, "native"), run(params, xs, "reference"), 1e-12)
     step = jax.jit(lambda params, x: cell.step(params, cell.initial_carry((2,), params), x))
     assert "gather" not in step.lower(drawn(cell, 10**4)[0], np.zeros(2, np.int32)).as_text()

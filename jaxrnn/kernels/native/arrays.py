@@ -24,6 +24,8 @@ from jaxrnn.kernels.native.vectors import Graph
 PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
 VECTORS = 16  # an output's equations take as long as so many of a product's numbers
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
+LONG = 512  # steps; of more, sums over steps keep what rounding takes from them
+ROWS_AT_ONCE = 128  # of a thread at once: what a step makes of them stays in its cache
 FEW_ROWS = 4  # with as many or fewer, threads share columns in place of rows
 MANY_ROWS, LARGE = 32, 2**20  # and with as many where kernels have so many numbers
 LEAST_UNITS = 32  # of a thread: with less, what it waits for the others is more than what it does
@@ -162,7 +164,7 @@ class Array(NamedTuple):
 
 class Sizes(NamedTuple):
     """T steps, N rows in `groups`, `block` steps at a time; `parts` of each kernel where it is not packed; a `team` of
-    threads where they share columns."""
+    threads where they share columns; `pieces` of a group's rows, which run one after the other."""
 
     T: int
     N: int
@@ -170,10 +172,12 @@ class Sizes(NamedTuple):
     block: int
     parts: int = 0
     team: int = 0
+    pieces: int = 1
 
     @property
     def rows(self) -> int:
-        return -(-self.N // self.groups)
+        """Of a piece."""
+        return -(-self.N // (self.groups * self.pieces))
 
 
 def sizes(spec: Spec, operands: Operands) -> Sizes:
@@ -196,8 +200,9 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
         block = spec.block or -(-BLOCK_ROWS // N)
         return Sizes(T, N, 1, max(1, min(block, T)), team=team)
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
-    block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // groups)))
-    return Sizes(T, N, groups, max(1, min(block, T)))
+    pieces = -(-N // (groups * ROWS_AT_ONCE))
+    block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // (groups * pieces))))
+    return Sizes(T, N, groups, max(1, min(block, T)), pieces=max(1, pieces))
 
 
 def _team(N: int, work: int, products: tuple[row.Product, ...]) -> int:
@@ -305,3 +310,8 @@ def backward_results(spec: Spec, operands: Operands, live: frozenset[str]) -> di
         key: Array((f"d{key[0]}", key[1]), shape, roles[key[0]], dtypes.get(key, signature.dtype))
         for key, shape in shapes.items()
     }
+
+
+def is_long_sum(spec: Spec, operands: Operands, result: Array) -> bool:
+    """Whether a result of the backward call is a float32 sum over so many steps that it would lose digits."""
+    return result.name[0] in ("dstart", "dtheta") and operands.xs.shape[0] > LONG and spec.signature.dtype == "float32"

@@ -42,7 +42,8 @@ class Call:
         itemsize = np.dtype(spec.signature.dtype).itemsize
         self.pairs = spec.signature.stored == "bfloat16" and not spec.alone
         panel = 256 // itemsize
-        self.tables = Tables(library.OPERATIONS, panel, self.pairs, size.rows, size.block, size.parts, size.team)
+        cuts = size.rows, size.block, size.parts, size.team, size.pieces
+        self.tables = Tables(library.OPERATIONS, panel, self.pairs, *cuts)
         self.buffers = 0
         for field, tree in zip(Operands._fields, operands, strict=True):
             for i, leaf in enumerate(jax.tree.leaves(tree)):
@@ -239,7 +240,7 @@ class Call:
         if not spec.projected:
             D = self.operands.inputs
             if "kernel" in live and self.operands.symbols:
-                actions.append(tables.add_rows(("xs", 0), ("dx", 0), ("dkernel", 0), self.width))
+                actions.append(tables.add_rows(("xs", 0), ("dx", 0), ("dkernel", 0), D, self.width))
             elif "kernel" in live:
                 actions.append(tables.accumulate(("inputs", 0), ("dx", 0), ("dkernel", 0), D, self.width))
             if "bias" in live:

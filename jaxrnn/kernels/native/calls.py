@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxrnn.kernels.native import library, row
-from jaxrnn.kernels.native.arrays import Operands, Spec, backward_results, findings, forward_results, sizes
+from jaxrnn.kernels.native.arrays import Operands, Spec, backward_results, findings, forward_results, is_long_sum, sizes
 from jaxrnn.kernels.native.call import Call, Prepared
 from jaxrnn.kernels.native.program import NONE, added, stores
 from jaxrnn.kernels.native.vectors import Graph
@@ -52,6 +52,8 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
     """The tables of the backward call: of operands, what the forward call kept, and cotangents of its results."""
     cell, signature, size = spec.cell, spec.signature, sizes(spec, operands)
     results = list(backward_results(spec, operands, live).values())
+    lost = [a._replace(name=(*a.name, "lost")) for a in results if is_long_sum(spec, operands, a)]
+    results += lost
     call = Call(spec, size, operands, results, back=True)
     tables, graph, numbers = call.tables, call.graph, call.tables.numbers
     shared = [a for a in results if a.role == "shared"]
@@ -85,10 +87,10 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
     order = range(len(call.products) - 1, -1, -1)
     stages = [[*stores(("dvalues", k), out["values"][k])] for k in order]
     last = [s for i, v in enumerate(out["carry"]) for s in stores(("dcarry", i), v, last=True)]
-    for i, v in enumerate(jax.tree.leaves(out["start"], is_leaf=row.is_value)):
-        last += added(backward, ("dstart", i), v)
-    for i, (name, _, dtype) in enumerate(signature.theta):
-        last += added(backward, ("dtheta", i), out["theta"][name]) if dtype != "bool" else []
+    sums = {("dstart", i): v for i, v in enumerate(jax.tree.leaves(out["start"], is_leaf=row.is_value))}
+    sums |= {("dtheta", i): out["theta"][n] for i, (n, _, dtype) in enumerate(signature.theta) if dtype != "bool"}
+    for at, v in sums.items():
+        last += added(backward, at, v, (*at, "lost") if lost else None)
     for i, v in enumerate(jax.tree.leaves(out["floats"], is_leaf=row.is_value)):
         last += stores(("dfloats", i), v)
     same = bool(call.products) and np.array_equal(out["x"].nodes, out["values"][0].nodes)

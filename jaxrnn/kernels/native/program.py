@@ -52,11 +52,17 @@ def stores(name: Any, value: Value, *, last: bool = False) -> list[Store]:
     return [Store(name, i * length, int(n), length, last) for i, n in enumerate(value.nodes.reshape(-1))]
 
 
-def added(graph: Nodes, name: Any, value: Value) -> list[Store]:
-    """Add a value to the sum in an array."""
+def added(graph: Nodes, name: Any, value: Value, lost: Any = None) -> list[Store]:
+    """Add a value to the sum in an array. `lost`: the array of what rounding took from it, if there is one (Kahan)."""
     total = graph.load(name, value.shape)
-    nodes = [graph.apply("add", int(a), int(b)) for a, b in zip(total.nodes.flat, value.nodes.flat, strict=True)]
-    return stores(name, Value(np.array(nodes).reshape(value.nodes.shape), value.length), last=True)
+    if lost is None:
+        return stores(name, value._replace(nodes=graph.apply_all("add", total.nodes, value.nodes)), last=True)
+    left = graph.load(lost, value.shape)
+    value = value._replace(nodes=graph.apply_all("sub", value.nodes, left.nodes))
+    new = graph.apply_all("add", total.nodes, value.nodes)
+    moved = graph.apply_all("sub", new, total.nodes)
+    left = left._replace(nodes=graph.apply_all("sub", moved, value.nodes))
+    return stores(name, value._replace(nodes=new), last=True) + stores(lost, left, last=True)
 
 
 @dataclass
@@ -70,6 +76,7 @@ class Tables:
     block: int
     parts: int  # of the columns of matrices that are read where they lie; 0 where matrices are packed
     team: int = 0  # how many threads share columns; 0 where they have rows of their own
+    pieces: int = 1  # of a group's rows, one after the other
     slots: list[Slot] = field(default_factory=list)
     numbers: dict[Any, int] = field(default_factory=dict)
     scratch: int = 0
@@ -184,9 +191,9 @@ class Tables:
         first = NONE if start is None else self.numbers[start]
         return (TAKE_ROWS, self.numbers[symbols], self.numbers[table], self.numbers[out], first, N)
 
-    def add_rows(self, symbols: Any, a: Any, out: Any, N: int) -> tuple[int, ...]:
-        """To the row of `out` that each symbol picks, the row of a [N]."""
-        return (ADD_ROWS, self.numbers[symbols], self.numbers[a], self.numbers[out], 0, N)
+    def add_rows(self, symbols: Any, a: Any, out: Any, K: int, N: int) -> tuple[int, ...]:
+        """To the row of `out` [K, N] that each symbol picks, the row of a [N]."""
+        return (ADD_ROWS, self.numbers[symbols], self.numbers[a], self.numbers[out], K, N)
 
     # ---- instructions
 
@@ -264,6 +271,7 @@ class Tables:
             max(1, self.parts),
             self.valid,
             self.team,
+            self.pieces,
         ]
         actions = (self.before, self.step, self.after)
         ends = (sums, self.idle, self.matrices8)

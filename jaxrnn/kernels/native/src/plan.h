@@ -78,6 +78,7 @@ struct Plan {
   int64_t parts;  // of the columns of matrices that are not packed: threads share them
   int64_t valid;  // the slot of the steps that count, [steps, rows]; -1 where all do, or nothing is left out
   int64_t team;   // 0: threads have groups of rows; else how many at most have their own columns of all rows
+  int64_t pieces;  // of each group's rows, which go from the first step to the last one after the other
   Table<Slot> slots;
   Table<Matrix> matrices;
   Table<Instruction> code;
@@ -119,7 +120,7 @@ class Reader {
 inline bool read(const int64_t* begin, const int64_t* end, Plan& plan) {
   Reader reader(begin, end);
   for (int64_t* field : {&plan.steps, &plan.rows, &plan.groups, &plan.block, &plan.reverse, &plan.scratch, &plan.packed,
-                         &plan.registers, &plan.parts, &plan.valid, &plan.team})
+                         &plan.registers, &plan.parts, &plan.valid, &plan.team, &plan.pieces})
     *field = reader.number();
   reader.table(plan.slots);
   reader.table(plan.matrices);

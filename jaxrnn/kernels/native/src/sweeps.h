@@ -1,9 +1,10 @@
 // The passes of a linear recurrence. Time goes outside, units inside: arrays are read and written once, each from one
-// end to the other, while the state of some units stays in the first-level cache. A part of loops.cc.
+// end to the other, while the state of some units stays in the first-level cache.
 #pragma once
 
 #include <algorithm>
 
+#include "compiler.h"
 #include "recurrence.h"
 
 namespace jaxrnn {
