@@ -57,7 +57,7 @@ class Flags(NamedTuple):
 class Call(NamedTuple):
     """One call of a sequence module, checked, with every array time-major."""
 
-    xs: Array  # [T, *B, *features]
+    xs: ArrayLike  # [T, *B, *features]
     batch: tuple[Axis, ...]
     lengths: ArrayLike | None  # [*B]
     options: dict[str, Any]
@@ -198,7 +198,10 @@ def _check_options(options: Mapping[str, Any], axes: tuple[Axis, ...], layout: s
     return given
 
 
-def _to_time_major(array: ArrayLike, batch: tuple[Axis, ...], flags: Flags) -> Array:
+def _to_time_major(array: ArrayLike, batch: tuple[Axis, ...], flags: Flags) -> ArrayLike:
+    """NumPy's integers stay NumPy's: JAX cuts those of 64 bits to 32, before anybody has looked at them."""
+    if isinstance(array, np.ndarray) and is_integer(array.dtype):
+        return array if flags.time_major else np.moveaxis(array, len(batch), 0)
     return jnp.asarray(array) if flags.time_major else jnp.moveaxis(array, len(batch), 0)
 
 
