@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from typing import Any
 
 import jax
@@ -262,6 +262,6 @@ def test_segments_may_be_hashes(params: Any) -> None:
     with jax.enable_x64(False):
         _, ys = jaxrnn.scan(CELL, single, xs, segments=ids)
         for b, cuts in ((0, (0, 2, 4, T)), (1, (0, 1, 3, T))):
-            for begin, end in zip(cuts, cuts[1:], strict=False):
+            for begin, end in pairwise(cuts):
                 alone = jaxrnn.scan(CELL, single, xs[begin:end, b])[1]
                 np.testing.assert_allclose(ys[begin:end, b], alone, rtol=1e-5)
