@@ -79,7 +79,7 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     lengths = check_lengths(given.lengths, T, batch)
     mask = _per_step(given.mask, "mask", (T, *batch), np.bool_, "bool, true where a step counts")
     resets = _per_step(given.resets, "resets", (T, *batch), np.bool_, "bool, true where a new sequence starts")
-    segments = _distinct(_per_step(given.segments, "segments", (T, *batch), np.integer, "integer ids"))
+    segments = distinct(_per_step(given.segments, "segments", (T, *batch), np.integer, "integer ids"))
     if not given.projected:
         check_symbols(xs, layer.input_size(params), "xs", partial(valid_steps, T), lengths, mask)
     check_time(given.start_step, "start_step")
@@ -151,7 +151,7 @@ def check_lengths(
     return lengths
 
 
-def _distinct(segments: Any) -> Any:
+def distinct(segments: Any) -> Any:
     """Ids of 64 bits, such as hashes, counted from 0 where JAX would cut them to 32 and make two of them one."""
     if not isinstance(segments, np.ndarray) or segments.dtype.itemsize < 8 or not segments.size:
         return segments
