@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxrnn.base.checks import check_key, check_number, check_size
-from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.checks import check_array, check_key, check_number, check_real, check_size
+from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, ArrayLike, Carry, Params, PRNGKeyArray
 from jaxrnn.dynamics.systems import Posed, Step, apart, as_map, asked_dtype, pose, precision, settled, vectors
 
@@ -115,7 +115,7 @@ def _positive(value: Any, argument: str, infinite: bool) -> float:
 
 def _from_starts(layer: Any, params: Any, x: Any, starts: Any, key: Any, per_step: Any, dtype: Any) -> Posed:
     """Every start as a row of one step."""
-    array = np.asarray(x)
+    array = np.asarray(x if isinstance(x, int) and not isinstance(x, bool) else check_real(x, "x"))
     draws = isinstance(starts, (int, np.integer))
     count = check_size(starts, "starts") if draws else None
     if count is None:
@@ -129,7 +129,11 @@ def _from_starts(layer: Any, params: Any, x: Any, starts: Any, key: Any, per_ste
     axes = 0 if found is None else found[0].axes
     expected = axes + (0 if array.dtype.kind in "iu" else 1)
     if array.ndim != expected:
-        fail("x", "one input that stays: [D], or one integer", Said(f"{array.dtype}{list(array.shape)}"))
+        fail("x", "one input that stays: [D], or one integer", x)
+    if not isinstance(per_step, Mapping | None):
+        fail("per_step", "a dict of arrays by name", per_step, kind=TypeError)
+    for name, given in (per_step or {}).items():
+        check_array(given, f"per_step[{name!r}]")
     named = None if per_step is None else {n: np.broadcast_to(a, (1, count, *np.shape(a))) for n, a in per_step.items()}
     xs = jnp.broadcast_to(jnp.asarray(x), (1, count, *array.shape))
     posed = pose(layer, params, xs, None if draws else starts, per_step=named, dtype=dtype)

@@ -90,18 +90,16 @@ def lyapunov(
     every = check_size(every, "every")
     if count is not None:
         count = check_size(count, "count")
-    if skip is not None:
-        skip = check_least(skip, "skip")
     if key is not None:
         check_key(key, "key")
     dtype = asked_dtype(dtype)
     with precision(dtype):
         posed = pose(layer, params, xs, carry, lengths=lengths, per_step=per_step, dtype=dtype)
         T = posed.xs.shape[0]
-        skip = T // 4 if skip is None else skip
-        if skip >= T:
+        first = T // 4 if skip is None else check_least(skip, "skip")
+        if first >= T:
             fail("skip", f"less than T = {T}", skip)
-        skip = skip // every * every  # blocks count as a whole
+        skip = first // every * every  # blocks count as a whole
         z = vectors(posed.carry)
         size = z.shape[1]
         count = size if count is None else count

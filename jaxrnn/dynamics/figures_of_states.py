@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxrnn.base.checks import check_floats
 from jaxrnn.base.errors import fail
 from jaxrnn.dynamics.eigenvalues import Spectrum
 from jaxrnn.dynamics.equilibria import FixedPoints
@@ -70,9 +72,7 @@ def draw_fixed_points(found: FixedPoints, trajectories: Any = None, axes: Any = 
     >>> figure = dynamics.draw_fixed_points(dynamics.fixed_points(cell, params, xs[0, 0], 8))
     """
     points = _flat(found_by(found, FixedPoints, "fixed_points").points, 1)
-    runs = None if trajectories is None else _flat(trajectories, None)
-    if runs is not None and (runs.ndim < 2 or runs.shape[-1] != points.shape[1]):
-        fail("trajectories", "carries of the same layer, arrays [T, *B, H]", trajectories)
+    runs = None if trajectories is None else _checked(trajectories, points.shape[1])
     plane, circle = panels_on(axes, 2, (5.5, 5.0))
     cloud = points if runs is None else runs.reshape(-1, runs.shape[-1])
     cloud = cloud[:: -(-max(len(cloud), 1) // LONGEST)]
@@ -100,11 +100,23 @@ def draw_fixed_points(found: FixedPoints, trajectories: Any = None, axes: Any = 
     return plane.figure
 
 
+def _checked(trajectories: Any, size: int) -> np.ndarray:
+    """Carries of a layer whose states have so many numbers, side by side."""
+    expected = "carries of the same layer, arrays [T, *B, H]"
+    leaves = jax.tree.leaves(trajectories)
+    for leaf in leaves:
+        check_floats(leaf, "trajectories", expected)
+    one = {leaf.shape[:-1] for leaf in leaves}
+    if len(one) != 1 or min(leaf.ndim for leaf in leaves) < 2 or sum(leaf.shape[-1] for leaf in leaves) != size:
+        fail("trajectories", expected, trajectories)
+    return _flat(trajectories, None)
+
+
 def _flat(carry: Any, axes: int | None) -> np.ndarray:
     """A carry's arrays [..., H] side by side."""
     arrays = [np.asarray(a, np.float64) for a in jax.tree.leaves(carry)]
     if axes is not None:
-        arrays = [a.reshape(*a.shape[:axes], -1) for a in arrays]
+        arrays = [a.reshape(*a.shape[:axes], math.prod(a.shape[axes:])) for a in arrays]  # of no points too
     return np.concatenate(arrays, -1)
 
 

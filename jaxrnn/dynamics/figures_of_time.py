@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 
+from jaxrnn.base.checks import check_floats
 from jaxrnn.base.errors import fail
 from jaxrnn.dynamics.exponents import Lyapunov
 from jaxrnn.dynamics.gradients import GradientNorms
@@ -116,9 +118,12 @@ def draw_memory(found: Any, axes: Any = None) -> Any:
     >>> params, xs = cell.init(jax.random.key(0), 3), jnp.ones((12, 2, 3))
     >>> figure = dynamics.draw_memory(dynamics.memory_lengths(cell, params, xs))
     """
+    expected = "what `jaxrnn.dynamics.memory_lengths` returns"
+    for leaf in jax.tree.leaves(found):
+        check_floats(leaf, "found", expected)
     states = states_of(found)
-    if not states or not all(a.dtype.kind == "f" and a.ndim for _, a in states):
-        fail("found", "what `jaxrnn.dynamics.memory_lengths` returns", found, kind=TypeError)
+    if not states or not all(a.ndim and a.size for _, a in states):
+        fail("found", expected, found, kind=TypeError)
     [panel] = panels_on(axes)
     finite = [a[np.isfinite(a)] for _, a in states]
     top = 1.3 * max((a.max() for a in finite if a.size), default=1.0)

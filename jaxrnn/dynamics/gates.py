@@ -92,9 +92,10 @@ def gate_saturation(
     >>> sorted(found)
     ['f', 'g', 'i', 'o']
     """
+    given = low, high
     low, high = (check_number(v, n, "a number in [0, 1]") for v, n in ((low, "low"), (high, "high")))
     if not 0 <= low < high <= 1:
-        fail("low and high", "such that 0 <= low < high <= 1", (low, high))
+        fail("low and high", "such that 0 <= low < high <= 1", given)
     dtype = asked_dtype(dtype)
     found = settled(layer, params)
     if found is None:

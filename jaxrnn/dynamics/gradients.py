@@ -129,8 +129,7 @@ def memory_lengths(
     >>> dynamics.memory_lengths(cell, params, np.zeros((500, 3), np.float32))[0].shape
     (4,)
     """
-    level = check_number(level, "level", "a number in (0, 1)")
-    if not 0 < level < 1:
+    if not 0 < check_number(level, "level", "a number in (0, 1)") < 1:
         fail("level", "a number in (0, 1)", level)
     dtype = asked_dtype(dtype)
     with precision(dtype):

@@ -8,15 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.errors import fail
 
 
 def panels_on(axes: Any, count: int = 1, size: tuple[float, float] = (6.0, 4.0)) -> list[Any]:
     """Given axes, or those of a new figure."""
     if axes is not None:
-        given = list(np.ravel(np.asarray(axes, object)))
+        given = [] if isinstance(axes, jax.Array) else list(np.ravel(np.asarray(axes, object)))
         if len(given) != count or not all(hasattr(a, "plot") for a in given):
-            fail("axes", f"{count} axes of matplotlib, or None for a new figure", Said(f"{len(given)} of something"))
+            fail("axes", f"{count} axes of matplotlib, or None for a new figure", axes)
         return given
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -16,13 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from jaxrnn.base.checks import check_floats
 from jaxrnn.base.dtypes import check_dtype, default_float, is_float, is_integer, promote
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import Array, Axis, Carry
 from jaxrnn.core.closures import still
 from jaxrnn.core.layer import Layer
 from jaxrnn.dynamics.modules import flax_cell, functional_of
-from jaxrnn.engine.check import Arguments, check_scan
+from jaxrnn.engine.check import Arguments, check_lengths, check_scan
 from jaxrnn.engine.masks import clean, valid_steps
 from jaxrnn.engine.scan import scan
 
@@ -144,17 +145,18 @@ def pose(
 def _posed_flax(layer: Any, params: Any, xs: Any, carry: Any, lengths: Any, per_step: Any, dtype: Any) -> Posed:
     if per_step is not None:
         fail("per_step", "left out for a cell of Flax's", per_step)
-    given = jnp.asarray(xs)
-    if given.ndim < 2 or not is_float(given.dtype):
+    if check_floats(xs, "xs", "floats [T, *B, D]").ndim < 2:
         fail("xs", "floats [T, *B, D]", xs)
-    given, batch = cast(given, dtype), _concrete(given.shape[1:-1])
+    given, batch = cast(xs, dtype), _concrete(xs.shape[1:-1])
+    lengths = check_lengths(lengths, len(given), batch)
     step, params, start = flax_cell(layer, params, given.shape[1:])
     if carry is not None:
-        if jax.tree.map(jnp.shape, carry) != jax.tree.map(jnp.shape, start):
-            fail("carry", f"of shapes {jax.tree.map(jnp.shape, start)}", carry)
+        shapes = jax.tree.map(jnp.shape, start)
+        for leaf in jax.tree.leaves(carry):
+            check_floats(leaf, "carry", f"floats of shapes {shapes}")
+        if jax.tree.map(jnp.shape, carry) != shapes:
+            fail("carry", f"of shapes {shapes}", carry)
         start = carry
-    if lengths is not None and np.shape(lengths) != batch:
-        fail("lengths", f"of shape {batch}, the batch axes of xs", lengths)
     return _flat(step, cast(params, dtype), given, len(given), batch, lengths, {}, cast(start, dtype), dtype)
 
 

@@ -79,7 +79,7 @@ def check_scan(layer: Any, params: Any, xs: Any, carry: Any, given: Arguments) -
     lengths = check_lengths(given.lengths, T, batch)
     mask = _per_step(given.mask, "mask", (T, *batch), np.bool_, "bool, true where a step counts")
     resets = _per_step(given.resets, "resets", (T, *batch), np.bool_, "bool, true where a new sequence starts")
-    segments = _per_step(given.segments, "segments", (T, *batch), np.integer, "integer ids")
+    segments = distinct(_per_step(given.segments, "segments", (T, *batch), np.integer, "integer ids"))
     if not given.projected:
         check_symbols(xs, layer.input_size(params), "xs", partial(valid_steps, T), lengths, mask)
     check_time(given.start_step, "start_step")
@@ -149,6 +149,16 @@ def check_lengths(
     elif not ((np.asarray(lengths) >= 0) & (np.asarray(lengths) <= T)).all():
         fail(argument, expected, Said(str(np.asarray(lengths).tolist())))
     return lengths
+
+
+def distinct(segments: Any) -> Any:
+    """Ids of 64 bits, such as hashes, counted from 0 where JAX would cut them to 32 and make two of them one."""
+    if not isinstance(segments, np.ndarray) or segments.dtype.itemsize < 8 or not segments.size:
+        return segments
+    held = np.iinfo(jax.dtypes.canonicalize_dtype(segments.dtype))
+    if held.min <= segments.min() and segments.max() <= held.max:
+        return segments
+    return np.unique(segments, return_inverse=True)[1].reshape(segments.shape).astype(np.int32)
 
 
 def _per_step(value: Any, argument: str, shape: tuple[Axis, ...], kind: Any, expected: str) -> ArrayLike | None:

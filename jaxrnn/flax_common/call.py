@@ -23,7 +23,7 @@ from jaxrnn.base.hints import hint
 from jaxrnn.base.placement import automatic, place
 from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Params, PRNGKeyArray
 from jaxrnn.core.layer import Layer, check_carry, check_per_step
-from jaxrnn.engine.check import check_chunk, check_lengths
+from jaxrnn.engine.check import check_chunk, check_lengths, distinct
 from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.registry import BACKENDS
 from jaxrnn.engine.scan import scan
@@ -129,6 +129,8 @@ def open_call(
     given = _check_options(options, axes, layout)
     if layer is not None:
         given["per_step"] = check_per_step(layer, given.get("per_step"), axes)
+    if "segments" in given:
+        given["segments"] = distinct(given["segments"])
     for name in ("mask", "resets", "segments", "per_step"):
         if name in given:
             given[name] = jax.tree.map(lambda a: _to_time_major(a, batch, flags), given[name])
@@ -199,6 +201,10 @@ def _check_options(options: Mapping[str, Any], axes: tuple[Axis, ...], layout: s
 
 
 def _to_time_major(array: ArrayLike, batch: tuple[Axis, ...], flags: Flags) -> Array:
+    """What 32 bits do not hold stays out of range, where JAX would cut it to them before anybody has looked at it."""
+    if isinstance(array, np.ndarray) and is_integer(array.dtype) and array.dtype.itemsize == 8:
+        held = np.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
+        array = np.clip(array, held.min, held.max)
     return jnp.asarray(array) if flags.time_major else jnp.moveaxis(array, len(batch), 0)
 
 

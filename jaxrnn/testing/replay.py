@@ -13,13 +13,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.base.checks import check_key, check_rate
+from jaxrnn.base.checks import check_array, check_function, check_key, check_number, check_rate, check_size
+from jaxrnn.base.dtypes import is_numeric
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import PRNGKeyArray
 from jaxrnn.engine.starts import starts_from
 
 Step = Callable[[Any, Any, Any], tuple[Any, Any]]
 Replay = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+BOUND = "a number, zero or more"
 
 
 def check_replay(
@@ -74,8 +76,14 @@ def check_replay(
     Traceback (most recent call last):
     AssertionError: the replay differs from the rollout from step ... It takes `dones` for starts...
     """
+    check_function(step, "step", "a function of a carry, inputs and starts")
+    check_function(replay, "replay", "a function of a carry, inputs, dones and first")
     check_key(key, "key")
     check_rate(done_rate, "done_rate")
+    rollouts = check_size(rollouts, "rollouts")  # none would assert nothing
+    for name, bound in (("rtol", rtol), ("atol", atol)):
+        if check_number(bound, name, BOUND) < 0:
+            fail(name, BOUND, bound)
     T, batch = _axes(xs)
     for i, draw in enumerate(jax.random.split(key, rollouts)):
         one, two, three = jax.random.split(draw, 3)
@@ -124,9 +132,13 @@ def _act(step: Step, carry: Any, xs: Any, starts: Any) -> tuple[Any, Any]:
 
 def _axes(xs: Any) -> tuple[int, tuple[int, ...]]:
     """T and the batch axes of inputs `[T, *B, features]`: one batch axis, where they have one."""
-    leaves = jax.tree.leaves(xs)
-    if not leaves or min(np.ndim(a) for a in leaves) < 2 or not leaves[0].shape[0]:
-        fail("xs", "arrays of shape [T, B, ...] with T of 1 or more", xs)
+    leaves, expected = jax.tree.leaves(xs), "arrays of shape [T, B, ...] with T of 1 or more"
+    for leaf in leaves:
+        check_array(leaf, "xs", expected)
+        if not is_numeric(leaf.dtype) and not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            fail("xs", expected, leaf, kind=TypeError)
+    if not leaves or min(a.ndim for a in leaves) < 2 or not leaves[0].shape[0]:
+        fail("xs", expected, xs)
     shape = leaves[0].shape[:2]
     for leaf in leaves:
         if leaf.shape[:2] != shape:
@@ -147,13 +159,21 @@ def _check_form(acted: Any, replayed: Any) -> None:
 
 def _first_difference(acted: Any, replayed: Any, rtol: float, atol: float) -> str | None:
     """Where outputs or last carries differ first, and by how much; None where they agree."""
-    far = lambda a, b: ~np.isclose(np.asarray(a), np.asarray(b), rtol, atol, equal_nan=True)  # noqa: E731
     found = []
     for a, b in zip(jax.tree.leaves(acted[1]), jax.tree.leaves(replayed[1]), strict=True):
-        for place in np.argwhere(far(a, b))[:1]:
-            found.append((int(place[0]), int(place[1]), float(np.abs(np.asarray(a - b))[tuple(place)])))
+        far, apart = _apart(a, b, rtol, atol)
+        for place in np.argwhere(far)[:1].tolist():
+            found.append((place[0], place[1:2], float(apart[tuple(place)])))
     if found:
         t, row, size = min(found)
-        return f"from step {t} on, first in row {row}, by {size:.2g}"
+        where = f", first in row {row[0]}," if row else ""  # without one, it is a number a step
+        return f"from step {t} on{where} by {size:.2g}"
     leaves = zip(jax.tree.leaves(acted[0]), jax.tree.leaves(replayed[0]), strict=True)
-    return "in the last carry" if any(far(a, b).any() for a, b in leaves) else None
+    return "in the last carry" if any(_apart(a, b, rtol, atol)[0].any() for a, b in leaves) else None
+
+
+def _apart(a: Any, b: Any, rtol: float, atol: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where two arrays differ, and by how much; bools and half precision, which NumPy does not subtract, too."""
+    one, two = (np.asarray(v).astype(np.complex128) for v in (a, b))
+    with np.errstate(invalid="ignore"):  # of infinities
+        return ~np.isclose(one, two, rtol, atol, equal_nan=True), np.abs(one - two)

@@ -96,3 +96,36 @@ def test_phased_lstm_is_an_lstm_that_skips() -> None:
     peak, _ = jaxrnn.scan(cell, params, XS, carry, per_step={"t": jnp.full((T, B), 21.0)})
     plain = {name: a for name, a in params.items() if name not in ("clock", "ratio")}
     assert_close(peak, jaxrnn.scan(jaxrnn.lstm(H, peepholes=True), plain, XS, carry)[0])
+
+
+MASS = jaxrnn.mass_conserving_lstm(H)
+
+
+@pytest.mark.parametrize("inside", ["scan", "step"])
+@pytest.mark.parametrize(
+    ("cell", "given", "message"),
+    [
+        (MASS, dict(mass=(B,)), r"`per_step\['mass'\]` must be of shape \(2, 1\) in a step"),  # would mix the rows
+        (MASS, dict(mass=(B, 2)), r"`per_step\['mass'\]` must be of shape \(2, 1\)"),
+        (jaxrnn.gru_d(H, inputs=B), dict(observed=(B,), elapsed=(B, B)), r"`per_step\['observed'\]` must be of shape"),
+        (jaxrnn.gru_d(H, inputs=B), dict(observed=(B, B), elapsed=(B,)), r"`per_step\['elapsed'\]` must be of shape"),
+        (jaxrnn.ltc(H), dict(dt=(B, H)), r"`per_step\['dt'\]` must be of shape \(2,\) in a step"),
+        (jaxrnn.ltc(H), dict(dt=(B, 1)), r"`per_step\['dt'\]` must be of shape \(2,\)"),
+        (jaxrnn.clockwork_rnn(H), dict(t=(B, H)), r"`per_step\['t'\]` must be of shape \(2,\)"),
+    ],
+)
+def test_inputs_of_another_shape_are_refused(
+    cell: Any, given: dict[str, Any], message: str, inside: str, unchecked: None
+) -> None:
+    """Under the promotion of ranks that JAX has by default, a number a row may be taken for one a feature."""
+    x, params = np.ones((B, B)), cell.init(KEY, B)
+    per_step = {name: np.ones(shape) for name, shape in given.items()}
+
+    def run() -> None:
+        if inside == "step":
+            cell.step(params, cell.initial_carry((B,), params), x, per_step=per_step)
+        else:
+            jaxrnn.scan(cell, params, x[None], per_step={name: a[None] for name, a in per_step.items()})
+
+    with jax.numpy_rank_promotion("allow"), pytest.raises(ValueError, match=message):
+        run()

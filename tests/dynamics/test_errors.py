@@ -91,3 +91,27 @@ def test_figures_want_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install \"jaxrnn\[train\]\""):
         dynamics.draw_spectra(found)
+
+
+def test_a_figure_of_no_fixed_point() -> None:
+    """No start of a network that adds 1 to its state at each step leads anywhere: two empty panels."""
+    cell = jaxrnn.elman(2, activation=lambda a: a, use_bias=False)
+    params = dict(kernel=np.ones((1, 1, 2), np.float32), recurrent_kernel=np.eye(2, dtype=np.float32)[:, None])
+    found = dynamics.fixed_points(cell, params, np.ones(1, np.float32), 3, steps=2)
+    assert len(found.residuals) == 0
+    figure = dynamics.draw_fixed_points(found)
+    assert figure.axes[0].get_title() == "0 fixed points"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (dict(per_step=[1]), "`per_step` must be a dict of arrays by name, got"),
+        (dict(per_step={"t": 1.0}), r"`per_step\['t'\]` must be an array, got 1.0"),
+        (dict(x=None), "`x` must be an array, got None"),
+        (dict(x=np.zeros(3, object)), "`x` must be an array of numbers"),
+    ],
+)
+def test_inputs_of_fixed_points(given: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        dynamics.fixed_points(**POINT | given)

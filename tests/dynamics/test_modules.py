@@ -74,3 +74,20 @@ def test_calls_of_a_model() -> None:
     assert np.isfinite(norms[:, 0]).all()
     with pytest.raises(ValueError, match="`function` must be one that runs a recurrent layer"):
         dynamics.calls(jnp.sin, jnp.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (dict(lengths=np.array([9, 10])), "`lengths` must be between 0 and T = 9"),
+        (dict(lengths=np.array([9, -1])), "`lengths` must be between 0 and T = 9"),
+        (dict(lengths=np.array([9.0, 4.0])), "`lengths` must be integers"),
+        (dict(xs=XS.astype(object)), "`xs` must be floats"),
+        (dict(carry=(np.zeros((2, 4), np.int32),) * 2), "`carry` must be floats"),
+        (dict(carry=np.zeros((3, 4), np.float32)), "`carry` must be of shapes"),
+    ],
+)
+def test_wrong_calls_of_cells_of_flax(given: dict[str, Any], message: str, unchecked: None) -> None:
+    cell = nnx.LSTMCell(3, 4, rngs=nnx.Rngs(0))
+    with pytest.raises((TypeError, ValueError), match=message):
+        dynamics.memory_lengths(**{"layer": cell, "params": None, "xs": XS} | given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from typing import Any
 
 import jax
@@ -252,3 +252,16 @@ def test_per_step_inputs_in_padding_reach_no_kernel(backend: str, value: float) 
     spoilt[2:, 1] = value
     for a, b in zip(jax.tree.leaves(gradient(spoilt)), jax.tree.leaves(gradient(gain)), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_segments_may_be_hashes(params: Any) -> None:
+    """Ids of 64 bits that are one in 32: each segment is a run of its own, whatever JAX makes of such numbers."""
+    ids = np.array([[7, 7, 7 + 2**32, 7 + 2**32, 7 - 2**32], [1, 2**40, 2**40, 1, 1]]).T
+    xs = np.random.default_rng(0).normal(size=(T, 2, D)).astype(np.float32)
+    single = jax.tree.map(lambda a: np.asarray(a, np.float32), params)
+    with jax.enable_x64(False):
+        _, ys = jaxrnn.scan(CELL, single, xs, segments=ids)
+        for b, cuts in ((0, (0, 2, 4, T)), (1, (0, 1, 3, T))):
+            for begin, end in pairwise(cuts):
+                alone = jaxrnn.scan(CELL, single, xs[begin:end, b])[1]
+                np.testing.assert_allclose(ys[begin:end, b], alone, rtol=1e-5)

@@ -209,3 +209,17 @@ def test_the_message_speaks_the_modules_layout() -> None:
         lstm()(X, mask=np.ones((T, B), bool))
     with pytest.raises(ValueError, match=r"`inputs` must be of shape \[\.\.\., D\] with D = 3.*float64\[.*4\]"):
         lstm()(np.ones((B, T, D + 1)))
+
+
+@pytest.mark.parametrize("time_major", [False, True])
+def test_symbols_of_64_bits(time_major: bool) -> None:
+    """2**32 + 1 is no 1, which is what JAX makes of it without x64."""
+    ids, message = np.full((B, T), 2**32 + 1), r"`inputs` must be integers in \[0, 3\)"
+    single = dict(param_dtype=jnp.float32, time_major=time_major)
+    with jax.enable_x64(False):
+        with pytest.raises(ValueError, match=message):
+            lstm(**single)(ids)
+        layer = L.LSTM(H, in_features=D, **single)
+        variables = layer.init(KEY, np.ones((B, T), np.int32))
+        with pytest.raises(ValueError, match=message):
+            layer.apply(variables, ids)

@@ -106,3 +106,28 @@ def test_starts_from(unchecked: None) -> None:
     ):
         with pytest.raises(ValueError, match=words):
             jaxrnn.starts_from(*wrong)
+
+
+def test_outputs_of_any_kind() -> None:
+    """Bools and half precision, which NumPy does not subtract, and a number a step, which has no rows."""
+    outputs = lambda ys: dict(open=ys[..., 0] > 0, half=ys.astype(jnp.bfloat16), mean=ys[..., 0].mean(-1))  # noqa: E731
+
+    def acts(carry: Any, x: Any, start: Any) -> Any:
+        carry, y = step(carry, x, start)
+        return carry, outputs(y)
+
+    def replays(change: Any) -> Any:
+        def replay(*given: Any) -> Any:
+            carry, ys = replay_of("")(*given)
+            return carry, change(outputs(ys))
+
+        return replay
+
+    check_replay(acts, replays(lambda out: out), CARRY, XS, jax.random.key(0))
+    for name, change, words in (
+        ("open", lambda a: a.at[4, 2].set(~a[4, 2]), "from step 4 on, first in row 2, by 1"),
+        ("half", lambda a: a.at[5, 1].add(1), "from step 5 on, first in row 1"),
+        ("mean", lambda a: a.at[6].add(2.0), "from step 6 on by 2"),
+    ):
+        with pytest.raises(AssertionError, match=words):
+            check_replay(acts, replays(lambda out: out | {name: change(out[name])}), CARRY, XS, jax.random.key(0))  # noqa: B023

@@ -23,13 +23,14 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 SEED = 0
 SAMPLE = 100  # of each room's calls, in the quick test
 
-ROOMS = ("core", "compose", "functions", "decode", "interop", "train", "own_tasks", "nnx", "linen", "keras")
+ROOMS = ("core", "compose", "functions", "decode", "interop", "train", "own_tasks", "nnx", "linen", "keras", "inside")
 
 # Where the public names are; all that a module defines where it has no façade.
 MODULES = (
     "jaxrnn",
     *(f"jaxrnn.functions.{name}" for name in ("activations", "initializers", "regularizers", "constraints")),
     *(f"jaxrnn.{name}" for name in ("decode", "decode.glimpse", "interop", "train", "nnx", "linen", "keras")),
+    *(f"jaxrnn.{name}" for name in ("dynamics", "forms", "testing")),
 )
 
 MADE = "made by a function of the collection"
@@ -49,6 +50,9 @@ PIECES |= {"beside", "check", "check_attending", "check_carry", "check_sequence"
 PIECES |= {"one_step", "fitted", "declare", "input_size", "carry_shapes", "pack", "reinitialize", "resolve"}
 PIECE = "a piece that the engine or a module arranges, of checked arguments"
 NO_CALL = "nothing to call by itself"
+KERNEL = ("astype", "picked", "prepared", "product", "read", "turned")
+FORM = ("as_result", "astype", "columns", "dtype_of", "holding", "init", "inputs_of", "pick", "positions", "prepared")
+FORM += ("product", "read", "tiles", "turned", "units_axis", "units_of", "weights")
 INSIDE = {
     "Cell": MADE,
     "Layer": NO_CALL,
@@ -83,6 +87,9 @@ INSIDE = {
     ),
     **dict.fromkeys(("train.TensorBoard", "train.TensorBoard.__call__"), "what the loop calls"),
     **dict.fromkeys(("train.OwnTask.module_of", "train.OwnTask.predict"), "takes parameters that `train_task` gave"),
+    **dict.fromkeys(("forms.Form", "forms.Kernel"), "the engine's"),
+    **dict.fromkeys((f"forms.Form.{name}" for name in FORM), PIECE),
+    **dict.fromkeys((f"forms.Kernel.{name}" for name in KERNEL), PIECE),
     "backends": "takes nothing",
     "train.Checkpoints.best": "as `newest`",
 }

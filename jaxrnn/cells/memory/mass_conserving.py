@@ -24,6 +24,7 @@ from jax.nn import sigmoid, softmax
 
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.typing import Array
+from jaxrnn.cells.given import of_shape
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory
 from jaxrnn.core.options import Size
@@ -109,6 +110,7 @@ def _mass_conserving(
     def sent(amounts: Array, name: str) -> Array:
         """To each cell, of what is in `amounts`."""
         net = recur(seen, kernel=f"{name}_kernel") + theta.get(f"{name}_bias", 0.0)
+        of_shape(amounts, "mass", (*c.shape[:-1], net.shape[-1] // c.shape[-1]))
         weights = softmax(net.reshape(*amounts.shape, c.shape[-1]), -1)
         return jnp.sum(amounts[..., None] * weights, -2)
 

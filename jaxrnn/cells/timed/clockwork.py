@@ -21,6 +21,7 @@ from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Activation, Array
 from jaxrnn.cells.elman import ElmanCarry
+from jaxrnn.cells.given import of_shape
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory, within
 from jaxrnn.core.options import Function, Kind
@@ -95,6 +96,7 @@ def _clockwork(
     periods: tuple[int, ...],
     activation: Activation,
 ) -> tuple[ElmanCarry, Array]:
+    t = of_shape(t, "t", carry.h.shape[:-1])
     group = (*carry.h.shape[:-1], carry.h.shape[-1] // len(periods))
     works = jnp.concatenate([jnp.broadcast_to((t % p == 0)[..., None], group) for p in periods], -1)
     h = jnp.where(works, activation(x.h + recur(carry.h).h), carry.h)

@@ -23,6 +23,7 @@ from jax.nn import relu, sigmoid, tanh
 
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.typing import Array
+from jaxrnn.cells.given import of_shape
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory
 from jaxrnn.core.options import Size
@@ -95,6 +96,7 @@ def gru_d(size: int, *, inputs: Size | None = None, **common: Unpack[Common]) ->
 def _gru_d(
     carry: GRUDCarry, x: Any, recur: Any, theta: dict[str, Any], *, observed: Array, elapsed: Array
 ) -> tuple[GRUDCarry, Array]:
+    observed, elapsed = (of_shape(a, n, carry.x.shape) for a, n in ((observed, "observed"), (elapsed, "elapsed")))
     there = observed.astype(bool)
     known, elapsed = there.astype(carry.h.dtype), elapsed.astype(carry.h.dtype)
     x = jnp.where(there, x.r, jnp.zeros_like(x.r))  # before anything is made of it: it may be NaN

@@ -22,6 +22,7 @@ from jax.nn import sigmoid
 
 from jaxrnn.base.typing import Array, Initializer
 from jaxrnn.cells.elman import ElmanCarry
+from jaxrnn.cells.given import of_shape
 from jaxrnn.core.cell import Cell, Update
 from jaxrnn.core.factory import Common, build, factory
 from jaxrnn.core.kernels import KERNEL, RECURRENT
@@ -105,7 +106,7 @@ def _ltc(
     carry: ElmanCarry, x: Any, recur: Any, theta: dict[str, Any], *, dt: Array, unfolds: int
 ) -> tuple[ElmanCarry, Array]:
     v = carry.h
-    d = dt.astype(v.dtype)[..., None] / unfolds
+    d = of_shape(dt, "dt", v.shape[:-1]).astype(v.dtype)[..., None] / unfolds
 
     def currents(sender: Array, weight: str, prefix: str) -> tuple[Array, Array]:
         """Of all synapses that lead to a neuron: what pulls, and what conducts."""
