@@ -69,7 +69,7 @@ def test_table_holds_every_cell_and_the_law() -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [QUICK, pytest.param(tuple(c for c in COLLECTION if c not in QUICK), marks=pytest.mark.slow)],
+    [QUICK, pytest.param(tuple(c for c in COLLECTION if c not in QUICK), marks=pytest.mark.sweep)],
     ids=["quick", "all"],
 )
 def test_measured_now(names: tuple[str, ...]) -> None:
