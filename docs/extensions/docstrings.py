@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import examples
+import rooms
 from equations import line_of
 from module_arguments import completed
 
@@ -25,7 +27,7 @@ def setup(app: Sphinx) -> None:
 
 def process(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Rewrite the lines of a docstring in place."""
-    made = list(rewritten(lines))
+    made = list(rewritten(examples.completed(lines, thing, rooms.homes())))
     module = name.startswith(("jaxrnn.nnx.", "jaxrnn.linen.", "jaxrnn.keras.")) and isinstance(thing, type)
     lines[:] = completed(thing, made, escaped) if module and made else made
 

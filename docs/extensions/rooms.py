@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import calls
+
 from jaxrnn import cells
 from jaxrnn.cells import COLLECTION
 from jaxrnn.tasks import TASKS
@@ -89,7 +91,7 @@ def write(folder: Path) -> None:
         if room == "jaxrnn":
             lines += _facade({p.name: p for p in here})
         else:
-            lines += _elsewhere(room, here, pages) + [line for p in sorted(here, key=_order) for line in directive(p)]
+            lines += _elsewhere(room, here) + [line for p in sorted(here, key=_order) for line in directive(p)]
         put(folder / f"{room}.md", lines)
     rows = [f"| [`{room}`]({room}.md) | {title} |" for room, title in ROOMS.items()]
     toc = ["```{toctree}", ":hidden:", *ROOMS, "```"]
@@ -123,16 +125,15 @@ def _facade(here: dict[str, Public]) -> list[str]:
     return lines
 
 
-def _elsewhere(room: str, here: list[Public], pages: list[Public]) -> list[str]:
+def _elsewhere(room: str, here: list[Public]) -> list[str]:
     """Links to what another page has, or this one under another name, as it is the same thing."""
     own = {p.name for p in here}
     module = importlib.import_module(room)
     names = [name for name in module.__all__ if name not in own and name not in factories()]
-    homes = {id(p.thing): p.dotted for p in pages}
     links = [
         f"{{py:obj}}`{name} <{home}>`" if home.endswith(f".{name}") else f"`{name}`, which is {{py:obj}}`{home}`"
         for name in names
-        if (home := homes.get(id(getattr(module, name)))) is not None
+        if (home := homes().get(id(getattr(module, name)))) is not None
     ]
     return ["Also here: " + "; ".join(links) + ".", ""] if links else []
 
@@ -151,6 +152,7 @@ def directive(p: Public) -> list[str]:
             shown += ["", "   .. code-block:: python", "", *(f"      {row}" for row in rows)]
         if made := made_by(p.thing):
             shown += ["", f"   Made by {', '.join(made)}."]
+        shown += calls.directives(p.dotted, p.thing, _classes())
     elif callable(p.thing) and hasattr(p.thing, "__name__"):
         shown = [f".. autofunction:: {p.dotted}"]
     else:
@@ -170,6 +172,18 @@ def fields(kind: type) -> list[str]:
             if name in names and line.startswith("    ") and line[4] != " ":
                 rows[name] = line.strip()
     return list(rows.values())
+
+
+@cache
+def homes() -> dict[int, str]:
+    """Where each public thing is documented, by its identity."""
+    return {id(p.thing): p.dotted for p in public()}
+
+
+@cache
+def _classes() -> dict[Any, str]:
+    """The public classes, and where they are documented."""
+    return {p.thing: p.dotted for p in public() if isinstance(p.thing, type)}
 
 
 @cache

@@ -55,7 +55,8 @@ def gate_cell(
         theta[name]: a vector of `parameters`, `[*B, H]`; of K of them a tuple, so that `a, b = theta["name"]`.
 
     Either returns `(carry, y)`, a new carry and the output `[*B, H]`. Keyword arguments with a default are options of
-    the factory; keyword arguments without one are per-step inputs, which `scan` and `step` take as `per_step`.
+    the factory; keyword arguments without one are per-step inputs, which `scan` and `step` take as `per_step`. They
+    arrive as they are given, without time: a number for all units of a row is `[T, *B, 1]`.
 
     Args:
         gates: names of the gates, in the order of the parameters' gate axis.

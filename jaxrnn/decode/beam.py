@@ -67,7 +67,7 @@ def beam(
             once for all that it reads: bind by `functools.partial` arrays that change, such as parameters.
         carry: the carry before the first step: any pytree of arrays with the batch axes first.
         start: the first token to read, one or `[*B]`.
-        width: K.
+        width: K, how many sequences are kept.
         length: at most so many tokens.
         end: the token that ends a sequence; None for none.
         length_penalty: 0 prefers short sequences; Wu et al. found 0.6 to 0.7 best for translation.

@@ -122,7 +122,7 @@ def mixture_density(components: int) -> MixtureDensity:
     means, logs of the deviations in x and in y, and correlations before tanh.
 
     Args:
-        components: K.
+        components: K, of the mixture.
 
     Returns:
         An object with `size`, `split`, `log_density`, `log_density_of_place` and `sample`.

@@ -150,7 +150,7 @@ def window(cell: Layer, components: int, stride: float = 0.05) -> Window:
 
     Args:
         cell: any Cell, or a stack of them.
-        components: K.
+        components: K, of the mixture.
         stride: positions that the window moves in a step before training. A pen makes about 25 points a character; a
             window that starts much faster runs off the text before it has learnt to read.
 

@@ -77,7 +77,8 @@ def named(name: str, alpha: float | None = None, beta: float | None = None, clip
     Raises:
         ValueError: there is no such function, or it has no such number. TypeError: an argument is of the wrong type.
 
-    >>> named("Elu", alpha=0.5)
+    >>> import jaxrnn
+    >>> jaxrnn.interop.activation("Elu", alpha=0.5)
     Named(name='Elu', alpha=0.5, beta=None, clip=None)
     """
     if not isinstance(name, str):

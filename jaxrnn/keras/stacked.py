@@ -64,7 +64,19 @@ class StackedRNNCells(Weights):
         return [variable for cell in self.cells for variable in variables_of(cell)]
 
     def __call__(self, inputs: Array, states: Any, training: bool = False) -> tuple[Array, list[list[Array]]]:
-        """One step through all cells; `states` is a list with one list a cell, see `LSTMCell`."""
+        """One step through all cells.
+
+        Args:
+            inputs: `[B, D]`.
+            states: a list with one list of arrays a cell, see `LSTMCell`.
+            training: as the cells take it.
+
+        Returns:
+            `(y, states)`: the last cell's output, and all states after the step.
+
+        Raises:
+            TypeError, ValueError: an argument does not fit; the message names it.
+        """
         if not isinstance(states, (list, tuple)) or len(states) != len(self.cells):
             fail("states", f"a list of {len(self.cells)} lists of states, one a cell", states, kind=TypeError)
         after = []

@@ -87,7 +87,8 @@ class SequenceModule(Spelled, nn.Module):
             keep_order: with `reverse`, outputs in the order of the inputs; else in the order of processing: each row's
                 first `seq_lengths` steps flipped, or all of time where there are no lengths.
             deterministic: run without dropout and zoneout, which otherwise draw from the `dropout` stream.
-            **options: `mask`, `resets`, `segments`, `reset_carry`, `per_step`, `start_step`, see `SequenceOptions`.
+            **options: as `jaxrnn.scan` takes them, in the layout of the inputs: `mask` and `resets`, bools `[*B, T]`;
+                `segments`, integers `[*B, T]`; `per_step`, arrays `[*B, T, ...]` by name; `reset_carry`, `start_step`.
 
         Returns:
             The outputs `[*B, T, output_size]`, zero at padded steps; with `return_carry` `(carry, outputs)`.

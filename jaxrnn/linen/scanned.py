@@ -75,7 +75,7 @@ class ScannedRNN(nn.Module):
 
         Args:
             batch_size: B; or a tuple, where there are several batch axes.
-            hidden_size: H.
+            hidden_size: H, the number of units.
 
         Raises:
             TypeError, ValueError: a size is no positive integer.

@@ -164,7 +164,8 @@ class RNN(Parameters):
                 first `seq_lengths` steps flipped, or all of time where there are no lengths.
             rngs: draws noise and initial carries in place of the module's own streams; for noise also one key.
             deterministic: run without noise.
-            **options: `mask`, `resets`, `segments`, `reset_carry`, `per_step`, `start_step`, see `SequenceOptions`.
+            **options: as `jaxrnn.scan` takes them, in the layout of the inputs: `mask` and `resets`, bools `[*B, T]`;
+                `segments`, integers `[*B, T]`; `per_step`, arrays `[*B, T, ...]` by name; `reset_carry`, `start_step`.
 
         Returns:
             The outputs `[*B, T, output_size]`, zero at padded steps; with `return_carry` `(carry, outputs)`.

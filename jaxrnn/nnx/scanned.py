@@ -20,7 +20,7 @@ class ScannedRNN(nnx.Module):
     """A recurrent layer over time with resets; see `jaxrnn.linen.ScannedRNN`, of which this is the NNX form.
 
     Args:
-        in_features: D.
+        in_features: D, the number of inputs.
         hidden_features: H, for a GRU; left out with `cell`.
         cell: in place of the GRU a cell module (then `in_features` is left out too), or a jaxrnn Layer, whose
             parameters this module then holds.

@@ -7,8 +7,10 @@ import inspect
 import re
 from pathlib import Path
 
+import calls
 import choices
 import docstrings
+import examples
 import pytest
 import rooms
 from module_arguments import missing
@@ -73,6 +75,38 @@ def test_a_module_says_what_each_argument_is(public: rooms.Public) -> None:
     lines = (inspect.getdoc(public.thing) or "").splitlines()
     docstrings.process(None, "class", public.dotted, public.thing, None, lines)
     assert missing(public.thing, lines) == []
+
+
+def test_the_call_of_a_module_is_on_its_page_or_a_link_away(tmp_path: Path) -> None:
+    rooms.write(tmp_path)
+    for public in MODULES:
+        if calls.writer(public.thing, "__call__") is None:
+            continue
+        page = (tmp_path / f"{public.room}.md").read_text()
+        _, here, rest = page.partition(f":: {public.dotted}\n")
+        shown = rest.partition("```")[0]
+        home = re.search(r"``__call__``.*: see :py:obj:`\w+ <([\w.]+)>`", shown)
+        assert here, public.dotted
+        assert f"automethod:: {home[1] if home else public.dotted}.__call__" in (page if home else shown), public.dotted
+    assert "automethod:: jaxrnn.linen.RNN.step" in (tmp_path / "jaxrnn.linen.md").read_text()
+
+
+@pytest.mark.parametrize("public", MODULES, ids=lambda p: p.dotted)
+def test_a_call_says_what_each_argument_is(public: rooms.Public) -> None:
+    for name in calls.methods(public.thing, [])[0]:
+        method = getattr(public.thing, name)
+        taken = [p.name for p in inspect.signature(method).parameters.values() if p.name not in ("self", "options")]
+        text = inspect.getdoc(method) or ""
+        assert text.startswith("One step; see") or [n for n in taken if not re.search(rf"\b{n}\b", text)] == []
+
+
+@pytest.mark.parametrize("public", FUNCTIONS + CLASSES, ids=lambda p: p.dotted)
+def test_an_example_is_shown_with_all_that_it_imports(public: rooms.Public) -> None:
+    lines = (inspect.getdoc(public.thing) or "").splitlines()
+    shown = examples.completed(lines, public.thing, rooms.homes())
+    assert examples.unknown(shown) == []
+    for line in examples.imports(examples.unknown(lines), public.thing, rooms.homes()):
+        exec(line, {})
 
 
 @pytest.mark.parametrize("public", [p for p in CLASSES if p not in MODULES], ids=lambda p: p.dotted)
