@@ -19,6 +19,7 @@ from jaxrnn.train.own_task import of_functions as of_functions
 from jaxrnn.train.program import Program as Program
 from jaxrnn.train.protocols import Answerer as Answerer
 from jaxrnn.train.protocols import Captioner as Captioner
+from jaxrnn.train.protocols import Chooser as Chooser
 from jaxrnn.train.protocols import Exported as Exported
 from jaxrnn.train.protocols import Painter as Painter
 from jaxrnn.train.protocols import Predictor as Predictor
@@ -65,6 +66,7 @@ __all__ = [
     "Captioner",
     "CheckpointError",
     "Checkpoints",
+    "Chooser",
     "ConfigError",
     "DataTask",
     "Experiment",

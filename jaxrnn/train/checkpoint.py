@@ -145,7 +145,7 @@ class Checkpoints:
         )
 
     def best(self, like: Any) -> Checkpoint | None:
-        """The checkpoint with the best validation loss, or the newest good one where there is no (undamaged) best."""
+        """The checkpoint with the best validation, or the newest good one where there is no (undamaged) best."""
         newest = self.newest(like)
         step = newest and newest.progress["best_step"]
         if newest is None or step is None or step == newest.step:

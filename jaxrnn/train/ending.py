@@ -24,7 +24,8 @@ from jaxrnn.train.averaging import averaged
 from jaxrnn.train.checkpoint import Checkpoints
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.group_arrays import spread, tell_arrays
-from jaxrnn.train.loop import Progress, abstract_state, recorded
+from jaxrnn.train.judging import Progress, chosen_by
+from jaxrnn.train.loop import abstract_state, recorded
 from jaxrnn.train.machine import cores
 from jaxrnn.train.meshes import lie, make_mesh
 from jaxrnn.train.metrics import METRICS, read_metrics
@@ -64,7 +65,7 @@ def _write_down(
     found: dict[str, dict[str, float]],
 ) -> None:
     lines = read_metrics(folder / METRICS)
-    learning_curve(lines, folder.name, folder / "learning_curve.png")
+    learning_curve(lines, folder.name, folder / "learning_curve.png", progress.best_step)
     if shown := _shown(experiment, params, folder):
         console.print(shown)
     figures: dict[str, float | None] = {}
@@ -83,6 +84,7 @@ def _write_down(
         "from": started_from(folder),
         "finished": progress.finished,
         "steps": step,
+        "chosen_by": chosen_by(experiment),
         "best_step": progress.best_step,
         "best_validation_loss": progress.best_loss,
         "headline": experiment.task.headline,

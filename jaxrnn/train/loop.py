@@ -12,7 +12,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from jaxrnn.train.checkpoint import CheckpointError, Checkpoints
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.group_arrays import asked_to_stop, here, tell_arrays
 from jaxrnn.train.group_checkpoints import open_checkpoints
-from jaxrnn.train.machine import Machine, changes, machine
+from jaxrnn.train.judging import Progress, chosen_by, told_best
+from jaxrnn.train.machine import changes, machine
 from jaxrnn.train.meshes import lie, make_mesh
 from jaxrnn.train.metrics import METRICS, Callback, MetricsFile, NoMetrics, read_metrics
 from jaxrnn.train.optimizer import learning_rate, make_optimizer
@@ -42,30 +43,6 @@ MAX_SKIPPED_IN_A_ROW = 10
 
 class NonFiniteError(FloatingPointError):
     """A loss or gradient was not finite and the options say not to go on."""
-
-
-@dataclass
-class Progress:
-    """What the host knows at a step; the arrays are in TrainState."""
-
-    data: Any  # position of the next batch
-    best_loss: float | None = None
-    best_step: int | None = None
-    waited: int = 0  # validations since the best
-    window: list[dict[str, float]] = field(default_factory=list)  # figures of the steps since the last line
-    seconds: float = 0.0  # of training, over all lives of the run
-    cpu_seconds: float = 0.0  # of all cores
-    finished: str | None = None  # why the run ended
-    machine: Machine | None = None  # where the last steps were computed; version 0.1.0 did not say
-
-    def judge(self, step: int, loss: float) -> bool:
-        """Note a validation loss; whether it is the best so far."""
-        improved = math.isfinite(loss) and (self.best_loss is None or loss < self.best_loss)
-        if improved:
-            self.best_loss, self.best_step, self.waited = loss, step, 0
-        else:
-            self.waited += 1
-        return improved
 
 
 def abstract_state(experiment: Experiment, mesh: jax.sharding.Mesh) -> TrainState:
@@ -102,7 +79,7 @@ def fit(
         CheckpointError: If a checkpoint cannot be written, or none of those that there are can be used.
     """
     on_first(lambda: folder.mkdir(parents=True, exist_ok=True))
-    task, options = experiment.task, experiment.loop
+    task, options, by = experiment.task, experiment.loop, chosen_by(experiment)
     mesh = make_mesh(options=experiment.mesh)
     optimizer = make_optimizer(experiment.optimizer, options.steps)
     schedule = learning_rate(experiment.optimizer, options.steps)
@@ -174,13 +151,13 @@ def fit(
                 line = _means(progress.window)
                 rate = float(schedule(number - skipped))
                 metrics.write({"step": number, **line, "learning_rate": rate, "skipped": skipped})
-                display.figures(number, line.get("loss"), progress.best_loss)
+                display.figures(number, line.get("loss"), told_best(progress, by))
                 progress.window = []
             improved = False
             if last or number % options.validate_every == 0:
                 figures = tell(task.evaluate(averaged(state.opt_state, state.params), partial(place, mesh=mesh)))
                 metrics.write({"step": number} | {f"validation_{k}": v for k, v in recorded(figures).items()})
-                improved = progress.judge(number, figures["loss"])
+                improved = progress.judge(number, figures, by)
                 text = f"step {number}: validation " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items())
                 display.line(text)
                 if watching is not None:
@@ -194,7 +171,7 @@ def fit(
                 if last:
                     progress.finished = "all steps done"
                 elif progress.waited >= options.patience:
-                    progress.finished = f"no better validation loss in {options.patience} validations"
+                    progress.finished = f"no better validation {by} in {options.patience} validations"
             if improved or progress.finished is not None or number % options.checkpoint_every == 0:
                 save(metrics)
             asked = stop.asked if alone() else int(stopped)

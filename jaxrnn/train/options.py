@@ -154,10 +154,12 @@ class LoopOptions:
         steps: Batches to train on.
         log_every: Steps between lines of metrics.jsonl.
         validate_every: Steps between validations; the last step validates too.
-        patience: Stop after this many validations in a row without a new best loss.
+        patience: Stop after this many validations in a row without a new best.
         checkpoint_every: Steps between checkpoints; each new best and the last step are saved too.
         keep: How many of the newest checkpoints to keep, beside the best one.
         nonfinite: What to do at a loss or gradient that is not finite: skip the step, or raise.
+        best: Which validation is the best: of the figure that the task chooses by (`tag`: the highest F1 of spans, or
+            share of right words; most: the lowest loss), or of the lowest loss.
 
     Raises:
         TypeError, ValueError: An option is of another type, or out of range; the message names it.
@@ -176,9 +178,11 @@ class LoopOptions:
     checkpoint_every: int = 250
     keep: int = 2
     nonfinite: Literal["skip", "raise"] = "skip"
+    best: Literal["task", "loss"] = "task"
 
     def __post_init__(self) -> None:
         check_types(self, "loop")
         for name in ("steps", "log_every", "validate_every", "patience", "checkpoint_every", "keep"):
             check_whole(getattr(self, name), f"loop.{name}")
         check(self.nonfinite in ("skip", "raise"), "loop.nonfinite", "'skip' or 'raise'", self.nonfinite)
+        check(self.best in ("task", "loss"), "loop.best", "'task' or 'loss'", self.best)

@@ -54,11 +54,11 @@ class Display:
         self._units += units
         self._bar.update(self._task, advance=1, figures=self._text())
 
-    def figures(self, step: int, loss: float | None, validation: float | None) -> None:
-        """Show new figures; where there is no terminal, as a line."""
+    def figures(self, step: int, loss: float | None, best: str) -> None:
+        """Show a new loss and the best validation, as text; where there is no terminal, as a line."""
         self._figures = f"loss {'-' if loss is None else format(loss, '.4f')}  "
-        if validation is not None:
-            self._figures += f"best validation {validation:.4f}  "
+        if best:
+            self._figures += f"best {best}  "
         if not self._console.is_terminal:
             left = round(self._seconds() / max(step - self._first, 1) * (self._steps - step))
             self.line(f"step {step}/{self._steps}  {self._text()}  left {clock(left)}")

@@ -1,4 +1,4 @@
-"""What a trained model may be asked for beside its figures: a protocol a command, of a task that has one."""
+"""What a task may say beside what every one does, and a trained model be asked for: a protocol each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from typing import Any, Protocol, runtime_checkable
 
 from jaxrnn.train.program import Program
 from jaxrnn.train.task import Carry, Params, Task
+
+
+@runtime_checkable
+class Chooser(Task, Protocol):
+    """A task whose best step has the highest of a figure, of equals the lowest loss: `loop.best`."""
+
+    @property
+    def chosen_by(self) -> str:
+        """A figure that `evaluate` gives; or "loss", of which the lowest is the best."""
 
 
 @runtime_checkable

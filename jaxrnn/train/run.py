@@ -18,6 +18,7 @@ from jaxrnn.train.check_task import check_task
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.ending import finish
 from jaxrnn.train.joining import hearing_of_the_dead
+from jaxrnn.train.judging import chosen_by, told_best
 from jaxrnn.train.lock import locked
 from jaxrnn.train.loop import fit
 from jaxrnn.train.metrics import Callback
@@ -151,9 +152,8 @@ def _run(
     if progress.finished is None:
         console.print(f"stopped at step {step}, saved in {folder}; go on by the same command with --resume")
         return stop.exit_code
-    best = "no finite validation loss"
-    if progress.best_loss is not None:
-        best = f"best validation loss {progress.best_loss:.4f} at step {progress.best_step}"
+    told = told_best(progress, chosen_by(experiment))
+    best = f"best {told} at step {progress.best_step}" if told else "no finite validation loss"
     if tell(on_first((folder / RESULT).exists)):
         console.print(f"{folder} is finished: {progress.finished} at step {step}, {best}. There is nothing to resume")
         return 0

@@ -83,7 +83,7 @@ class Task(Protocol):
         """
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
-        """Figures on held-out data; the lowest `loss` is the best. `place` puts a host batch on the devices."""
+        """Figures on held-out data; the lowest `loss` is best (but see `Chooser`). `place` puts it on devices."""
 
     def show(self, params: Params, folder: Path, seed: int) -> str:
         """Write samples of the trained model into `folder` and return what to print of them."""

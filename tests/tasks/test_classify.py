@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from jaxrnn.tasks import TASKS, Classify
-from jaxrnn.tasks.classify.classify import macro_f1
 from jaxrnn.tasks.classify.encoding import Examples, symbols
 from jaxrnn.tasks.classify.examples import POLARITY, Example
 from jaxrnn.tasks.classify.network import ModelOptions
 from jaxrnn.tasks.classify.options import DataOptions
+from jaxrnn.tasks.classify.scores import macro_f1
 from jaxrnn.tasks.models import scored_on
 from jaxrnn.tasks.shared.shipped import DATA
 from jaxrnn.train import (

@@ -21,6 +21,7 @@ from jaxrnn.tasks.tag.options import DataOptions, ModelOptions
 from jaxrnn.tasks.tag.sentences import Sentence, cut
 from jaxrnn.tasks.tag.spans import span_figures, spans
 from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions, carried_over
+from jaxrnn.train.judging import chosen_by
 from jaxrnn.train.vocabulary import UNKNOWN
 from tests import oracle
 from tests.tasks.reading import spread
@@ -225,6 +226,21 @@ def test_figures_are_those_of_the_words_one_by_one(tmp_path: Path) -> None:
     assert found["unknown"] == pytest.approx(np.mean(unseen) if unseen else 1.0)
     broken = jax.tree.map(lambda a: a * np.nan, params)
     assert all(np.isnan([*task.evaluate(broken, jax.device_put).values()]))
+
+
+def test_steps_are_chosen_by_spans_or_else_by_words(tmp_path: Path) -> None:
+    """A step that finds something is better than one that is silent and has the lower loss."""
+    spans_task = own(tmp_path / "spans", "the\tO\nNew\tB-x\nYork\tI-x\n\n" * 5)
+    assert (spans_task.chosen_by, spans_task.headline) == ("f1", "test f1")
+    words = own(tmp_path / "words", ANIMALS * 4)
+    assert (words.chosen_by, words.headline) == ("accuracy", "test accuracy")
+    assert Tag(SMALL, DataOptions(set="wnut17", path="not read yet")).chosen_by == "f1"
+    loop = LoopOptions()
+    for task, by in ((spans_task, "f1"), (words, "accuracy")):
+        assert chosen_by(Experiment("tag", 0, task, OptimizerOptions(), loop)) == by
+        every = Experiment("tag", 0, task, OptimizerOptions(), dataclasses.replace(loop, best="loss"))
+        assert chosen_by(every) == "loss"
+        assert by in task.evaluate(task.init(jax.random.key(0)), jax.device_put)
 
 
 # ---------------------------------------------------------------- files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -209,6 +210,40 @@ def test_patience_ends_the_run_and_the_best_is_kept(tmp_path, console, stop, mon
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["validation_loss"] for line in lines if "validation_loss" in line] == [3.0, 2.0, None, 2.5, 2.0]
     assert fit(exp, tmp_path, console, stop) == (step, progress)  # finished: nothing more is done
+
+
+class Chosen(Toy):
+    """Its validations say the figures that they are given."""
+
+    chosen_by = "f1"
+    figures = ()
+
+    def evaluate(self, params, place, split="validation"):
+        return next(self.figures)
+
+
+@pytest.mark.parametrize(("best", "steps"), [("task", (40, 60)), ("loss", (20, 50))])
+def test_a_task_may_choose_by_a_figure(tmp_path, console, stop, best, steps):
+    """Of equal figures the lower loss counts; what is no number does not."""
+    nan = float("nan")
+    told = [(4.0, 0.0), (2.0, 0.0), (2.5, 0.2), (2.4, 0.2), (nan, 0.9), (9.0, nan)]
+    exp = experiment({"steps": 60, "patience": 3, "keep": 1, "best": best})
+    task = Chosen(exp.task.data)
+    object.__setattr__(task, "figures", iter({"loss": loss, "f1": f1} for loss, f1 in told))
+    step, progress = fit(dataclasses.replace(exp, task=task), tmp_path, console, stop)
+    assert (progress.best_step, step) == steps
+    assert progress.best_loss == told[progress.best_step // 10 - 1][0]
+    shown = {"task": "best validation f1 0.2000", "loss": "best validation loss 2.0000"}[best]
+    assert shown in console.file.getvalue()
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {f"{n:09d}" for n in steps}
+
+
+def test_a_task_that_chooses_by_what_it_does_not_say_is_told(tmp_path, console, stop):
+    exp = experiment()
+    task = Chosen(exp.task.data)
+    object.__setattr__(task, "figures", iter([{"loss": 1.0, "accuracy": 0.5}]))
+    with pytest.raises(ValueError, match=r"`task\.chosen_by` must be one of the figures loss, accuracy, got 'f1'"):
+        fit(dataclasses.replace(exp, task=task), tmp_path, console, stop)
 
 
 def test_metrics_hold_the_mean_since_the_last_line(tmp_path, console, stop):

@@ -20,5 +20,5 @@ def test_time_left(elapsed, left, monkeypatch):
     console = Console(file=io.StringIO(), width=200)
     with progress.Display(20, 0, "words", console) as display:
         now[0] += elapsed
-        display.figures(10, 1.5, None)
+        display.figures(10, 1.5, "")
     assert console.file.getvalue().splitlines()[-1].endswith(f"left {left}")

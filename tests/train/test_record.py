@@ -408,7 +408,7 @@ def test_figures_beside_a_loss_that_is_no_number_do_not_count(tmp_path, console,
     line = next(line for line in read_metrics(tmp_path / "metrics.jsonl") if "validation_loss" in line)
     assert line == {"step": 10, "validation_loss": None, "validation_strings": None}
     assert "step 10: that loss is no number, so none of these figures counts" in console.file.getvalue()
-    learning_curve(read_metrics(tmp_path / "metrics.jsonl"), "all NaN", tmp_path / "curve.png")
+    learning_curve(read_metrics(tmp_path / "metrics.jsonl"), "all NaN", tmp_path / "curve.png", None)
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     exp = experiment({"steps": 20, "validate_every": 10, "nonfinite": "raise"})
     with pytest.raises(

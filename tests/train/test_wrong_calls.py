@@ -43,6 +43,7 @@ CALLS = {
     "steps many": ("loop.steps", lambda: train.LoopOptions(steps=BIG)),
     "keep text": ("loop.keep", lambda: train.LoopOptions(keep="2")),
     "nonfinite": ("loop.nonfinite", lambda: train.LoopOptions(nonfinite=3)),
+    "best figure": ("loop.best", lambda: train.LoopOptions(best="f1")),
     "rate text": ("optimizer.learning_rate", lambda: train.OptimizerOptions(learning_rate="fast")),
     "rate nan": ("optimizer.learning_rate", lambda: train.OptimizerOptions(learning_rate=float("nan"))),
     "warmup half": ("optimizer.warmup", lambda: train.OptimizerOptions(warmup=1.5)),

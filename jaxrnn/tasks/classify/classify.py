@@ -27,6 +27,7 @@ from jaxrnn.tasks.classify.network import ModelOptions, Network
 from jaxrnn.tasks.classify.options import DataOptions
 from jaxrnn.tasks.classify.own_examples import read_examples
 from jaxrnn.tasks.classify.pictures import attention_figure, table
+from jaxrnn.tasks.classify.scores import label_figures
 from jaxrnn.tasks.shared.confusions import confusion_figure
 from jaxrnn.tasks.shared.figures import share
 from jaxrnn.train import ByLength, Program, in_order
@@ -116,25 +117,11 @@ class Classify:
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
         """Figures on all examples of a split; where the first symbols count, of the test also by more of them."""
         first, examples = self.data.first, self.examples[split]
-        found = self._figures(params, place, examples, first)
+        found = label_figures(*self._judged(params, place, examples, first))
         if first and split == "test":
             for name, more in ((str(2 * first), 2 * first), ("whole", 0)):
-                found[f"accuracy_{name}"] = self._figures(params, place, examples, more)["accuracy"]
+                found[f"accuracy_{name}"] = label_figures(*self._judged(params, place, examples, more))["accuracy"]
         return found
-
-    def _figures(
-        self, params: Params, place: Callable[[Batch], Batch], examples: Sequence[Example], first: int
-    ) -> dict[str, float]:
-        logs, labels = self._judged(params, place, examples, first)
-        if np.isnan(logs).any():
-            return dict.fromkeys(("loss", "accuracy", "macro_f1"), float("nan"))
-        loss = -np.take_along_axis(logs, labels[:, None], 1).mean(dtype=np.float64)
-        answers = logs.argmax(-1)
-        return {
-            "loss": float(loss),
-            "accuracy": float((answers == labels).mean()),
-            "macro_f1": macro_f1(answers, labels),
-        }
 
     def _judged(
         self, params: Params, place: Callable[[Batch], Batch], examples: Sequence[Example], first: int
@@ -205,15 +192,3 @@ class Classify:
         return table(
             [self.encoding.read(one.content, self.data.first) for one in some], logs[chosen], right[chosen], labels
         )
-
-
-def macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
-    """The mean over labels of 2 right / (said + there), of labels that are said or there.
-
-    >>> macro_f1(np.array([0, 0, 1]), np.array([0, 1, 1]))
-    0.6666666666666666
-    """
-    count = max(answers.max(), labels.max()) + 1
-    right = np.bincount(labels[answers == labels], minlength=count)
-    both = np.bincount(answers, minlength=count) + np.bincount(labels, minlength=count)
-    return float((2 * right[both > 0] / both[both > 0]).mean())

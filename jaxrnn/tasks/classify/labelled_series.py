@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.classify.labelled import LABEL, SERIES, VALUES, WHERE, Labelled, label_of, split_of
+from jaxrnn.tasks.shared.measured_rows import number_of
 from jaxrnn.tasks.shared.own_files import Row, content_of, shortened, wrong
 from jaxrnn.train import read_arrays
 
@@ -32,7 +32,7 @@ def of_steps(rows: list[Row], labels: bool) -> list[Labelled]:
         if number in seen:
             wrong(some[0].file, some[0].line, "rows of one series together", f"{number!r} again", WHERE)
         seen.add(number)
-        values = [[_number(row, name) for name in row.cells if name not in known] for row in some]
+        values = [[number_of(row, name, WHERE, gaps=False) for name in row.cells if name not in known] for row in some]
         said = {label_of(row, labels) for row in some}
         if len(said) > 1:
             wrong(some[0].file, some[0].line, "one label a series", f"{len(said)} in {number!r}")
@@ -60,31 +60,21 @@ def of_arrays(file: Path, labels: bool) -> list[Labelled]:
         shapes = ", ".join(f"{name} {array.dtype} {list(array.shape)}" for name, array in found.items())
         expected = "x [steps, channels], offset [series + 1] from 0 to all steps, and label [series]"
         fail("data.path", expected, Said(f"{str(file)!r} with {shapes}"), WHERE)
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32)
     if not np.isfinite(x).all():
-        fail("data.path", "finite numbers", Said(f"NaN or inf in x of {str(file)!r}"), WHERE)
-    return [
-        Labelled(one, str(label), None)
-        for one, label in zip(np.split(x.astype(np.float32), offset[1:-1]), said, strict=True)
-    ]
+        fail("data.path", "finite numbers of float32", Said(f"NaN or inf in x of {str(file)!r}"), WHERE)
+    return [Labelled(one, str(label), None) for one, label in zip(np.split(x, offset[1:-1]), said, strict=True)]
 
 
 def _series(values: Any, row: Row) -> np.ndarray:
     """Steps of as many finite numbers each; [T] is one channel."""
     try:
-        found = np.asarray(values, np.float32)
+        with np.errstate(over="ignore"):
+            found = np.asarray(values, np.float32)
     except (TypeError, ValueError, OverflowError):
         found = np.zeros(0, np.float32)
     found = found[:, None] if found.ndim == 1 else found
     if found.ndim != 2 or not found.size or not np.isfinite(found).all():
         wrong(row.file, row.line, "a series, a list of numbers a step", shortened(str(values)), WHERE)
     return found
-
-
-def _number(row: Row, name: str) -> float:
-    try:
-        value = float(row.cells[name])
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        wrong(row.file, row.line, f"a finite number in {name!r}", repr(row.cells[name]), WHERE)
-    return value

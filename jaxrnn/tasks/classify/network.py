@@ -123,8 +123,8 @@ class Network:
         else:
             pooled = jnp.einsum("tb,tbh->bh", weights, ys)
         if self.model.bag:
-            alike = jnp.where(valid, 1, 0).astype(hs.dtype) / jnp.maximum(lengths, 1).astype(hs.dtype)[:, None]
-            pooled = jnp.concatenate([pooled, jnp.einsum("bt,tbe->be", alike, hs)], -1)
+            alike = _shares(jnp.zeros(valid.T.shape, hs.dtype), valid.T)
+            pooled = jnp.concatenate([pooled, jnp.einsum("tb,tbe->be", alike, hs)], -1)
         return dense(params["readout"], dropout(out_rng, pooled, self.model.dropout)), weights.T
 
     def _weights(self, params: Params, ys: jax.Array, valid: jax.Array) -> jax.Array:
@@ -132,8 +132,13 @@ class Network:
         scores = jnp.zeros(valid.shape, ys.dtype)
         if self.model.head == "attention":
             scores = jnp.tanh(dense(params["attention"]["hidden"], ys)) @ params["attention"]["query"]
-        shares = jax.nn.softmax(jnp.where(valid, scores, jnp.finfo(ys.dtype).min), axis=0)
-        return jnp.where(valid, shares, jnp.zeros_like(shares))
+        return _shares(scores, valid)
+
+
+def _shares(scores: jax.Array, valid: jax.Array) -> jax.Array:
+    """Of each step that there is, by its score [T, B]: equal ones are the shares of a mean."""
+    shares = jax.nn.softmax(jnp.where(valid, scores, jnp.finfo(scores.dtype).min), axis=0)
+    return jnp.where(valid, shares, jnp.zeros_like(shares))
 
 
 def _highest(ys: jax.Array, valid: jax.Array) -> jax.Array:

@@ -35,8 +35,11 @@ def own_examples(data: OwnData, path: str) -> dict[str, list[Labelled]]:
         ValueError: If a line is no example, or there are too few; the message names file and line.
     """
     found = _read(path)
-    if len({one.label for one in found}) < 2:
+    labels = {one.label for one in found}
+    if len(labels) < 2:
         fail("data.path", f"{EXPECTED}, of two labels or more", Said(f"{path!r}, with one"), WHERE)
+    if len(labels) == len(found):
+        fail("data.path", f"{EXPECTED} that occur again", Said(f"{path!r}, with another label each"), WHERE)
     keys = [one.content if isinstance(one.content, str) else n for n, one in enumerate(found)]
     pairs = parted(
         [*zip(found, keys, strict=True)], lambda pair: pair[0].split, data, repr(path), EXPECTED, lambda pair: pair[1]
@@ -81,9 +84,10 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
 
 def _has_header(file: Path) -> bool:
     """Whether the first line of a table names columns that are known."""
-    first = text_of(file).partition("\n")[0]
+    first = next((line for line in text_of(file).split("\n") if line.strip()), "")
     names = {name.strip().strip('"').lower() for name in first.replace(";", "\t").replace(",", "\t").split("\t")}
-    return bool(names & {*TEXT, *SERIES}) or (file.suffix == ".csv" and bool(names & {*LABEL}))
+    of_columns = Path(bare(file.name)).suffix.lower() == ".csv"
+    return bool(names & {*TEXT, *SERIES}) or (of_columns and bool(names & {*LABEL}))
 
 
 def _lines(file: Path, labels: bool) -> list[Labelled]:
@@ -93,8 +97,8 @@ def _lines(file: Path, labels: bool) -> list[Labelled]:
         if not labels:
             found.append(Labelled((text if tab else line).strip(), label.strip() if tab else "", None))
             continue
-        if not label.strip() or not text.strip():
-            wrong(file, number, "a label, a tab and a text", shortened(line), WHERE)
+        if not label.strip() or not text.strip() or "\t" in text.strip():
+            wrong(file, number, "a label, a tab and a text, and no other tab", shortened(line), WHERE)
         found.append(Labelled(text.strip(), label.strip(), None))
     return found
 

@@ -20,6 +20,7 @@ WHERE = (
     "covariate. Or (data.long no) time and a column for each series. A cell without a value is empty."
 )
 ID, TIME, VALUE = "id", "time", "value"
+SPARSE, MANY = 100, 2**20  # steps for each that is there, and steps, from which on a grid is none
 
 
 class Read(NamedTuple):
@@ -81,6 +82,9 @@ def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, 
             if (at < 0).any():
                 row = one.rows[int(np.flatnonzero(at < 0)[0])]
                 wrong(row.file, row.line, "a time on the grid of the others", shortened(str(_cell(row, TIME))))
+            if at[-1] >= max(SPARSE * len(times), MANY):
+                said = Said(f"{len(times):,} among {at[-1] + 1:,} steps of {one.name!r}, as the distances of times are")
+                fail("data.path", "series with most of their steps", said, "`--data.steps rows` takes rows as steps.")
             laid = np.full(at[-1] + 1, np.nan)
             laid[at] = values
             wide = np.full((at[-1] + 1, len(places)), np.nan)

@@ -12,6 +12,7 @@ from jaxrnn.tasks.shared.own_files import Row, files_of, kept, located, shortene
 from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
 
 EXPECTED = "drawings"
+LARGEST = np.finfo(np.float32).max / 4  # of a coordinate, whose differences are taken
 WHERE = (
     'A file of JSON lines such as {"strokes": [[[x, y], [x, y]], [[x, y]]], "text": "hi"}, y downwards; or of Quick, '
     'Draw!\'s, {"drawing": [[[x, x], [y, y]]]}.'
@@ -68,11 +69,13 @@ def _points(row: Row) -> np.ndarray:
     try:
         places = [np.array(stroke[:2] if quick else stroke, np.float64) for stroke in strokes]
         places = [stroke.T if quick else stroke for stroke in places if stroke.size]
-        if not all(stroke.ndim == 2 and stroke.shape[1] in (2, 3) and np.isfinite(stroke).all() for stroke in places):
-            raise ValueError("a stroke is a list of points [x, y], finite numbers")
+        if not all(stroke.ndim == 2 and stroke.shape[1] in (2, 3) for stroke in places):
+            raise ValueError("a stroke is a list of points [x, y]")
+        if not all((np.abs(stroke) < LARGEST).all() for stroke in places):  # NaN is neither
+            raise ValueError("points are finite numbers, as float32 has them")
         if sum(map(len, places)) < 2:
             raise ValueError("a drawing has two points or more")
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
         wrong(row.file, row.line, 'a drawing in "strokes"', f"{shortened(repr(strokes))} ({error})", WHERE)
     flat = np.concatenate([stroke[:, :2] for stroke in places])
     ends = np.concatenate([np.arange(len(stroke)) == len(stroke) - 1 for stroke in places])

@@ -247,18 +247,17 @@ class Babi:
 
     def inputs(self, path: Path) -> list[Question]:
         """The questions of a file of stories, as bAbI has them; answers may be left out."""
-        found = asked_in(str(path))
-        for number, asked in enumerate(found, 1):
+        found = []
+        for number, one in enumerate(asked_in(str(path)), 1):
             try:
-                self._asked(asked)
+                found.append(self._told([" ".join(words) for words in one.story], " ".join(one.question)))
             except ValueError as error:
                 raise ValueError(f"question {number} of {str(path)!r}: {error}") from error
         return found
 
     def predict(self, params: Params, inputs: Sequence[Question]) -> Iterator[dict[str, Any]]:
-        """The likeliest answer to each question, and how likely it is."""
-        asked = [*map(self._asked, inputs)]
-        for one, found in zip(asked, self._likeliest(params, asked) if asked else (), strict=True):
+        """The likeliest answer to each question that `inputs` gave, and how likely it is."""
+        for one, found in zip(inputs, self._likeliest(params, inputs) if inputs else (), strict=True):
             answer, probability = next(iter(found.items()))
             yield {"question": " ".join(one.question), "answer": answer, "probability": probability}
 
@@ -272,10 +271,6 @@ class Babi:
             fail("model.reader", "'attentive'", self.model.reader)
         text = self._text(self._told(story, question))
         return np.asarray(self.reader.read(params, text, None)[1])[:, 0, : text.sentences[0]]
-
-    def _asked(self, question: Question) -> Question:
-        """A question of a file, if it can be read."""
-        return self._told([" ".join(words) for words in question.story], " ".join(question.question))
 
     def _told(self, story: Sequence[str], question: str) -> Question:
         """What a person wrote, if it can be read."""

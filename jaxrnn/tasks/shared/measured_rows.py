@@ -13,8 +13,9 @@ def time_of(row: Row, text: str, where: str) -> np.ndarray:
     """A date with or without a time of the day, or a whole number."""
     try:
         return when(text)
-    except ValueError:
-        wrong(row.file, row.line, "a time such as 2024-05-31, 2024-05-31T13:00 or 17", shortened(text), where)
+    except ValueError as error:
+        got = f"{shortened(text)} ({error})"
+        wrong(row.file, row.line, "a time such as 2024-05-31, 2024-05-31T13:00 or 17", got, where)
 
 
 def when(text: str) -> np.ndarray:
@@ -24,20 +25,26 @@ def when(text: str) -> np.ndarray:
         ValueError: If it is neither.
     """
     text = text.strip()
-    if re.fullmatch(r"-?\d{1,9}", text):
+    if re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", text):  # as numbers, months would have gaps
+        raise ValueError("a date without its dashes")
+    if re.fullmatch(r"-?\d{1,18}", text):
         return np.array(int(text), np.int64)
     if not re.match(r"\d{4}-\d\d", text):  # NumPy knows "now", and what nothing is
-        raise ValueError(f"no time: {text!r}")
+        raise ValueError("no time")
+    if re.search(r"[T ].*[+-]", text):  # hours of the day would be those of UTC
+        raise ValueError("one with an offset: write the time that clocks show")
     return np.array(np.datetime64(text.removesuffix("Z").replace(" ", "T"), "s"))
 
 
-def number_of(row: Row, name: str, where: str) -> float:
-    """The number in a cell, NaN where it is empty."""
+def number_of(row: Row, name: str, where: str, *, gaps: bool = True) -> float:
+    """The number in a cell, NaN where it is empty and there may be gaps; one that float32 holds, too."""
     text = row.cells[name].strip()
     try:
-        found = float(text) if text else np.nan
+        found = float(text) if text or not gaps else np.nan
     except ValueError:
         found = np.inf
-    if np.isinf(found) or (np.isnan(found) and text):
-        wrong(row.file, row.line, f"a finite number in {name!r}, or nothing", shortened(text), where)
+    if abs(found) > np.finfo(np.float32).max or (np.isnan(found) and text) or "_" in text:  # Python reads 1_000
+        comma = "Decimals are written with a point. " if re.fullmatch(r"-?[\d.]*,\d+", text) else ""
+        expected = f"a finite number in {name!r}{', or nothing' if gaps else ''}"
+        wrong(row.file, row.line, expected, shortened(text), comma + where)
     return found

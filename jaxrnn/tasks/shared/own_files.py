@@ -67,12 +67,18 @@ def files_of(path: str, suffixes: Sequence[str], expected: str, hint: str = "") 
     """The file itself, or a folder's files of some suffixes, by name; hidden ones and what lies in hidden folders not.
 
     Raises:
-        ValueError: If there is none; the message says what lies there in their place.
+        ValueError: If there is none; the message says what lies there in their place. Or if a link leads nowhere.
     """
     place = located(path, expected, hint)
     if not place.is_dir():
         return [place]
-    every = [file for file in sorted(place.rglob("*")) if file.is_file() and not hidden(file.relative_to(place))]
+    there = [file for file in sorted(place.rglob("*")) if not hidden(file.relative_to(place))]
+    lost = [file for file in there if file.is_symlink() and not file.exists()]
+    if lost:  # to leave it out would train on less than was meant
+        fail(
+            "data.path", "files that are there", Said(f"{str(lost[0])!r}, a link to {str(lost[0].readlink())!r}"), hint
+        )
+    every = [file for file in there if file.is_file()]
     found = [file for file in every if bare(file.name.lower()).endswith(tuple(suffixes))]
     if not found:
         fail("data.path", expected, Said(f"{path!r}, {_inside(every)}"), hint)
@@ -153,7 +159,9 @@ def _json_lines(file: Path) -> list[Row]:
     found = []
     for number, line in lines_of(file):
         try:
-            cells = json.loads(line)
+            cells = json.loads(line, object_pairs_hook=_once)
+            if "\\u" in line:  # of two that make one letter there may be one
+                json.dumps(cells, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             wrong(file, number, "a JSON object a line", f"{shortened(line)} ({error})")
         if not isinstance(cells, dict):
@@ -162,9 +170,22 @@ def _json_lines(file: Path) -> list[Row]:
     return found
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON with each key once: of two, the first would be lost."""
+    if twice := _twice([name for name, _ in pairs]):
+        raise ValueError(twice)
+    return dict(pairs)
+
+
+def _twice(names: Sequence[str]) -> str:
+    """What is wrong where two columns have one name, whatever the case of its letters."""
+    found = [name for name, count in Counter(name.lower() for name in names).items() if count > 1]
+    return f"{found[0]!r} is there twice" if found else ""
+
+
 def _csv(file: Path) -> list[Row]:
     text = text_of(file)
-    first = text.partition("\n")[0]
+    first = next((line for line in text.split("\n") if line.strip()), "")
     separator = max(",;\t", key=first.count)
     before = csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -177,6 +198,8 @@ def _csv(file: Path) -> list[Row]:
                 pass
             elif not header:
                 header = [cell.strip() for cell in cells]
+                if twice := _twice(header):
+                    wrong(file, start, "a header that names each column once", twice)
             elif len(cells) != len(header):
                 columns = f"{len(header)} cells, as its header has ({', '.join(header)})"
                 wrong(file, start, columns, f"{len(cells)}, {shortened(separator.join(cells))}")

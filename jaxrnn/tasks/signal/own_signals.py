@@ -60,12 +60,14 @@ def read_files(
     found = []
     for file in files_of(path, (".csv", ".tsv", ".npz"), EXPECTED, WHERE):
         wanted = [*inputs, *targets, *(["time"] if calendar else [])]
-        if file.suffix == ".npz":
+        if file.suffix.lower() == ".npz":
             content_of(file)
             arrays = read_arrays(file, file.name, wanted, WHERE)
-            columns = [np.asarray(arrays[name], np.float64) for name in (*inputs, *targets)]
-            if any(column.ndim != 1 or len(column) != len(columns[0]) for column in columns):
+            if any(arrays[n].ndim != 1 or arrays[n].shape != arrays[wanted[0]].shape for n in wanted):
                 fail("data.path", "arrays [T] of one length", Said(f"others in {str(file)!r}"), WHERE)
+            if any(arrays[name].dtype.kind not in "biuf" for name in (*inputs, *targets)):
+                fail("data.path", "arrays of numbers", Said(f"others in {str(file)!r}"), WHERE)
+            columns = [np.asarray(arrays[name], np.float64) for name in (*inputs, *targets)]
             times = np.asarray(arrays["time"]).astype("datetime64[s]") if calendar else np.arange(len(columns[0]))
             values = np.stack(columns, 1)
         else:
@@ -80,8 +82,9 @@ def read_files(
             times = (
                 np.array([time_of(row, row.cells["time"], WHERE) for row in rows]) if calendar else np.arange(len(rows))
             )
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32)
         if np.isinf(values).any():
-            fail("data.path", "finite numbers, or gaps", Said(f"infinity in {str(file)!r}"), WHERE)
-        values = values.astype(np.float32)
+            fail("data.path", "finite numbers of float32, or gaps", Said(f"infinity in {str(file)!r}"), WHERE)
         found.append((file, Recording(file.stem, values[:, : len(inputs)], values[:, len(inputs) :], times)))
     return found

@@ -18,6 +18,7 @@ WHERE = (
 )
 EXPECTED = "sentences with tags"
 SUFFIXES = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".txt", ".tsv")
+DOCUMENT = "-DOCSTART-"  # where one begins
 NOTE = re.compile(r"# ?(\w+)(?: id)?(?: = ?([^\t]*)|(?<=newdoc|newpar))$")  # any other line may begin with the word #
 PARTIAL = re.compile(r"\d+[-.]\d+")  # of CoNLL-U: a line for two words together, or for one that is not written
 SHIPPED = {"turkish": "turkish_web", "addresses": "us_addresses"}
@@ -75,6 +76,11 @@ def _read(path: str, token: int, tag: int, called: str) -> list[Found]:
     return found
 
 
+def _cells(line: str) -> list[str]:
+    """The columns of a line: with tabs between, or else blanks."""
+    return line.split("\t") if "\t" in line else line.split()
+
+
 def read_conll(file: Path, token: int, tag: int | None) -> list[Found]:
     """The sentences of a file; without `tag`, of a file whose tags are not known, each is "".
 
@@ -85,6 +91,9 @@ def read_conll(file: Path, token: int, tag: int | None) -> list[Found]:
     words: list[str] = []
     tags: list[str] = []
     split, documents, document = None, 0, ""
+    lines = [*text_of(file).split("\n"), ""]
+    plain = next((line for line in lines if line.strip() and not line.startswith(("#", DOCUMENT))), "")
+    columns = 0  # of the first word, and so of all
 
     def ended() -> None:
         if words:
@@ -93,8 +102,8 @@ def read_conll(file: Path, token: int, tag: int | None) -> list[Found]:
             words.clear()
             tags.clear()
 
-    for number, line in enumerate([*text_of(file).split("\n"), ""], 1):
-        if not line.strip() or line.startswith("-DOCSTART-"):
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith(DOCUMENT):
             ended()
             if line.strip():
                 documents += 1
@@ -111,13 +120,18 @@ def read_conll(file: Path, token: int, tag: int | None) -> list[Found]:
             elif name == "sent_id" and ":" in value:
                 document = value.rpartition(":")[0]
             continue
-        cells = line.rstrip("\r").split("\t") if "\t" in line else line.split()
+        cells = _cells(line)
+        if line.startswith("# ") and (len(cells) != len(_cells(plain)) or ("\t" in plain and "\t" not in line)):
+            continue  # a remark
         if token and PARTIAL.fullmatch(cells[0]):
             continue
         most = max(token, token if tag is None else tag)
         if len(cells) <= most or (tag == -1 and len(cells) < token + 2) or not cells[token].strip():
-            columns = "a word" if tag is None else f"a word in column {token} and a tag in column {tag}"
-            wrong(file, number, columns, shortened(line), WHERE)
+            expected = "a word" if tag is None else f"a word in column {token} and a tag in column {tag}"
+            wrong(file, number, expected, shortened(line), WHERE)
+        if tag is not None and columns not in (0, len(cells)):  # a word with a space in it would lose its end
+            wrong(file, number, f"{columns} columns, as its first word has", f"{len(cells)}, {shortened(line)}", WHERE)
+        columns = len(cells)
         words.append(cells[token].strip())
         tags.append("" if tag is None else cells[tag].strip())
         if tag is not None and not tags[-1]:

@@ -109,12 +109,16 @@ def _table(file: Path, source: str, target: str, split: str | None) -> list[Pair
         ours, theirs = ([cell(row, names, "a sentence") for row in rows] for names in sides)
         said = [named_split(_said(row.cells)) or split for row in rows]
         return [Pair(*pair) for pair in zip(ours, theirs, said, strict=True)]
-    found = []
+    found, counted = [], True
     for number, line in lines_of(file):
         one, *others = (part.strip() for part in line.split("\t"))
         if not others or not one or not others[0]:
             wrong(file, number, "a sentence, a tab, and the same in the other language", shortened(line), WHERE)
         found.append(Pair(one, others[0], split))
+        counted &= one.isdecimal() and len(others) > 1
+    if found and counted:  # what stands behind a pair, such as its licence, is left out; numbers before it are no pair
+        hint = f"`cut -f2,3 {file.name}` leaves the others. {WHERE}"
+        fail("data.path", EXPECTED, Said(f"{str(file)!r}, whose first of three columns are numbers"), hint)
     return found
 
 
