@@ -12,6 +12,7 @@ and what a full run alone gives has `"varies": {"small": "..."}`. With JAXRNN_FU
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import os
@@ -180,6 +181,16 @@ def test_is_committed_with_its_outputs(path: Path) -> None:
 def test_says_first_how_to_install(path: Path) -> None:
     code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     assert '%pip install "jaxrnn[' in code[0]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_what_it_imports_of_ours_is_there(path: Path) -> None:
+    """The quick tests find this; that all else of it runs is for the slow ones."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            for node in ast.walk(ast.parse(re.sub(r"^[%!].*$", "", cell.source, flags=re.M))):
+                if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "jaxrnn":
+                    exec(ast.unparse(node), {})
 
 
 def test_the_sites_list_has_them_all() -> None:
