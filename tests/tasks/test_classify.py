@@ -335,6 +335,13 @@ def test_series_in_three_shapes_are_the_same(tmp_path: Path) -> None:
         ("a.csv", "series,label,x1\n1,a,2\n1,a,two\n", r"a finite number in 'x1', got line 3 of '.*a\.csv': 'two'"),
         ("a.csv", "id,label,x1\n1,a,2\n2,b,2\n1,a,3\n", r"rows of one series together, got line 4 of '.*a\.csv'"),
         ("a.csv", "id,label,x1\n1,a,2\n1,b,2\n", r"one label a series, got line 2 of '.*a\.csv'"),
+        ("a.csv", "id,label,x1\n1,a,2\n1,a,1_0\n", r"a finite number in 'x1', got line 3 of '.*a\.csv': '1_0'"),
+        ("a.tsv", "1\tpos\tfine\n2\tneg\tbad\n", r"and no other tab, got line 1 of '.*a\.tsv': '1\\tpos\\tfine'"),
+        ("a.tsv", "class\tbody\nx\ta\ny\tb\nx\tc\n", r"a header with text .* beside class, .*line 1 of '.*a\.tsv'"),
+        ("a.csv", "text,label,Text\na,b,c\n", r"a header that names each column once, .* 'text' is there twice"),
+        ("a.tsv", "x\ta\ny\tb\nz\tc\n", r"labels that occur again, got .*, with another label each"),
+        ("a.jsonl", '{"text": "a", "label": "b", "text": "c"}\n', r"got line 1 of .*'text' is there twice"),
+        ("a.jsonl", '{"text": "\\ud83d", "label": "b"}\n', r"got line 1 of .*surrogates not allowed"),
     ],
 )
 def test_what_is_no_example_is_named_with_file_and_line(tmp_path: Path, name: str, content: str, message: str) -> None:
@@ -348,6 +355,7 @@ def test_arrays_that_are_no_series_are_named(tmp_path: Path) -> None:
         ({"x": np.ones((3, 2)), "offset": [0, 2], "label": ["a"]}, "x float64"),
         ({"x": np.ones((3, 2)), "offset": [0, 3, 3], "label": ["a", "b"]}, "offset int64"),
         ({"x": np.full((2, 2), np.nan), "offset": [0, 1, 2], "label": ["a", "b"]}, "NaN or inf in x"),
+        ({"x": np.full((2, 2), 1e300), "offset": [0, 1, 2], "label": ["a", "b"]}, "NaN or inf in x"),
         ({"x": np.ones((3, 2)), "offset": [0, 2]}, "without label"),
     ):
         np.savez(tmp_path / "a.npz", **given)

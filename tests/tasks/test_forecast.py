@@ -322,12 +322,40 @@ def test_beijing_is_better_than_a_ridge_regression_an_hour():
         ("time,value\n1,1\n2,-1\n", r"values of 0 or more with data\.log, got line 3 of '.*s\.csv': -1"),
         ("time,value\n1,1\n2,1\n", r"steps or more in every series, .* got 2 in 'value'"),
         ("time,value\n", r"which has no line"),
+        (
+            "time,value,heat,Heat\n1,1,1,1\n",
+            r"a header that names each column once, got line 1 .*'heat' is there twice",
+        ),
+        ("time;value\n2024-01-01;1,5\n", r"a finite number .*'1,5'\. Decimals are written with a point"),
+        ("time,value\n2024-01-01,1_000\n", r"a finite number in 'value', .*: '1_000'"),
+        ("time,value\n2024-01-01,1e39\n", r"a finite number in 'value', .*: '1e39'"),
+        ("time,value\n20240101,1\n", r"a time such as .*: '20240101' \(a date without its dashes\)"),
+        ("time,value\n2024-01-01T00:00+02:00,1\n", r"a time such as .* \(one with an offset: "),
+        (
+            "time,value\n2014-01-01T00:00:01,1\n2014-01-01T00:00:02,1\n2024-01-01T00:00:00,1\n",
+            r"most of their steps, got 3 among 315,532,800 steps of 'value', .*`--data\.steps rows`",
+        ),
     ],
 )
 def test_what_is_no_series_is_named_with_file_and_line(tmp_path, table, message):
     (tmp_path / "s.csv").write_text(table)
     with pytest.raises(ValueError, match=rf"`data\.path` must be .*{message}"):
         Forecast(SMALL, options(tmp_path / "s.csv", log=1.0)).contents("training")
+
+
+def test_seconds_since_1970_are_whole_numbers(tmp_path):
+    rows = "".join(f"{1_700_000_000 + 3600 * n},{n % 24}\n" for n in range(200))
+    (tmp_path / "s.csv").write_text("\n\ntime;value\n" + rows.replace(",", ";"))
+    (series,) = Forecast(SMALL, options(tmp_path / "s.csv")).panel.series
+    assert len(series.values) == 200
+    np.testing.assert_array_equal(series.times, 1_700_000_000 + 3600 * np.arange(200))
+
+
+def test_a_covariate_that_never_changed_in_training_has_deviation_1(tmp_path):
+    rows = "".join(f"{n},{n % 7},{5 + (n > 180)}\n" for n in range(200))
+    (tmp_path / "s.csv").write_text("time,value,still\n" + rows)
+    task = Forecast(SMALL, options(tmp_path / "s.csv"))
+    assert np.abs(task.encoded(task.panel.series[0]).inputs).max() < 100
 
 
 def test_a_column_a_series_and_counted_times(tmp_path):

@@ -115,6 +115,14 @@ def test_a_text_of_another_encoding_or_none_is_named_with_its_line(tmp_path):
         characters(str(tmp_path / "odd")).contents("training")
 
 
+def test_a_link_to_nothing_is_named(tmp_path):
+    """Left out, a part would be missing without a word."""
+    texts(tmp_path, a__txt=GREEK)
+    (tmp_path / "train.txt").symlink_to(tmp_path / "gone.txt")
+    with pytest.raises(ValueError, match=r"got '.*train\.txt', a link to '.*gone\.txt'"):
+        characters(str(tmp_path)).contents("training")
+
+
 def test_a_scored_file_is_all_of_it_and_by_the_runs_vocabulary(tmp_path):
     trained = characters(texts(tmp_path / "a", text__txt=GREEK))
     trained = dataclasses.replace(trained, learned=json.dumps(trained.learn()))
@@ -154,7 +162,7 @@ PAIRS = [(f"Το σπίτι {n}.", f"The house {n}!") for n in range(40)]
 @pytest.mark.parametrize("kind", ["tsv", "two files", "csv"])
 def test_sentence_pairs_in_three_shapes_are_the_same(tmp_path, kind):
     if kind == "tsv":
-        texts(tmp_path, pairs__tsv="".join(f"{a}\t{b}\tCC-BY\n\n" for a, b in PAIRS))
+        texts(tmp_path, pairs__tsv="EL\tEN\n" + "".join(f"{a}\t{b}\tCC-BY\n\n" for a, b in PAIRS))
     elif kind == "csv":
         with (tmp_path / "pairs.csv").open("w", newline="") as file:
             csv.writer(file).writerows([("en", "el"), *((b, a) for a, b in PAIRS)])
@@ -179,6 +187,7 @@ def test_sentence_pairs_in_three_shapes_are_the_same(tmp_path, kind):
         ({"c__en": "a\n", "c__fr": "a\n"}, r"c\.en beside the same in de, got it alone"),
         ({"p__csv": "en,de\na,b\nc\n"}, r"2 cells, as its header has \(en, de\), got line 3 of '.*p\.csv': 1"),
         ({"p__jsonl": '{"en": "a", "de": "b"}\n{"en": "a"\n'}, r"a JSON object a line, got line 2 of '.*p\.jsonl'"),
+        ({"p__tsv": "1\ta\tb\n2\tc\td\n"}, r"whose first of three columns are numbers\. `cut -f2,3 p\.tsv`"),
         ({"p__jsonl": '{"en": "a"}\n'}, r"a column de or target or .* got line 1 of '.*p\.jsonl': the columns en"),
     ],
 )

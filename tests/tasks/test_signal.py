@@ -274,12 +274,31 @@ def test_arrays_and_several_files(tmp_path):
         ("time,total,b,a\nnow,1,1,1\n", r"a time such as .* got line 2 of '.*s\.csv': 'now'.*A file is a recording"),
         ("time,total,b,a\n1,1,1,1\n", r"9 steps or more, got 1"),
         ("time,total,b,a\n", r"which has no line"),
+        ("time,total,b,a,a\n1,1,1,1,1\n", r"a header that names each column once, .*'a' is there twice"),
+        ("time,total,b,a\n2024-01-01,1e39,1,1\n", r"a finite number in 'total', .*: '1e39'"),
     ],
 )
 def test_what_is_no_recording_is_named_with_file_and_line(tmp_path, table, message):
     (tmp_path / "s.csv").write_text(table)
     with pytest.raises(ValueError, match=rf"`data\.path` must be .*{message}"):
         Signal(CAUSAL, options(tmp_path / "s.csv")).contents("training")
+
+
+def test_a_column_that_says_nothing(tmp_path):
+    """Nothing at all is an error; the same at every step has no deviation to divide by."""
+    given = dict(inputs="x", targets="y", rows=2, length=8)
+    y = np.arange(200.0) % 7
+    np.savez(tmp_path / "a.NPZ.npz", x=np.where(np.arange(200) < 190, 5.0, 6.0), y=y)
+    (tmp_path / "a.NPZ.npz").rename(tmp_path / "a.NPZ")
+    task = Signal(CAUSAL, DataOptions(path=str(tmp_path / "a.NPZ"), **given))
+    assert task.record["inputs"][0] == ["x", 5.0, 1.0]
+    for x, message in ((np.full(200, np.nan), "none in 'x'"), (np.full(200, "1"), "arrays of numbers, got others")):
+        np.savez(tmp_path / "b.npz", x=x, y=y)
+        with pytest.raises(ValueError, match=rf"`data\.path` must be .*{message}"):
+            Signal(CAUSAL, DataOptions(path=str(tmp_path / "b.npz"), **given)).learn()
+    np.savez(tmp_path / "c.npz", x=np.full(200, 1e39), y=y)
+    with pytest.raises(ValueError, match=r"finite numbers of float32, or gaps, got infinity in '.*c\.npz'"):
+        Signal(CAUSAL, DataOptions(path=str(tmp_path / "c.npz"), **given)).learn()
 
 
 @pytest.mark.parametrize(

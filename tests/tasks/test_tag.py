@@ -270,6 +270,14 @@ def test_columns_comments_and_documents(tmp_path: Path) -> None:
     assert len(set.union(*found)) == 4  # no document is in two parts
 
 
+@pytest.mark.parametrize("tab", ["\t", " "])
+def test_remarks_are_no_words(tmp_path: Path, tab: str) -> None:
+    """A line that begins with # and a blank has the columns of the others, or is none of them."""
+    rows = "# my own remark\nw\tA\n#tag\tB\n#\tA\n# another one here\n\n".replace("\t", tab)
+    (tmp_path / "r.conll").write_text(rows * 3)
+    assert read(tmp_path / "r.conll") == [Sentence(("w", "#tag", "#"), ("A", "B", "A"))] * 3
+
+
 def test_files_that_name_their_parts_and_long_sentences(tmp_path: Path) -> None:
     for name, count in (("my_train.conll", 3), ("my_dev.conll", 2), ("my_test.conll", 1)):
         (tmp_path / name).write_text(ANIMALS * count)
@@ -287,6 +295,7 @@ def test_files_that_name_their_parts_and_long_sentences(tmp_path: Path) -> None:
         ("a\tX\n\n\tY\n", r"got line 3 of '.*m\.conll'"),
         ("a\t\n", r"a tag in column -1, got line 1 of '.*m\.conll'"),
         ("\n\n", r"sentences with tags, got .*, where there is none"),
+        ("a\tX\n\nNew York X\n", r"2 columns, as its first word has, got line 3 of '.*m\.conll': 3, 'New York X'"),
         ("a\tX\n\nb\tY\n", r"3 or more sentences with tags, one for each part, got 2"),
     ],
 )

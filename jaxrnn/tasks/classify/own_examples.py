@@ -100,6 +100,10 @@ def _lines(file: Path, labels: bool) -> list[Labelled]:
         if not label.strip() or not text.strip() or "\t" in text.strip():
             wrong(file, number, "a label, a tab and a text, and no other tab", shortened(line), WHERE)
         found.append(Labelled(text.strip(), label.strip(), None))
+    names = [one.label for one in found]
+    if labels and names and names[0].lower() in LABEL and names.count(names[0]) == 1:  # it would be a label of its own
+        expected = f"a header with {' or '.join(TEXT)} beside {names[0]}, or lines without one"
+        wrong(file, lines_of(file)[0][0], expected, shortened(found[0].content), WHERE)
     return found
 
 

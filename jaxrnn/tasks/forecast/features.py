@@ -192,7 +192,7 @@ def learned_from(panel: list[Series], columns: list[str], data: DataOptions) -> 
     return {
         "series": [[series.name, *scale] for series, scale in zip(panel, scales, strict=True)],
         "covariates": [
-            [name, float(m), max(float(s), LEAST)] for name, m, s in zip(columns, mean, spread, strict=True)
+            [name, float(m), float(s) if s > LEAST else 1.0] for name, m, s in zip(columns, mean, spread, strict=True)
         ],
         "deviation": [max(float(np.sqrt(np.concatenate(apart).mean())), LEAST)],
         "cycles": cycles_of(longest),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.calendars import calendar
 from jaxrnn.tasks.signal.options import DataOptions
 from jaxrnn.tasks.signal.recordings import Recordings
@@ -40,15 +41,22 @@ def widened(marks: np.ndarray, width: int) -> np.ndarray:
 
 
 def learned_from(recordings: Recordings, data: DataOptions) -> dict[str, Any]:
-    """Means and deviations of the training part, as JSON holds them."""
+    """Means and deviations of the training part, as JSON holds them; a column that never changes has deviation 1.
+
+    Raises:
+        ValueError: If a column has no value there.
+    """
     inputs = np.concatenate([one.inputs for one in recordings.parts["training"]]).astype(np.float64)
     targets = np.concatenate([one.targets for one in recordings.parts["training"]]).astype(np.float64)
+    for name, values in zip([*recordings.inputs, *recordings.targets], np.hstack([inputs, targets]).T, strict=True):
+        if not np.isfinite(values).any():
+            fail("data.path", "values for training in every column", Said(f"none in {name!r}"))
     logs = np.log1p(np.maximum(inputs, 0))
     parts = {"inputs": (recordings.inputs, inputs), "targets": (recordings.targets, targets)}
     parts |= {"logs": (recordings.inputs, logs)} if data.log else {}
     return {
         part: [
-            [name, float(mean), max(float(spread), LEAST)]
+            [name, float(mean), float(spread) if spread > LEAST else 1.0]
             for name, mean, spread in zip(names, np.nanmean(values, 0), np.nanstd(values, 0), strict=True)
         ]
         for part, (names, values) in parts.items()

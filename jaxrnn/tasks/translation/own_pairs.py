@@ -26,6 +26,7 @@ WHERE = (
     "say), or a folder with NAME.en and NAME.de, where data.source is en and data.target de."
 )
 EXPECTED = "sentence pairs"
+HEADERS = {("source", "target"), ("src", "tgt"), ("src", "trg")}  # names of columns, which are no pair
 
 
 class Pair(NamedTuple):
@@ -114,7 +115,8 @@ def _table(file: Path, source: str, target: str, split: str | None) -> list[Pair
         one, *others = (part.strip() for part in line.split("\t"))
         if not others or not one or not others[0]:
             wrong(file, number, "a sentence, a tab, and the same in the other language", shortened(line), WHERE)
-        found.append(Pair(one, others[0], split))
+        if found or (one.lower(), others[0].lower()) not in HEADERS | {(source.lower(), target.lower())}:
+            found.append(Pair(one, others[0], split))
         counted &= one.isdecimal() and len(others) > 1
     if found and counted:  # what stands behind a pair, such as its licence, is left out; numbers before it are no pair
         hint = f"`cut -f2,3 {file.name}` leaves the others. {WHERE}"
