@@ -321,7 +321,11 @@ def test_series_in_three_shapes_are_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.tsv", "x\tgood\nno tab\n", r"a label, a tab and a text, got line 2 of '.*a\.tsv': 'no tab'"),
+        (
+            "a.tsv",
+            "x\tgood\nno tab\n",
+            r"a label, a tab and a text, and no other tab, got line 2 of '.*a\.tsv': 'no tab'",
+        ),
         ("a.tsv", "x\ta\nx\tb\n", r"of two labels or more, got .*, with one"),
         ("a.csv", "text,label\na,b\nc,\n", r"a label in 'label', got line 3 of '.*a\.csv': nothing"),
         ("a.csv", "text,class\na,b\nc\n", r"2 cells, as its header has .*, got line 3 of '.*a\.csv'"),
@@ -424,7 +428,7 @@ def test_a_program_of_series_takes_them_as_they_are_measured() -> None:
 
 def test_another_file_is_scored_by_the_runs_vocabulary(kept, tmp_path: Path) -> None:
     task, _, _, _ = kept
-    (tmp_path / "other.tsv").write_text("a\tx ω\nb\ty\n")
+    (tmp_path / "other.tsv").write_text("a\tx ω\nb\ty\n")  # as many labels as lines: it is not to train on
     other, splits = scored_on(task, str(tmp_path / "other.tsv"))
     assert splits == ("test",)
     assert other.encoding.vocabulary == task.encoding.vocabulary

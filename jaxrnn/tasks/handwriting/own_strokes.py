@@ -12,7 +12,7 @@ from jaxrnn.tasks.shared.own_files import Row, files_of, kept, located, shortene
 from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
 
 EXPECTED = "drawings"
-LARGEST = np.finfo(np.float32).max / 4  # of a coordinate, whose differences are taken
+LARGEST = float(np.finfo(np.float32).max) / 4  # of a coordinate, whose differences are taken
 WHERE = (
     'A file of JSON lines such as {"strokes": [[[x, y], [x, y]], [[x, y]]], "text": "hi"}, y downwards; or of Quick, '
     'Draw!\'s, {"drawing": [[[x, x], [y, y]]]}.'

@@ -43,7 +43,7 @@ def number_of(row: Row, name: str, where: str, *, gaps: bool = True) -> float:
         found = float(text) if text or not gaps else np.nan
     except ValueError:
         found = np.inf
-    if abs(found) > np.finfo(np.float32).max or (np.isnan(found) and text) or "_" in text:  # Python reads 1_000
+    if abs(found) > float(np.finfo(np.float32).max) or (np.isnan(found) and text) or "_" in text:  # Python reads 1_000
         comma = "Decimals are written with a point. " if re.fullmatch(r"-?[\d.]*,\d+", text) else ""
         expected = f"a finite number in {name!r}{', or nothing' if gaps else ''}"
         wrong(row.file, row.line, expected, shortened(text), comma + where)

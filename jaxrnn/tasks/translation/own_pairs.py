@@ -110,7 +110,8 @@ def _table(file: Path, source: str, target: str, split: str | None) -> list[Pair
         ours, theirs = ([cell(row, names, "a sentence") for row in rows] for names in sides)
         said = [named_split(_said(row.cells)) or split for row in rows]
         return [Pair(*pair) for pair in zip(ours, theirs, said, strict=True)]
-    found, counted = [], True
+    found: list[Pair] = []
+    counted = True
     for number, line in lines_of(file):
         one, *others = (part.strip() for part in line.split("\t"))
         if not others or not one or not others[0]:
