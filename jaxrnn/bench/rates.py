@@ -30,25 +30,26 @@ def _products(dtype: str) -> dict[str, float]:
     """By library."""
     matrix = jnp.full((SIZE, SIZE), 0.5, dtype)
     multiply = jax.jit(jnp.matmul)
-    found = {"jax": _per_second(lambda: jax.block_until_ready(multiply(matrix, matrix)))}
+    found = {"jax": fastest(lambda: jax.block_until_ready(multiply(matrix, matrix)))}
     if find_spec("torch"):
         import torch
 
         torch.set_num_threads(len(cores()))
         tensor = torch.full((SIZE, SIZE), 0.5, dtype=getattr(torch, dtype))
-        found["torch"] = _per_second(lambda: tensor @ tensor)
-    return {name: 2 * SIZE**3 * calls for name, calls in found.items()}
+        found["torch"] = fastest(lambda: tensor @ tensor)
+    return {name: 2 * SIZE**3 / seconds for name, seconds in found.items()}
 
 
-def _per_second(call: Callable[[], Any]) -> float:
-    """Of the fastest call."""
+def fastest(call: Callable[[], Any]) -> float:
+    """Seconds of the fastest call, after a first one that does not count."""
     call()
-    times, start = [], time.perf_counter()
+    times: list[float] = []
+    start = time.perf_counter()
     while time.perf_counter() - start < SECONDS:
         before = time.perf_counter()
         call()
         times.append(time.perf_counter() - before)
-    return 1 / min(times)
+    return min(times)
 
 
 def _levels() -> dict[str, int]:

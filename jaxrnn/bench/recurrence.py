@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import jax
@@ -10,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.bench.cases import Case
+from jaxrnn.bench.rates import fastest
 from jaxrnn.engine.recurrence.algorithms import Solve
 
 Arrays = tuple[Any, ...]
-SECONDS = 0.5
 
 
 def make_arrays(case: Case) -> tuple[Arrays, Any]:
@@ -57,11 +56,4 @@ def measure_traffic(case: Case) -> float:
     """Seconds of one operation of XLA that reads five arrays and writes three, as both passes together must."""
     arrays = jax.device_put([np.full((case.T, case.B, case.H), 0.5, case.dtype) for _ in range(5)])
     together = jax.jit(lambda a, b, c, d, e: (a * b + c, c * d + e, e * a + b))
-    jax.block_until_ready(together(*arrays))
-    times: list[float] = []
-    start = time.perf_counter()
-    while len(times) < 3 or time.perf_counter() - start < SECONDS:
-        before = time.perf_counter()
-        jax.block_until_ready(together(*arrays))
-        times.append(time.perf_counter() - before)
-    return min(times)
+    return fastest(lambda: jax.block_until_ready(together(*arrays)))

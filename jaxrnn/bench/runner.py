@@ -154,16 +154,14 @@ class Measurement:
 
     def _count(self) -> None:
         """How long the case's products would take at the machine's rate, or its arrays."""
+        case, best = self.plan.case, {}
         if self.plan.rated == "traffic":
-            for (_, kind), result in self.results.items():
-                if kind == "gradients":
-                    result["at_best"] = self.rates["traffic"][str(self.plan.case)]
-        rate = self.rates.get("products", {}).get(self.plan.case.dtype)
-        if self.plan.rated == "products" and rate:
-            flops = self.judge.ask("flops", case=self.plan.case.record())
-            for (_, kind), result in self.results.items():
-                if kind in flops:
-                    result["at_best"] = flops[kind] / rate
+            best = {"gradients": self.rates["traffic"][str(case)]}
+        elif self.plan.rated == "products" and (rate := self.rates.get("products", {}).get(case.dtype)):
+            best = {kind: n / rate for kind, n in self.judge.ask("flops", case=case.record()).items()}
+        for (_, kind), result in self.results.items():
+            if kind in best:
+                result["at_best"] = best[kind]
 
     def _set_up(self, worker: Worker) -> None:
         offer = worker.ask("offer", case=self.plan.case.record(), kinds=self.plan.kinds)
