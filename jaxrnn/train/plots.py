@@ -35,17 +35,19 @@ FONTS = (
 def learning_curve(lines: list[dict[str, Any]], title: str, path: Path, best: int | None) -> None:
     """Draw training and validation loss by step from the lines of metrics.jsonl, and mark the best step's."""
     training = [(line["step"], line["loss"]) for line in lines if line.get("loss") is not None]
-    validation = [(line["step"], loss) for line in lines if (loss := line.get("validation_loss")) is not None]
+    validation = {line["step"]: loss for line in lines if (loss := line.get("validation_loss")) is not None}
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     if training:
         axes.plot(*zip(*training, strict=True), color="tab:blue", linewidth=1, alpha=0.8, label="training")
     if validation:
-        axes.plot(*zip(*validation, strict=True), color="tab:orange", marker="o", markersize=4, label="validation")
-    if best is not None and best in dict(validation):
+        axes.plot(
+            *zip(*validation.items(), strict=True), color="tab:orange", marker="o", markersize=4, label="validation"
+        )
+    if best is not None and best in validation:
         axes.annotate(
-            f"best: {dict(validation)[best]:.4f} at step {best}",
-            (best, dict(validation)[best]),
+            f"best: {validation[best]:.4f} at step {best}",
+            (best, validation[best]),
             xytext=(0, 24),
             textcoords="offset points",
             horizontalalignment="right",

@@ -21,8 +21,7 @@ from jaxrnn.tasks.forecast.options import DataOptions
 from jaxrnn.tasks.forecast.scores import seasonal_error
 from jaxrnn.tasks.forecast.series import Series, step_of
 from jaxrnn.tasks.shared.calendars import calendar, cycles_of
-
-LEAST = 1e-6  # of a deviation
+from jaxrnn.tasks.shared.scales import LEAST, divisor
 
 
 class Scale(NamedTuple):
@@ -191,9 +190,7 @@ def learned_from(panel: list[Series], columns: list[str], data: DataOptions) -> 
     longest = max((series.times[: series.train] for series in panel), key=len)
     return {
         "series": [[series.name, *scale] for series, scale in zip(panel, scales, strict=True)],
-        "covariates": [
-            [name, float(m), float(s) if s > LEAST else 1.0] for name, m, s in zip(columns, mean, spread, strict=True)
-        ],
+        "covariates": [[name, float(m), divisor(s)] for name, m, s in zip(columns, mean, spread, strict=True)],
         "deviation": [max(float(np.sqrt(np.concatenate(apart).mean())), LEAST)],
         "cycles": cycles_of(longest),
         "step": [0 if data.steps == "rows" else step_of(longest)],

@@ -8,10 +8,10 @@ import numpy as np
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.calendars import calendar
+from jaxrnn.tasks.shared.scales import divisor
 from jaxrnn.tasks.signal.options import DataOptions
 from jaxrnn.tasks.signal.recordings import Recordings
 
-LEAST = 1e-6  # of a deviation
 DAY_AND_WEEK = [True, True, False]
 
 
@@ -56,7 +56,7 @@ def learned_from(recordings: Recordings, data: DataOptions) -> dict[str, Any]:
     parts |= {"logs": (recordings.inputs, logs)} if data.log else {}
     return {
         part: [
-            [name, float(mean), float(spread) if spread > LEAST else 1.0]
+            [name, float(mean), divisor(spread)]
             for name, mean, spread in zip(names, np.nanmean(values, 0), np.nanstd(values, 0), strict=True)
         ]
         for part, (names, values) in parts.items()
