@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         row = getattr(item, "callspec", None) and item.callspec.params.get("row")
         item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))
     yield
-    _leave_out(config, items, _declined)
+    _leave_out(config, items, lambda item: _backend_of(item) == "native" and _declined(item))
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item], which: Declined) -> None:

@@ -19,7 +19,7 @@ import math
 import tomllib
 import zlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ def _drawn(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
+def _in_drawn_order(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    return sorted(items, key=lambda item: _drawn(item.nodeid))
+
+
 def leave_to_the_sweep(
     items: list[pytest.Item], is_core: Callable[[str], bool], declined: Declined, slow: bool
 ) -> list[pytest.Item]:
@@ -80,7 +84,7 @@ def leave_to_the_sweep(
             quickly = next((b for b in short[first:] + short[:first] if not declined(one_each[b])), None)
         slowly = set()
         for one in DRAWN:
-            order = sorted((item for name, _, item in tests if name == one), key=lambda item: _drawn(item.nodeid))
+            order = _in_drawn_order(item for name, _, item in tests if name == one)
             slowly.add(next((item for item in order if not (slow and declined(item))), None))
         for name, given, item in tests:
             if name in KEPT:
@@ -112,7 +116,7 @@ def leave_to_the_slow_suite(items: list[pytest.Item], declined: Declined) -> Non
         for name, one_in in names.items():
             rows = tests.get(f"tests/{file}::test_{name}", [])
             left = math.ceil(len(rows) / one_in) if one_in else 0
-            for item in sorted(rows, key=lambda item: _drawn(item.nodeid)):
+            for item in _in_drawn_order(rows):
                 if left and not declined(item):
                     left -= 1
                 else:
@@ -127,7 +131,6 @@ def leave_to_whom_has_time(items: list[pytest.Item]) -> None:
         if "slow" in marks and not {"sweep", "release"} & marks and not item.nodeid.startswith(WHOLE):
             tests[item.nodeid.partition("[")[0]].append(item)
     for rows in tests.values():
-        drawn = sorted(rows, key=lambda item: _drawn(item.nodeid))
-        for item in drawn[math.ceil(len(rows) / ONE_ROW_IN) if len(rows) > FEW else len(rows) :]:
+        for item in _in_drawn_order(rows)[math.ceil(len(rows) / ONE_ROW_IN) if len(rows) > FEW else len(rows) :]:
             item.own_markers = [mark for mark in item.own_markers if mark.name != "slow"]
             item.add_marker(pytest.mark.sweep)
