@@ -62,6 +62,10 @@ class Form(abc.ABC):
     Arrays that belong to gates have their axis last but one, `[..., G, H]`. In what follows G is the number of gates
     that are stored, R the number of inputs and H that of units.
 
+    Compiled backends multiply matrices: those that `tiles` lists, of the form that `prepared` gives; a form without any
+    runs on all others. Attributes of the class say more: with `is_map = True` what `prepared` gives is made once by
+    `cell.prepare`; with `elementwise = True` a unit reads that unit alone, and the product is part of the equations.
+
     A kernel whose units are each their neighbour moved by one, for every cell:
 
     >>> from dataclasses import dataclass
