@@ -35,7 +35,7 @@ LAW_1 = (
     "tests/laws/test_law_01_reference.py::test_gradients_equal_the_oracle",
 )
 KEPT = ("tests/laws/test_law_09_golden.py::test_numbers_are_the_frozen_ones",)
-ONE_ROW_IN, FEW = 6, 3
+ONE_ROW_IN, FEW = 12, 3
 # Of these all is run: by themselves, in environments of their own.
 WHOLE = ("tests/site/", "tests/planning/", "tests/kernels/test_pallas_gpu.py", "tests/test_notebooks.py")
 DRAWN = (

@@ -19,6 +19,8 @@ RECORDS = {
     "Whole applications": ("applications",),
     "Forms of recurrent kernels": ("forms",),
     "All cells, beside a plain scan": ("cells",),
+    "Linear recurrences alone, by algorithm, and as a fraction of reading and writing their arrays": ("recurrences",),
+    "A minimal GRU and a GRU on long sequences": ("linear",),
     "Agents, beside the layer that they copy": ("agents",),
     'Long sequences with `chunk="sqrt"`': ("long",),
 }

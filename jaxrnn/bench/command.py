@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.files import replacing
 from jaxrnn.bench.cases import check_names
 from jaxrnn.bench.choice import make_cases
 from jaxrnn.bench.contestants import OURS, PEERS, choose_contestants
@@ -35,7 +37,7 @@ def bench(
     json_file: Path | None = None,
     picture: Path | None = None,
 ) -> None:
-    """Measure, print the tables, and write what is asked for.
+    """Measure, print the tables, and write what is asked for, the record after each case; all that there is if stopped.
 
     Args:
         suites: of `SUITES`; empty for train and forward.
@@ -65,9 +67,21 @@ def bench(
         settings = settings._replace(rounds=3, seconds=0.02)
     if rounds is not None:
         settings = settings._replace(rounds=rounds)
-    record = _run(settings, entries)
-    print_tables(record, Console())
-    _write(record, json_file, picture)
+    found: dict[str, Any] = {}
+
+    def keep(record: dict[str, Any]) -> None:
+        found.update(record)
+        if json_file is not None:
+            with replacing(json_file) as file:
+                file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    try:
+        _run(settings, entries, keep)
+    finally:
+        if found:
+            print_tables(found, Console())
+            if picture is not None:
+                draw(found, picture)
 
 
 def on_device(name: str | None, seconds: float | None, json_file: Path | None, contestants: list[str] | None) -> None:
@@ -95,10 +109,11 @@ def report(files: list[Path], picture: Path | None) -> None:
     """Print records as Markdown, and draw their picture where asked."""
     record = read_records(files)
     print(to_markdown(record), end="")
-    _write(record, None, picture)
+    if picture is not None:
+        draw(record, picture)
 
 
-def _run(settings: Settings, entries: list[Any]) -> dict[str, Any]:
+def _run(settings: Settings, entries: list[Any], keep: Callable[[dict[str, Any]], None]) -> None:
     console = Console(stderr=True)
     columns = (BarColumn(bar_width=16), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     # No refreshing thread: it would compute while others are timed.
@@ -111,11 +126,4 @@ def _run(settings: Settings, entries: list[Any]) -> dict[str, Any]:
             progress.update(task, completed=done, total=cases, description=text)
             progress.refresh()
 
-        return run(settings, entries, say)
-
-
-def _write(record: dict[str, Any], json_file: Path | None, picture: Path | None) -> None:
-    if json_file is not None:
-        json_file.write_text(json.dumps(record, indent=1) + "\n")
-    if picture is not None:
-        draw(record, picture)
+        run(settings, entries, say, keep)

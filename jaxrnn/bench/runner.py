@@ -59,18 +59,21 @@ def make_plans(settings: Settings, *, gpu: bool) -> list[Plan]:
     return list(plans.values())
 
 
-def run(settings: Settings, entries: list[Entry], report: Callable[[int, int, str], None]) -> dict[str, Any]:
+def run(
+    settings: Settings,
+    entries: list[Entry],
+    report: Callable[[int, int, str], None],
+    keep: Callable[[dict[str, Any]], None],
+) -> None:
     """Measure.
 
     Args:
         settings: what, and how much of it.
         entries: the contestants; the ratios are to the first.
         report: called with the number of cases done, that of all cases, and what happens now.
-
-    Returns:
-        The record, which JSON can hold: `machine`, `rates` where a suite is compared with them, `settings`,
-        `contestants`, and `results`, one for each case, kind and contestant, with a `status` of "measured", "declined",
-        "refused" by the gate, or "failed".
+        keep: called after each case with the record so far, which JSON can hold: `machine`, `rates` where a suite is
+            compared with them, `settings`, `contestants`, and `results`, one for each case, kind and contestant, with a
+            `status` of "measured", "declined", "refused" by the gate, or "failed".
     """
     with ExitStack() as stack:
         workers = [Worker(entry.name, CONTESTANT) for entry in entries]
@@ -90,17 +93,17 @@ def run(settings: Settings, entries: list[Entry], report: Callable[[int, int, st
             by_traffic = [plan.case for plan in plans if plan.rated == "traffic"]
             rates["traffic"] = {str(c): measurer.ask("traffic", case=c.record())["seconds"] for c in by_traffic}
             measurer.stop()
-        results = []
-        for done, plan in enumerate(plans):
-            measurement = Measurement(plan, workers, judge, folder, partial(report, done, len(plans)), rates)
-            results += measurement.run(settings)
-        return {
+        record: dict[str, Any] = {
             "machine": describe_machine(hello),
             "rates": rates,
             "settings": settings._asdict(),
             "contestants": [{"name": entry.name, "role": entry.role} for entry in entries],
-            "results": results,
+            "results": [],
         }
+        for done, plan in enumerate(plans):
+            measurement = Measurement(plan, workers, judge, folder, partial(report, done, len(plans)), rates)
+            record["results"] += measurement.run(settings)
+            keep(record)
 
 
 class Measurement:

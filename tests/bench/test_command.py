@@ -6,13 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import jaxrnn
+from jaxrnn.bench.runner import Settings
 from jaxrnn.bench.suites import SUITES
 from jaxrnn.cli import main
+
+RESULTS = Path(__file__).parents[2] / "configs/results"
+Report = Callable[[int, int, str], None]
+Keep = Callable[[dict[str, Any]], None]
 
 
 @pytest.mark.slow
@@ -62,6 +69,24 @@ def test_a_mistake_is_one_line_before_anything_runs(
     out, error = capsys.readouterr()
     assert (out, error.count("\n")) == ("", 1)
     assert message in error
+
+
+def test_what_was_measured_is_kept_when_the_rest_is_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = json.loads((RESULTS / "bench_step.json").read_text())
+
+    def stopped(settings: Settings, entries: list[Any], report: Report, keep: Keep) -> None:
+        keep(record)
+        assert json.loads((tmp_path / "a.json").read_text()) == record  # a kill comes without a word
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxrnn.bench.command.run", stopped)
+    files = ["--json", str(tmp_path / "a.json"), "--picture", str(tmp_path / "a.png")]
+    assert main(["bench", "step", "--backends", "auto", *files]) == 130
+    assert "lstm: one step" in capsys.readouterr().out
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "a.png"]
 
 
 def test_help_names_suites_and_contestants(capsys: pytest.CaptureFixture[str]) -> None:
