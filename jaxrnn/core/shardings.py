@@ -58,7 +58,7 @@ def shardings(
     if not isinstance(mesh, (Mesh, AbstractMesh)):
         fail("mesh", "a mesh of devices, as `jax.make_mesh` makes it", mesh, kind=TypeError)
     for name, axis in (("units", units), ("fsdp", fsdp)):
-        if axis is not None and axis not in mesh.axis_names:
+        if axis is not None and not (isinstance(axis, str) and axis in mesh.axis_names):
             fail(name, f"one of the mesh's axes {mesh.axis_names}, or None", axis)
     if units is not None and units == fsdp:
         fail("fsdp", "another axis than `units`", fsdp)

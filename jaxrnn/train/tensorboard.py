@@ -34,7 +34,9 @@ class TensorBoard:
     def __call__(self, line: dict[str, Any]) -> None:
         """Write a line of metrics.jsonl; of a resumed run, what came after its checkpoint no longer counts."""
         if self._writer is None:
-            self._writer = self._open(str(self._folder), purge_step=line["step"], flush_secs=10)
+            # A file is named by the second: one that is begun within the same would take the place of the other.
+            begins = {"purge_step": line["step"], "filename_suffix": f".{line['step']}"}
+            self._writer = self._open(str(self._folder), **begins, flush_secs=10)
         for name, value in line.items():
             if name != "step" and value is not None:
                 part, _, rest = name.partition("_")

@@ -127,7 +127,7 @@ def _run(what: Any, cell: Cell, params: Params, xs: Any, carry: Any, arguments: 
     if not isinstance(cell, Cell):
         fail("cell", "a single Cell, whose states are its own", cell, kind=TypeError)
     given = Arguments.of(arguments)
-    if given.backend not in ("auto", NAME):
+    if not isinstance(given.backend, str) or given.backend not in ("auto", NAME):
         fail("backend", "left out", given.backend)
     call = check_scan(cell, params, xs, carry, given)
     layer, plan = still(cell), Plan(given.reverse, given.chunk, NAME, given.projected)
