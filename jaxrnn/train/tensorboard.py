@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +28,34 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path | str) -> None:
-        from tensorboardX import SummaryWriter
+        import tensorboardX  # noqa: F401 - at once, if it is not there
 
-        self._open, self._folder = SummaryWriter, Path(folder)
-        self._writer: Any = None  # from the first line on: it says from where earlier files no longer count
+        self._folder = Path(folder)
+        self._events: Any = None  # from the first line on: it says from where earlier files no longer count
 
     def __call__(self, line: dict[str, Any]) -> None:
         """Write a line of metrics.jsonl; of a resumed run, what came after its checkpoint no longer counts."""
-        if self._writer is None:
-            # A file is named by the second: one that is begun within the same would take the place of the other.
-            begins = {"purge_step": line["step"], "filename_suffix": f".{line['step']}"}
-            self._writer = self._open(str(self._folder), **begins, flush_secs=10)
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.summary import scalar
+
+        step, now = line["step"], time.time()
+        if self._events is None:
+            self._events = self._begun(step)
+            start = SessionLog(status=SessionLog.START)
+            self._events.write_event(Event(wall_time=now, step=step, session_log=start))
         for name, value in line.items():
             if name != "step" and value is not None:
                 part, _, rest = name.partition("_")
                 tag = f"validation/{rest}" if part == "validation" else f"training/{name}"
-                self._writer.add_scalar(tag, value, line["step"])
-        self._writer.flush()
+                self._events.write_event(Event(wall_time=now, step=step, summary=scalar(tag, value)))
+        self._events.flush()
+
+    def _begun(self, step: int) -> Any:
+        """An event file. The `flush` of a `SummaryWriter` does not wait for the thread that writes: a kill loses figures."""
+        from tensorboardX.event_file_writer import EventsWriter
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # A file is named by the second: one that is begun within the same would take the place of the other.
+        events = EventsWriter(str(self._folder / "events"), f".{step}")
+        weakref.finalize(self, events.close)
+        return events
