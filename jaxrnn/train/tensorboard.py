@@ -51,7 +51,7 @@ class TensorBoard:
         self._events.flush()
 
     def _begun(self, step: int) -> Any:
-        """An event file. The `flush` of a `SummaryWriter` does not wait for the thread that writes: a kill loses figures."""
+        """An event file. A `SummaryWriter` flushes without what its thread has yet to write: a kill loses figures."""
         from tensorboardX.event_file_writer import EventsWriter
 
         self._folder.mkdir(parents=True, exist_ok=True)
