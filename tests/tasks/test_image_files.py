@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import pytest
 from PIL import Image
 
 from jaxrnn.tasks.captioning.captioned_pictures import read_picture
+from jaxrnn.tasks.captioning.own_pictures import own_pictures
+from jaxrnn.tasks.drawing.own_drawings import grey_of
 from jaxrnn.tasks.shared.clips import HEIGHT, WIDTH, read_clip
+from jaxrnn.tasks.shared.own_clips import own_clips, read_film
+from jaxrnn.tasks.shared.own_splits import OwnData
 
 
 def packed(image: Image.Image, format: str, **options: Any) -> bytes:
@@ -85,3 +90,36 @@ def error_of(read: Any, content: bytes) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+RAMP = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))  # grey from left to right
+
+
+@pytest.mark.parametrize("read", [read_picture, grey_of, partial(read_film, height=64, width=64)])
+def test_sixteen_bits_of_grey_are_scaled_not_cut_off(tmp_path: Path, read: Any) -> None:
+    """Pillow's own conversion makes whatever is above 255 of 65,535 white."""
+    eight, sixteen = tmp_path / "eight.png", tmp_path / "sixteen.png"
+    eight.write_bytes(packed(Image.fromarray(RAMP), "PNG"))
+    sixteen.write_bytes(packed(Image.fromarray(RAMP.astype(np.uint16) * 257), "PNG"))
+    with Image.open(sixteen) as file:
+        assert file.mode.startswith("I")
+    np.testing.assert_array_equal(read(sixteen), read(eight))
+
+
+def test_a_film_that_is_transparent_lies_on_white(tmp_path: Path) -> None:
+    """Black ink that its alpha alone draws, as a picture of the same has it."""
+    path = tmp_path / "film.png"
+    path.write_bytes(packed(Image.merge("LA", [Image.new("L", (64, 64)), Image.fromarray(RAMP)]), "PNG"))
+    (frame,) = read_film(path, 64, 64)
+    assert np.abs(frame.astype(int) - (255 - RAMP.astype(int))).max() <= 1
+    np.testing.assert_array_equal(frame, read_picture(path)[..., 0])
+
+
+def test_a_damaged_picture_is_named_with_the_line_that_names_it(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(packed(Image.fromarray(RAMP), "PNG"))
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    (tmp_path / "t.csv").write_text("image,caption\na.png,one\nb.png,two\nc.png,three\n")
+    for own in (own_pictures, partial(own_clips, height=32, width=48)):
+        with pytest.raises(ValueError, match=r"line 3 of '.*t\.csv': .*b\.png'"):
+            own(OwnData(), str(tmp_path))

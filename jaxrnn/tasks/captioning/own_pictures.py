@@ -8,7 +8,7 @@ from jaxrnn.tasks.captioning.picture_files import SUFFIXES, read_picture
 from jaxrnn.tasks.shared.described import Example
 from jaxrnn.tasks.shared.own_files import kept
 from jaxrnn.tasks.shared.own_splits import OwnData, parted
-from jaxrnn.tasks.shared.own_views import Told, told_of
+from jaxrnn.tasks.shared.own_views import Told, read_told, told_of
 
 EXPECTED = "pictures with captions"
 WHERE = (
@@ -28,7 +28,7 @@ def own_pictures(data: OwnData, path: str) -> dict[str, list[Example]]:
         pictures.setdefault(told.file, []).append(told)
     parts = parted([*pictures.values()], lambda some: some[0].split, data, repr(path), EXPECTED)
     return {
-        split: [Example(read_picture(some[0].file), tuple(one.words for one in some)) for some in found]
+        split: [Example(read_told(some[0], read_picture), tuple(one.words for one in some)) for some in found]
         for split, found in parts.items()
     }
 

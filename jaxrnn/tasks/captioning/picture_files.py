@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from jaxrnn.tasks.shared.image_files import Source, opened
+from jaxrnn.tasks.shared.image_files import Source, on_white, opened
 
 SIZE = 64  # of a picture, in pixels
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -18,7 +18,5 @@ def read_picture(source: Source) -> np.ndarray:
         ValueError: If it is none, or has more than 40 million pixels.
     """
     with opened(source, "picture", "a picture, a PNG, JPEG or WebP file", ("PNG", "JPEG", "WEBP")) as file:
-        picture = ImageOps.exif_transpose(file).convert("RGBA")
-    ground = Image.new("RGBA", picture.size, "white")
-    ground.alpha_composite(picture)
-    return np.array(ground.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+        picture = on_white(file)
+    return np.array(picture.resize((SIZE, SIZE), Image.Resampling.BILINEAR))

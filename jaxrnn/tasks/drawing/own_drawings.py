@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
-from jaxrnn.tasks.shared.image_files import opened
+from jaxrnn.tasks.shared.image_files import on_white, opened
 from jaxrnn.tasks.shared.mnist import SIDE, binarise
 from jaxrnn.tasks.shared.own_files import files_of, located
 from jaxrnn.tasks.shared.own_splits import OwnData, folder_split, parted
@@ -41,10 +41,7 @@ def grey_of(file: Path) -> np.ndarray:
     Dark ink on light paper is turned over; paper is what most of the edge is.
     """
     with opened(file, "data.path", "pictures, PNG, JPEG, WebP or BMP files", FORMATS) as opened_file:
-        picture = ImageOps.exif_transpose(opened_file).convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")
-    white.alpha_composite(picture)
-    grey = white.convert("L")
+        grey = on_white(opened_file).convert("L")
     pixels = np.asarray(grey)
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     if np.median(edge) > 127:

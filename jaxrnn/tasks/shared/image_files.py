@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageOps
 
 from jaxrnn.base.errors import Said, fail
 
@@ -57,3 +58,14 @@ def opened(source: Source, argument: str, expected: str, formats: tuple[str, ...
         if str(error).startswith(f"`{argument}` must be "):
             raise
         fail(argument, expected, Said(f"{name_of(source)} ({error})"))
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """A picture or a frame as it is to be seen: upright, on white where it is transparent, eight bits a colour."""
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith("I"):  # sixteen bits of grey, which Pillow would cut off at 255
+        return Image.fromarray(((np.asarray(upright).astype(np.int64) + 128) // 257).astype(np.uint8)).convert("RGB")
+    layer = upright.convert("RGBA")
+    ground = Image.new("RGBA", layer.size, "white")
+    ground.alpha_composite(layer)
+    return ground.convert("RGB")

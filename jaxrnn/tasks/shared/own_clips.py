@@ -8,10 +8,10 @@ import numpy as np
 from PIL import ImageOps, ImageSequence
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.image_files import Source, name_of, opened
+from jaxrnn.tasks.shared.image_files import Source, name_of, on_white, opened
 from jaxrnn.tasks.shared.own_files import kept
 from jaxrnn.tasks.shared.own_splits import OwnData, parted
-from jaxrnn.tasks.shared.own_views import Told, told_of
+from jaxrnn.tasks.shared.own_views import Told, read_told, told_of
 
 EXPECTED = "clips with sentences"
 SUFFIXES = (".gif", ".png", ".webp")
@@ -52,7 +52,7 @@ def rest(frames: np.ndarray, length: int) -> np.ndarray:
 def _read(path: str, height: int, width: int) -> list[OwnClip]:
     found = []
     for told in told_of(path, SUFFIXES, EXPECTED, WHERE):
-        frames = read_film(told.file, height, width)
+        frames = read_told(told, lambda file: read_film(file, height, width))
         _check_fits(told, len(frames))
         found.append(OwnClip(str(told.file), frames, told.words, told.split))
     return found
@@ -77,5 +77,5 @@ def read_film(source: Source, height: int, width: int) -> np.ndarray:
         for frame in ImageSequence.Iterator(file):
             if len(frames) == MOST_FRAMES:
                 fail("clip", f"{MOST_FRAMES:,} frames or fewer", Said(f"more in {name_of(source)}"))
-            frames.append(np.array(ImageOps.pad(frame.convert("L"), (width, height))))
+            frames.append(np.array(ImageOps.pad(on_white(frame).convert("L"), (width, height))))
     return np.stack(frames)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.own_files import TABLES, Row, cell, files_of, hidden, located, table_of, text_of, wrong
@@ -13,6 +13,9 @@ from jaxrnn.tasks.shared.words import is_word, words_of
 
 FILE = ("image", "file_name", "filename", "file", "picture", "video", "clip", "path", "name")
 TEXT = ("caption", "captions", "text", "transcript", "sentence", "title")
+
+
+T = TypeVar("T")
 
 
 class Told(NamedTuple):
@@ -60,6 +63,18 @@ def told_of(path: str, suffixes: Sequence[str], what: str, hint: str) -> list[To
     if not found:
         fail("data.path", what, Said(f"{path!r}, whose tables have no line"), hint)
     return found
+
+
+def read_told(told: Told, read: Callable[[Path], T]) -> T:
+    """What is read of the file that something is said of.
+
+    Raises:
+        ValueError: If it cannot be read; the message names the file, and the line that names it.
+    """
+    try:
+        return read(told.file)
+    except ValueError as error:
+        raise ValueError(f"{told.where}: {error}") from error
 
 
 def _of_table(table: Path, place: Path, what: str) -> list[Told]:
