@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec, reshard, use_abstract_mesh
 
+NOWHERE = AbstractMesh((), ())  # what is traced for one row lies on no mesh, whatever the mesh of the sequence
 Place = tuple[Any, ...]  # for each axis of an array the mesh axis, or axes, over which it lies; None for none
 
 

@@ -33,6 +33,7 @@ from jaxrnn.base.dtypes import (
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.placement import automatic, fitting, place
 from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
+from jaxrnn.core.aligned import check_aligned
 from jaxrnn.core.carries import in_order
 from jaxrnn.core.closures import still
 from jaxrnn.core.kernels import KERNEL, columns_of, held, inputs_of, is_elementwise, is_multiplied, kernel_of
@@ -227,6 +228,7 @@ class Cell(Layer):
         given = {name: a for name, a in per_step.items() if name in self.accepted}
         dtype = self.compute_dtype(params, x)
         check_carry_dtype(carry, dtype)
+        check_aligned(self, given, batch, state_dtype(carry))
         rows = Rows(self.theta(params, batch, state_dtype(carry), rng), None)
         noise = self.draw(rng, step, batch)
         projected = not self.reads_densely or (is_integer(x.dtype) and not self.derivable)

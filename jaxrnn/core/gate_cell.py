@@ -56,7 +56,8 @@ def gate_cell(
 
     Either returns `(carry, y)`, a new carry and the output `[*B, H]`. Keyword arguments with a default are options of
     the factory; keyword arguments without one are per-step inputs, which `scan` and `step` take as `per_step`. They
-    arrive as they are given, without time: a number for all units of a row is `[T, *B, 1]`.
+    arrive as they are given, without time: a number for all units of a row is `[T, *B, 1]`, or `[T, *B]` where the
+    equations put in the axis. One without it that would meet units is refused.
 
     Args:
         gates: names of the gates, in the order of the parameters' gate axis.

@@ -5,13 +5,10 @@ from __future__ import annotations
 from functools import lru_cache, partial
 
 import jax.numpy as jnp
-from jax.sharding import AbstractMesh
 
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.equations import Once
 from jaxrnn.core.step import product_shapes
-
-NOWHERE = AbstractMesh((), ())  # a row lies on no mesh, whatever the mesh of the sequence
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ import jax
 from jaxrnn.base.dtypes import check_carry_dtype, check_reset_dtype, state_dtype
 from jaxrnn.base.placement import automatic, joined, of_results, place, spread_over_devices
 from jaxrnn.base.typing import Carry
+from jaxrnn.core.aligned import check_aligned
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.closures import holds_arrays, still
 from jaxrnn.core.layer import Layer
@@ -83,6 +84,7 @@ def job_of(cell: Cell, call: Call, plan: Plan) -> Job:
     if reset is not None and reset.shape[0] == 1:  # a step of a rollout: what it starts from is settled before it
         carry, reset = select(reset[0], start, carry), None
     per_step = {name: a for name, a in sequence.per_step.items() if name in cell.accepted}
+    check_aligned(cell, per_step, batch, carry_dtype, 1)
     theta = cell.theta(params, batch, carry_dtype, rng)
     rows = Rows(theta, None if reset is None else start)
     steps = Steps(xs, sequence.t, sequence.valid, reset, per_step)

@@ -152,7 +152,7 @@ class Frozen(Map):
 
 @dataclass(frozen=True, repr=False)
 class WeightNorm(Map):
-    """scale * U / |U|, with the norm of what one unit reads."""
+    """scale * U / |U|, with the norm of what one unit reads; where that is all zeros, zeros without a gradient."""
 
     matrices = False
 
@@ -172,8 +172,13 @@ class WeightNorm(Map):
 
     def mapped(self, arrays: Arrays) -> Arrays:
         kernel, scale = arrays
-        norm = jnp.sqrt(jnp.sum(jnp.square(kernel), 0, keepdims=True))
-        return (kernel * (scale[None] / norm),)
+        wide = kernel.astype(promote(kernel.dtype, jnp.float32))
+        most = lax.stop_gradient(jnp.max(jnp.abs(wide), 0, keepdims=True, initial=0))
+        none = most == 0
+        # What is squared is at most one, so that no square leaves the dtype; ones stand in where there is no direction.
+        within = jnp.where(none, jnp.ones_like(wide), wide) / jnp.where(none, jnp.ones_like(most), most)
+        unit = within / jnp.sqrt(jnp.sum(jnp.square(within), 0, keepdims=True))
+        return ((scale.astype(wide.dtype)[None] * jnp.where(none, jnp.zeros_like(unit), unit)).astype(kernel.dtype),)
 
 
 def antisymmetric(damping: float = 0.0, *, of: Form = dense) -> Form:
@@ -257,6 +262,8 @@ def spectral_bound(bound: float = 1.0, *, of: Form = dense) -> Form:
 
 def weight_norm() -> Form:
     """A dense kernel scale * U / |U|, with the norm of what one unit of one gate reads; `_scale [G, H]` starts at one.
+
+    A unit whose U is all zeros reads nothing, and no gradient moves it.
 
     Returns:
         A form for the options `input` and `recurrent` of every cell.

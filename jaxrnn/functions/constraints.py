@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from jaxrnn.base.checks import MOST, check_floats, check_number
+from jaxrnn.base.dtypes import promote
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import Array
 from jaxrnn.functions.by_name import Rules, check_rules, rules_of_leaves
@@ -24,12 +25,12 @@ Axis = int | tuple[int, ...] | list[int]
 
 
 def norms(w: Array, axis: Axis) -> Array:
-    """Euclidean norms over some axes, which are kept with size one."""
+    """Euclidean norms over some axes, which are kept with size one; in float32 at least, as float16 ends at 65504."""
     over = (axis,) if isinstance(axis, int) else tuple(axis)
     n = check_floats(w, "w").ndim
     if not all(-n <= a < n for a in over) or len({a % n for a in over}) != len(over):
         fail("w", f"an array whose axes {axis} can be summed over", w)
-    return jnp.sqrt(jnp.sum(jnp.square(w), axis=over, keepdims=True))
+    return jnp.sqrt(jnp.sum(jnp.square(w.astype(promote(w.dtype, jnp.float32))), axis=over, keepdims=True))
 
 
 def check_bound(value: Any, argument: str) -> float:
@@ -77,7 +78,8 @@ class UnitNorm:
         object.__setattr__(self, "axis", axes(self.axis))
 
     def __call__(self, w: Array) -> Array:
-        return w / (EPSILON + norms(w, self.axis))
+        have = norms(w, self.axis)
+        return (w.astype(have.dtype) / (EPSILON + have)).astype(w.dtype)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class MinMaxNorm:
     def __call__(self, w: Array) -> Array:
         have = norms(w, self.axis)
         wanted = self.rate * jnp.clip(have, self.min_value, self.max_value) + (1 - self.rate) * have
-        return w * (wanted / (EPSILON + have))
+        return (w.astype(have.dtype) * (wanted / (EPSILON + have))).astype(w.dtype)
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class MaxNorm:
 
     def __call__(self, w: Array) -> Array:
         have = norms(w, self.axis)
-        return w * (jnp.minimum(have, self.max_value) / (EPSILON + have))
+        return (w.astype(have.dtype) * (jnp.minimum(have, self.max_value) / (EPSILON + have))).astype(w.dtype)
 
 
 def constrain(constraints: Rules) -> optax.GradientTransformation:

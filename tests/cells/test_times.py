@@ -105,7 +105,7 @@ MASS = jaxrnn.mass_conserving_lstm(H)
 @pytest.mark.parametrize(
     ("cell", "given", "message"),
     [
-        (MASS, dict(mass=(B,)), r"`per_step\['mass'\]` must be of shape \(2, 1\) in a step"),  # would mix the rows
+        (MASS, dict(mass=(B,)), r"`per_step\['mass'\]` must be of shape \((1, )?2, 1\)"),  # would mix the rows
         (MASS, dict(mass=(B, 2)), r"`per_step\['mass'\]` must be of shape \(2, 1\)"),
         (jaxrnn.gru_d(H, inputs=B), dict(observed=(B,), elapsed=(B, B)), r"`per_step\['observed'\]` must be of shape"),
         (jaxrnn.gru_d(H, inputs=B), dict(observed=(B, B), elapsed=(B,)), r"`per_step\['elapsed'\]` must be of shape"),

@@ -17,10 +17,11 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 from jax.sharding import use_abstract_mesh
 
+from jaxrnn.base.placement import NOWHERE
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.equations import INLINED, asked
 from jaxrnn.core.step import one_row
-from jaxrnn.engine.one_row import NOWHERE, traced_once
+from jaxrnn.engine.one_row import traced_once
 from jaxrnn.forms.heads import heads_of
 from jaxrnn.programs import rules
 from jaxrnn.programs.jaxprs import inner, shape_of

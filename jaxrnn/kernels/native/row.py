@@ -18,10 +18,11 @@ import numpy as np
 from jax.sharding import use_abstract_mesh
 
 from jaxrnn.base.dtypes import state_dtype
+from jaxrnn.base.placement import NOWHERE
 from jaxrnn.base.typing import Array
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Products, Rows, Step, advance
-from jaxrnn.engine.one_row import NOWHERE, traced_once
+from jaxrnn.engine.one_row import traced_once
 from jaxrnn.engine.products import Given, Recorder
 from jaxrnn.forms.form import Tile
 from jaxrnn.forms.quantized import Quantized

@@ -19,11 +19,12 @@ from jax import lax
 from jax.extend.core import ClosedJaxpr
 from jax.sharding import use_abstract_mesh
 
+from jaxrnn.base.placement import NOWHERE
 from jaxrnn.base.typing import Array
 from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Products, Rows, Step, advance
 from jaxrnn.kernels.native.graph import Declined
-from jaxrnn.kernels.native.row import NOWHERE, Signature
+from jaxrnn.kernels.native.row import Signature
 
 
 class Product(NamedTuple):
