@@ -85,7 +85,8 @@ def compared(folder: Path, name: str, package: Package) -> tuple[str, ...]:
     python, made = environment(folder / name, package), folder / f"{name}.npz"
     script = str(HERE / "originals" / package.script)
     subprocess.run([str(python), "-I", script, str(made)], check=True, cwd=folder)
-    found = np.load(made)
+    with np.load(made) as file:
+        found = dict(file)
     layer, params = interop.load(str(found["source"]), **package.load)
     carry = (found["c"], found["h"]) if "c" in found else None
     _, ys = jaxrnn.scan(layer, params, found["xs"], carry)

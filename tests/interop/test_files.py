@@ -66,7 +66,8 @@ def test_what_we_wrote_others_read(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"ours{suffix}"
     interop.save(layer, params, "torch", path)
     if suffix == ".npz":
-        arrays = dict(np.load(path))
+        with np.load(path) as file:
+            arrays = dict(file)
     elif suffix == ".pt":
         arrays = pytest.importorskip("torch").load(path, weights_only=True)
     else:
@@ -102,7 +103,8 @@ def test_our_own_parameters_in_a_file(tmp_path: Path) -> None:
             part = part.layers[0]
         params = part.init(jax.random.key(0), inputs)
         interop.save(part, params, "jaxrnn", tmp_path / "ours.npz")
-        arrays = dict(np.load(tmp_path / "ours.npz"))
+        with np.load(tmp_path / "ours.npz") as file:
+            arrays = dict(file)
         for path, array in jax.tree.leaves_with_path(params):
             np.testing.assert_array_equal(arrays[jax.tree_util.keystr(path, simple=True, separator="/")], array)
         got = interop.load(tmp_path / "ours.npz", "jaxrnn", layer=part)
@@ -121,7 +123,8 @@ def test_our_own_parameters_of_every_kind(kind: str, tmp_path: Path) -> None:
         cell = factory(H, **option)
         params = cell.init(jax.random.key(0), H)
         interop.save(cell, params, "jaxrnn", tmp_path / "ours.npz")
-        arrays = dict(np.load(tmp_path / "ours.npz"))
+        with np.load(tmp_path / "ours.npz") as file:
+            arrays = dict(file)
         assert arrays.keys() == params.keys()
         jax.tree.map(np.testing.assert_array_equal, interop.load(arrays, "jaxrnn", layer=cell).params, params)
     assert interop.load(interop.save(cell, params, "jaxrnn"), layer=cell).layer == cell

@@ -109,7 +109,8 @@ def test_the_flat_vector_in_a_file(tmp_path: Any) -> None:
     layer = jaxrnn.stack([jaxrnn.bidirectional(jaxrnn.lstm(H))] * 2)
     params = randomised(layer.init(jax.random.key(0), D))
     interop.save(layer, params, "cudnn", tmp_path / "vector.npz")
-    (vector,) = np.load(tmp_path / "vector.npz").values()
+    with np.load(tmp_path / "vector.npz") as file:
+        (vector,) = file.values()
     np.testing.assert_array_equal(vector, interop.save(layer, params, "cudnn"))
     got = interop.load(tmp_path / "vector.npz", "cudnn", layer=layer)
     jax.tree.map(np.testing.assert_array_equal, got.params, params)

@@ -198,7 +198,8 @@ def test_a_process_without_jaxrnn_calls_it(tmp_path: Path) -> None:
     code = textwrap.dedent(WITHOUT_JAXRNN)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=120)
     assert done.returncode == 0, done.stderr
-    results = np.load(tmp_path / "results.npz")
+    with np.load(tmp_path / "results.npz") as file:
+        results = dict(file)
     carry, ys = jax.jit(run)(xs, lengths)
     assert_close((results["c"], results["h"], results["ys"]), (*carry, ys), 1e-6)
 
