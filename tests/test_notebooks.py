@@ -57,7 +57,9 @@ def test_runs_and_shows_what_is_committed(path: Path, tmp_path: Path, monkeypatc
         monkeypatch.setenv("JAXRNN_SMALL", "1")
     committed, ran = nbformat.read(path, as_version=4), nbformat.read(path, as_version=4)
     where = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(ran, timeout=3000 if FULL else 300, startup_timeout=180, kernel_name="python3", resources=where).execute()
+    NotebookClient(
+        ran, timeout=3000 if FULL else 300, startup_timeout=180, kernel_name="python3", resources=where
+    ).execute()
     if LIBRARY.exists():
         told = zip(ran.cells, committed.cells, strict=True)
         wrong = [message for now, before in told if not varies(before) for message in differences(now, before)]
