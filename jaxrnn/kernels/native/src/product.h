@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kinds.h"
 
@@ -19,6 +20,9 @@ constexpr int kVectorBytes = 16, kTileRows = 4, kTileVectors = 2;  // 8 of 16
 
 template <class T>
 constexpr int64_t kPanel = 256 / sizeof(T);  // columns
+
+template <int N>
+using Count = std::integral_constant<int, N>;
 
 template <class T>
 struct Vector;
@@ -74,28 +78,42 @@ inline void rows_of_tile(int64_t rows, int64_t K, Left<T> a, const T* b, int64_t
   }
 }
 
-// One panel: all rows of C in the panel's columns. What the panel has beyond `columns` goes through a buffer.
+// The narrowest tile that has the first n columns of a panel.
+template <class T>
+inline void columns_of_tile(int64_t n, int64_t rows, int64_t K, Left<T> a, const T* b, int64_t b_stride, const T* start,
+                            int64_t start_stride, T* c, int64_t c_stride) {
+  constexpr int64_t lanes = kVectorBytes / sizeof(T);
+  const auto with = [&](auto vectors) {
+    rows_of_tile<T, vectors.value>(rows, K, a, b, b_stride, start, start_stride, c, c_stride);
+  };
+  if constexpr (kTileVectors == 4) {
+    if (n > 3 * lanes) return with(Count<4>());
+    if (n > 2 * lanes) return with(Count<3>());
+  }
+  n > lanes ? with(Count<2>()) : with(Count<1>());
+}
+
+// One panel: all rows of C in the panel's columns. What is no whole vector goes through a buffer.
 template <class T>
 void panel_product(int64_t rows, int64_t K, Left<T> a, const T* b, int64_t b_stride, const T* start,
                    int64_t start_stride, T* c, int64_t c_stride, int64_t columns) {
-  constexpr int64_t width = kTileVectors * kVectorBytes / sizeof(T);
+  constexpr int64_t lanes = kVectorBytes / sizeof(T), width = kTileVectors * lanes;
   for (int64_t j = 0; j < columns; j += width) {
-    const bool whole = columns - j >= width;
-    const int64_t n = whole ? width : columns - j;
+    const int64_t n = columns - j < width ? columns - j : width;
     const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
     for (int64_t i = 0, r = 0; i < tiles; ++i) {
       const int64_t count = (rows - r) / (tiles - i);  // even tiles: 16 rows are 5 + 5 + 6, not 6 + 6 + 4
       const Left<T> part{a.data + r * a.row_stride, a.row_stride, a.k_stride};
       T* out = c + r * c_stride + j;
       const T* from = start ? start + r * start_stride + j : nullptr;
-      if (whole) {
-        rows_of_tile<T, kTileVectors>(count, K, part, b + j, b_stride, from, start_stride, out, c_stride);
+      if (n % lanes == 0) {
+        columns_of_tile<T>(n, count, K, part, b + j, b_stride, from, start_stride, out, c_stride);
       } else {
         T buffer[kTileRows * width] = {};
         if (from)
           for (int64_t s = 0; s < count; ++s)
             for (int64_t q = 0; q < n; ++q) buffer[s * width + q] = from[s * start_stride + q];
-        rows_of_tile<T, kTileVectors>(count, K, part, b + j, b_stride, buffer, width, buffer, width);
+        columns_of_tile<T>(n, count, K, part, b + j, b_stride, buffer, width, buffer, width);
         for (int64_t s = 0; s < count; ++s)
           for (int64_t q = 0; q < n; ++q) out[s * c_stride + q] = buffer[s * width + q];
       }

@@ -126,26 +126,36 @@ inline void rows_of_pair_tile(int64_t rows, int64_t K, Pairs a, const uint32_t* 
   }
 }
 
+inline void columns_of_pair_tile(int64_t n, int64_t rows, int64_t K, Pairs a, const uint32_t* b, const Sums* start,
+                                 Sums c) {
+  constexpr int64_t lanes = kVectorBytes / 4;
+  const auto with = [&](auto vectors) { rows_of_pair_tile<vectors.value>(rows, K, a, b, start, c); };
+  if constexpr (kTileVectors == 4) {
+    if (n > 3 * lanes) return with(Count<4>());
+    if (n > 2 * lanes) return with(Count<3>());
+  }
+  n > lanes ? with(Count<2>()) : with(Count<1>());
+}
+
 // One panel, as `panel_product`.
 inline void pair_panel_product(int64_t rows, int64_t K, Pairs a, const uint32_t* b, const Sums* start, Sums c,
                                int64_t columns) {
-  constexpr int64_t width = kTileVectors * kVectorBytes / 4;
+  constexpr int64_t lanes = kVectorBytes / 4, width = kTileVectors * lanes;
   for (int64_t j = 0; j < columns; j += width) {
-    const bool whole = columns - j >= width;
-    const int64_t n = whole ? width : columns - j, tiles = (rows + kTileRows - 1) / kTileRows;
+    const int64_t n = columns - j < width ? columns - j : width, tiles = (rows + kTileRows - 1) / kTileRows;
     for (int64_t i = 0, r = 0; i < tiles; ++i) {
       const int64_t count = (rows - r) / (tiles - i);
       const Pairs part{a.at(r, 0), a.row_stride, a.pair_stride};
-      if (whole) {
+      if (n % lanes == 0) {
         const Sums from = start ? start->at(r, j) : Sums{};
-        rows_of_pair_tile<kTileVectors>(count, K, part, b + j, start ? &from : nullptr, c.at(r, j));
+        columns_of_pair_tile(n, count, K, part, b + j, start ? &from : nullptr, c.at(r, j));
       } else {
         float buffer[kTileRows * width] = {};
         const Sums sums{(char*)buffer, width, false};
         if (start)
           for (int64_t s = 0; s < count; ++s)
             for (int64_t q = 0; q < n; ++q) sums.set(s, q, start->get(r + s, j + q));
-        rows_of_pair_tile<kTileVectors>(count, K, part, b + j, &sums, sums);
+        columns_of_pair_tile(n, count, K, part, b + j, &sums, sums);
         for (int64_t s = 0; s < count; ++s)
           for (int64_t q = 0; q < n; ++q) c.set(r + s, j + q, sums.get(s, q));
       }
