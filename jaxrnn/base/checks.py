@@ -69,7 +69,7 @@ def check_hashable(value: Any, argument: str) -> None:
 
 def check_marks(value: Any, argument: str) -> Any:
     """Bools, one or an array, or the zeros and ones that stand for them, as bools; traced numbers are not looked at."""
-    array = check_numbers(np.asarray(value) if isinstance(value, bool | np.bool_) else value, argument)
+    array: Any = check_real(np.asarray(value) if isinstance(value, bool | np.bool_) else value, argument)
     if array.dtype == np.bool_:
         return array
     if not is_traced(array) and not np.isin(np.asarray(array), (0, 1)).all():

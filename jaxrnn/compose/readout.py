@@ -22,6 +22,7 @@ from jaxrnn.base.typing import Array, ArrayLike, Carry, Params
 from jaxrnn.core.closures import is_open, methods, still
 from jaxrnn.core.layer import Layer
 from jaxrnn.engine.check import Arguments, check_scan
+from jaxrnn.engine.masks import valid_steps
 from jaxrnn.engine.scan import scan
 from jaxrnn.programs.serialized import serialized
 
@@ -152,10 +153,8 @@ def readout_moments(
         _check_moments(before, "before", layer.output_size + targets.shape[-1] if targets.ndim else None)
     if targets.ndim != len(axes) + 1 or targets.shape[:-1] != axes:
         fail("targets", f"an array {(*axes, 'O')}, of as many steps and rows as xs", targets)
-    valid = jnp.ones(axes, bool) if mask is None else jnp.asarray(mask, bool)
-    if lengths is not None:
-        at = jnp.arange(axes[0]).reshape(-1, *(1,) * (len(axes) - 1))
-        valid = valid & (at < jnp.asarray(lengths)[None])
+    valid = valid_steps(axes[0], call.sequence.lengths, call.sequence.mask)
+    valid = jnp.ones(axes, bool) if valid is None else jnp.asarray(valid)
     carry = layer.initial_carry(axes[1:], params) if carry is None else carry
     steps = (xs, jnp.asarray(targets), valid, dict(per_step or {}))
     run = _gather if is_open(layer) else _gather_jitted

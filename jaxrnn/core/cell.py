@@ -34,9 +34,19 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.placement import automatic, fitting, place
 from jaxrnn.base.typing import Array, ArrayLike, Axis, Carry, Float, Params, PRNGKeyArray
 from jaxrnn.core.aligned import check_aligned
+from jaxrnn.core.called import called
 from jaxrnn.core.carries import in_order
 from jaxrnn.core.closures import still
-from jaxrnn.core.kernels import KERNEL, columns_of, held, inputs_of, is_elementwise, is_multiplied, kernel_of
+from jaxrnn.core.kernels import (
+    KERNEL,
+    check_product,
+    columns_of,
+    held,
+    inputs_of,
+    is_elementwise,
+    is_multiplied,
+    kernel_of,
+)
 from jaxrnn.core.layer import Layer, check_initial, check_params, entry, refuse_own
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.core.step import Rows, Step, check_result, repeat_rows, repeat_vectors, run_step
@@ -44,6 +54,8 @@ from jaxrnn.core.underivable import without_derivative
 from jaxrnn.forms.dense import dense
 from jaxrnn.forms.kernel import Kernel, by_columns
 from jaxrnn.forms.quantized import holds_matrices
+
+EQUATIONS = "a function of (carry, x, h) or (carry, x, recur, theta)"
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,8 @@ class Update:
         self, carry: Carry, x: Any, recur: Any, theta: dict[str, Any], **per_step: Array
     ) -> tuple[Carry, Array]:
         options = dict(self.options)
-        result = self.equations(carry, x, recur, theta, **options, **per_step)
+        given = {"carry": carry, "x": x, "recur": recur, "theta": theta}
+        result = called(self.equations, "equations", EQUATIONS, given, options | per_step)
         return check_result(name_of(options.get("equations", self.equations)), result, carry)
 
 
@@ -277,6 +290,7 @@ class Cell(Layer):
             x = jax.nn.one_hot(xs, kernel.inputs, dtype=dtype) if is_integer(xs.dtype) else jnp.asarray(xs, dtype)
             return jnp.broadcast_to(x[..., None, :], (*x.shape[:-1], len(self.gates), x.shape[-1]))
         z = kernel.read(jnp.asarray(xs)) if is_integer(xs.dtype) else multiply(jnp.asarray(xs, dtype), kernel)
+        check_product(KERNEL, kernel, xs.shape if is_integer(xs.dtype) else xs.shape[:-1], z)
         z = by_columns(z, kernel.columns)  # type: ignore[arg-type]
         if self.has_input_bias:
             z = z + repeat_rows(self.input_bias(params, dtype), z.shape[:-2])

@@ -17,7 +17,8 @@ from jaxrnn.base.errors import fail
 from jaxrnn.base.hints import spelled
 from jaxrnn.base.made import options, remembered
 from jaxrnn.base.typing import Array, Carry, Initializer
-from jaxrnn.core.cell import Cell, Update, name_of
+from jaxrnn.core.called import called
+from jaxrnn.core.cell import EQUATIONS, Cell, Update, name_of
 from jaxrnn.core.equations import asked_for, trace, without_dead
 from jaxrnn.core.factory import Common, build
 from jaxrnn.core.kernels import RECURRENT, is_multiplied
@@ -28,7 +29,6 @@ from jaxrnn.functions import initializers
 from jaxrnn.programs.serialized import serialized
 
 RESERVED = ("kernel", RECURRENT, "bias")
-EQUATIONS = "a function of (carry, x, h) or (carry, x, recur, theta)"
 
 
 def gate_cell(
@@ -110,8 +110,10 @@ def gate_cell(
         keywords = [p for p in signature if p.kind is p.KEYWORD_ONLY]
         defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         positional = [p for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        if len(positional) not in (3, 4) or any(p.default is not p.empty for p in positional):
-            fail("equations", EQUATIONS, equations, kind=TypeError)
+        begun = positional and positional[0].name == "x"
+        if begun or len(positional) not in (3, 4) or any(p.default is not p.empty for p in positional):
+            hint = "Equations of x alone, `h' = a h + b`, are for `jaxrnn.linear_cell`." if begun else ""
+            fail("equations", EQUATIONS, equations, hint, kind=TypeError)
         for taken in keywords:
             if taken.name in Common.__annotations__ or taken.name == "size":
                 fail("equations", "without options that every cell has", taken.name)
@@ -218,14 +220,15 @@ def _one_product(
     carry: Any, x: Any, recur: Any, theta: dict[str, Any], *, equations: Callable[..., Any], **named: Any
 ) -> tuple[Carry, Array]:
     """The form of most cells: exactly one product, with the previous output."""
-    return equations(carry, x, recur(carry.h), **named)
+    return called(equations, "equations", EQUATIONS, {"carry": carry, "x": x, "h": recur(carry.h)}, named)
 
 
 def _no_product(
     carry: Any, x: Any, recur: Any, theta: dict[str, Any], *, equations: Callable[..., Any], **named: Any
 ) -> tuple[Carry, Array]:
     """For equations that make nothing of the product: there is none."""
-    return equations(carry, x, jax.tree.map(jnp.zeros_like, x), **named)
+    nothing = jax.tree.map(jnp.zeros_like, x)
+    return called(equations, "equations", EQUATIONS, {"carry": carry, "x": x, "h": nothing}, named)
 
 
 def _multiplied(cell: Cell, *, needed: bool) -> set[str]:

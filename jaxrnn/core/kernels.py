@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxrnn.base.errors import fail
-from jaxrnn.base.typing import Initializer
+from jaxrnn.base.typing import Array, Axis, Initializer
 from jaxrnn.core.parameter import Held, Parameter
 from jaxrnn.forms.dense import dense
 from jaxrnn.forms.form import Columns
@@ -69,6 +69,19 @@ def inputs_of(name: str, parameter: Parameter, params: Mapping[str, Any]) -> int
     except (IndexError, TypeError):
         names = [name + suffix for suffix in form.names]
         fail(f"params[{names[0]!r}]", f"an array of a kernel of the form {form!r}", params.get(names[0]))
+
+
+def check_product(
+    name: str, kernel: Kernel, axes: tuple[Axis, ...], result: Any, index: tuple[int, ...] | None = None
+) -> Array:
+    """What a form, maybe a user's own, made of inputs `[*axes, R]`, of all stored gates or those that are asked for."""
+    gates = () if kernel.columns is None else (kernel.stored if index is None else len(index),)
+    shape = (*kernel.form.positions(axes), *gates, kernel.units)
+    if getattr(result, "shape", None) != shape:
+        held = ", ".join(str(a.shape) for a in kernel.arrays)
+        given = f"for {name!r}, arrays of shapes {held}, and inputs of shape {(*axes, kernel.inputs)}"
+        fail(f"product of {kernel.form!r}", f"a function that returns an array of shape {shape} {given}", result)
+    return result
 
 
 def _stored(columns: Columns) -> int:

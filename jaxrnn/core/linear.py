@@ -19,11 +19,14 @@ import jax.numpy as jnp
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.typing import Array, Carry
+from jaxrnn.core.called import called
 from jaxrnn.core.cell import Cell, Update, name_of
 
 Leaves = tuple[Array, ...]
 STATES = {1: 1, 2: 2, 4: 2}  # entries of a -> arrays of a state
 REAL, COMPLEX, BLOCK = 1, 2, 4  # entries of a
+DRIVE = "a function of x, (x, theta) or (x, recur, theta)"
+SHOWS = "a function of (carry, x) or (carry, x, recur, theta)"
 
 
 # ---------------------------------------------------------------- a, unit by unit
@@ -89,8 +92,9 @@ class Linear:
 
     def coefficients(self, carry: Carry, x: Any, recur: Any, theta: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
         """`a` and `b`, flat, for a carry of this form."""
-        given = {1: (x,), 2: (x, theta), 3: (x, recur, theta)}[self.arity]
-        result = self.drive(*given, **{n: named[n] for n in self.of_drive})
+        everything = {"x": x, "recur": recur, "theta": theta}
+        given = {n: everything[n] for n in {1: ("x",), 2: ("x", "theta"), 3: tuple(everything)}[self.arity]}
+        result = called(self.drive, "equations", DRIVE, given, {n: named[n] for n in self.of_drive})
         if not isinstance(result, tuple) or len(result) != 2:
             expected = "a function that returns (a, b), with which the new state is a times the old one plus b"
             fail(f"update of {name_of(self.drive)}", expected, result, kind=TypeError)
@@ -108,8 +112,8 @@ class Linear:
         """The output of a step that ends in `carry`."""
         if self.shows is None:
             return carry[0]
-        own = {n: named[n] for n in self.of_shows}
-        return self.shows(carry, x, recur, theta, **own) if self.long_shows else self.shows(carry, x, **own)
+        given = {"carry": carry, "x": x} | ({"recur": recur, "theta": theta} if self.long_shows else {})
+        return called(self.shows, "shows", SHOWS, given, {n: named[n] for n in self.of_shows})
 
 
 def _entries(value: Any) -> Leaves:

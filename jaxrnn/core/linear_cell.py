@@ -15,14 +15,13 @@ from jaxrnn.core.cell import Cell, Update, name_of
 from jaxrnn.core.factory import DEFAULTS, Common, build
 from jaxrnn.core.gate_cell import check_declaration, signature_of
 from jaxrnn.core.kernels import RECURRENT
-from jaxrnn.core.linear import Linear, linear_step
+from jaxrnn.core.linear import DRIVE, SHOWS, Linear, linear_step
 from jaxrnn.core.options import Conflict
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.programs.serialized import serialized
 
-DRIVE = "a function of x, (x, theta) or (x, recur, theta)"
 ARITIES = (1, 2, 3)
-SHOWS = "a function of (carry, x) or (carry, x, recur, theta)"
+OTHER = "Equations that read the carry are for `jaxrnn.gate_cell`."
 OF_STATES = ("recurrent", "recurrent_kernel_init", "multiplicative")  # common options that say nothing here
 UNSEEN = tuple(Conflict(o, "left out, since no gate sees the state", lambda o: True) for o in OF_STATES)
 
@@ -164,8 +163,9 @@ class _Taken:
 
 def _taken(function: Any, argument: str, counts: tuple[int, ...], expected: str) -> _Taken:
     taken = _Taken(signature_of(function, argument, expected))
-    if taken.arity not in counts or any(p.default is not p.empty for p in taken.positional):
-        fail(argument, expected, function, kind=TypeError)
+    reads_carry = expected == DRIVE and "carry" in (p.name for p in taken.positional)
+    if taken.arity not in counts or reads_carry or any(p.default is not p.empty for p in taken.positional):
+        fail(argument, expected, function, OTHER if expected == DRIVE else "", kind=TypeError)
     for name in taken.names:
         if name in Common.__annotations__ or name in ("size", "linear"):
             fail(argument, "without options that every cell has", name)

@@ -24,6 +24,7 @@ from jaxrnn.base.placement import spread_over_devices
 from jaxrnn.base.typing import Array, Axis, Carry, Params
 from jaxrnn.core.closures import holds_arrays
 from jaxrnn.core.equations import Equations, apply
+from jaxrnn.core.kernels import check_product
 from jaxrnn.forms.kernel import Kernel, each_of
 
 
@@ -58,7 +59,7 @@ class Products:
     def multiply(self, h: Array, kernel: str, index: tuple[int, ...] | None) -> Any:
         """`h` times the kernels of some stored gates (None: of all), `[*B, G, H]`; or one array `[*B, H]` a gate."""
         w = self.kernels[kernel]
-        return w.product(h.astype(w.dtype), index)
+        return check_product(kernel, w, h.shape[:-1], w.product(h.astype(w.dtype), index), index)
 
 
 @dataclass(frozen=True)

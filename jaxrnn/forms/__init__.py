@@ -9,7 +9,7 @@
 from jaxrnn.forms.convolution import convolution
 from jaxrnn.forms.dense import dense
 from jaxrnn.forms.diagonal import diagonal
-from jaxrnn.forms.form import Form, Tile, Tiles, Weight
+from jaxrnn.forms.form import Form, Weight
 from jaxrnn.forms.gates import only, shared
 from jaxrnn.forms.heads import heads
 from jaxrnn.forms.identity import identity
@@ -17,6 +17,7 @@ from jaxrnn.forms.kernel import Kernel
 from jaxrnn.forms.low_rank import low_rank
 from jaxrnn.forms.maps import antisymmetric, frozen, non_negative, orthogonal, spectral_bound, weight_norm
 from jaxrnn.forms.quantized import quantized
+from jaxrnn.forms.tile import Tile, Tiles
 
 __all__ = [
     "Form",

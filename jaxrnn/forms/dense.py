@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxrnn.base.typing import Array, Initializer
-from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight, pick_gates, sums
+from jaxrnn.forms.form import Arrays, Form, Weight, pick_gates, sums
 from jaxrnn.forms.picked import rows_of
+from jaxrnn.forms.tile import Tile, Tiles
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, Initializer
 from jaxrnn.forms.around import Around
-from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight, sums
+from jaxrnn.forms.form import Arrays, Form, Weight, sums
+from jaxrnn.forms.tile import Tile, Tiles
 
 
 @dataclass(frozen=True, repr=False)

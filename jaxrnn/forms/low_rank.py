@@ -15,7 +15,8 @@ from jaxrnn.base.checks import check_size
 from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, Initializer
 from jaxrnn.forms.dense import dense
-from jaxrnn.forms.form import Arrays, Form, Tile, Tiles, Weight
+from jaxrnn.forms.form import Arrays, Form, Weight
+from jaxrnn.forms.tile import Tile, Tiles
 from jaxrnn.functions.initializers import PerGate
 
 

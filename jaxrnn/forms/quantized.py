@@ -24,7 +24,8 @@ from jaxrnn.base.errors import fail
 from jaxrnn.base.typing import Array, Initializer
 from jaxrnn.forms.around import Around, check_form
 from jaxrnn.forms.dense import dense
-from jaxrnn.forms.form import Arrays, Form, Tiles, Weight
+from jaxrnn.forms.form import Arrays, Form, Weight
+from jaxrnn.forms.tile import Tiles
 
 LARGEST = 127  # of int8 numbers on both sides of zero
 TINY = 2.0**-100  # what is divided by is larger

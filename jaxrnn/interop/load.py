@@ -14,6 +14,7 @@ from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop import cudnn, files, live, xlstm
 from jaxrnn.interop.converted import Mapped, convert, table_of
 from jaxrnn.interop.files.formats import check_format
+from jaxrnn.interop.keras_names import keras_heads
 from jaxrnn.interop.match import Match, best_match
 from jaxrnn.interop.parts import check_chain, check_names, chosen, renamed
 from jaxrnn.interop.places import cells_of
@@ -141,6 +142,10 @@ def _load_one(
             found, params, rows = xlstm.read(opened, layer)
             return Loaded(found, params), rows, opened
         whole = opened.layer if layer is None else layer
+        if isinstance(layer, Stack) and library in (None, "keras") and forget_bias is None:
+            named = _by_layer(opened, layer)
+            if named is not None:
+                return *_load_mixed(named, layer, "keras"), opened
         if isinstance(whole, Stack) and len({cell.name for cell in cells_of(whole).values()}) > 1:
             if forget_bias is not None:
                 fail("forget_bias", "left out for a stack of several kinds of cells", forget_bias)
@@ -164,6 +169,19 @@ def _load_mixed(source: Source, layer: Stack, library: str | None) -> tuple[Load
     check_params(layer, params)  # what one layer puts out is what the next takes
     table = [row._replace(ours=f"{name}/{row.ours}") for name, match in matches.items() for row in table_of(match)]
     return Loaded(layer, params), table
+
+
+def _by_layer(source: Source, layer: Stack) -> Source | None:
+    """Entries below the names that Keras's files of weights have for a stack's layers, below ours; None if they are
+    not there, each."""
+    paths = {entry.name: segments(entry.name) for entry in source.entries}
+    start = ("layers",) if all(path[0] == "layers" for path in paths.values()) else ()
+    ours = {(*start, head): f"layer_{i}" for i, head in enumerate(keras_heads(layer.layers))}
+    found = {name: ours.get(path[: len(start) + 1]) for name, path in paths.items()}
+    if {*found.values()} - {None} != {*ours.values()}:
+        return None
+    names = {n: "/".join((head, *paths[n][len(start) + 1 :])) for n, head in found.items() if head is not None}
+    return source._replace(entries=tuple(e._replace(name=names.get(e.name, e.name)) for e in source.entries))
 
 
 def _prefixes(prefix: Any) -> tuple[str, ...]:

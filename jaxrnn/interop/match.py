@@ -264,7 +264,8 @@ def _what(entry: Entry) -> str:
 def _candidates(source: Source, rows: Iterable[Row]) -> str:
     """The prefixes under which there is a whole cell, from the top of what was given."""
     found = heads(source, rows)
-    return "" if not found else f" Pass `prefix`, one of {', '.join(map(repr, found[:12]))}."
+    several = ", or some of them in their order for a stack" if len(found) > 1 else ""
+    return "" if not found else f" Pass `prefix`, one of {', '.join(map(repr, found[:12]))}{several}."
 
 
 def heads(source: Source, rows: Iterable[Row] | None = None) -> list[str]:

@@ -60,9 +60,24 @@ def read_source(model: Any, folder: Any = None) -> Source:
     if not found:
         if not entries:
             fail("source", "a model with a node out of ('LSTM', 'GRU', 'RNN')", Said(f"one with {operators(model)}"))
+        _check_loops(model)
         return whole
     parts = [Part(one.name, partial(_source, [one]), follows=_follows(one, found)) for one in found]
-    return whole._replace(parts=(Part("", partial(_source, found)), *parts))
+    return whole._replace(parts=(Part("", partial(_chain, found, model)), *parts))
+
+
+def _chain(found: Sequence[Found], model: Any) -> Source:
+    """All nodes, where they are all of the layers."""
+    _check_loops(model)
+    return _source(found)
+
+
+def _check_loops(model: Any) -> None:
+    """Of what `to_onnx` wrote as a loop of other operators there are constants, no weights by name."""
+    loops = [node.name for node in model.graph.node if node.op_type == "Scan"]
+    if model.producer_name == "jaxrnn" and loops:
+        hint = "Keep the parameters beside it, by `jaxrnn.interop.save` for 'jaxrnn' or 'torch'."
+        fail("source", "of layers that ONNX has nodes for", Said(f"{loops}, which are loops over equations"), hint)
 
 
 def _check_names(model: Any) -> None:

@@ -37,7 +37,7 @@ def to_onnx(
 
     Each layer of a stack is ONNX's LSTM, GRU or RNN where that is what it is; any other, such as a cell that ONNX
     lacks, one of `jaxrnn.quantize` or a `residual` one, is a loop over its own equations (ONNX's Scan), whose
-    `doc_string` says why.
+    `doc_string` says why. Such a loop is for programs that run it; `load` doesn't read it back.
 
     Inputs: `X` [T, B, D]; `sequence_lens` int32 [B] and `initial_h_0` [directions, B, H] (`initial_c_0`, and so on for
     each layer and state) where asked for. Outputs: `Y` [T, B, features], zero after a row's end, and the final states

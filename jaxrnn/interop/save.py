@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from jaxrnn.compose import Bidirectional, Reverse, Stack
 from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop import cudnn, xlstm
 from jaxrnn.interop.files import check_target, path_of, write
+from jaxrnn.interop.keras_names import keras_heads
 from jaxrnn.interop.onnx_write import to_onnx
 from jaxrnn.interop.places import Place, cells_of
 from jaxrnn.interop.places import path_of as place_of
@@ -121,12 +121,9 @@ def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place,
     if any(isinstance(part, Reverse) for part in layers) and library not in ("jaxrnn", "keras"):
         fail("layer", f"of layers that run forward or both ways, for {library}", Said("one that runs backward alone"))
     names = {}
-    used: Counter[str] = Counter()
-    for i, part in enumerate(layers):
+    heads = keras_heads(layers) if library == "keras" else [""] * len(layers)
+    for i, (part, head) in enumerate(zip(layers, heads, strict=True)):
         both = isinstance(part, Bidirectional)
-        if library == "keras":
-            one = _keras_name(rows[Place(i)], part)
-            head = _numbered("bidirectional" if both else one, used)
         for backward in (False, True)[: 1 + both]:
             place = Place(i, backward)
             if rows[place].named_by_layer:
@@ -148,18 +145,7 @@ def _names(layer: Layer, rows: Mapping[Place, Row], library: str) -> dict[Place,
     return names
 
 
-KERAS_NAMES = {"lstm": "lstm", "gru": "gru", "elman": "simple_rnn"}
 HAIKU_NAMES = {"lstm": "lstm", "gru": "gru", "elman": "vanilla_rnn"}
-
-
-def _keras_name(row: Row, layer: Layer) -> str:
-    return KERAS_NAMES[row.kind] if row.windows is None else f"conv_lstm{layer.axes}d"
-
-
-def _numbered(name: str, used: Counter[str]) -> str:
-    number = used[name]
-    used[name] += 1
-    return f"{name}_{number}" if number else name
 
 
 def _tree(arrays: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:

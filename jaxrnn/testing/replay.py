@@ -79,11 +79,9 @@ def check_replay(
     check_function(step, "step", "a function of a carry, inputs and starts")
     check_function(replay, "replay", "a function of a carry, inputs, dones and first")
     check_key(key, "key")
-    check_rate(done_rate, "done_rate")
+    done_rate = check_rate(done_rate, "done_rate")
     rollouts = check_size(rollouts, "rollouts")  # none would assert nothing
-    for name, bound in (("rtol", rtol), ("atol", atol)):
-        if check_number(bound, name, BOUND) < 0:
-            fail(name, BOUND, bound)
+    rtol, atol = _bound(rtol, "rtol"), _bound(atol, "atol")
     T, batch = _axes(xs)
     for i, draw in enumerate(jax.random.split(key, rollouts)):
         one, two, three = jax.random.split(draw, 3)
@@ -103,6 +101,12 @@ def check_replay(
             )
             raise AssertionError(f"the replay differs from the rollout {where}. {next(known, '')}".strip())
         carry = acted[0]
+
+
+def _bound(value: Any, argument: str) -> float:
+    if (bound := check_number(value, argument, BOUND)) < 0:
+        fail(argument, BOUND, value)
+    return bound
 
 
 def _mistakes(carry: Any, last: Any, dones: Any, first: Any) -> Iterator[tuple[str, Any, Any]]:

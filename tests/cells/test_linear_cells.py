@@ -116,6 +116,8 @@ def test_a_and_b_are_float32_under_bfloat16() -> None:
         (lambda: jaxrnn.linear_cell(gates=("f", "g"), carry=Three)(average), "`carry` must be a NamedTuple class of"),
         (lambda: jaxrnn.linear_cell(gates=["f"], carry=One)(average), "`gates` must be a tuple of distinct names"),
         (lambda: jaxrnn.linear_cell(gates=("f",), carry=One)(lambda: 1), "`equations` must be a function of x"),
+        (lambda: jaxrnn.linear_cell(gates=("f",), carry=One)(lambda carry, x: (x.f, x.f)), "`equations` .*gate_cell`"),
+        (lambda: jaxrnn.linear_cell(gates=("f",), carry=One)(lambda *a, b: 1), "`equations` .*gate_cell`"),
         (lambda: jaxrnn.linear_cell(gates=("f",), carry=One, shows=lambda c: c)(average), "`shows` must be a function"),
         (lambda: jaxrnn.linear_cell(gates=("f", "g"), carry=One)(average)(3, multiplicative=True), "`multiplicative`"),
         (lambda: jaxrnn.min_gru(3, recurrent=jaxrnn.heads(3)), "`recurrent` must be left out"),
@@ -137,6 +139,10 @@ def test_what_does_not_fit_is_refused(made: Any, match: str) -> None:
         (lambda x: (x.f, x.f, x.g), One, r"must be a function that returns \(a, b\)"),
         (average, Two, "must be a function that returns a and b for each unit of the carry"),
         (lambda x: (x.f[..., :1], x.g), One, "must be a function that returns a and b for each unit"),
+        # Arguments taken for those of a gate cell.
+        (lambda s, x: (x.f, s.g), One, r"`equations` .*reads `.f` of argument 2, theta: a dict of nothing"),
+        (lambda s, x: (s.h * x.f, x.g), One, r"`equations` .*reads `.h` of argument 1, x: a named tuple of f, g"),
+        (lambda s, x, h: (x.f, s.g), One, r"`equations` .*reads `.f` of argument 2, recur: a function"),
     ],
 )
 @pytest.mark.parametrize("backend", ["auto", "reference"])

@@ -61,6 +61,17 @@ def test_what_is_in_the_padding_counts_nowhere() -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("dtype", [jnp.int4, jnp.uint4, jnp.int8, np.uint16, np.int64], ids=lambda d: np.dtype(d).name)
+def test_lengths_of_any_integers(dtype: Any) -> None:
+    """T is beyond what four bits hold."""
+    xs, targets = (np.concatenate([a, a, a]) for a in (XS, TARGETS))
+    lengths = jnp.asarray([0, 3, 7], dtype)
+    _, readout = jaxrnn.fit_readout(CELL, PARAMS, xs, targets, penalty=0.1, lengths=lengths)
+    _, ys = jaxrnn.scan(CELL, PARAMS, xs)
+    valid = np.arange(3 * T)[:, None] < np.array([0, 3, 7])
+    same(readout, ridge(np.asarray(ys)[valid], targets[valid], 0.1))
+
+
 def test_pieces_and_batches_are_as_the_whole() -> None:
     _, whole = jaxrnn.fit_readout(CELL, PARAMS, XS, TARGETS, penalty=0.1, washout=3)
     carry, moments = jaxrnn.readout_moments(CELL, PARAMS, XS[:8], TARGETS[:8], washout=3)

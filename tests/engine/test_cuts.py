@@ -101,8 +101,9 @@ def test_what_counts_against_plain_python(burn_in: int, ahead: int, zeroed: bool
         (lambda: jaxrnn.burn_in(lambda c, x: (c, x), 0, np.zeros((5, 2)), 6), "`steps` must be 5, those that there"),
         (lambda: jaxrnn.counts_from(np.zeros((5, 2), bool), burn_in=6), "`burn_in` must be 5, the steps"),
         (lambda: jaxrnn.counts_from(np.full((5, 2), 0.5)), "`starts` must be bools, or zeros and ones"),
+        (lambda: jaxrnn.counts_from(np.zeros((5, 2), complex)), "`starts` must be an array of real numbers"),
     ],
 )
 def test_wrong_calls(call: Any, message: str, unchecked: None) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         call()

@@ -149,3 +149,38 @@ def test_equations_without_a_name_or_a_signature() -> None:
     assert made.name == "equations"
     assert_refused("equations", lambda: cell(dict))
     assert_refused("equations", lambda: cell(lambda carry, x, h, *, use_bias=True: None))
+    assert_refused("equations", lambda: cell(lambda x, recur, theta: (x.z, x.f)))  # those of a linear cell
+
+
+ASTRAY: dict[str, tuple[Callable[..., Any], str]] = {
+    "x for the carry": (lambda v, c, h: (State(v.f, v.f), v.f), "`.f` of argument 1, carry: a named tuple of c, h"),
+    "recur for its product": (
+        lambda c, x, h, theta: (State(c.h, h.z), h.z),
+        "`.z` of argument 3, recur: a function",
+    ),
+    "a gate that is not there": (
+        lambda c, x, h: (State(c.h, h.q), h.q),
+        "`.q` of argument 3, h: a named tuple of z, f",
+    ),
+    "theta's entries": (
+        lambda c, x, recur, theta: (State(c.h, theta.a), x.z),
+        "`.a` of argument 4, theta: a dict of nothing",
+    ),
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("what", ASTRAY)
+def test_an_argument_taken_for_another(what: str, path: str) -> None:
+    equations, words = ASTRAY[what]
+    made = cell(equations)
+    params = made.init(jax.random.key(0), D)
+    assert_refused("equations", lambda: PATHS[path](made, params))
+    with pytest.raises(TypeError, match=re.escape(words)):
+        PATHS[path](made, params)
+
+
+def test_an_error_of_the_equations_own_is_theirs() -> None:
+    made = cell(lambda c, x, h: (State(c.h, jnp.nowhere), h.z))  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="nowhere"):
+        step(made, made.init(jax.random.key(0), D))

@@ -6,7 +6,9 @@ of the pairs on a backend each, the slow suite the others on the backends that d
 
 from __future__ import annotations
 
+import re
 import zlib
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -239,6 +241,47 @@ def test_what_does_not_fit_is_refused(call: Any, message: str) -> None:
     with pytest.raises((TypeError, ValueError)) as error:
         call()
     assert message in str(error.value)
+
+
+@dataclass(frozen=True)
+class Askew(forms.Form):
+    """A user's form whose product has a mistake."""
+
+    mistake: str
+
+    def weights(self, inputs: int, gates: int | None, units: int, init: Any, argument: str) -> list[Any]:
+        return [forms.Weight((inputs, gates or 1, units), init)]
+
+    def inputs_of(self, shapes: Any) -> int:
+        return shapes[0][0]
+
+    def product(self, arrays: Any, h: Any) -> Any:
+        y = jnp.tensordot(h, arrays[0], 1)
+        wrong = {
+            "no gates": y.sum(-2),
+            "no rows": y.sum(0),
+            "turned": y.swapaxes(-1, -2),
+            "nothing": None,
+            "two": (y, y),
+        }
+        return wrong[self.mistake]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("mistake", ["no gates", "no rows", "turned", "nothing", "two"])
+@pytest.mark.parametrize("side", ["input", "recurrent"])
+def test_a_product_of_another_shape_is_refused(side: str, mistake: str) -> None:
+    form, name = Askew(mistake), {"input": "kernel", "recurrent": "recurrent_kernel"}[side]
+    cell = jaxrnn.gru(5, **{side: form})
+    params = cell.init(jax.random.key(0), inputs=5)
+    calls = {b: partial(jaxrnn.scan, cell, params, np.ones((4, 2, 5)), backend=b) for b in ("reference", "scheduled")}
+    calls["auto"] = partial(jaxrnn.scan, cell, params, np.ones((4, 2, 5)))
+    for call in calls.values():
+        with pytest.raises(ValueError, match=re.escape(f"`product of {form!r}` must be a function that")) as error:
+            call()
+        assert f"2, 3, 5) for {name!r}, arrays of shapes (5, 3, 5), and inputs of shape (" in str(error.value)
+    with pytest.raises(ValueError, match=re.escape(f"`product of {form!r}`")):
+        cell.step(params, cell.initial_carry((2,), params), np.ones((2, 5)))
 
 
 def test_inputs_off_the_grid_are_refused() -> None:

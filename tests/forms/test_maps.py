@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 
 import jaxrnn
 from jaxrnn import forms
@@ -57,6 +58,70 @@ def test_a_unit_that_weighs_nothing_reads_nothing(dtype: Any) -> None:
     tolerance = 1e-12 if dtype == jnp.float64 else 0.02
     np.testing.assert_allclose(np.asarray(gradients[0], np.float64), of_kernel, rtol=0, atol=tolerance)
     np.testing.assert_allclose(np.asarray(gradients[1], np.float64), of_scale, rtol=0, atol=tolerance)
+
+
+def by_gate(function: Any, kernel: Any) -> Any:
+    """A function of each gate's matrix, of `[R, G, H]`."""
+    return np.stack([function(kernel[:, g]) for g in range(kernel.shape[1])], 1)
+
+
+def cayley(matrix: Any) -> Any:
+    half, eye = (matrix - matrix.T) / 2, np.eye(len(matrix))
+    return np.linalg.solve(eye + half, eye - half)
+
+
+def differences(function: Any, at: Any, weight: Any) -> Any:
+    """The gradient of the weighted sum of a function, by central differences in float64."""
+    found, step = np.zeros_like(at), 1e-6 * np.abs(at).max()
+    for place in np.ndindex(at.shape):
+        move = np.zeros_like(at)
+        move[place] = step
+        found[place] = ((function(at + move) - function(at - move)) * weight).sum() / (2 * step)
+    return found
+
+
+RANK_ONE = np.einsum("rg,h->rgh", ROW.normal(size=(R, G)), ROW.normal(size=H))
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32, jnp.float64])
+@pytest.mark.parametrize("power", [-30, -10, 0, 10, 18, 30])
+@pytest.mark.parametrize("held", [KERNEL, RANK_ONE], ids=["full", "rank one"])
+def test_a_spectral_bound_at_any_size(held: Any, power: int, dtype: Any) -> None:
+    """Its derivative too: of float32, squares of 1e30 and of 1e-30 are none."""
+    kernel, weight = jnp.asarray(held * 10.0**power, dtype), ROW.normal(size=(R, G, H))
+    exact = np.asarray(kernel, np.float64)
+    bounded = lambda k: by_gate(lambda m: m / max(1, np.linalg.norm(m, 2) / 0.5), k)  # noqa: E731
+    loss = lambda k: (mapped(forms.spectral_bound(0.5), k).astype(jnp.float64) * weight).sum()  # noqa: E731
+    tolerance = 8 * float(jnp.finfo(dtype).eps)
+    for got, want, least in (
+        (mapped(forms.spectral_bound(0.5), kernel), bounded(exact), tolerance),
+        (jax.grad(loss)(kernel), differences(bounded, exact, weight), max(tolerance, 1e-8)),
+    ):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(np.asarray(got, np.float64), want, rtol=0, atol=least * np.abs(want).max())
+
+
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e5])
+def test_halves_lose_no_digits_to_a_difference_of_gradients(size: float) -> None:
+    """Of a large Cayley transform the derivative by A is almost symmetric: what U - U^T leaves of it is small."""
+    kernel, weight = jnp.asarray(KERNEL * size, jnp.bfloat16), ROW.normal(size=(R, G, H))
+    exact = np.asarray(kernel, np.float64)
+    loss = lambda k: (mapped(forms.orthogonal("cayley"), k).astype(jnp.float64) * weight).sum()  # noqa: E731
+    want = differences(lambda k: by_gate(cayley, k), exact, weight)
+    got = np.asarray(jax.grad(loss)(kernel), np.float64)
+    np.testing.assert_allclose(got, want, rtol=0, atol=0.01 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("by", ["exponential", "cayley"])
+@pytest.mark.parametrize("size", [1e-30, 1.0, 30.0, 1e3])
+def test_an_orthogonal_matrix_is_right_to_what_its_size_leaves(size: float, by: Any) -> None:
+    held = np.asarray(jnp.asarray(KERNEL * size, jnp.float32), np.float64)
+    exact = {"exponential": lambda m: scipy.linalg.expm(m - m.T), "cayley": cayley}[by]
+    got = np.asarray(mapped(forms.orthogonal(by), jnp.asarray(held, jnp.float32)), np.float64)
+    reach = max(1, by_gate(lambda m: np.abs(m - m.T).sum(0, keepdims=True), held).max())
+    bound = 4 * np.finfo(np.float32).eps * reach
+    np.testing.assert_allclose(got, by_gate(exact, held), rtol=0, atol=bound)
+    np.testing.assert_allclose(by_gate(lambda m: m.T @ m, got), by_gate(lambda m: np.eye(H), got), rtol=0, atol=bound)
 
 
 MAPS = {

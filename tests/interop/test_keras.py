@@ -293,3 +293,11 @@ def test_names_that_are_other_layers_places(suffix: str, tmp_path: Path) -> None
         expected = interop.load(layer)
         got = interop.load(tmp_path / f"model{suffix}", prefix=layer.name)
         jax.tree.map(np.testing.assert_array_equal, got.params, expected.params)
+
+
+def test_a_stack_from_its_weights_alone() -> None:
+    """Keras numbers layers by their class; the layer that is given says how they follow each other."""
+    layer = jaxrnn.stack([jaxrnn.lstm(5), jaxrnn.gru(4), jaxrnn.lstm(3)])
+    params = layer.init(jax.random.key(0), inputs=2)
+    loaded = jaxrnn.interop.load(jaxrnn.interop.save(layer, params, "keras"), layer=layer)
+    jax.tree.map(np.testing.assert_array_equal, loaded.params, params)

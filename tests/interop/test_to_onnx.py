@@ -128,3 +128,11 @@ def test_a_loop_says_why() -> None:
         "a loop, since `projection` must be None for onnx LSTM, which has no such option, got 2 in layer lstm(4).",
         "a loop, since openvino passes over peepholes",
     ]
+
+
+def test_a_loop_is_not_read_back() -> None:
+    """It holds constants, no weights by name; and a node beside one is not the whole layer."""
+    for layer in (jaxrnn.lstm(5, projection=3), jaxrnn.stack([jaxrnn.gru(3), jaxrnn.residual(jaxrnn.gru(3))])):
+        model = jaxrnn.interop.to_onnx(layer, layer.init(jax.random.key(0), inputs=3))
+        with pytest.raises(ValueError, match="must be of layers that ONNX has nodes for"):
+            jaxrnn.interop.load(model)

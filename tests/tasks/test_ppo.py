@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +17,11 @@ from PIL import Image
 
 import jaxrnn
 from jaxrnn.tasks import TASKS
-from jaxrnn.tasks.ppo import exported, rollout
+from jaxrnn.tasks.ppo import exported, pictures, rollout
 from jaxrnn.tasks.ppo.actions import Choice, Normal
 from jaxrnn.tasks.ppo.agent import LAYERS, Agent
 from jaxrnn.tasks.ppo.ppo import PPO, LearningOptions, WorldOptions
-from jaxrnn.tasks.ppo.worlds import Cart, CartPole, Pendulum, Swing, TMaze
+from jaxrnn.tasks.ppo.worlds import Cart, CartPole, Outcome, Pendulum, Swing, TMaze
 from jaxrnn.train import find_config, read_experiment
 from tests.tasks.reading import spread
 from tests.tasks.resuming import run_in_two_pieces
@@ -440,6 +440,63 @@ def test_what_a_run_shows(name: Any, tmp_path: Path) -> None:
     with Image.open(tmp_path / "episode.gif") as film, Image.open(tmp_path / "returns.png") as curves:
         assert film.n_frames > 3  # type: ignore[attr-defined]
         assert np.asarray(curves.convert("L")).std() > 5
+
+
+class Walker(NamedTuple):
+    """Where a user's agent is."""
+
+    place: jax.Array
+
+
+@dataclass(frozen=True)
+class Line:
+    """A user's world, of which nothing here knows a drawing: a place on a line, and a number that is never there."""
+
+    actions: ClassVar[int] = 2
+    continuous: ClassVar[bool] = False
+    scale: ClassVar[float] = 1.0
+    observations: ClassVar[int] = 3
+    limit: ClassVar[int] = 9
+
+    def reset(self, key: Any) -> Walker:
+        return Walker(jax.random.uniform(key))
+
+    def observe(self, state: Walker) -> jax.Array:
+        return jnp.stack([state.place, -state.place, jnp.zeros(())])
+
+    def step(self, state: Walker, action: jax.Array) -> tuple[Walker, Outcome]:
+        after = Walker(state.place + 0.5)
+        return after, Outcome(jnp.ones(()), after.place > 3)
+
+
+class LineOptions(WorldOptions):
+    made = Line()  # type: ignore[assignment]
+
+
+@trained
+@pytest.mark.slow
+def test_a_world_without_a_drawing_is_shown_by_what_is_seen(tmp_path: Path) -> None:
+    task = make(world=LineOptions(rows=4, length=11))
+    params = jax.jit(task.init)(jax.random.key(0))
+    text = task.show(params, tmp_path, 0)
+    assert "(episode.gif, what was seen: Line has no drawing)" in text
+    with Image.open(tmp_path / "episode.gif") as film:
+        assert 5 < film.n_frames < 8  # type: ignore[attr-defined]
+        film.seek(film.n_frames - 1)  # type: ignore[attr-defined]
+        last = np.asarray(film.convert("RGB"), int)
+    # The largest number of all, up; the same, down; and none.
+    blue, orange = (np.abs(last - colour).sum(-1) < 60 for colour in (pictures.COOL, pictures.WARM))
+    third = (pictures.WIDTH - 40) // 3
+    for bars, at in ((blue, 0), (orange, 1)):
+        assert bars[:, 20 + third * at : 20 + third * (at + 1)].sum() == bars.sum() > 1000
+    assert abs(int(blue.sum()) - int(orange.sum())) < 200
+
+
+def test_numbers_that_are_none_have_no_bar(tmp_path: Path) -> None:
+    states = Walker(jnp.array([1.0, jnp.nan, jnp.inf, 0.0]))
+    pictures.film(Line(), states, np.zeros(4, int), tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 4  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow

@@ -80,6 +80,11 @@ def test_mistakes_are_found_and_named(mistake: str, words: str) -> None:
     assert words in str(found.value)
 
 
+@pytest.mark.parametrize("bounds", [dict(done_rate=0), dict(rtol=2**70), dict(atol=np.int64(1))], ids=str)
+def test_integers_are_numbers_too(bounds: Any) -> None:
+    check_replay(step, replay_of(""), CARRY, XS, jax.random.key(0), **bounds)
+
+
 def test_outputs_of_another_form_are_refused(unchecked: None) -> None:
     with pytest.raises(
         ValueError, match=r"`replay` must be a function that returns outputs of shapes \[\(25, 3, 4\)\]"
@@ -106,6 +111,10 @@ def test_starts_from(unchecked: None) -> None:
     ):
         with pytest.raises(ValueError, match=words):
             jaxrnn.starts_from(*wrong)
+    for name, imaginary in (("dones", (dones * 1j, first)), ("first", (dones, first.astype(np.complex64)))):
+        for run in (jaxrnn.starts_from, jax.jit(jaxrnn.starts_from)):  # traced ones are not looked at, but for this
+            with pytest.raises(TypeError, match=f"`{name}` must be an array of real numbers"):
+                run(*imaginary)
 
 
 def test_outputs_of_any_kind() -> None:

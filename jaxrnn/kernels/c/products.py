@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.forms.dense import dense
-from jaxrnn.forms.form import Tile, Tiles
 from jaxrnn.forms.kernel import Kernel
 from jaxrnn.forms.quantized import Quantized
+from jaxrnn.forms.tile import Tile, Tiles
 from jaxrnn.kernels.c.text import File
 
 

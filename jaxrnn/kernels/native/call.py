@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxrnn.forms.form import Tile
 from jaxrnn.forms.quantized import Quantized
+from jaxrnn.forms.tile import Tile
 from jaxrnn.kernels.native import library, meetings, row
 from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
 from jaxrnn.kernels.native.graph import Value

@@ -24,8 +24,8 @@ from jaxrnn.core.cell import Cell
 from jaxrnn.core.step import Products, Rows, Step, advance
 from jaxrnn.engine.one_row import traced_once
 from jaxrnn.engine.products import Given, Recorder
-from jaxrnn.forms.form import Tile
 from jaxrnn.forms.quantized import Quantized
+from jaxrnn.forms.tile import Tile
 from jaxrnn.kernels.native.graph import Declined, Value
 from jaxrnn.kernels.native.vectors import Graph
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from jaxrnn.tasks.ppo.worlds import CartPole, TMaze, World
+from jaxrnn.tasks.ppo.worlds import CartPole, Pendulum, TMaze, World
 from jaxrnn.tasks.shared.t_maze import DOWN, UP
 from jaxrnn.tasks.shared.tiles import save_film
 from jaxrnn.train.metrics import METRICS, read_metrics
@@ -48,19 +48,50 @@ def draw_curves(axes: Any, taken: np.ndarray, returns: np.ndarray, label: str, c
 
 
 def film(world: World, states: Any, actions: np.ndarray, path: Path) -> None:
-    """A GIF of an episode's states, arrays [T, ...], and what was done in each; of a long one every n-th."""
+    """A GIF of an episode's states, arrays [T, ...], and what was done in each; of a long one every n-th.
+
+    Of a world that has no drawing here it shows what is seen, a bar a number (`has_drawing`).
+    """
     length = len(actions)
     shown = [*range(0, length, -(-length // FRAMES)), length - 1]
+    if not has_drawing(world):
+        seen = np.asarray(jax.vmap(world.observe)(states), np.float64).reshape(length, -1)
+        largest = np.abs(seen).max(initial=0, where=np.isfinite(seen)) or 1.0
+        save_film([_bars(seen[t] / largest, t) for t in shown], path)
+        return
     frames = [_frame(world, jax.tree.map(lambda a: a[t], states), t, None) for t in shown]  # noqa: B023
     if isinstance(world, TMaze):  # a maze is left by its last action
         frames.append(_frame(world, jax.tree.map(lambda a: a[-1], states), length, int(actions[-1])))
     save_film(frames, path)
 
 
-def _frame(world: World, state: Any, time: int, left_by: int | None) -> Image.Image:
+def has_drawing(world: World) -> bool:
+    """Whether a world is one that is drawn here."""
+    return isinstance(world, TMaze | CartPole | Pendulum)
+
+
+def _blank(time: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """A frame with nothing on it but the time."""
     image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     draw = ImageDraw.Draw(image)
     draw.text((8, 6), f"step {time}", INK)
+    return image, draw
+
+
+def _bars(seen: np.ndarray, time: int) -> Image.Image:
+    """Numbers [O] from -1 to 1, up or down from a line; one that is none of these has no bar."""
+    image, draw = _blank(time)
+    middle, wide = HEIGHT / 2 + 10, (WIDTH - 40) / max(len(seen), 1)
+    draw.line((20, middle, WIDTH - 20, middle), INK, 1)
+    for n, number in enumerate(seen.tolist()):
+        if number and np.isfinite(number):
+            top, bottom = sorted((middle, middle - number * (HEIGHT / 2 - 30)))
+            draw.rectangle((20 + wide * (n + 0.1), top, 20 + wide * (n + 0.9), bottom), COOL if number > 0 else WARM)
+    return image
+
+
+def _frame(world: World, state: Any, time: int, left_by: int | None) -> Image.Image:
+    image, draw = _blank(time)
     if isinstance(world, TMaze):
         _maze(draw, world.corridor, int(state.position), bool(state.up), left_by)
     elif isinstance(world, CartPole):

@@ -33,7 +33,7 @@ from jaxrnn.tasks.ppo.clipping import clipped
 from jaxrnn.tasks.ppo.exported import export_policy, program_of
 from jaxrnn.tasks.ppo.options import LearningOptions as LearningOptions
 from jaxrnn.tasks.ppo.options import WorldOptions as WorldOptions
-from jaxrnn.tasks.ppo.pictures import film, returns_by_step
+from jaxrnn.tasks.ppo.pictures import film, has_drawing, returns_by_step
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.group_arrays import fetched
 from jaxrnn.train.options import check
@@ -213,14 +213,16 @@ class PPO:
         """Every seed's learning curve, a film of the first one's episode, and its policy for other programs."""
         returns_by_step(folder, self.count(Chance(np.zeros(0))) // self.ppo.seeds, self.ppo.seeds)
         own = jax.tree.map(lambda a: a[0], params)
-        act, memory = partial(self.model.act, self.world.made, own), self.model.initial_carry(1)
-        played = jax.jit(partial(rollout.episodes, self.world.made, act, memory, rows=1, greedy=True))
+        world, memory = self.world.made, self.model.initial_carry(1)
+        act = partial(self.model.act, world, own)
+        played = jax.jit(partial(rollout.episodes, world, act, memory, rows=1, greedy=True))
         total, met = jax.device_get(played(jax.random.key(seed)))
         states, actions, inside = jax.tree.map(lambda a: a[:, 0], met)
         states, actions = jax.tree.map(lambda a: a[inside], (states, actions))
-        film(self.world.made, states, actions, folder / "episode.gif")
-        files = export_policy(self.model, self.world.made, own, folder)
+        film(world, states, actions, folder / "episode.gif")
+        files = export_policy(self.model, world, own, folder)
+        what = "" if has_drawing(world) else f", what was seen: {type(world).__name__} has no drawing"
         return (
             f"an episode of the first seed, the likeliest actions: {inside.sum()} steps, return {total[0]:.2f} "
-            f"(episode.gif)\nreturns.png: every seed's returns; its policy, a step at a time: {', '.join(files)}"
+            f"(episode.gif{what})\nreturns.png: every seed's returns; its policy, a step at a time: {', '.join(files)}"
         )
