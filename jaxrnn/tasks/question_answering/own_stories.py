@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.question_answering.stories import ASKS, Question, parse
+from jaxrnn.tasks.question_answering.stories import Line, Question, Spelt, lines, parse
 from jaxrnn.tasks.shared.own_files import files_of, kept, located, text_of
 from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
 
@@ -22,17 +24,31 @@ def own_questions(data: OwnData, path: str) -> dict[int, dict[str, list[Question
     return {1: {names.get(split, split): [q for story, _ in some for q in story] for split, some in parts.items()}}
 
 
-def asked_in(path: str) -> list[Question]:
+class Asked(NamedTuple):
+    """A question of a file, and the lines before it that it is about; all as they are written."""
+
+    place: str  # for a message
+    story: list[Line]
+    question: Line
+
+
+def asked_in(path: str) -> list[Asked]:
     """The questions of a file, without their answers: those of a line that ends in a question mark need none.
 
     Raises:
-        ValueError: If a line is none of a story; the message names file and line.
+        ValueError: If a line is none of a story, or nothing is asked; the message names the file.
     """
     found = []
     for file in files_of(path, [".txt"], EXPECTED, WHERE):
-        lines = text_of(file).split("\n")
-        whole = [f"{line}\t?" if line.rstrip().endswith(tuple(ASKS)) else line for line in lines]
-        found += [question for story in parse("\n".join(whole), 1, repr(str(file))) for question in story]
+        told: list[Line] = []
+        for line in lines(text_of(file), repr(str(file)), unanswered=True):
+            told = [] if line.new else told
+            if line.answer is None:
+                told.append(line)
+            else:
+                found.append(Asked(repr(str(file)), [*told], line))
+    if not found:
+        fail("data.path", EXPECTED, Said(f"{path!r}, where nothing is asked"), WHERE)
     return found
 
 
@@ -40,9 +56,10 @@ def asked_in(path: str) -> list[Question]:
 def _read(path: str) -> list[tuple[list[Question], str | None]]:
     """Stories that are asked about, each with the part that its file says it is for."""
     place, found = located(path, EXPECTED, WHERE), []
+    spelt: Spelt = {}
     for file in files_of(path, [".txt"], EXPECTED, WHERE):
         split = named_split(file.relative_to(place)) if place.is_dir() else None
-        found += [(story, split) for story in parse(text_of(file), 1, repr(str(file))) if story]
+        found += [(story, split) for story in parse(text_of(file), 1, repr(str(file)), spelt) if story]
     if not found:
         fail("data.path", EXPECTED, Said(f"{path!r}, where nothing is asked"), WHERE)
     return found
