@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.classify.labelled import LABEL, SERIES, TEXT, VALUES, WHERE, Labelled, label_of, split_of
+from jaxrnn.tasks.classify.labelled import LABEL, SERIES, TEXT, VALUES, WHERE, Labelled, label_of
 from jaxrnn.tasks.classify.labelled_series import of_arrays, of_steps, of_values
 from jaxrnn.tasks.shared.own_files import (
     Row,
@@ -21,7 +21,7 @@ from jaxrnn.tasks.shared.own_files import (
     text_of,
     wrong,
 )
-from jaxrnn.tasks.shared.own_splits import NAMES, OwnData, named_split, parted
+from jaxrnn.tasks.shared.own_splits import NAMES, OwnData, named_split, parted, row_split
 from jaxrnn.train.sources import bare
 
 EXPECTED = "texts or series with labels"
@@ -122,4 +122,4 @@ def _table(file: Path, labels: bool) -> list[Labelled]:
 
 
 def _of_text(row: Row, labels: bool) -> Labelled:
-    return Labelled(cell(row, TEXT, "a text"), label_of(row, labels), split_of(row))
+    return Labelled(cell(row, TEXT, "a text"), label_of(row, labels), row_split(row))

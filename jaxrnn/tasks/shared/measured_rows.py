@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -48,3 +49,14 @@ def number_of(row: Row, name: str, where: str, *, gaps: bool = True) -> float:
         expected = f"a finite number in {name!r}{', or nothing' if gaps else ''}"
         wrong(row.file, row.line, expected, shortened(text), comma + where)
     return found
+
+
+def all_numbers(value: Any) -> bool:
+    """Whether a value of JSON is a number, or lists of such: NumPy reads texts and truths as numbers too.
+
+    >>> [all_numbers(value) for value in ([[1, 2.5], []], ["1"], [True], None)]
+    [True, False, False, False]
+    """
+    if isinstance(value, list):
+        return all(map(all_numbers, value))
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

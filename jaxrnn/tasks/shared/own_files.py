@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.kinds import REMEDY, kind_of
 from jaxrnn.train.sources import DAMAGED, MOST, as_text, bare, unpacked
 
 WIDE = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -121,6 +122,8 @@ def text_of(file: Path) -> str:
         ValueError: If it is no such text; the message names the file and the line.
     """
     content = content_of(file)
+    if kind := kind_of(content):
+        fail("data.path", f"{str(file)!r} a text", Said(f"{kind}, as its first bytes say"), REMEDY)
     if content.startswith(WIDE):
         fail("data.path", f"{str(file)!r} in UTF-8", Said("UTF-16 or UTF-32, as its first bytes say"), UTF8)
     text = as_text(content, repr(str(file)), UTF8).removeprefix("\ufeff")

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.own_files import Row, wrong
 from jaxrnn.train.options import check, check_seed, check_whole
 
 SPLITS = ("training", "validation", "test")
@@ -83,6 +84,19 @@ def named_split(name: str | Path) -> str | None:
 def folder_split(path: Path) -> str | None:
     """The split that a folder says which a file lies in: of pictures, whose own names say what they show."""
     return next((NAMES[name] for part in reversed(path.parts[:-1]) if (name := part.lower()) in NAMES), None)
+
+
+def row_split(row: Row) -> str | None:
+    """The split that a row of a table says in its column `split`.
+
+    Raises:
+        ValueError: If it says another word: what was meant to be held out would be trained on.
+    """
+    said = next((value for name, value in row.cells.items() if name.lower() == "split"), None)
+    found = named_split(said) if isinstance(said, str) else None
+    if found is None and said is not None and said != "" and not (isinstance(said, str) and said.isspace()):
+        wrong(row.file, row.line, "train, valid or test in 'split', or nothing", repr(said))
+    return found
 
 
 def drawn(

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.own_files import files_of, kept, located, shortened, text_of, wrong
+from jaxrnn.tasks.shared.own_files import files_of, kept, lines_of, located, shortened, text_of, wrong
 from jaxrnn.tasks.shared.own_splits import SPLITS, named_split, parted
 from jaxrnn.tasks.shared.shipped import DATA
 from jaxrnn.tasks.tag.options import DataOptions
+from jaxrnn.tasks.tag.spans import stray
 
 WHERE = (
     "A word a line with its tag behind a tab (data.token and data.tag say which columns; of CoNLL-U 1 and 3), an empty "
@@ -73,7 +74,17 @@ def _read(path: str, token: int, tag: int, called: str) -> list[Found]:
         found += [one._replace(split=one.split or split) for one in read_conll(file, token, tag)]
     if not found:
         fail("data.path", EXPECTED, Said(f"{path!r}, where there is none"), WHERE)
+    _check_spans(files, {one for some in found for one in some.sentence.tags}, tag)
     return found
+
+
+def _check_spans(files: list[Path], tags: set[str], column: int) -> None:
+    """Of spans all tags or none: one that is mistyped would change the figure by which all others are judged."""
+    if not (odd := stray(tags)):
+        return
+    lines = ((file, number, _cells(line)) for file in files for number, line in lines_of(file))
+    file, number = next((f, n) for f, n, cells in lines if len(cells) > max(column, 0) and cells[column].strip() == odd)
+    wrong(file, number, "tags of spans such as B-person, I-person and O, since others are such", repr(odd))
 
 
 def _cells(line: str) -> list[str]:
@@ -114,6 +125,8 @@ def read_conll(file: Path, token: int, tag: int | None) -> list[Found]:
             name, value = (note[1], note[2] or "") if note else ("", "")
             if name == "split":
                 split = named_split(value)
+                if value and split is None:
+                    wrong(file, number, "train, valid or test as a split, or nothing", repr(value))
             elif name == "newdoc":
                 documents += 1
                 document = f"{file}, document {documents}"

@@ -170,7 +170,9 @@ class Tag:
         for one, ours, sure in zip(some, tags, chances, strict=True):
             answer: dict[str, Any] = {"words": [*one.words], "tags": ours, "probabilities": sure}
             if named:
-                answer["spans"] = [f"{s.kind}: {' '.join(one.words[s.start : s.end])}" for s in spans(ours)]
+                answer["spans"] = [
+                    f"{s.kind}: {' '.join(one.words[s.start : s.end])}".removeprefix(": ") for s in spans(ours)
+                ]
             yield answer
 
     def program(self, params: Params) -> Program:

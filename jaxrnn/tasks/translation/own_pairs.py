@@ -19,7 +19,7 @@ from jaxrnn.tasks.shared.own_files import (
     text_of,
     wrong,
 )
-from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
+from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted, row_split
 
 WHERE = (
     "One file with a pair a line, a tab between (or a .csv or .jsonl with columns named as data.source and data.target "
@@ -108,7 +108,7 @@ def _table(file: Path, source: str, target: str, split: str | None) -> list[Pair
         sides = [(source.lower(), "source", "src"), (target.lower(), "target", "tgt", "trg")]
         rows = table_of(file)
         ours, theirs = ([cell(row, names, "a sentence") for row in rows] for names in sides)
-        said = [named_split(_said(row.cells)) or split for row in rows]
+        said = [row_split(row) or split for row in rows]
         return [Pair(*pair) for pair in zip(ours, theirs, said, strict=True)]
     found: list[Pair] = []
     counted = True
@@ -123,7 +123,3 @@ def _table(file: Path, source: str, target: str, split: str | None) -> list[Pair
         hint = f"`cut -f2,3 {file.name}` leaves the others. {WHERE}"
         fail("data.path", EXPECTED, Said(f"{str(file)!r}, whose first of three columns are numbers"), hint)
     return found
-
-
-def _said(cells: dict) -> str:
-    return str(cells.get("split") or "")
