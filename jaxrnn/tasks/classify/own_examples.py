@@ -9,6 +9,7 @@ import numpy as np
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.classify.labelled import LABEL, SERIES, TEXT, VALUES, WHERE, Labelled, label_of
 from jaxrnn.tasks.classify.labelled_series import of_arrays, of_steps, of_values
+from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.own_files import (
     Row,
     cell,
@@ -36,6 +37,7 @@ def own_examples(data: OwnData, path: str) -> dict[str, list[Labelled]]:
     """
     found = _read(path)
     labels = {one.label for one in found}
+    tell_alike(sorted(labels), "labels", path)
     trains = data.held_out < 1
     if trains and len(labels) < 2:
         fail("data.path", f"{EXPECTED}, of two labels or more", Said(f"{path!r}, with one"), WHERE)

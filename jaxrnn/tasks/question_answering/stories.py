@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.alike import plainly
 from jaxrnn.tasks.shared.sizes import power
 from jaxrnn.train import EMPTY, pad
 
@@ -147,7 +148,7 @@ def parse(text: str, task: int, name: str = "the stories", spelt: Spelt | None =
             told.append(tokenize(line.text))
             continue
         answer, place = unicodedata.normalize("NFC", line.answer), f"line {line.row} of {name}"
-        alike = re.sub(r"\s+", "", unicodedata.normalize("NFKC", answer).casefold())
+        alike = plainly(answer)
         other, where = spelt.setdefault(alike, (answer, place))
         if other != answer:  # two classes, of which either would be counted as wrong
             fail("data.path", f"each answer in one spelling, {other!r} as in {where}", Said(f"{place}: {answer!r}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -128,7 +129,11 @@ def parted(
     Raises:
         ValueError: If there is too little for every part.
     """
-    said = [split(item) or "training" for item in items]
+    named = [split(item) for item in items]
+    if None in named and "training" in named:
+        more = f"{named.count(None)} of {len(named)} {what} of {where}"
+        warnings.warn(f"trained on are {more} that do not say their part, as others do", stacklevel=2)
+    said = [name or "training" for name in named]
     missing = [name for name in SPLITS if name not in said]
     if not items or missing == ["validation", "test"]:
         return drawn(items, data, where, what, together)

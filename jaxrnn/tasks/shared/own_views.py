@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.own_files import TABLES, Row, cell, files_of, hidden, located, table_of, text_of, wrong
+from jaxrnn.tasks.shared.own_files import NOTES, TABLES, Row, cell, files_of, hidden, located, table_of, text_of, wrong
 from jaxrnn.tasks.shared.own_splits import folder_split, named_split, row_split
 from jaxrnn.tasks.shared.words import is_word, words_of
 
 FILE = ("image", "file_name", "filename", "file", "picture", "video", "clip", "path", "name")
-NOTES = ("readme", "license", "licence", "copying", "notice", "source")  # texts that say nothing of a file
 TEXT = ("caption", "captions", "text", "transcript", "sentence", "title")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.own_files import files_of, kept, lines_of, located, shortened, text_of, wrong
 from jaxrnn.tasks.shared.own_splits import SPLITS, named_split, parted
 from jaxrnn.tasks.shared.shipped import DATA
@@ -74,7 +75,9 @@ def _read(path: str, token: int, tag: int, called: str) -> list[Found]:
         found += [one._replace(split=one.split or split) for one in read_conll(file, token, tag)]
     if not found:
         fail("data.path", EXPECTED, Said(f"{path!r}, where there is none"), WHERE)
-    _check_spans(files, {one for some in found for one in some.sentence.tags}, tag)
+    tags = {one for some in found for one in some.sentence.tags}
+    _check_spans(files, tags, tag)
+    tell_alike(sorted(tags), "tags", path)
     return found
 
 

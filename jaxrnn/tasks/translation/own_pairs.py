@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.own_files import (
+    NOTES,
     TABLES,
     cell,
     files_of,
@@ -63,9 +64,15 @@ def _read(path: str, source: str, target: str) -> list[Pair]:
         return _table(place, source, target, None)
     files = files_of(path, [""], EXPECTED, WHERE)
     both = _parallel(place, files, source, target)
-    if both:
-        return [pair for pair in both if pair.source]
     tables = [file for file in files if file.name.lower().removesuffix(".gz").endswith((*TABLES, ".txt"))]
+    if both:
+        others = [
+            file for file in tables if not {source, target} & {*file.name.split(".")} and file.stem.lower() not in NOTES
+        ]
+        if others:
+            said = Said(f"{str(others[0])!r} beside files with a sentence a line")
+            fail("data.path", f"{EXPECTED} of one kind, tables or two files", said, WHERE)
+        return [pair for pair in both if pair.source]
     if not tables:
         names = ", ".join(repr(file.name) for file in files[:4])
         fail("data.path", EXPECTED, Said(f"{path!r} with {names}, none of which is {source} or {target}"), WHERE)
