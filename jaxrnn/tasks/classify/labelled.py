@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,12 @@ class Labelled(NamedTuple):
     content: str | np.ndarray
     label: str
     split: str | None
+    where: str  # for a message
+
+
+def place(file: Path, line: int) -> str:
+    """A line of a file, for a message."""
+    return f"line {line} of {str(file)!r}"
 
 
 def label_of(row: Row, labels: bool) -> str:

@@ -24,7 +24,7 @@ import numpy as np
 import optax
 
 from jaxrnn.base.errors import Said, fail, nearest
-from jaxrnn.tasks.question_answering.own_stories import asked_in, own_questions
+from jaxrnn.tasks.question_answering.own_stories import asked_in, check_known, own_questions
 from jaxrnn.tasks.question_answering.pictures import FILES, PUBLISHED, accuracy_figure, attention_figure, table
 from jaxrnn.tasks.question_answering.readers import AttentiveReader, LSTMReader
 from jaxrnn.tasks.question_answering.simulator import names, sets
@@ -84,6 +84,9 @@ class Babi:
         found: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
         if data.set == OWN:
             read = own_questions(data, data.path)
+            if self.learned:
+                people = [name.capitalize() for name in names.EVERYONE] if self._numbered else []
+                check_known(data.path, self._unknown, {*self.answers.tokens, *people, *map(str.lower, people)})
         else:
             read = _read(data.set, data.path, data.chosen, data.questions, data.story_seed)
         for task, parts in read.items():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.question_answering.stories import Line, Question, Spelt, lines, parse
-from jaxrnn.tasks.shared.own_files import files_of, kept, located, text_of
+from jaxrnn.tasks.question_answering.stories import Line, Question, Spelt, lines, parse, tokenize
+from jaxrnn.tasks.shared.own_files import files_of, kept, located, text_of, wrong
 from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
 
 WHERE = "A line is '1 Mary went out.', or '2 Where is Mary?', a tab, and 'garden'; a story begins where 1 is again."
@@ -22,6 +23,20 @@ def own_questions(data: OwnData, path: str) -> dict[int, dict[str, list[Question
     parts = parted(_read(path), lambda one: one[1], data, repr(path), EXPECTED)
     names = {"training": "train"}
     return {1: {names.get(split, split): [q for story, _ in some for q in story] for split, some in parts.items()}}
+
+
+def check_known(path: str, unknown: Callable[[tuple[str, ...]], str], answers: Container[str]) -> None:
+    """See to it that a trained model knows the words and answers of stories that it is scored on.
+
+    Raises:
+        ValueError: If it does not; the message names file and line.
+    """
+    for file in files_of(path, [".txt"], EXPECTED, WHERE):
+        for line in lines(text_of(file), repr(str(file))):
+            if word := unknown(tokenize(line.text)):
+                wrong(file, line.row, "stories in words that the model has learned", repr(word))
+            if line.answer is not None and line.answer not in answers:
+                wrong(file, line.row, "answers that the model has learned", repr(line.answer))
 
 
 class Asked(NamedTuple):

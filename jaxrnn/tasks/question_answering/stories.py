@@ -125,7 +125,7 @@ def lines(text: str, name: str = "the stories", *, unanswered: bool = False) -> 
             )
         elif not behind and asks(first):
             behind = ["?"]
-        yield Line(row, before == 1, first, behind[0].strip() if behind else None)
+        yield Line(row, before == 1, first, unicodedata.normalize("NFC", behind[0].strip()) if behind else None)
 
 
 def parse(text: str, task: int, name: str = "the stories", spelt: Spelt | None = None) -> list[list[Question]]:
@@ -147,7 +147,7 @@ def parse(text: str, task: int, name: str = "the stories", spelt: Spelt | None =
         if line.answer is None:
             told.append(tokenize(line.text))
             continue
-        answer, place = unicodedata.normalize("NFC", line.answer), f"line {line.row} of {name}"
+        answer, place = line.answer, f"line {line.row} of {name}"
         alike = plainly(answer)
         other, where = spelt.setdefault(alike, (answer, place))
         if other != answer:  # two classes, of which either would be counted as wrong
