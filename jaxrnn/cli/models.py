@@ -68,13 +68,13 @@ def translate(arguments: argparse.Namespace) -> int:
 
 def ask(arguments: argparse.Namespace) -> int:
     """`jaxrnn ask`: a line with a question mark is a question about the lines before it."""
-    from jaxrnn.tasks.question_answering.stories import ASKS
+    from jaxrnn.tasks.question_answering.stories import asks
     from jaxrnn.train import Answerer
 
     task, params = load(arguments.run, Answerer, "answers no questions")
     story: list[str] = []
     for line in _lines(arguments.sentences, "a story and questions about it"):
-        if line.endswith(tuple(ASKS)):
+        if asks(line):
             answers = task.answer(params, story, line)
             print("  ".join(f"{answer} ({p:.0%})" for answer, p in answers.items()), flush=True)
         else:

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -65,9 +65,10 @@ def _write_down(
     found: dict[str, dict[str, float]],
 ) -> None:
     lines = read_metrics(folder / METRICS)
-    learning_curve(lines, folder.name, folder / "learning_curve.png", progress.best_step)
-    if shown := _shown(experiment, params, folder):
-        console.print(shown)
+    curve = partial(learning_curve, lines, folder.name, folder / "learning_curve.png", progress.best_step)
+    for shown in (_tried(curve, "learning curve"), _tried(partial(_show, experiment, params, folder), "samples")):
+        if shown:
+            console.print(shown)
     figures: dict[str, float | None] = {}
     for split, of_split in found.items():
         console.print(f"{split}: " + "  ".join(f"{name} {value:.4f}" for name, value in of_split.items()))
@@ -104,12 +105,16 @@ def _write_down(
     console.print(f"{folder} holds learning_curve.png, metrics.jsonl, {RESULT}, the checkpoints and the samples")
 
 
-def _shown(experiment: Experiment, params: Params, folder: Path) -> str:
-    """What the task shows of itself; that it cannot must not cost a run its record."""
+def _show(experiment: Experiment, params: Params, folder: Path) -> str:
+    return experiment.task.show(params, folder, experiment.seed)
+
+
+def _tried(shown: Callable[[], str | None], what: str) -> str:
+    """What is said of what is drawn or sampled; that it cannot be must not cost a run its record."""
     try:
-        return experiment.task.show(params, folder, experiment.seed)
+        return shown() or ""
     except Exception as error:
-        return f"no samples: {error or type(error).__name__}"
+        return f"no {what}: {error or type(error).__name__}"
 
 
 def _commit() -> str:

@@ -74,7 +74,8 @@ def test_every_kind_has_its_questions():
 
 
 def test_no_story_is_split_between_training_and_validation():
-    stories = parse("".join(f"1 A {n}.\n" + "2 B?\tc\t1\n" * (1 + n % 3) for n in range(40)), task=1)
+    asked = "2 B?\tc\t1\n3 B?\tc\t1\n4 B?\tc\t1\n".splitlines(keepends=True)
+    stories = parse("".join(f"1 A {n}.\n" + "".join(asked[: 1 + n % 3]) for n in range(40)), task=1)
     train, validation = hold_out(stories)
     every = [q for story in stories for q in story]
     assert [*train, *validation] == every

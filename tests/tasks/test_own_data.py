@@ -293,7 +293,9 @@ def test_strokes_as_points_and_as_quick_draw_has_them(tmp_path):
         found.append(Handwriting(handwriting.ModelOptions(), data).contents("test").points[0])
     expected = [[0, 0, 0], [2, 1, 1], [3, 4, 0], [0, 4, 0], [-1, 0, 1]]
     np.testing.assert_array_equal(found, [expected] * 2)
-    with pytest.raises(ValueError, match=r'with a "text" each, .* got 8 of 8 drawings without one'):
+    with pytest.raises(
+        ValueError, match=r'with a "text" each, .* got 10 of 10 drawings without one in .*, the first in line 1 of'
+    ):
         Handwriting(handwriting.ModelOptions(text=True), data).batches()
     for n, wrong in enumerate(
         ('{"strokes": [[1, 2]]}', '{"strokes": 3}', '{"strokes": [[[1, NaN], [2, 3]]]}', "[]", "{}")

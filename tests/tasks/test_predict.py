@@ -74,7 +74,7 @@ def test_stories_are_answered_without_their_answers(tmp_path: Path) -> None:
         assert (answer["answer"], answer["probability"]) == best
         assert answer["question"] == f"where is {asked}"
     (tmp_path / "stories.txt").write_text("1 Mary saw a zeppelin.\n2 Where is Mary?\n")
-    with pytest.raises(ValueError, match=r"question 1 of '.*stories.txt': .* words out of .* got 'saw'"):
+    with pytest.raises(ValueError, match=r"line 1 of '.*stories.txt': .* words out of .* got 'saw'"):
         task.inputs(tmp_path / "stories.txt")
 
 

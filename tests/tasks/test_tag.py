@@ -202,8 +202,54 @@ def test_spans_and_their_f1_are_seqevals() -> None:
     assert span_figures([["O"]], [["O"]]) == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
 
 
+@pytest.mark.parametrize("kinds", [["O", "B-a", "I-a", "E-a", "S-a", "B-b", "E-b"], ["O", "B", "I", "E", "S"]])
+def test_spans_that_say_where_they_end_are_seqevals(kinds: list[str]) -> None:
+    labeling = pytest.importorskip("seqeval.metrics.sequence_labeling")
+    rng = np.random.default_rng(1)
+    for n in (1, 2, 7, 30, 200):
+        tags = [kinds[k] for k in rng.integers(0, len(kinds), n)]
+        theirs = [(start, end + 1) for _, start, end in labeling.get_entities(tags)]
+        assert [(span.start, span.end) for span in spans(tags)] == theirs
+        other = [{"E": "L", "S": "U"}.get(tag[0], tag[0]) + tag[1:] for tag in tags]
+        assert spans(other) == spans(tags)
+        assert spans([tag.replace("I", "M") for tag in tags]) == spans(tags)
+
+
+@pytest.mark.parametrize(
+    ("tags", "chosen"),
+    [
+        ("O B-x I-x", "f1"),
+        ("O B I", "f1"),
+        ("B I", "f1"),
+        ("B M E S", "f1"),
+        ("O B-x I-x E-x S-x", "f1"),
+        ("O I-x I-y", "f1"),
+        ("A B", "accuracy"),
+        ("N V O", "accuracy"),
+        ("B-side A-side", "accuracy"),
+        ("O B-x I-x B", "4 'B'"),
+        ("O B-x I-x x", "4 'x'"),
+        ("B-x I-x o", "3 'o'"),
+        ("O B-x B-y BI", "4 'BI'"),
+        ("O B-", "accuracy"),
+        ("O B-x B-", "3 'B-'"),
+        ("o b-x i-x", "2 'b-x'"),
+        ("O B_x I_x", "2 'B_x'"),
+    ],
+)
+def test_tags_that_are_nearly_those_of_spans_are_named_with_their_line(tmp_path: Path, tags: str, chosen: str) -> None:
+    """One mistyped tag would make accuracy the figure, by which a model that finds nothing is a good one."""
+    text = "".join(f"w{n}\t{tag}\n" for n, tag in enumerate(tags.split())) + "\n"
+    if chosen in ("f1", "accuracy"):
+        assert own(tmp_path, text * 6).chosen_by == chosen
+        return
+    row, got = chosen.split()
+    with pytest.raises(ValueError, match=rf"must be tags of spans .*, got line {row} of '.*mine\.conll': {got}"):
+        own(tmp_path, text * 6).contents("test")
+
+
 def test_figures_are_those_of_the_words_one_by_one(tmp_path: Path) -> None:
-    task = own(tmp_path, ANIMALS * 6 + "odd\tB-x\nones\tI-x\n\n" * 3, split_seed=3, at_least=1)
+    task = own(tmp_path, ANIMALS * 6 + "odd\tX\nones\tY\n\n" * 3, split_seed=3, at_least=1)
     params = spread(task.init(jax.random.key(1)))
     test = task.contents("test")
     known = {word.lower() for one in task.contents("training") for word in one.words}

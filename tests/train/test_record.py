@@ -31,7 +31,7 @@ from jaxrnn.tasks.shared import clips
 from jaxrnn.tasks.shared.described import Descriptions, Example
 from jaxrnn.tasks.translation import parallel_text, translation
 from jaxrnn.tasks.video_captioning import video_captioning
-from jaxrnn.train import CheckpointError, NonFiniteError, RunError, read_experiment, run
+from jaxrnn.train import CheckpointError, NonFiniteError, RunError, ending, read_experiment, run
 from jaxrnn.train.lock import LockError, locked
 from jaxrnn.train.loop import fit
 from jaxrnn.train.manifest import damage
@@ -41,7 +41,7 @@ from jaxrnn.train.plots import learning_curve
 from jaxrnn.train.run_files import config_overrides, digest
 from tests.promotion import default_promotion
 from tests.tasks.resuming import StopAfter
-from tests.train.toy import experiment
+from tests.train.toy import Toy, experiment
 
 TINY = Path(__file__).parents[2].parent / "shared/data/language_model/tinyshakespeare.txt"
 OLD = Path(__file__).parent / "data/run_0_1_0.tar.xz"
@@ -486,3 +486,20 @@ def test_a_signal_during_the_imports_ends_politely(tmp_path, number, code):
 def test_the_installed_command_begins_with_the_signals():
     project = (Path(jaxrnn.__file__).parents[1] / "pyproject.toml").read_text()
     assert 'jaxrnn = "jaxrnn_command:main"' in project
+
+
+@pytest.mark.parametrize("failing", ["learning_curve", "show"])
+def test_a_picture_that_cannot_be_drawn_costs_no_record(tmp_path, monkeypatch, capsys, stop, failing):
+    """The figures of hours are written down, and the line says what is missing."""
+
+    def fails(*_, **__):
+        raise RuntimeError("no fonts here")
+
+    if failing == "show":
+        monkeypatch.setattr(Toy, "show", fails)
+    else:
+        monkeypatch.setattr(ending, "learning_curve", fails)
+    folder = tmp_path / "run"
+    assert run(experiment(), folder, False, stop) == 0
+    assert "test loss" in json.loads((folder / "result.json").read_text())["figures"]
+    assert ("no learning curve" if failing != "show" else "no samples") + ": no fonts here" in capsys.readouterr().out

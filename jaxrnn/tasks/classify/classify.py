@@ -25,11 +25,12 @@ from jaxrnn.tasks.classify.encoding import Encoding, Examples, learned_from
 from jaxrnn.tasks.classify.examples import Example, Parts, examples_of
 from jaxrnn.tasks.classify.network import ModelOptions, Network
 from jaxrnn.tasks.classify.options import DataOptions
-from jaxrnn.tasks.classify.own_examples import read_examples
+from jaxrnn.tasks.classify.own_examples import check_kind, check_known, read_examples
 from jaxrnn.tasks.classify.pictures import attention_figure, table
 from jaxrnn.tasks.classify.scores import label_figures
 from jaxrnn.tasks.shared.confusions import confusion_figure
 from jaxrnn.tasks.shared.figures import share
+from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength, Program, in_order
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.group_arrays import fetched
@@ -56,6 +57,9 @@ class Classify:
     @cached_property
     def examples(self) -> Parts:
         """Of each part."""
+        if self.learned and self.data.set == OWN:
+            known = self.encoding
+            check_known(self.data.path, known.labels.tokens, known.channels)
         return examples_of(self.data)
 
     def contents(self, split: str) -> list[Example]:
@@ -148,7 +152,9 @@ class Classify:
         Raises:
             ValueError: If something else is in it; the message names file and line.
         """
-        return [one.content for one in read_examples(path, labels=False)]
+        found = read_examples(path, labels=False)
+        check_kind(found, self.encoding.channels)
+        return [one.content for one in found]
 
     def predict(self, params: Params, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
         """Of each text or series the label, its probability, and those of the three likeliest labels."""

@@ -71,6 +71,11 @@ class Encoding:
         """V symbols or D channels."""
         return len(self.mean) if self.vocabulary is None else len(self.vocabulary)
 
+    @property
+    def channels(self) -> int | None:
+        """D; None: of texts."""
+        return len(self.mean) if self.vocabulary is None else None
+
     def encode(self, content: str | np.ndarray, first: int = 0) -> np.ndarray:
         """A text as int32 [T], its first so many symbols (0: all), or a series as float32 [T, D].
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxrnn.tasks.shared.own_files import Row, cell
-from jaxrnn.tasks.shared.own_splits import named_split
 
 WHERE = (
     "Lines of a label, a tab and a text; a .csv or .jsonl with columns label and text; one folder a label, with a text "
@@ -26,13 +26,14 @@ class Labelled(NamedTuple):
     content: str | np.ndarray
     label: str
     split: str | None
+    where: str  # for a message
+
+
+def place(file: Path, line: int) -> str:
+    """A line of a file, for a message."""
+    return f"line {line} of {str(file)!r}"
 
 
 def label_of(row: Row, labels: bool) -> str:
     """What a row says of its label; nothing without `labels`."""
     return cell(row, LABEL, "a label") if labels else ""
-
-
-def split_of(row: Row) -> str | None:
-    """The part that a row says it is for."""
-    return named_split(str(row.cells.get("split") or ""))

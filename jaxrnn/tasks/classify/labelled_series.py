@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.classify.labelled import LABEL, SERIES, VALUES, WHERE, Labelled, label_of, split_of
-from jaxrnn.tasks.shared.measured_rows import number_of
+from jaxrnn.tasks.classify.labelled import LABEL, SERIES, VALUES, WHERE, Labelled, label_of, place
+from jaxrnn.tasks.shared.measured_rows import all_numbers, number_of
 from jaxrnn.tasks.shared.own_files import Row, content_of, shortened, wrong
+from jaxrnn.tasks.shared.own_splits import row_split
 from jaxrnn.train import read_arrays
 
 
 def of_values(row: Row, labels: bool) -> Labelled:
     """A row is a series, a list of numbers a step."""
     values = next(value for name, value in row.cells.items() if name.lower() in VALUES)
-    return Labelled(_series(values, row), label_of(row, labels), split_of(row))
+    return Labelled(_series(values, row), label_of(row, labels), row_split(row), place(row.file, row.line))
 
 
 def of_steps(rows: list[Row], labels: bool) -> list[Labelled]:
@@ -36,7 +37,10 @@ def of_steps(rows: list[Row], labels: bool) -> list[Labelled]:
         said = {label_of(row, labels) for row in some}
         if len(said) > 1:
             wrong(some[0].file, some[0].line, "one label a series", f"{len(said)} in {number!r}")
-        found.append(Labelled(_series(values, some[0]), said.pop(), split_of(some[0])))
+        splits = {row_split(row) for row in some}
+        if len(splits) > 1:
+            wrong(some[0].file, some[0].line, "one split a series", f"{len(splits)} in {number!r}")
+        found.append(Labelled(_series(values, some[0]), said.pop(), splits.pop(), place(some[0].file, some[0].line)))
     return found
 
 
@@ -64,12 +68,15 @@ def of_arrays(file: Path, labels: bool) -> list[Labelled]:
         x = x.astype(np.float32)
     if not np.isfinite(x).all():
         fail("data.path", "finite numbers of float32", Said(f"NaN or inf in x of {str(file)!r}"), WHERE)
-    return [Labelled(one, str(label), None) for one, label in zip(np.split(x, offset[1:-1]), said, strict=True)]
+    series = zip(np.split(x, offset[1:-1]), said, strict=True)
+    return [Labelled(one, str(label), None, f"series {n} of {str(file)!r}") for n, (one, label) in enumerate(series)]
 
 
 def _series(values: Any, row: Row) -> np.ndarray:
     """Steps of as many finite numbers each; [T] is one channel."""
     try:
+        if not all_numbers(values):
+            raise TypeError
         with np.errstate(over="ignore"):
             found = np.asarray(values, np.float32)
     except (TypeError, ValueError, OverflowError):

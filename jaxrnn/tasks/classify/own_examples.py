@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.classify.labelled import LABEL, SERIES, TEXT, VALUES, WHERE, Labelled, label_of, split_of
+from jaxrnn.base.errors import Said, fail, nearest
+from jaxrnn.tasks.classify.labelled import LABEL, SERIES, TEXT, VALUES, WHERE, Labelled, label_of, place
 from jaxrnn.tasks.classify.labelled_series import of_arrays, of_steps, of_values
+from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.own_files import (
     Row,
     cell,
@@ -21,10 +23,11 @@ from jaxrnn.tasks.shared.own_files import (
     text_of,
     wrong,
 )
-from jaxrnn.tasks.shared.own_splits import NAMES, OwnData, named_split, parted
+from jaxrnn.tasks.shared.own_splits import NAMES, OwnData, named_split, parted, row_split
 from jaxrnn.train.sources import bare
 
 EXPECTED = "texts or series with labels"
+LISTED = 9  # labels in a message
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
 
 
@@ -36,6 +39,7 @@ def own_examples(data: OwnData, path: str) -> dict[str, list[Labelled]]:
     """
     found = _read(path)
     labels = {one.label for one in found}
+    tell_alike(sorted(labels), "labels", path)
     trains = data.held_out < 1
     if trains and len(labels) < 2:
         fail("data.path", f"{EXPECTED}, of two labels or more", Said(f"{path!r}, with one"), WHERE)
@@ -48,6 +52,34 @@ def own_examples(data: OwnData, path: str) -> dict[str, list[Labelled]]:
     return {split: [one for one, _ in some] for split, some in pairs.items()}
 
 
+def check_known(path: str, labels: Sequence[str], channels: int | None) -> None:
+    """See to it that a trained model knows the labels of examples that it is scored on, and reads such (None: texts).
+
+    Raises:
+        ValueError: If it does not; the message names file and line.
+    """
+    found = _read(path)
+    check_kind(found, channels)
+    for one in found:
+        if one.label not in labels:
+            some = f"{', '.join(labels[:LISTED])}{', ...' if labels[LISTED:] else ''}"
+            said, hint = Said(f"{one.label!r}, {one.where}"), nearest(one.label, labels)
+            fail("data.path", f"examples with labels that the model knows ({some})", said, hint)
+
+
+def check_kind(some: Sequence[Labelled], channels: int | None) -> None:
+    """See to it that examples are series of so many channels, or texts (None).
+
+    Raises:
+        ValueError: If one is not; the message names file and line.
+    """
+    for one in some:
+        found = one.content.shape[1] if isinstance(one.content, np.ndarray) else None
+        if found != channels:
+            names = ["texts" if n is None else f"series of {n} channels" for n in (channels, found)]
+            fail("data.path", f"{names[0]}, as the model has learned from", Said(f"{names[1]}, {one.where}"))
+
+
 @kept
 def _read(path: str) -> list[Labelled]:
     return read_examples(Path(path).expanduser() if path else path, labels=True)
@@ -55,22 +87,22 @@ def _read(path: str) -> list[Labelled]:
 
 def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
     """All examples of a file or folder; without `labels` they may lack them, and a line of a text is one."""
-    place = located(str(path), EXPECTED, WHERE)
+    folder = located(str(path), EXPECTED, WHERE)
     files = files_of(str(path), [*TABLES, ".npz", ".md"], EXPECTED, WHERE)
     found: list[Labelled] = []
     for file in files:
-        inside = file.relative_to(place) if place.is_dir() else Path(file.name)
+        inside = file.relative_to(folder) if folder.is_dir() else Path(file.name)
         folders = [part for part in inside.parts[:-1] if part.lower() not in NAMES]
         name = bare(file.name.lower())
         if name.endswith(".npz"):
             some = of_arrays(file, labels)
-        elif name.endswith((".jsonl", ".ndjson")) or (name.endswith((".csv", ".tsv")) and _has_header(file)):
+        elif name.endswith((".jsonl", ".ndjson")) or (name.endswith((".csv", ".tsv")) and _has_header(file, labels)):
             some = _table(file, labels)
         elif folders and name.endswith((".txt", ".md")):
             text = text_of(file).strip()
             if not text:
                 fail("data.path", "texts", Said(f"{str(file)!r}, which is empty"), WHERE)
-            some = [Labelled(text, folders[-1], None)]
+            some = [Labelled(text, folders[-1], None, repr(str(file)))]
         else:
             some = _lines(file, labels)
         split = named_split(inside)
@@ -83,12 +115,12 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
     return found
 
 
-def _has_header(file: Path) -> bool:
-    """Whether the first line of a table names columns that are known."""
+def _has_header(file: Path, labels: bool) -> bool:
+    """Whether the first line of a table names columns that are known; without labels it is no text in any case."""
     first = next((line for line in text_of(file).split("\n") if line.strip()), "")
     names = {name.strip().strip('"').lower() for name in first.replace(";", "\t").replace(",", "\t").split("\t")}
     of_columns = Path(bare(file.name)).suffix.lower() == ".csv"
-    return bool(names & {*TEXT, *SERIES}) or (of_columns and bool(names & {*LABEL}))
+    return bool(names & {*TEXT, *SERIES}) or (of_columns and (not labels or bool(names & {*LABEL})))
 
 
 def _lines(file: Path, labels: bool) -> list[Labelled]:
@@ -96,11 +128,13 @@ def _lines(file: Path, labels: bool) -> list[Labelled]:
     for number, line in lines_of(file):
         label, tab, text = line.partition("\t")
         if not labels:
-            found.append(Labelled((text if tab else line).strip(), label.strip() if tab else "", None))
+            found.append(
+                Labelled((text if tab else line).strip(), label.strip() if tab else "", None, place(file, number))
+            )
             continue
         if not label.strip() or not text.strip() or "\t" in text.strip():
             wrong(file, number, "a label, a tab and a text, and no other tab", shortened(line), WHERE)
-        found.append(Labelled(text.strip(), label.strip(), None))
+        found.append(Labelled(text.strip(), label.strip(), None, place(file, number)))
     names = [one.label for one in found]
     if labels and names and names[0].lower() in LABEL and names.count(names[0]) == 1:  # it would be a label of its own
         expected = f"a header with {' or '.join(TEXT)} beside {names[0]}, or lines without one"
@@ -122,4 +156,4 @@ def _table(file: Path, labels: bool) -> list[Labelled]:
 
 
 def _of_text(row: Row, labels: bool) -> Labelled:
-    return Labelled(cell(row, TEXT, "a text"), label_of(row, labels), split_of(row))
+    return Labelled(cell(row, TEXT, "a text"), label_of(row, labels), row_split(row), place(row.file, row.line))

@@ -11,7 +11,8 @@ from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.forecast.options import DataOptions
 from jaxrnn.tasks.forecast.series import Series, distance, later, step_of
 from jaxrnn.tasks.forecast.sets import Panel
-from jaxrnn.tasks.shared.measured_rows import number_of, time_of
+from jaxrnn.tasks.shared.alike import tell_alike
+from jaxrnn.tasks.shared.measured_rows import number_of, text_in, time_of
 from jaxrnn.tasks.shared.own_files import Row, files_of, kept, shortened, table_of, wrong
 
 EXPECTED = "series"
@@ -107,19 +108,25 @@ def _read(path: str, long: str, rows: bool) -> tuple[list[Read], list[str]]:
             if TIME not in known or (tall and VALUE not in known):
                 wrong(file, row.line, "a column time, and value", f"the columns {', '.join(row.cells)}", WHERE)
             others = [name for name in row.cells if name.lower() not in ((ID, TIME, VALUE) if tall else (TIME,))]
+            if "" in others:
+                hint = f"pandas writes its index so: `to_csv(..., index=False)` leaves it out. {WHERE}"
+                wrong(file, row.line, "columns that all have a name", "one without", hint)
             if names is None:
                 names = others if tall else []
             elif tall and others != names:
-                wrong(file, row.line, f"the covariates {', '.join(names)}, as before", ", ".join(others), WHERE)
-            when = time_of(row, row.cells[known[TIME]], WHERE)
+                wrong(
+                    file, row.line, f"the covariates {', '.join(names)}, as before", ", ".join(others) or "none", WHERE
+                )
+            when = time_of(row, known[TIME], WHERE)
             if tall:
-                name = row.cells[known[ID]].strip() if ID in known else (file.stem if len(files) > 1 else VALUE)
+                name = text_in(row, known[ID], WHERE) if ID in known else (file.stem if len(files) > 1 else VALUE)
                 _append(found, name, when, row, known[VALUE], names)
             else:
                 for other in others:
                     _append(found, other, when, row, other, [])
     if not found:
         fail("data.path", EXPECTED, Said(f"{path!r}, which has no line"), WHERE)
+    tell_alike(found, "series", path)
     return [*found.values()], names or []
 
 

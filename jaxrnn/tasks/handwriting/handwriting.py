@@ -110,7 +110,7 @@ class Handwriting:
             fail("data.set", f"{known} with `model.text`: other drawings have no text", self.data.set)
         found = Drawings(self.data, self.learned)
         if self.model.text and self.data.set == OWN and not self.learned:
-            check_texts(found.contents("training"), self.data.path)
+            check_texts(self.data.path)
         return found
 
     def contents(self, split: str) -> Any:

@@ -8,8 +8,9 @@ import numpy as np
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.handwriting.stroke_files import Lines
+from jaxrnn.tasks.shared.measured_rows import all_numbers
 from jaxrnn.tasks.shared.own_files import Row, files_of, kept, located, shortened, table_of, wrong
-from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
+from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted, row_split
 
 EXPECTED = "drawings"
 LARGEST = float(np.finfo(np.float32).max) / 4  # of a coordinate, whose differences are taken
@@ -25,6 +26,7 @@ class Drawing(NamedTuple):
     points: np.ndarray  # float32 [T, 3]
     text: str
     split: str | None
+    where: str  # for a message
 
 
 def own_strokes(data: OwnData, path: str) -> dict[str, Lines]:
@@ -37,11 +39,11 @@ def own_strokes(data: OwnData, path: str) -> dict[str, Lines]:
     return {split: Lines([one.points for one in some], [one.text for one in some]) for split, some in parts.items()}
 
 
-def check_texts(lines: Lines, path: str) -> None:
+def check_texts(path: str) -> None:
     """A model that writes texts needs some."""
-    if not all(lines.texts):
-        empty = sum(not text for text in lines.texts)
-        said = Said(f"{empty} of {len(lines.texts)} drawings without one in {path!r}")
+    every = _read(path)
+    if empty := [one for one in every if not one.text]:
+        said = Said(f"{len(empty)} of {len(every)} drawings without one in {path!r}, the first in {empty[0].where}")
         fail("data.path", 'drawings with a "text" each, for a model that writes (model.text)', said, WHERE)
 
 
@@ -55,8 +57,8 @@ def _read(path: str) -> list[Drawing]:
             points, text = _points(row), row.cells.get("text", "")
             if not isinstance(text, str):
                 wrong(file, row.line, "a text in 'text'", shortened(repr(text)), WHERE)
-            split = named_split(str(row.cells.get("split") or "")) or of_file
-            found.append(Drawing(points, text, split))
+            split = row_split(row) or of_file
+            found.append(Drawing(points, text, split, f"line {row.line} of {str(file)!r}"))
     if not found:
         fail("data.path", EXPECTED, Said(f"{path!r}, which has no line"), WHERE)
     return found
@@ -66,7 +68,11 @@ def _points(row: Row) -> np.ndarray:
     """Offsets and ends of strokes, [T, 3], of a line with places."""
     quick = "strokes" not in row.cells and "drawing" in row.cells
     strokes: Any = row.cells.get("drawing" if quick else "strokes")
+    if strokes is None:
+        wrong(row.file, row.line, 'a drawing in "strokes"', f"the keys {', '.join(row.cells) or 'of nothing'}", WHERE)
     try:
+        if not all_numbers(strokes):
+            raise ValueError("points are numbers")
         places = [np.array(stroke[:2] if quick else stroke, np.float64) for stroke in strokes]
         places = [stroke.T if quick else stroke for stroke in places if stroke.size]
         if not all(stroke.ndim == 2 and stroke.shape[1] in (2, 3) for stroke in places):

@@ -32,6 +32,10 @@ def _read(path: str, suffix: str, share: float, seed: int) -> dict[str, str]:
     texts = [_ended(text_of(file)) for file in files]
     folder = Path(path).expanduser()
     said = [named_split(file.relative_to(folder)) if len(files) > 1 else None for file in files]
+    unnamed = [file for file, of in zip(files, said, strict=True) if of is None]
+    if unnamed and len(unnamed) < len(files):
+        expected = "files that all say their part by name (train, valid, test), or none of them"
+        fail("data.path", expected, Said(f"{str(unnamed[0])!r} beside others that do"), WHERE)
     found = {split: "".join(t for t, of in zip(texts, said, strict=True) if of == split) for split in SPLITS}
     if not (found["training"] and (found["validation"] or found["test"])):
         draw = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ by number (`jaxrnn.tasks.question_answering.simulator.names`): nobody of the tes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -24,7 +24,7 @@ import numpy as np
 import optax
 
 from jaxrnn.base.errors import Said, fail, nearest
-from jaxrnn.tasks.question_answering.own_stories import asked_in, own_questions
+from jaxrnn.tasks.question_answering.own_stories import asked_in, check_known, own_questions
 from jaxrnn.tasks.question_answering.pictures import FILES, PUBLISHED, accuracy_figure, attention_figure, table
 from jaxrnn.tasks.question_answering.readers import AttentiveReader, LSTMReader
 from jaxrnn.tasks.question_answering.simulator import names, sets
@@ -84,6 +84,9 @@ class Babi:
         found: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
         if data.set == OWN:
             read = own_questions(data, data.path)
+            if self.learned:
+                people = [name.capitalize() for name in names.EVERYONE] if self._numbered else []
+                check_known(data.path, self._unknown, {*self.answers.tokens, *people, *map(str.lower, people)})
         else:
             read = _read(data.set, data.path, data.chosen, data.questions, data.story_seed)
         for task, parts in read.items():
@@ -248,11 +251,12 @@ class Babi:
     def inputs(self, path: Path) -> list[Question]:
         """The questions of a file of stories, as bAbI has them; answers may be left out."""
         found = []
-        for number, one in enumerate(asked_in(str(path)), 1):
+        for place, story, question in asked_in(str(path)):
             try:
-                found.append(self._told([" ".join(words) for words in one.story], " ".join(one.question)))
+                found.append(self._told([line.text for line in story], question.text))
             except ValueError as error:
-                raise ValueError(f"question {number} of {str(path)!r}: {error}") from error
+                wrong = next((line for line in story if self._unknown(tokenize(line.text))), question)
+                raise ValueError(f"line {wrong.row} of {place}: {error}") from error
         return found
 
     def predict(self, params: Params, inputs: Sequence[Question]) -> Iterator[dict[str, Any]]:
@@ -280,11 +284,15 @@ class Babi:
         numbers = self._numbers(written)
         most = sum(map(bool, map(names.NUMBER.fullmatch, self.vocabulary.tokens)))
         check(len(numbers) <= most, "story and question", f"{most} people or fewer", Said(", ".join(numbers)))
-        for word in (word for words in (*told, asked) for word in words):
-            if word not in self.vocabulary and word not in numbers:
-                hint = nearest(word, (*self.vocabulary.tokens, *(names.EVERYONE if numbers else ())))
-                fail("story and question", f"words out of the {len(self.vocabulary) - 1} of the stories", word, hint)
+        if word := self._unknown(word for words in (*told, asked) for word in words):
+            hint = nearest(word, (*self.vocabulary.tokens, *(names.EVERYONE if numbers else ())))
+            fail("story and question", f"words out of the {len(self.vocabulary) - 1} of the stories", word, hint)
         return written
+
+    def _unknown(self, words: Iterable[str]) -> str:
+        """The first of some words that the model cannot read."""
+        known = names.KNOWN if self._numbered else frozenset()
+        return next((word for word in words if word not in self.vocabulary and word not in known), "")
 
     def _text(self, question: Question) -> Batch:
         """A question as a batch of one row."""

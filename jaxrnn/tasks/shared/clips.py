@@ -145,7 +145,7 @@ def _cut(mosaic: np.ndarray) -> np.ndarray:
 
 
 def _own(options: DataOptions) -> dict[str, Clips]:
-    parts = own_clips(options, options.path, HEIGHT, WIDTH)
+    parts = own_clips(options, options.path, HEIGHT, WIDTH, aligned=True)
     return {
         split: Clips([c.name for c in clips], np.stack([c.frames for c in clips]), [c.words for c in clips])
         for split, clips in parts.items()

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
 from jaxrnn.tasks.shared.own_files import Row, shortened, wrong
 
 
-def time_of(row: Row, text: str, where: str) -> np.ndarray:
-    """A date with or without a time of the day, or a whole number."""
+def time_of(row: Row, name: str, where: str) -> np.ndarray:
+    """The date in a cell, with or without a time of the day, or the whole number."""
+    text = text_in(row, name, where)
     try:
         return when(text)
     except ValueError as error:
         got = f"{shortened(text)} ({error})"
         wrong(row.file, row.line, "a time such as 2024-05-31, 2024-05-31T13:00 or 17", got, where)
+
+
+def text_in(row: Row, name: str, where: str) -> str:
+    """The text in a cell; of JSON, where it may be missing, a number's, and nothing where it is null."""
+    if name not in row.cells:
+        wrong(row.file, row.line, f"a column {name!r}", f"the columns {', '.join(row.cells)}", where)
+    value = row.cells[name]
+    if value is None or isinstance(value, str):
+        return (value or "").strip()
+    if not all_numbers(value) or isinstance(value, list):
+        wrong(row.file, row.line, f"a number or a text in {name!r}", shortened(repr(value)), where)
+    return repr(value)
 
 
 def when(text: str) -> np.ndarray:
@@ -38,7 +52,7 @@ def when(text: str) -> np.ndarray:
 
 def number_of(row: Row, name: str, where: str, *, gaps: bool = True) -> float:
     """The number in a cell, NaN where it is empty and there may be gaps; one that float32 holds, too."""
-    text = row.cells[name].strip()
+    text = text_in(row, name, where)
     try:
         found = float(text) if text or not gaps else np.nan
     except ValueError:
@@ -48,3 +62,14 @@ def number_of(row: Row, name: str, where: str, *, gaps: bool = True) -> float:
         expected = f"a finite number in {name!r}{', or nothing' if gaps else ''}"
         wrong(row.file, row.line, expected, shortened(text), comma + where)
     return found
+
+
+def all_numbers(value: Any) -> bool:
+    """Whether a value of JSON is a number, or lists of such: NumPy reads texts and truths as numbers too.
+
+    >>> [all_numbers(value) for value in ([[1, 2.5], []], ["1"], [True], None)]
+    [True, False, False, False]
+    """
+    if isinstance(value, list):
+        return all(map(all_numbers, value))
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

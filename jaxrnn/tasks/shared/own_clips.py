@@ -31,13 +31,14 @@ class OwnClip(NamedTuple):
     split: str | None
 
 
-def own_clips(data: OwnData, path: str, height: int, width: int) -> dict[str, list[OwnClip]]:
+def own_clips(data: OwnData, path: str, height: int, width: int, *, aligned: bool = False) -> dict[str, list[OwnClip]]:
     """The clips of each part, of one length: a shorter one rests at its last frame. Those of one film are in one part.
 
     Raises:
-        ValueError: If a line or a film is damaged or missing, or a film has fewer frames than words; it is named.
+        ValueError: If a line or a film is damaged or missing, or, where words are to be aligned to frames, a film has
+            fewer frames than words; it is named.
     """
-    found = _read(path, height, width)
+    found = _read(path, height, width, aligned)
     longest = max(len(clip.frames) for clip in found)
     rested = [clip._replace(frames=rest(clip.frames, longest)) for clip in found]
     return parted(rested, lambda clip: clip.split, data, repr(path), EXPECTED, lambda clip: clip.name)
@@ -49,11 +50,12 @@ def rest(frames: np.ndarray, length: int) -> np.ndarray:
 
 
 @kept
-def _read(path: str, height: int, width: int) -> list[OwnClip]:
+def _read(path: str, height: int, width: int, aligned: bool) -> list[OwnClip]:
     found = []
     for told in told_of(path, SUFFIXES, EXPECTED, WHERE):
         frames = read_told(told, lambda file: read_film(file, height, width))
-        _check_fits(told, len(frames))
+        if aligned:
+            _check_fits(told, len(frames))
         found.append(OwnClip(str(told.file), frames, told.words, told.split))
     return found
 

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.kinds import REMEDY, kind_of
 from jaxrnn.train.sources import DAMAGED, MOST, as_text, bare, unpacked
 
 WIDE = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UTF8 = "Save it as UTF-8; `iconv -f ENCODING -t UTF-8 FILE` does."
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+NOTES = ("readme", "license", "licence", "copying", "notice", "source")  # files about the others
 LISTED = 3  # of what lies in a folder, for a message
 LONGEST_CELL = 2**24  # characters: csv's own limit is one that captions of a page reach
 
@@ -66,6 +69,8 @@ def _stamp(place: Path) -> tuple[int, ...]:
 def files_of(path: str, suffixes: Sequence[str], expected: str, hint: str = "") -> list[Path]:
     """The file itself, or a folder's files of some suffixes, by name; hidden ones and what lies in hidden folders not.
 
+    Others are said, but for a README and its like.
+
     Raises:
         ValueError: If there is none; the message says what lies there in their place. Or if a link leads nowhere.
     """
@@ -82,6 +87,9 @@ def files_of(path: str, suffixes: Sequence[str], expected: str, hint: str = "") 
     found = [file for file in every if bare(file.name.lower()).endswith(tuple(suffixes))]
     if not found:
         fail("data.path", expected, Said(f"{path!r}, {_inside(every)}"), hint)
+    left = [file for file in every if file not in {*found} and file.stem.lower() not in NOTES]
+    if left:
+        warnings.warn(f"not read are {len(left)} files of {path!r}, {_inside(left)}", stacklevel=2)
     return found
 
 
@@ -121,6 +129,8 @@ def text_of(file: Path) -> str:
         ValueError: If it is no such text; the message names the file and the line.
     """
     content = content_of(file)
+    if kind := kind_of(content):
+        fail("data.path", f"{str(file)!r} a text", Said(f"{kind}, as its first bytes say"), REMEDY)
     if content.startswith(WIDE):
         fail("data.path", f"{str(file)!r} in UTF-8", Said("UTF-16 or UTF-32, as its first bytes say"), UTF8)
     text = as_text(content, repr(str(file)), UTF8).removeprefix("\ufeff")

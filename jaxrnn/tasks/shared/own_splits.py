@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
+from jaxrnn.tasks.shared.own_files import Row, wrong
 from jaxrnn.train.options import check, check_seed, check_whole
 
 SPLITS = ("training", "validation", "test")
@@ -85,6 +87,19 @@ def folder_split(path: Path) -> str | None:
     return next((NAMES[name] for part in reversed(path.parts[:-1]) if (name := part.lower()) in NAMES), None)
 
 
+def row_split(row: Row) -> str | None:
+    """The split that a row of a table says in its column `split`.
+
+    Raises:
+        ValueError: If it says another word: what was meant to be held out would be trained on.
+    """
+    said = next((value for name, value in row.cells.items() if name.lower() == "split"), None)
+    found = named_split(said) if isinstance(said, str) else None
+    if found is None and said is not None and said != "" and not (isinstance(said, str) and said.isspace()):
+        wrong(row.file, row.line, "train, valid or test in 'split', or nothing", repr(said))
+    return found
+
+
 def drawn(
     items: Sequence[T], data: OwnData, where: str, what: str, together: Callable[[T], Hashable] | None = None
 ) -> dict[str, list[T]]:
@@ -114,7 +129,11 @@ def parted(
     Raises:
         ValueError: If there is too little for every part.
     """
-    said = [split(item) or "training" for item in items]
+    named = [split(item) for item in items]
+    if None in named and "training" in named:
+        more = f"{named.count(None)} of {len(named)} {what} of {where}"
+        warnings.warn(f"trained on are {more} that do not say their part, as others do", stacklevel=2)
+    said = [name or "training" for name in named]
     missing = [name for name in SPLITS if name not in said]
     if not items or missing == ["validation", "test"]:
         return drawn(items, data, where, what, together)

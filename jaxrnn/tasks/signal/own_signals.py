@@ -35,10 +35,14 @@ def own_recordings(data: DataOptions) -> Recordings:
     """
     inputs, targets = names_of(data.inputs), names_of(data.targets)
     place = Path(data.path).expanduser()
-    read = [
-        (recording, named_split(file.relative_to(place)) if place.is_dir() else None)
-        for file, recording in read_files(data.path, tuple(inputs), tuple(targets), data.calendar)
-    ]
+    files = read_files(data.path, tuple(inputs), tuple(targets), data.calendar)
+    for file, recording in files if data.events else ():
+        odd = np.argwhere(~(np.isnan(recording.targets) | np.isin(recording.targets, (0, 1))))
+        if len(odd):
+            (step, column), value = odd[0], recording.targets[tuple(odd[0])]
+            said = Said(f"{value:g} in step {step + 1} of {targets[column]!r} in {str(file)!r}")
+            fail("data.path", "events of 0 and 1, with data.events", said, WHERE)
+    read = [(recording, named_split(file.relative_to(place)) if place.is_dir() else None) for file, recording in files]
     if len(read) == 1 and data.held_out < 1:
         one, count = read[0][0], len(read[0][0].inputs)
         cuts = [round(count * (1 - 2 * data.held_out)), round(count * (1 - data.held_out))]
@@ -79,9 +83,7 @@ def read_files(
                 there = ", ".join(rows[0].cells)
                 wrong(file, rows[0].line, f"a column {missing[0]!r}", f"the columns {there}", WHERE)
             values = np.array([[number_of(row, name, WHERE) for name in (*inputs, *targets)] for row in rows])
-            times = (
-                np.array([time_of(row, row.cells["time"], WHERE) for row in rows]) if calendar else np.arange(len(rows))
-            )
+            times = np.array([time_of(row, "time", WHERE) for row in rows]) if calendar else np.arange(len(rows))
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
         if np.isinf(values).any():

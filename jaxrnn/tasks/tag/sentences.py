@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.own_files import files_of, kept, located, shortened, text_of, wrong
+from jaxrnn.tasks.shared.alike import tell_alike
+from jaxrnn.tasks.shared.own_files import files_of, kept, lines_of, located, shortened, text_of, wrong
 from jaxrnn.tasks.shared.own_splits import SPLITS, named_split, parted
 from jaxrnn.tasks.shared.shipped import DATA
 from jaxrnn.tasks.tag.options import DataOptions
+from jaxrnn.tasks.tag.spans import stray
+from jaxrnn.train import Vocabulary
 
 WHERE = (
     "A word a line with its tag behind a tab (data.token and data.tag say which columns; of CoNLL-U 1 and 3), an empty "
@@ -65,15 +68,46 @@ def cut(sentence: Sentence, longest: int) -> list[Sentence]:
 @kept
 def _read(path: str, token: int, tag: int, called: str) -> list[Found]:
     place = located(path, EXPECTED, WHERE)
-    files = files_of(path, SUFFIXES, EXPECTED, WHERE)
-    files = [file for file in files if file.name.startswith(called) and file.name not in ("SOURCE.txt", "LICENSE.txt")]
-    found = []
+    files, found = _files(path, called), []
     for file in files:
         split = named_split(file.relative_to(place)) if place.is_dir() else None
         found += [one._replace(split=one.split or split) for one in read_conll(file, token, tag)]
     if not found:
         fail("data.path", EXPECTED, Said(f"{path!r}, where there is none"), WHERE)
+    tags = {one for some in found for one in some.sentence.tags}
+    _check_spans(files, tags, tag)
+    tell_alike(sorted(tags), "tags", path)
     return found
+
+
+def _check_spans(files: list[Path], tags: set[str], column: int) -> None:
+    """Of spans all tags or none: one that is mistyped would change the figure by which all others are judged."""
+    if odd := stray(tags):
+        _wrong_tag(files, odd, column, "tags of spans such as B-person, I-person and O, since others are such")
+
+
+def check_known(data: DataOptions, known: Vocabulary) -> None:
+    """See to it that a trained model knows the tags of sentences that it is scored on.
+
+    Raises:
+        ValueError: If it does not; the message names file and line.
+    """
+    every = {tag for one in _read(data.path, data.token, data.tag, "") for tag in one.sentence.tags}
+    for odd in sorted(every):
+        if odd not in known:
+            _wrong_tag(_files(data.path, ""), odd, data.tag, "tags that the model knows")
+
+
+def _wrong_tag(files: list[Path], odd: str, column: int, expected: str) -> NoReturn:
+    """The error of the first line that has a tag."""
+    lines = ((file, number, _cells(line)) for file in files for number, line in lines_of(file))
+    file, number = next((f, n) for f, n, cells in lines if len(cells) > max(column, 0) and cells[column].strip() == odd)
+    wrong(file, number, expected, repr(odd))
+
+
+def _files(path: str, called: str) -> list[Path]:
+    files = files_of(path, SUFFIXES, EXPECTED, WHERE)
+    return [file for file in files if file.name.startswith(called) and file.name not in ("SOURCE.txt", "LICENSE.txt")]
 
 
 def _cells(line: str) -> list[str]:
@@ -114,6 +148,8 @@ def read_conll(file: Path, token: int, tag: int | None) -> list[Found]:
             name, value = (note[1], note[2] or "") if note else ("", "")
             if name == "split":
                 split = named_split(value)
+                if value and split is None:
+                    wrong(file, number, "train, valid or test as a split, or nothing", repr(value))
             elif name == "newdoc":
                 documents += 1
                 document = f"{file}, document {documents}"

@@ -25,7 +25,7 @@ from jaxrnn.tasks.tag import crf
 from jaxrnn.tasks.tag.encoding import Encoding, learned_from, map_case
 from jaxrnn.tasks.tag.network import Network, Sentences
 from jaxrnn.tasks.tag.options import DataOptions, ModelOptions
-from jaxrnn.tasks.tag.sentences import EXPECTED, SUFFIXES, WHERE, Parts, Sentence, read_conll, sentences_of
+from jaxrnn.tasks.tag.sentences import EXPECTED, SUFFIXES, WHERE, Parts, Sentence, check_known, read_conll, sentences_of
 from jaxrnn.tasks.tag.spans import are_spans, span_figures, spans
 from jaxrnn.train import ByLength, Program, in_order
 from jaxrnn.train.group_arrays import fetched
@@ -61,6 +61,8 @@ class Tag:
     @cached_property
     def sentences(self) -> Parts:
         """Of each part."""
+        if self.learned and self.data.set == OWN:
+            check_known(self.data, self.encoding.tags)
         return sentences_of(self.data)
 
     def contents(self, split: str) -> list[Sentence]:
@@ -170,7 +172,9 @@ class Tag:
         for one, ours, sure in zip(some, tags, chances, strict=True):
             answer: dict[str, Any] = {"words": [*one.words], "tags": ours, "probabilities": sure}
             if named:
-                answer["spans"] = [f"{s.kind}: {' '.join(one.words[s.start : s.end])}" for s in spans(ours)]
+                answer["spans"] = [
+                    f"{s.kind}: {' '.join(one.words[s.start : s.end])}".removeprefix(": ") for s in spans(ours)
+                ]
             yield answer
 
     def program(self, params: Params) -> Program:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.own_files import (
+    NOTES,
     TABLES,
     cell,
     files_of,
@@ -19,7 +20,7 @@ from jaxrnn.tasks.shared.own_files import (
     text_of,
     wrong,
 )
-from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted
+from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted, row_split
 
 WHERE = (
     "One file with a pair a line, a tab between (or a .csv or .jsonl with columns named as data.source and data.target "
@@ -63,9 +64,15 @@ def _read(path: str, source: str, target: str) -> list[Pair]:
         return _table(place, source, target, None)
     files = files_of(path, [""], EXPECTED, WHERE)
     both = _parallel(place, files, source, target)
-    if both:
-        return [pair for pair in both if pair.source]
     tables = [file for file in files if file.name.lower().removesuffix(".gz").endswith((*TABLES, ".txt"))]
+    if both:
+        others = [
+            file for file in tables if not {source, target} & {*file.name.split(".")} and file.stem.lower() not in NOTES
+        ]
+        if others:
+            said = Said(f"{str(others[0])!r} beside files with a sentence a line")
+            fail("data.path", f"{EXPECTED} of one kind, tables or two files", said, WHERE)
+        return [pair for pair in both if pair.source]
     if not tables:
         names = ", ".join(repr(file.name) for file in files[:4])
         fail("data.path", EXPECTED, Said(f"{path!r} with {names}, none of which is {source} or {target}"), WHERE)
@@ -108,7 +115,7 @@ def _table(file: Path, source: str, target: str, split: str | None) -> list[Pair
         sides = [(source.lower(), "source", "src"), (target.lower(), "target", "tgt", "trg")]
         rows = table_of(file)
         ours, theirs = ([cell(row, names, "a sentence") for row in rows] for names in sides)
-        said = [named_split(_said(row.cells)) or split for row in rows]
+        said = [row_split(row) or split for row in rows]
         return [Pair(*pair) for pair in zip(ours, theirs, said, strict=True)]
     found: list[Pair] = []
     counted = True
@@ -123,7 +130,3 @@ def _table(file: Path, source: str, target: str, split: str | None) -> list[Pair
         hint = f"`cut -f2,3 {file.name}` leaves the others. {WHERE}"
         fail("data.path", EXPECTED, Said(f"{str(file)!r}, whose first of three columns are numbers"), hint)
     return found
-
-
-def _said(cells: dict) -> str:
-    return str(cells.get("split") or "")
