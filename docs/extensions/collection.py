@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from inspect import signature
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -110,7 +111,8 @@ def page(factory: str, family: str, rows: list[str], speed: dict[str, float]) ->
     if first.per_step:
         lines.append(f"Inputs by name, for each step (`per_step=`): {', '.join(f'`{n}`' for n in first.per_step)}.")
     if first.made_for:
-        lines.append("It sees its input as it is: as many inputs as units.")
+        others = " unless `inputs=` says how many" if "inputs" in signature(getattr(jaxrnn, factory)).parameters else ""
+        lines.append(f"It sees its input as it is: as many inputs as units{others}.")
     lines += ["", "## What runs it", "", "| backend | |", "| --- | --- |"]
     for name, why in backends.items():
         place = ", on TPUs and GPUs" if name == "pallas" else ""

@@ -24,7 +24,11 @@ def block(self: Any, node: nodes.math_block) -> None:
 
 def _mathml(latex: str, display: str) -> str:
     # The source travels along, for those who copy it.
-    return convert(latex, display=display).replace("<math ", f'<math alttext="{html.escape(latex)}" ', 1)
+    made = convert(latex, display=display).replace("<math ", f'<math alttext="{html.escape(latex)}" ', 1)
+    # A prime is an operator: fonts of mathematics have a smaller one to be raised.
+    made = made.replace("<mi>&#x02032;</mi>", "<mo>&#x02032;</mo>")
+    # Parentheses grow around fractions alone, not around every subscript.
+    return made if r"\frac" in latex else made.replace('stretchy="true"', 'stretchy="false"')
 
 
 def setup(app: Sphinx) -> None:

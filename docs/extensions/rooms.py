@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import calls
+import constants
 
 from jaxrnn import cells
 from jaxrnn.cells import COLLECTION
@@ -156,7 +157,7 @@ def directive(p: Public) -> list[str]:
     elif callable(p.thing) and hasattr(p.thing, "__name__"):
         shown = [f".. autofunction:: {p.dotted}"]
     else:
-        shown = [f".. py:data:: {p.dotted}", "", *(f"   {line}" for line in _value(p.thing))]
+        shown = [f".. py:data:: {p.dotted}", "", *(f"   {line}" for line in constants.shown(p.dotted, p.thing))]
     return ["```{eval-rst}", *shown, "```", ""]
 
 
@@ -208,12 +209,3 @@ def _makers() -> dict[str, list[str]]:
 def made_by(kind: type) -> list[str]:
     """What makes a class's things, as links."""
     return _makers().get(kind.__name__, [])
-
-
-def _value(thing: Any) -> list[str]:
-    """A table of names, or a value."""
-    if isinstance(thing, dict):
-        return [", ".join(f"``{key}``" for key in thing)]
-    if isinstance(thing, (tuple, int)):
-        return [f"``{thing!r}``"]
-    return [" ".join((type(thing).__doc__ or "").split("\n\n")[0].split())]

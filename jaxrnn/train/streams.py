@@ -35,6 +35,9 @@ class Chunk(NamedTuple):
 class Streams:
     """Endless iterator over the chunks of `rows` ordered streams through `symbols`.
 
+    A chunk has `inputs` and `targets`, integers `[B, T]`, the symbol after each input; `lengths [B]`, how many of these
+    pairs count; and `fresh [B]`, true for rows that do not go on where the chunk before ended: their carry starts anew.
+
     Args:
         symbols: Integer array [N].
         rows: B, the number of streams.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import calls
 import choices
+import constants
 import docstrings
 import examples
 import pytest
@@ -42,6 +43,13 @@ def test_every_public_name_is_on_a_page(tmp_path: Path) -> None:
             else:
                 home = next(p for p in PUBLIC if p.thing is thing)
                 assert re.search(rf":: {re.escape(home.dotted)}$", everything, re.M), f"{room}.{name}"
+
+
+def test_what_no_docstring_can_describe_is_described() -> None:
+    """Tables, strings and numbers; a form of kernels, an object too, has the docstring of its class."""
+    described = {p.dotted for p in PUBLIC if isinstance(p.thing, (dict, tuple, str, int))}
+    assert described == constants.MEANING.keys()
+    assert constants.shown("jaxrnn.train.END", "</s>")[-1] == "``'</s>'``"
 
 
 def test_every_factory_has_a_purpose_and_its_peers_are_in_their_tests() -> None:
