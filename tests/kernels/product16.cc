@@ -41,8 +41,8 @@ void products(int64_t rows, int64_t K, int64_t N) {
     for (int64_t j = 0; j < N; ++j) turned[j * K + k] = b[k * N + j];
   std::vector<uint32_t> packed(pairs * padded), again(pairs * padded), memory(pairs_to_accumulate(rows, N));
   for (int64_t p = 0; p < padded / kPairPanel; ++p) {
-    pack_pairs(b.data(), N, K, N, false, p, packed.data());
-    pack_pairs(turned.data(), K, K, N, true, p, again.data());
+    pack_pair_panel(b.data(), N, K, N, false, p, packed.data());
+    pack_pair_panel(turned.data(), K, K, N, true, p, again.data());
   }
   if (packed != again) std::printf("packed from the transpose, K %ld N %ld\n", long(K), long(N));
   for (const bool narrow : {false, true})

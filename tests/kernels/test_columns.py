@@ -61,7 +61,7 @@ def test_rows_and_columns(name: str, size: tuple[int, ...], option: str, monkeyp
 
     expected = run("reference")
     for team in (0, 64):
-        monkeypatch.setattr(arrays, "_team", lambda *_, team=team: team)
+        monkeypatch.setattr(arrays, "_team", lambda *_, team=team, **__: team)
         for chunk in (None, 4):
             assert_close(run("native", chunk), expected, 1e-11)
 

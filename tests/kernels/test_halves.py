@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.kernels.native import build, library
+from jaxrnn.kernels.native import arrays, build, library
 from tests.kernels.test_elementary import runs_here
 
 THREADS = library.threads()
@@ -88,6 +88,26 @@ def test_values_and_gradients(name: str, dtype: str, size: str) -> None:
     for times, actual, true in zip((4, 8), wide(found), exact, strict=True):
         for a, e in zip(jax.tree.leaves(actual), jax.tree.leaves(true), strict=True):
             assert np.abs(a - e).max() <= times * float(jnp.finfo(half).eps) * np.abs(e).max()
+
+
+@pytest.mark.parametrize("narrow", [False, True], ids=["float32 parameters", "small parameters"])
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("name", ["lstm, peepholes", "gru, reset before", "elman"])
+def test_threads_that_share_columns(name: str, dtype: str, narrow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `test_values_and_gradients`, whatever the number of rows; the bits of outputs are those that rows give."""
+    half, cell = HALVES[dtype], CELLS[name]
+    params, xs = drawn(cell, (23, 7, 45), half if narrow else jnp.float32, half)
+    steps = {"lengths": np.array([23, 0, 3, 17, 22, 1, 8]), "resets": np.arange(23 * 7).reshape(23, 7) % 11 == 5}
+    exact = results(cell, *wide((params, xs)), backend="reference", **steps)
+    found = []
+    for team in (0, 64):
+        monkeypatch.setattr(arrays, "_team", lambda *_, team=team, **__: team)
+        found.append(results(replace(cell, dtype=half), params, xs, **steps))
+        for times, actual, true in zip((4, 8), wide(found[-1]), exact, strict=True):
+            for a, e in zip(jax.tree.leaves(actual), jax.tree.leaves(true), strict=True):
+                assert np.abs(a - e).max() <= times * float(jnp.finfo(half).eps) * np.abs(e).max()
+    for rows, columns in zip(*(jax.tree.leaves(wide(f[0])) for f in found), strict=True):
+        np.testing.assert_array_equal(rows, columns)
 
 
 @pytest.mark.parametrize("narrow", [False, True], ids=["float32 parameters", "small parameters"])

@@ -194,9 +194,7 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
     inputs = 0 if operands.kernel is None else operands.kernel.arrays[0].size
     # Of each row and step: of cells without products in the step the input's is what there is, or vectors alone.
     work = 2 * T * N * max(sum(p.numbers for p in products), inputs, VECTORS * width)
-    # Columns are shared in the products of `columns.h` alone.
-    others = spec.signature.half or operands.quantized
-    if team := 0 if others else _team(N, work, products):
+    if team := 0 if operands.quantized else _team(N, work, products, half=spec.signature.half):  # none of int8
         block = spec.block or -(-BLOCK_ROWS // N)
         return Sizes(T, N, 1, max(1, min(block, T)), team=team)
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
@@ -205,15 +203,16 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
     return Sizes(T, N, groups, max(1, min(block, T)), pieces=max(1, pieces))
 
 
-def _team(N: int, work: int, products: tuple[row.Product, ...]) -> int:
+def _team(N: int, work: int, products: tuple[row.Product, ...], *, half: bool) -> int:
     """How many threads at most share columns; 0 where each has rows.
 
-    Few rows, or kernels that no core's cache holds twice. The choice between the two asks nothing about this machine:
-    gradients of kernels add up in another order.
+    Few rows, or kernels that no core's cache holds twice (of 16 bits they are read fast enough). The choice between
+    the two asks nothing about this machine: gradients of kernels add up in another order.
     """
     dense = [len(p.tiles) == 1 and (p.tiles[0].rows, p.tiles[0].columns) == (p.inputs, p.outputs) for p in products]
     numbers = sum(p.numbers for p in products)
-    if not products or not all(dense) or not (N <= FEW_ROWS or (N <= MANY_ROWS and numbers >= LARGE)):
+    most = FEW_ROWS if half or numbers < LARGE else MANY_ROWS
+    if not products or not all(dense) or most < N:
         return 0
     return max(1, min(p.shape[-1] for p in products) // LEAST_UNITS) if work > 4e6 else 1
 

@@ -15,6 +15,7 @@ from jaxrnn.kernels.native.program import (
     ADD_ROWS,
     BY_TURNS,
     ELEMENTWISE,
+    HALVES,
     LOAD,
     LOAD_SCALAR,
     MEET,
@@ -81,7 +82,10 @@ def _accesses(tables: Tables, action: tuple[int, ...], step: int | None) -> Iter
         if step is not None and not at.earlier:
             time = step % 2 if at.local == BY_TURNS else step if at.step_stride else None
         first += at.offset
-        return Access(at.buffer, first, first + length, (first, cut) if cut else ALL, writes, time)
+        half = 1 + (at.kind in HALVES)  # in scratch memory two of them have the place of one number
+        return Access(
+            at.buffer, first // half, -(-(first + length) // half), (first, cut) if cut else ALL, writes, time
+        )
 
     if kind == ELEMENTWISE:
         begin, end, length = tables.segments[a]

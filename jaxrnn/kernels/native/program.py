@@ -18,6 +18,7 @@ LOAD, LOAD_SCALAR, STORE, FIRST_OPERATION = range(4)
 ELEMENTWISE, PRODUCT, ACCUMULATE, SUM_ROWS, TAKE_ROWS, ADD_ROWS, PRODUCT8, MEET = range(8)
 COMPUTED, BOOLEAN, BFLOAT16, FLOAT16 = range(4)  # kinds of numbers; the first: as the loops compute
 KINDS = {"bool": BOOLEAN, "bfloat16": BFLOAT16, "float16": FLOAT16}
+HALVES = BFLOAT16, FLOAT16
 LOCAL, SUM, NARROW_SUM, BY_TURNS = range(1, 5)  # arrays of a slot's `local`, 0 for those of the whole sequence
 NONE = -1
 
@@ -149,11 +150,11 @@ class Tables:
         units = units if units and N % units == 0 else N
         pairs = int(self.pairs and not self.parts)
         self.matrices.append((slot.buffer, first, stride, K, N, int(transposed), place, slot.kind, pairs, units))
+        rows, strip = -(-K // 2) if pairs else K, self.panel // 4
         if not self.parts and self.team:
-            strip = self.panel // 4
-            self.packed += K * (N // units) * -(-units // strip) * strip
+            self.packed += rows * (N // units) * -(-units // strip) * strip
         elif not self.parts:
-            self.packed += (-(-K // 2) if pairs else K) * -(-N // self.panel) * self.panel
+            self.packed += rows * -(-N // self.panel) * self.panel
         return len(self.matrices) - 1
 
     def matrix8(

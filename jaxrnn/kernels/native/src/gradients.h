@@ -52,13 +52,13 @@ class Gradients {
   // Of `rows` rows from the one at `first` on.
   void accumulate(const Action& action, const Steps& steps, int64_t first, int64_t rows) const {
     const int64_t a_stride = part_.stride(action.a), b_stride = part_.stride(action.b);
+    const Range own = part_.share(action.d, kTileRows);  // rows of the sum
     if constexpr (sizeof(T) == sizeof(float))
       if (in_pairs(action))
-        return accumulate_pairs(rows, action.d, action.e,
-                                part_.address(Bfloat16(), action.a, steps) + first * a_stride, a_stride,
+        return accumulate_pairs(rows, own.last - own.first, action.e,
+                                part_.address(Bfloat16(), action.a, steps) + first * a_stride + own.first, a_stride,
                                 part_.address(Bfloat16(), action.b, steps) + first * b_stride, b_stride,
-                                part_.at(action.c, 0, 0, 0), part_.stride(action.c), pairs_.get());
-    const Range own = part_.share(action.d, kTileRows);  // rows of the sum
+                                part_.at(action.c, 0, 0, own.first), part_.stride(action.c), pairs_.get());
     jaxrnn::accumulate<T>(rows, own.last - own.first, action.e,
                           part_.at(action.a, steps) + first * a_stride + own.first, a_stride,
                           part_.at(action.b, steps) + first * b_stride, b_stride,

@@ -130,6 +130,7 @@ ffi::Error Run(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remainin
   const Loops& loops = best_loops(single != 0);
   if (plan.team > 0) {
     run_columns(pool, loops, plan, buffers.data());
+    loops.add(plan, buffers.data(), 0, 1);
     return ffi::Error::Success();
   }
   const int64_t panels = jaxrnn::panels(plan, loops.panel);

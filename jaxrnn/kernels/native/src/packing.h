@@ -23,7 +23,7 @@ void pack(const Plan& plan, char* const* buffers, int64_t panel) {
         T* to = reinterpret_cast<T*>(buffers[plan.packed]) + m.offset;
         if constexpr (sizeof(T) == sizeof(float))
           if (m.pairs)
-            return pack_pairs(from, m.stride, m.K, m.N, m.transposed, panel, reinterpret_cast<uint32_t*>(to));
+            return pack_pair_panel(from, m.stride, m.K, m.N, m.transposed, panel, reinterpret_cast<uint32_t*>(to));
         pack_panel(from, m.stride, m.K, m.N, m.transposed, panel, to);
       });
     panel -= panels;
@@ -46,8 +46,13 @@ void pack_all_strips(const Plan& plan, char* const* buffers, Team& team) {
   team.share(count, [&](int64_t i) {
     for (const Matrix& m : plan.matrices) {
       if (i < packs<T>(m))
-        return pack_strips<T>(m, reinterpret_cast<const T*>(buffers[m.buffer]) + m.first, i,
-                              reinterpret_cast<T*>(buffers[plan.packed]) + m.offset);
+        return as_number<T>(m.kind, [&](auto number) {
+          const auto* from = reinterpret_cast<const decltype(number)*>(buffers[m.buffer]) + m.first;
+          T* to = reinterpret_cast<T*>(buffers[plan.packed]) + m.offset;
+          if constexpr (sizeof(T) == sizeof(float))
+            if (m.pairs) return pack_pair_strips(m, from, i, reinterpret_cast<uint32_t*>(to));
+          pack_strips(m, from, i, to);
+        });
       i -= packs<T>(m);
     }
   });

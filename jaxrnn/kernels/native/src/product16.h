@@ -27,6 +27,11 @@ struct Pairs {
   int64_t row_stride, pair_stride;
 
   const Bfloat16* at(int64_t r, int64_t p) const { return data + r * row_stride + p * pair_stride; }
+  int32_t both(int64_t r, int64_t p) const {
+    int32_t pair;
+    std::memcpy(&pair, at(r, p), 4);
+    return pair;
+  }
 };
 
 // Where results go, as float32 or rounded to bfloat16, or what sums start from.
@@ -67,25 +72,24 @@ inline void store(const Sums& to, FloatVector x) {
   *(HalfVector*)to.data = __builtin_convertvector(x != x ? u >> 16 | 0x40 : rounded, HalfVector);
 }
 
-// sum[r][v] += the pair of row r times a row of pairs of a panel.
-template <int R, int NV, class Pair>
-inline void add_pairs(FloatVector (&sum)[R][NV], const uint32_t* b, Pair pair) {
-  constexpr int lanes = kVectorBytes / 4;
+// sum[r][v] += the pair of row r times the vector of pairs at b(v).
+template <int R, int NV, class At, class Pair>
+inline void add_pairs(FloatVector (&sum)[R][NV], At b, Pair pair) {
 #if defined(__AVX512BF16__)
   __m512bh w[NV];
-  for (int v = 0; v < NV; ++v) w[v] = (__m512bh)_mm512_loadu_si512(b + v * lanes);
+  for (int v = 0; v < NV; ++v) w[v] = (__m512bh)_mm512_loadu_si512(b(v));
   for (int r = 0; r < R; ++r) {
     const __m512bh x = (__m512bh)_mm512_set1_epi32(pair(r));
     for (int v = 0; v < NV; ++v) sum[r][v] = (FloatVector)_mm512_dpbf16_ps((__m512)sum[r][v], w[v], x);
   }
 #else
   FloatVector w[NV];  // of one half at a time: both would not fit into the registers
-  for (int v = 0; v < NV; ++v) w[v] = (FloatVector)(*(const PairVector*)(b + v * lanes) << 16);
+  for (int v = 0; v < NV; ++v) w[v] = (FloatVector)(*(const PairVector*)b(v) << 16);
   for (int r = 0; r < R; ++r) {
     const FloatVector x = (FloatVector)((PairVector{} + uint32_t(pair(r))) << 16);
     for (int v = 0; v < NV; ++v) sum[r][v] += x * w[v];
   }
-  for (int v = 0; v < NV; ++v) w[v] = (FloatVector)(*(const PairVector*)(b + v * lanes) & 0xffff0000u);
+  for (int v = 0; v < NV; ++v) w[v] = (FloatVector)(*(const PairVector*)b(v) & 0xffff0000u);
   for (int r = 0; r < R; ++r) {
     const FloatVector x = (FloatVector)((PairVector{} + uint32_t(pair(r))) & 0xffff0000u);
     for (int v = 0; v < NV; ++v) sum[r][v] += x * w[v];
@@ -101,13 +105,10 @@ inline void pair_tile(int64_t K, Pairs a, const uint32_t* b, const Sums* start, 
   if (start)
     for (int r = 0; r < R; ++r)
       for (int v = 0; v < NV; ++v) __builtin_prefetch(start->at(r, v * lanes).data, 1);
+  const auto at = [&](int v) { return b + v * lanes; };
   for (int64_t p = 0; p < K / 2; ++p, b += kPairPanel)
-    add_pairs<R, NV>(sum, b, [&](int r) {
-      int32_t both;
-      std::memcpy(&both, a.at(r, p), 4);
-      return both;
-    });
-  if (K % 2) add_pairs<R, NV>(sum, b, [&](int r) { return int32_t(a.at(r, K / 2)->bits); });
+    add_pairs<R, NV>(sum, at, [&](int r) { return a.both(r, p); });
+  if (K % 2) add_pairs<R, NV>(sum, at, [&](int r) { return int32_t(a.at(r, K / 2)->bits); });
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < NV; ++v) {
       const FloatVector x = sum[r][v];
@@ -205,31 +206,38 @@ inline void accumulate_pairs(int64_t rows, int64_t K, int64_t N, const Bfloat16*
   }
 }
 
-// One panel of pairs, as `pack_panel`, rounded where the matrix holds more than bfloat16.
+// n columns of B [K, n] in rows of `width` pairs, zeros beyond; rounded where the matrix holds more than bfloat16. The
+// matrix is [K, n] or the transpose of [n, K], whose rows are `stride` apart.
 template <class E>
-void pack_pairs(const E* matrix, int64_t stride, int64_t K, int64_t N, bool transposed, int64_t panel,
-                uint32_t* packed) {
-  const int64_t j0 = panel * kPairPanel, n = N - j0 < kPairPanel ? N - j0 : kPairPanel, pairs = (K + 1) / 2;
+void pack_pairs(const E* matrix, int64_t stride, int64_t K, int64_t n, bool transposed, int64_t width, uint32_t* out) {
+  const int64_t pairs = (K + 1) / 2;
   const auto narrowed = [](E x) { return uint32_t(Narrowed<Bfloat16>::of(widened(x)).bits); };
-  uint32_t* out = packed + j0 * pairs;
   if (!transposed) {
-    for (int64_t p = 0; p < pairs; ++p, out += kPairPanel) {
-      const E *first = matrix + 2 * p * stride + j0, *second = first + stride;
+    for (int64_t p = 0; p < pairs; ++p, out += width) {
+      const E *first = matrix + 2 * p * stride, *second = first + stride;
       if (2 * p + 1 < K)
         for (int64_t j = 0; j < n; ++j) out[j] = narrowed(first[j]) | narrowed(second[j]) << 16;
       else
         for (int64_t j = 0; j < n; ++j) out[j] = narrowed(first[j]);
-      for (int64_t j = n; j < kPairPanel; ++j) out[j] = 0;
+      for (int64_t j = n; j < width; ++j) out[j] = 0;
     }
     return;
   }
   for (int64_t p0 = 0; p0 < pairs; p0 += 16)  // a square at a time: both sides touch whole cache lines
-    for (int64_t j = 0; j < kPairPanel; ++j)
+    for (int64_t j = 0; j < width; ++j)
       for (int64_t p = p0; p < (p0 + 16 < pairs ? p0 + 16 : pairs); ++p) {
-        const E* from = matrix + (j0 + j) * stride + 2 * p;
+        const E* from = matrix + j * stride + 2 * p;
         const uint32_t second = j < n && 2 * p + 1 < K ? narrowed(from[1]) << 16 : 0;
-        out[p * kPairPanel + j] = j < n ? narrowed(from[0]) | second : 0;
+        out[p * width + j] = j < n ? narrowed(from[0]) | second : 0;
       }
+}
+
+// One panel of pairs, as `pack_panel`.
+template <class E>
+void pack_pair_panel(const E* matrix, int64_t stride, int64_t K, int64_t N, bool transposed, int64_t panel,
+                     uint32_t* packed) {
+  const int64_t j = panel * kPairPanel, n = N - j < kPairPanel ? N - j : kPairPanel;
+  pack_pairs(matrix + j * (transposed ? stride : 1), stride, K, n, transposed, kPairPanel, packed + j * ((K + 1) / 2));
 }
 
 }  // namespace

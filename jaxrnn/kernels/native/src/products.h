@@ -64,11 +64,9 @@ class Products {
     const int64_t start_stride = from < 0 ? 0 : part_.stride(from);
     if (team_) {
       const Strips<T> strips(matrix);
-      const Range units = part_.share(strips.per_gate(), 1);
-      const Columns<T> in{strips, matrix.K, part_.packed(matrix), part_.stride(action.a), start_stride,
-                          part_.stride(action.c)};
-      multiply_strips<T>(rows, in, a, start, out, units.first * strips.gates, units.last * strips.gates,
-                         (steps.begin + steps.first) % 2);
+      multiply_own<T>(Columns<T>{strips, matrix.K, part_.packed(matrix), a, part_.stride(action.a), start, start_stride, out,
+                                 part_.stride(action.c)},
+                      steps);
     } else {
       multiply<T>(rows, matrix.K, matrix.N, a, part_.stride(action.a), part_.packed(matrix), start, start_stride, out,
                   part_.stride(action.c));
@@ -103,11 +101,25 @@ class Products {
           return Sums{(char*)part_.address(float(), slot, steps), part_.stride(slot), false};
         return Sums{(char*)part_.address(Bfloat16(), slot, steps), part_.stride(slot), true};
       };
-      const Sums start = action.d < 0 ? Sums{} : sums(action.d);
-      multiply_pairs(part_.rows_of(steps), matrix.K, matrix.N, part_.address(Bfloat16(), action.a, steps),
-                     part_.stride(action.a), reinterpret_cast<const uint32_t*>(part_.packed(matrix)),
-                     action.d < 0 ? nullptr : &start, sums(action.c));
+      const Sums from = action.d < 0 ? Sums{} : sums(action.d), *start = action.d < 0 ? nullptr : &from;
+      const Bfloat16* a = part_.address(Bfloat16(), action.a, steps);
+      const int64_t a_stride = part_.stride(action.a);
+      const auto* packed = reinterpret_cast<const uint32_t*>(part_.packed(matrix));
+      if (team_)
+        multiply_own<T>(PairColumns{Strips<float>(matrix), matrix.K, packed, {a, a_stride, 2}, start, sums(action.c)},
+                        steps);
+      else
+        multiply_pairs(part_.rows_of(steps), matrix.K, matrix.N, a, a_stride, packed, start, sums(action.c));
     }
+  }
+
+  // This thread's columns of a product in strips.
+  template <class E, class Product>
+  void multiply_own(const Product& product, const Steps& steps) const {
+    const int64_t gates = product.strips.gates;
+    const Range units = part_.share(product.strips.per_gate(), 1);
+    multiply_strips<E>(part_.rows_of(steps), product, units.first * gates, units.last * gates,
+                       (steps.begin + steps.first) % 2);
   }
 
   // The array that a product starts from. Where its rows lie apart they are copied to where the product goes.
