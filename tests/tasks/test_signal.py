@@ -18,6 +18,7 @@ from jaxrnn.tasks.signal.held_out import late, outputs, values_of
 from jaxrnn.tasks.signal.scores import detection, explained, matched, peaks
 from jaxrnn.tasks.signal.signal import DataOptions, ModelOptions
 from jaxrnn.train import carried_over
+from jaxrnn.train.exporting import as_stablehlo
 from tests import oracle
 from tests.tasks.reading import spread
 
@@ -236,8 +237,13 @@ def test_a_program_gives_what_is_predicted(tmp_path, model):
     params = jax.tree.map(np.float32, spread(task.init(jax.random.key(0))))
     (one,) = task.recordings.parts["test"]
     inputs, program = Signal(CAUSAL, task.data).joined([one]).inputs, task.program(params)
-    (found,) = jax.jit(program.function)(inputs[None], np.array([len(inputs)], np.int32))
-    np.testing.assert_allclose(found[0, 3:], values_of(task, outputs(task, params, one)), 1e-5, 1e-6)
+    given, said = (inputs[None], np.array([len(inputs)], np.int32)), values_of(task, outputs(task, params, one))
+    (found,) = jax.jit(program.function)(*given)
+    np.testing.assert_allclose(found[0, 3:], said, 1e-5, 1e-6)
+    with jax.enable_x64(False):
+        exported = jax.export.deserialize(bytearray(as_stablehlo(program)))  # for any number of steps
+        (found,) = exported.call(*given)
+    np.testing.assert_allclose(found[0, 3:], said, 1e-4, 1e-5)
 
 
 def test_the_house_is_the_one_that_ships():

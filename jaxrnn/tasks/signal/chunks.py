@@ -35,7 +35,8 @@ class Joined(NamedTuple):
 
 def with_recalled(frames: Any, latency: int, library: Any = np) -> Any:
     """Frames `[T, ..., F]` of NumPy or JAX (`library`), each beside the one answered for then, `[T, ..., 2 F]`."""
-    before = library.pad(frames, ((latency, 0), *((0, 0),) * (frames.ndim - 1)))[: len(frames)]
+    steps = frames.shape[0]  # a symbol in an export: it has no `len`
+    before = library.pad(frames, ((latency, 0), *((0, 0),) * (frames.ndim - 1)))[:steps]
     return library.concatenate([frames, before], -1)
 
 
