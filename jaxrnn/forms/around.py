@@ -55,7 +55,10 @@ class Around(Form):
         return self.of.positions(axes)
 
     def inputs_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
-        return self.of.inputs_of(shapes)
+        return self.of.inputs_of(shapes[: len(self.of.names)])  # what is held beside them comes last
+
+    def units_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        return self.of.units_of(shapes[: len(self.of.names)])
 
     def product(self, arrays: Arrays, h: Array) -> Array:
         form, arrays = self.prepared(arrays)

@@ -13,7 +13,7 @@ Papers:
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -171,9 +171,6 @@ class WeightNorm(Map):
     def weights(self, inputs: int, gates: int | None, units: int, init: Initializer, argument: str) -> list[Weight]:
         shape = (units,) if gates is None else (gates, units)
         return [*super().weights(inputs, gates, units, init, argument), Weight(shape, ones)]
-
-    def inputs_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
-        return self.of.inputs_of(shapes[:-1])
 
     def mapped(self, arrays: Arrays) -> Arrays:
         kernel, scale = arrays

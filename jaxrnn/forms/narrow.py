@@ -50,12 +50,6 @@ class Narrow(Around):
             *self.of.weights(inputs, len(self.gates), self.width, second, argument),
         ]
 
-    def inputs_of(self, shapes: list[tuple[int, ...]]) -> int:  # type: ignore[override]
-        return self.of.inputs_of(shapes[: len(self.of.names)])
-
-    def units_of(self, shapes: list[tuple[int, ...]]) -> int:  # type: ignore[override]
-        return self.of.units_of(shapes[: len(self.of.names)])
-
     def units_axis(self, index: int) -> int | None:
         return self.of.units_axis(index % len(self.of.names))
 

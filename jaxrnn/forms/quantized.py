@@ -57,12 +57,6 @@ class Quantized(Around):
             *(Weight(shape, zeros, np.dtype(np.float32)) for shape in scales),
         ]
 
-    def inputs_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
-        return self.of.inputs_of(shapes[: len(self.of.names)])
-
-    def units_of(self, shapes: Sequence[tuple[int, ...]]) -> int:
-        return self.of.units_of(shapes[: len(self.of.names)])
-
     def prepared(self, arrays: Arrays) -> tuple[Form, Arrays]:
         return self, arrays
 
