@@ -81,7 +81,7 @@ def test_mistakes_are_found_and_named(mistake: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("bounds", [dict(done_rate=0), dict(rtol=2**70), dict(atol=np.int64(1))], ids=str)
-def test_integers_are_numbers_too(bounds: Any) -> None:
+def test_integers_are_numbers_too(bounds: Any, unchecked: None) -> None:
     check_replay(step, replay_of(""), CARRY, XS, jax.random.key(0), **bounds)
 
 
