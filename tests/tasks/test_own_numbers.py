@@ -88,6 +88,7 @@ def array() -> bytes:
         (array(), "an array of NumPy"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF"),
     ],
+    ids=["zip", "old workbook", "gzip", "picture", "array", "PDF"],  # contents hold the time
 )
 def test_other_files_that_are_called_tables_are_named(tmp_path, content, kind):
     (tmp_path / "a.csv").write_bytes(content)
