@@ -20,7 +20,6 @@ from jaxrnn.core.options import Conflict
 from jaxrnn.core.parameter import Parameter
 from jaxrnn.programs.serialized import serialized
 
-ARITIES = (1, 2, 3)
 OTHER = "Equations that read the carry are for `jaxrnn.gate_cell`."
 OF_STATES = ("recurrent", "recurrent_kernel_init", "multiplicative")  # common options that say nothing here
 UNSEEN = tuple(Conflict(o, "left out, since no gate sees the state", lambda o: True) for o in OF_STATES)
@@ -84,11 +83,11 @@ def linear_cell(
     if not isinstance(carry, type) or len(fields) not in (1, 2):
         fail("carry", "a NamedTuple class of one array, or of two", carry, kind=TypeError)
     paper = check_declaration(gates, bias_init, parameters, paper)
-    shown = None if shows is None else _taken(shows, "shows", (2, 4), SHOWS)
+    shown = None if shows is None else _shown(shows)
     serialized(carry)
 
     def decorate(equations: Callable[..., Any]) -> Callable[..., Cell]:
-        taken = _taken(equations, "equations", ARITIES, DRIVE)
+        taken = _driven(equations)
         defaults = taken.defaults | (shown.defaults if shown else {})
         asked = tuple(dict.fromkeys((*taken.asked, *(shown.asked if shown else ()))))
         name = name_of(equations)
@@ -125,10 +124,10 @@ def linear_cell(
 
 def linear_of(drive: Callable[..., Any], shows: Callable[..., Any] | None = None) -> Linear:
     """The declaration of two functions, by their signatures."""
-    driven = _taken(drive, "equations", ARITIES, DRIVE)
+    driven = _driven(drive)
     if shows is None:
         return Linear(drive, None, driven.names, (), driven.arity)
-    shown = _taken(shows, "shows", (2, 4), SHOWS)
+    shown = _shown(shows)
     return Linear(drive, shows, driven.names, shown.names, driven.arity, shown.arity == 4)
 
 
@@ -150,23 +149,35 @@ def assemble(
 
 
 class _Taken:
-    """The arguments of a user's function, and how many are positional."""
+    """The arguments of a user's function: those it takes by position, and options and per-step inputs by name."""
 
-    def __init__(self, signature: list[inspect.Parameter]) -> None:
+    def __init__(self, function: Any, argument: str, expected: str) -> None:
+        signature = signature_of(function, argument, expected)
         keywords = [p for p in signature if p.kind is p.KEYWORD_ONLY]
-        self.positional = [p for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        positional = [p for p in signature if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if any(p.default is not p.empty for p in positional):
+            fail(argument, expected, function, kind=TypeError)
+        self.positional = [p.name for p in positional]
         self.names = tuple(p.name for p in keywords)
         self.defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         self.asked = tuple(p.name for p in keywords if p.default is p.empty)
         self.arity = len(self.positional)
+        for name in self.names:
+            if name in Common.__annotations__ or name in ("size", "linear"):
+                fail(argument, "without options that every cell has", name)
 
 
-def _taken(function: Any, argument: str, counts: tuple[int, ...], expected: str) -> _Taken:
-    taken = _Taken(signature_of(function, argument, expected))
-    reads_carry = expected == DRIVE and "carry" in (p.name for p in taken.positional)
-    if taken.arity not in counts or reads_carry or any(p.default is not p.empty for p in taken.positional):
-        fail(argument, expected, function, OTHER if expected == DRIVE else "", kind=TypeError)
-    for name in taken.names:
-        if name in Common.__annotations__ or name in ("size", "linear"):
-            fail(argument, "without options that every cell has", name)
+def _driven(equations: Any) -> _Taken:
+    """What equations take: the input, and nothing of the state."""
+    taken = _Taken(equations, "equations", DRIVE)
+    if taken.arity not in (1, 2, 3) or "carry" in taken.positional:
+        fail("equations", DRIVE, equations, OTHER, kind=TypeError)
+    return taken
+
+
+def _shown(shows: Any) -> _Taken:
+    """What the output of a step takes: the new carry and the input, and products of its own."""
+    taken = _Taken(shows, "shows", SHOWS)
+    if taken.arity not in (2, 4):
+        fail("shows", SHOWS, shows, kind=TypeError)
     return taken
