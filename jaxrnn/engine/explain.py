@@ -17,7 +17,7 @@ from jaxrnn.core.closures import still
 from jaxrnn.core.layer import Layer
 from jaxrnn.engine.check import check_chunk
 from jaxrnn.engine.lift import NotLifted, lifted_cell
-from jaxrnn.engine.registry import BACKENDS, as_they_stand, choose, choose_plain, is_plain, reason_of
+from jaxrnn.engine.registry import BACKENDS, as_they_stand, choose, choose_plain, is_plain, passed_by, reason_of
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,6 @@ def _reason(cell: Cell, why: str | None, name: str, runs: str, asked: str, sizes
     declined = reason_of(BACKENDS[name], cell, *_dtypes(cell), sizes) if why is None or BACKENDS[name].plain else why
     if declined is not None:
         return f"declines: {declined}"
-    return (
-        f"not asked for: backend={asked!r}" if asked != "auto" else f"comes after {runs!r} in the order of preference"
-    )
+    if asked != "auto":
+        return f"not asked for: backend={asked!r}"
+    return passed_by(BACKENDS[name], cell, *_dtypes(cell), sizes) or f"comes after {runs!r} in the order of preference"

@@ -24,6 +24,7 @@ class Backend(NamedTuple):
     too_large: Callable[[Cell, Any, Any, tuple[int, ...]], str | None] | None = None  # of T, *B; None: never
     compiles_long: bool = False  # whether XLA takes so long over its programs that few are made where many are tried
     recurrence: Callable[[], Any] | None = None  # the `Recurrence` by which it runs what is linear in the state
+    leaves: Callable[[Cell, Any, Any], str | None] | None = None  # why "auto" goes on to the next; None: it does not
 
 
 BACKENDS: dict[str, Backend] = {}  # filled from above: `jaxrnn.kernels.table`
@@ -36,7 +37,8 @@ def is_plain(backend: str) -> bool:
 
 def choose(cell: Cell, backend: str, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...] = ()) -> Backend:
     """The named backend, or with "auto" the first that does not decline to run a cell in these dtypes and T, *B."""
-    return _first(cell, backend, lambda b: reason_of(b, cell, dtype, carry_dtype, sizes))
+    passed = passed_by if backend == "auto" else reason_of
+    return _first(cell, backend, lambda b: passed(b, cell, dtype, carry_dtype, sizes))
 
 
 def choose_plain(cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...] = ()) -> Backend | None:
@@ -44,7 +46,7 @@ def choose_plain(cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...
     for b in BACKENDS.values():
         if not b.plain:
             return None
-        if reason_of(b, cell, dtype, carry_dtype, sizes) is None:
+        if passed_by(b, cell, dtype, carry_dtype, sizes) is None:
             return b
     return None
 
@@ -62,6 +64,12 @@ def reason_of(b: Backend, cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple
     if reason is None and sizes and b.too_large is not None:
         return b.too_large(cell, dtype, carry_dtype, sizes)
     return reason
+
+
+def passed_by(b: Backend, cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...]) -> str | None:
+    """Why "auto" does not take a backend that comes before the one it takes."""
+    reason = reason_of(b, cell, dtype, carry_dtype, sizes)
+    return b.leaves(cell, dtype, carry_dtype) if reason is None and b.leaves is not None else reason
 
 
 def _first(cell: Cell, backend: str, reason: Callable[[Backend], str | None]) -> Backend:

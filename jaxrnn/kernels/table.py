@@ -33,6 +33,7 @@ TABLE = (
         symbolic=False,
         plain=True,
         recurrence=lambda: import_module(ONE_PASS).ONE_PASS,
+        leaves=_later(ONE_PASS, "leaves"),
     ),
     Backend(
         "native",

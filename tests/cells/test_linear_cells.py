@@ -104,7 +104,7 @@ def test_a_and_b_are_float32_under_bfloat16() -> None:
 
     cell = jaxrnn.linear_cell(gates=("g",), carry=One)(slow)(2, dtype=jnp.bfloat16, use_bias=False)
     params = {"kernel": jnp.ones((1, 1, 2), jnp.bfloat16)}
-    for backend in ("one_pass", "chunked", "associative", "reference"):
+    for backend in ("one_pass", "native", "chunked", "associative", "reference"):
         carry, ys = jaxrnn.scan(cell, params, jnp.ones((4000, 1, 1), jnp.bfloat16), backend=backend)
         assert (carry.h.dtype, ys.dtype) == (jnp.float32, jnp.bfloat16)
         np.testing.assert_allclose(carry.h, (1 - 0.999**4000) / 0.001, 1e-3)

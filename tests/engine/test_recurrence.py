@@ -177,11 +177,15 @@ def test_what_is_done_unit_by_unit_is_linear_algebra(kind: str) -> None:
 
 
 def test_explain_says_what_runs_a_linear_cell() -> None:
-    text = str(jaxrnn.explain(jaxrnn.min_gru(4), steps=100))
-    assert "cell: min_gru runs on 'one_pass'" in text
-    assert text.endswith("min_gru, 100 steps at once: a and b of all, one recurrence, which keeps a and the states")
-    long = str(jaxrnn.explain(jaxrnn.min_gru(64), steps=1000, batch=32))
+    text = str(jaxrnn.explain(jaxrnn.rg_lru(4), steps=100))
+    assert "cell: rg_lru runs on 'one_pass'" in text
+    assert text.endswith("rg_lru, 100 steps at once: a and b of all, one recurrence, which keeps a and the states")
+    long = str(jaxrnn.explain(jaxrnn.rg_lru(64), steps=1000, batch=32))
     assert "1000 steps in 20 blocks of 50, each at once, of which the carry and what came of products are kept" in long
+    whole = str(jaxrnn.explain(jaxrnn.min_gru(4)))
+    assert "cell: min_gru runs on 'native'" in whole
+    assert "'one_pass': leaves what multiplies inputs alone to 'native'" in whole
+    assert "'one_pass': not asked for" in str(jaxrnn.explain(jaxrnn.min_gru(4), backend="native"))
     many = str(jaxrnn.explain(jaxrnn.s6(512), steps=16384, batch=1))
     assert "in 256 blocks of 64, each at once, of which the carry, 8192 numbers a row, and" in many
     wrapped = str(jaxrnn.explain(jaxrnn.zoneout(jaxrnn.min_gru(4), h=0.1)))

@@ -24,6 +24,8 @@ CELLS = {
     "gru, reset before": partial(jaxrnn.gru, reset_after=False),
     "elman": jaxrnn.elman,
     "projection": lambda size: jaxrnn.lstm(size, projection=size // 2 + 1),
+    "min_gru": jaxrnn.min_gru,
+    "qrnn": jaxrnn.qrnn,
     "zoneout": lambda size: jaxrnn.zoneout(jaxrnn.lstm(size), c=0.25, h=0.125),
 }
 
@@ -72,6 +74,7 @@ os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
 import jax, numpy as np, jaxrnn
 out = hashlib.sha256()
 sizes = {jaxrnn.lstm: (90, 1, 70, 264), jaxrnn.gru: (30, 4, 64, 200), jaxrnn.elman: (40, 3, 9, 300)}
+sizes[jaxrnn.min_gru] = (60, 2, 70, 264)
 for make, (T, B, D, H) in sizes.items():
     cell, rng = make(H), np.random.default_rng(0)
     draw = lambda shape: (rng.standard_normal(shape) / 16).astype(np.float32)  # orthogonal ones depend on threads

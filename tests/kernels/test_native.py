@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -338,3 +339,23 @@ def test_a_bias_of_very_many_rows_has_all_its_digits() -> None:
     found = jax.grad(loss)(params, xs, False)["bias"]
     every = np.asarray(jax.grad(loss, 1)(params, cell.project(params, xs), True), np.float64)
     np.testing.assert_allclose(found, every.sum((0, 1)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["min_gru", "qrnn"])
+def test_a_projection_that_is_the_only_product_is_made_once(name: str) -> None:
+    """It is kept for the way back, in less memory than the recurrence at once takes."""
+    T, B, H = 300, 8, 64
+    cell = getattr(jaxrnn, name)(H)
+    params = {n: jax.ShapeDtypeStruct(p.shape, np.float32) for n, p in cell.declare(H).items()}
+    xs = jax.ShapeDtypeStruct((T, B, H), np.float32)
+
+    def gradient(backend: str) -> Any:
+        loss = lambda params, xs: (jaxrnn.scan(cell, params, xs, backend=backend)[1] ** 2).sum()  # noqa: E731
+        return jax.jit(jax.grad(loss, (0, 1))).lower(params, xs).compile()
+
+    used = {b: gradient(b).memory_analysis().temp_size_in_bytes for b in ("auto", "native", "one_pass")}
+    gates = 4 * T * B * len(cell.gates) * H
+    assert gates < used["auto"] == used["native"] < used["one_pass"]
+    calls = re.findall(r'custom_call_target="jaxrnn_run".*', gradient("auto").as_text())
+    assert len(calls) == 2
+    assert f"f32[{T},{B},{len(cell.gates)},{H}]" in calls[1]

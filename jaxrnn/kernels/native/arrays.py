@@ -194,7 +194,7 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
     inputs = 0 if operands.kernel is None else operands.kernel.arrays[0].size
     # Of each row and step: of cells without products in the step the input's is what there is, or vectors alone.
     work = 2 * T * N * max(sum(p.numbers for p in products), inputs, VECTORS * width)
-    if team := 0 if operands.quantized else _team(N, work, products, half=spec.signature.half):  # none of int8
+    if team := 0 if operands.quantized else _team(spec, N, work, products):  # none of int8
         block = spec.block or -(-BLOCK_ROWS // N)
         return Sizes(T, N, 1, max(1, min(block, T)), team=team)
     groups = max(1, min(library.threads(), N)) if work > 4e6 else 1
@@ -203,7 +203,7 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
     return Sizes(T, N, groups, max(1, min(block, T)), pieces=max(1, pieces))
 
 
-def _team(N: int, work: int, products: tuple[row.Product, ...], *, half: bool) -> int:
+def _team(spec: Spec, N: int, work: int, products: tuple[row.Product, ...]) -> int:
     """How many threads at most share columns; 0 where each has rows.
 
     Few rows, or kernels that no core's cache holds twice (of 16 bits they are read fast enough). The choice between
@@ -211,10 +211,11 @@ def _team(N: int, work: int, products: tuple[row.Product, ...], *, half: bool) -
     """
     dense = [len(p.tiles) == 1 and (p.tiles[0].rows, p.tiles[0].columns) == (p.inputs, p.outputs) for p in products]
     numbers = sum(p.numbers for p in products)
-    most = FEW_ROWS if half or numbers < LARGE else MANY_ROWS
-    if not products or not all(dense) or most < N:
+    most = FEW_ROWS if spec.signature.half or numbers < LARGE else MANY_ROWS
+    if not all(dense) or most < N:
         return 0
-    return max(1, min(p.shape[-1] for p in products) // LEAST_UNITS) if work > 4e6 else 1
+    units = min((p.shape[-1] for p in products), default=spec.cell.size)
+    return max(1, units // LEAST_UNITS) if work > 4e6 else 1
 
 
 class Findings(NamedTuple):
@@ -281,7 +282,14 @@ def kept(spec: Spec, operands: Operands) -> list[Array]:
     if spec.saved:
         products = enumerate(row.products(spec.cell, spec.signature))
         arrays += [Array(("saved", k), (T, N, *p.shape), "step", spec.signature.stored) for k, p in products]
+    if keeps_projection(spec, operands):
+        arrays.append(Array(("projection", 0), (T, N, len(cell.gates), cell.size), "step", spec.signature.stored))
     return arrays
+
+
+def keeps_projection(spec: Spec, operands: Operands) -> bool:
+    """Whether what came of the inputs is kept for the backward call: of cells that multiply nothing else, if saved."""
+    return spec.saved and not (spec.projected or operands.symbols) and row.projects_alone(spec.cell, spec.signature)
 
 
 def backward_results(spec: Spec, operands: Operands, live: frozenset[str]) -> dict[tuple[str, int], Array]:

@@ -33,6 +33,7 @@ SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again tak
 DTYPES = [("float32", "float32"), ("float64", "float64"), ("bfloat16", "float32"), ("float16", "float32")]
 NOT_ON_A_ROW = "the equations do not run on one row without batch axes"
 BESIDE = 3.3  # outputs' worth of memory beside what is kept: outputs, cotangents, packed kernels, scratch memory
+BESIDE_PROJECTION = 2.6  # the same where nothing else is multiplied
 
 
 def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
@@ -173,10 +174,12 @@ def _saves(
     if chunk is not None:
         return isinstance(chunk, int) and chunk >= T
     width, stored = np.dtype(signature.dtype).itemsize, np.dtype(signature.stored).itemsize
-    results = stored * sum(p.outputs for p in row.products(cell, signature))
+    results, around = stored * sum(p.outputs for p in row.products(cell, signature)), BESIDE
+    if row.projects_alone(cell, signature):
+        results, around = stored * len(cell.gates) * cell.size, BESIDE_PROJECTION
     if T * N * results > SAVED_BYTES:
         return False
     shown = arrays.findings(cell, signature).shown
     kept = results + width * sum(s[-1] for i, s in enumerate(signature.carry) if i != shown) + beside
     plain = width * (residuals + 2 * cell.output_size)
-    return kept + BESIDE * width * cell.output_size <= (1.0 if len(cell.gates) == 1 else 0.6) * plain
+    return kept + around * width * cell.output_size <= (1.0 if len(cell.gates) == 1 else 0.6) * plain

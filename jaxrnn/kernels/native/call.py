@@ -12,7 +12,7 @@ import numpy as np
 from jaxrnn.forms.quantized import Quantized
 from jaxrnn.forms.tile import Tile
 from jaxrnn.kernels.native import library, meetings, row
-from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, kept
+from jaxrnn.kernels.native.arrays import Array, Operands, Roles, Sizes, Spec, findings, keeps_projection, kept
 from jaxrnn.kernels.native.graph import Value
 from jaxrnn.kernels.native.program import COMPUTED, KINDS, Encoded, Slot, Store, Tables, stores
 from jaxrnn.kernels.native.vectors import Graph
@@ -84,7 +84,10 @@ class Call:
                 self.tables.local(("ct_multiplied", k), p.inputs, every_step=False)
                 if p.between:
                     self.tables.local(("dbetween", k), self._readable(p.between, p), multiplied=True)
-        if None in self.summed and not spec.projected:
+        self.opened = back and keeps_projection(spec, operands)  # x lies there
+        if self.opened:
+            self.tables.numbers["x", 0] = self.tables.numbers["projection", 0]
+        elif None in self.summed and not spec.projected:
             self.tables.local(("x", 0), self.width)
         if not spec.projected and not operands.symbols:
             self.tables.local(("inputs", 0), operands.inputs, multiplied=True)

@@ -13,7 +13,16 @@ import jax
 import numpy as np
 
 from jaxrnn.kernels.native import library, row
-from jaxrnn.kernels.native.arrays import Operands, Spec, backward_results, findings, forward_results, is_long_sum, sizes
+from jaxrnn.kernels.native.arrays import (
+    Operands,
+    Spec,
+    backward_results,
+    findings,
+    forward_results,
+    is_long_sum,
+    keeps_projection,
+    sizes,
+)
 from jaxrnn.kernels.native.call import Call, Prepared
 from jaxrnn.kernels.native.program import NONE, added, stores
 from jaxrnn.kernels.native.vectors import Graph
@@ -41,6 +50,8 @@ def prepare_forward(spec: Spec, operands: Operands, keep: bool) -> Prepared:
         last += [s for i, v in enumerate(given.carry) if i != shown for s in stores(("before", i), v)]
         if spec.saved:
             last += [s for k, v in enumerate(call.kept(given, values)) for s in stores(("saved", k), v)]
+        if keeps_projection(spec, operands):
+            last += stores(("projection", 0), given.x)
     for k, actions in enumerate(tables.stages(graph, [*stages, last])):
         tables.step += actions
         if k < len(call.products):
@@ -66,7 +77,7 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
     for i, _ in enumerate(signature.carry):
         numbers["carry", i] = numbers["before", i]
         numbers["ct_carry", i] = numbers["dcarry", i]
-    if None in call.summed or not spec.saved:
+    if not call.opened and (None in call.summed or not spec.saved):
         tables.before += call.projection(at_once=True)
     elif "kernel" in live:
         tables.before += call.gather()
@@ -99,7 +110,7 @@ def prepare_backward(spec: Spec, operands: Operands, live: frozenset[str]) -> Pr
     elif same:
         numbers["dx", 0] = numbers["dvalues", 0]
     else:  # takes the place of x, which the step has read by then, unless that has more digits
-        free = None in call.summed and not call.pairs
+        free = None in call.summed and not call.pairs and not call.opened
         numbers["dx", 0] = numbers["x", 0] if free else tables.local(("dx", 0), call.width, multiplied=True)
         last += stores(("dx", 0), out["x"], last=True)
     if spec.saved and "kernels" in live:

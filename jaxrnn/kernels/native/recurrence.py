@@ -15,10 +15,12 @@ import numpy as np
 
 from jaxrnn.base.platform import only_on_cpus
 from jaxrnn.core.cell import Cell
+from jaxrnn.core.closures import holds_arrays
+from jaxrnn.core.kernels import KERNEL
 from jaxrnn.engine.recurrence import algorithms, primitives
 from jaxrnn.engine.recurrence import run as runs
 from jaxrnn.engine.recurrence.primitives import Form
-from jaxrnn.kernels.native import library
+from jaxrnn.kernels.native import backend, library
 from jaxrnn.kernels.native.primitive import runs_here
 
 
@@ -30,6 +32,16 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     if jnp.dtype(carry_dtype) not in (jnp.float32, jnp.float64):
         return f"computes a, b and the state in float32 or float64, not {jnp.dtype(carry_dtype).name}"
     return None
+
+
+def leaves(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
+    """Why `auto` goes on to the next: where a dense projection is the only product, it is made here by XLA."""
+    form = dict(cell.parameters)[KERNEL].form
+    if form is not None or holds_arrays(cell) or cell.kernel_shapes(dtype):
+        return None
+    if backend.declines(cell, dtype, carry_dtype) is not None:
+        return None
+    return "leaves what multiplies inputs alone to 'native', which multiplies, too, and holds less"
 
 
 def _lower(kind: str, ctx: Any, *leaves: Any, form: Form) -> Any:

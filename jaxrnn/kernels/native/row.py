@@ -21,6 +21,7 @@ from jaxrnn.base.dtypes import state_dtype
 from jaxrnn.base.placement import NOWHERE
 from jaxrnn.base.typing import Array
 from jaxrnn.core.cell import Cell
+from jaxrnn.core.linear import declared
 from jaxrnn.core.step import Products, Rows, Step, advance
 from jaxrnn.engine.one_row import traced_once
 from jaxrnn.engine.products import Given, Recorder
@@ -134,6 +135,11 @@ def products(cell: Cell, signature: Signature) -> tuple[Product, ...]:
     recorder = Shapes(cell.kernel_shapes(signature.dtype))
     _shapes(lambda given: _advance(cell, recorder, given), inputs(cell, signature))
     return tuple(recorder.calls)
+
+
+def projects_alone(cell: Cell, signature: Signature) -> bool:
+    """Whether the projection is all that a cell multiplies, and its state is linear: half of its time, then."""
+    return declared(cell) is not None and not products(cell, signature)
 
 
 def trace_forward(cell: Cell, signature: Signature) -> Any:
