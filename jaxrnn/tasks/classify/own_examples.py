@@ -13,6 +13,7 @@ from jaxrnn.tasks.classify.labelled_series import of_arrays, of_steps, of_values
 from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.own_files import (
     Row,
+    answered_lines_of,
     cell,
     files_of,
     kept,
@@ -125,7 +126,7 @@ def _has_header(file: Path, labels: bool) -> bool:
 
 def _lines(file: Path, labels: bool) -> list[Labelled]:
     found = []
-    for number, line in lines_of(file):
+    for number, line in lines_of(file) if labels else answered_lines_of(file, "a text"):
         label, tab, text = line.partition("\t")
         if not labels:
             found.append(

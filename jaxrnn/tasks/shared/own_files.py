@@ -145,6 +145,19 @@ def lines_of(file: Path) -> list[tuple[int, str]]:
     return [(n, line) for n, line in enumerate(text_of(file).split("\n"), 1) if line.strip()]
 
 
+def answered_lines_of(file: Path, what: str) -> list[tuple[int, str]]:
+    """The lines of a text that has an answer each, with their numbers; blank ones are at its end alone.
+
+    Raises:
+        ValueError: If one between others is blank: the answers behind it would be beside other lines.
+    """
+    found = lines_of(file)
+    for number, (line, _) in enumerate(found, 1):
+        if line != number:
+            wrong(file, number, f"{what} in each line", "a blank one", "Without it, answers and lines go together.")
+    return found
+
+
 def wrong(file: Path, line: int, expected: str, got: str, hint: str = "") -> NoReturn:
     """The error of a line."""
     fail("data.path", expected, Said(f"line {line} of {str(file)!r}: {got}"), hint)
