@@ -388,6 +388,11 @@ def test_a_run_predicts_without_its_data(kept, tmp_path: Path) -> None:
     (tmp_path / "new.txt").write_text("\n".join(one.content for one in examples) + "\n\n")
     inputs = task.inputs(tmp_path / "new.txt")
     assert inputs == [one.content for one in examples]
+    (tmp_path / "new.csv").write_text('text\n"a\nb"\n\nc\n\n')
+    with pytest.raises(ValueError, match=r"a text in 'text', got line 4 of '.*new\.csv': nothing"):
+        task.inputs(tmp_path / "new.csv")
+    (tmp_path / "new.csv").write_text('text\n"a\nb"\nc\n\n')
+    assert task.inputs(tmp_path / "new.csv") == ["a\nb", "c"]
     found = [*task.predict(params, inputs)]
     assert [row["label"] for row in found] == ["ab"[n] for n in logits.argmax(1)]
     np.testing.assert_allclose([row["probability"] for row in found], chances.max(1), rtol=1e-9)

@@ -47,6 +47,11 @@ def options(path, **changes):
     return DataOptions(path=str(path), **sizes | changes)
 
 
+def test_series_without_an_error_to_scale_by_have_no_mase():
+    found = figures(np.ones((1, 2)), np.zeros((1, 2, 3)), np.array([0.25, 0.5, 0.75]), np.zeros(1, int), np.zeros(1))
+    assert (found["MAE"], np.isnan(found["MASE"]), np.isnan(found["sCRPS"])) == (1, True, True)
+
+
 def test_figures_equal_a_plain_reading():
     rng = np.random.default_rng(1)
     values, levels, owner = rng.gamma(2.0, size=(6, 4)), np.array([0.1, 0.5, 0.9]), np.array([0, 0, 1, 1, 2, 2])

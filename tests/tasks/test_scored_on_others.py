@@ -88,6 +88,9 @@ def test_columns_and_times_of_series(tmp_path: Path) -> None:
     hours(other, "time,value,heat", ",1", apart=2)
     with pytest.warns(UserWarning, match="2 steps of the model apart: those between are gaps"):
         scored_on(task, str(other))
+    data = forecast.DataOptions(path=data.path, horizon=2, history=3, season=3)  # less than a season and two steps
+    short = trained(Forecast(forecast.ModelOptions(hidden=4), data))
+    assert len(scored_on(short, str(hours(other, "time,value,heat", ",1")))[0].contents("test")[1][0][1]) == 85
     half = "time,value,heat\n2024-01-01T00:00,1,1\n2024-01-01T00:30,1,1\n"
     check(task, other, half, r"a time on the grid, steps of 3,600 seconds from the first, got line 3 of '.*other\.csv'")
 

@@ -45,7 +45,7 @@ def own_panel(data: DataOptions, columns: Sequence[str] | None = None, step: int
     for series in panel.series:
         count = len(series.values)
         held = max(round(count * data.held_out), data.horizon) if data.held_out < 1 else 0
-        train = count - 2 * held if held else min(data.history, count // 2)
+        train = count - 2 * held if held else max(min(data.history, count // 2), data.season + 2)
         least = (2 if held else 1) * data.horizon + data.season + 2
         if train < data.season + 2 or count < least:
             few = f"{least} steps or more in every series, for its parts, a season and the horizon"

@@ -218,7 +218,8 @@ def _csv(file: Path) -> list[Row]:
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells):
-                pass
+                if len(header) == 1:  # of one column an empty line is an empty cell
+                    found.append(Row(file, start, {header[0]: ""}))
             elif not header:
                 header = [cell.strip() for cell in cells]
                 if twice := _twice(header):
@@ -233,6 +234,8 @@ def _csv(file: Path) -> list[Row]:
         wrong(file, start, "a table of comma-separated values", str(error))
     finally:
         csv.field_size_limit(before)
+    while found and len(header) == 1 and not found[-1].cells[header[0]].strip():
+        found.pop()
     return found
 
 
