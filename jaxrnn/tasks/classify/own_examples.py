@@ -12,19 +12,17 @@ from jaxrnn.tasks.classify.labelled import LABEL, SERIES, TEXT, VALUES, WHERE, L
 from jaxrnn.tasks.classify.labelled_series import of_arrays, of_steps, of_values
 from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.own_files import (
-    Row,
     answered_lines_of,
-    cell,
     files_of,
     kept,
     lines_of,
     located,
     shortened,
-    table_of,
     text_of,
     wrong,
 )
 from jaxrnn.tasks.shared.own_splits import NAMES, OwnData, named_split, parted, row_split
+from jaxrnn.tasks.shared.own_tables import Row, cell, table_of
 from jaxrnn.train.sources import bare
 
 EXPECTED = "texts or series with labels"

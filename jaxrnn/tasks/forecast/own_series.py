@@ -14,7 +14,8 @@ from jaxrnn.tasks.forecast.series import Series, distance, later, step_of
 from jaxrnn.tasks.forecast.sets import Panel
 from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.measured_rows import number_of, text_in, time_of
-from jaxrnn.tasks.shared.own_files import Row, files_of, kept, shortened, table_of, wrong
+from jaxrnn.tasks.shared.own_files import files_of, kept, shortened, wrong
+from jaxrnn.tasks.shared.own_tables import Row, table_of
 
 EXPECTED = "series"
 WHERE = (
