@@ -21,7 +21,7 @@ def predict(arguments: argparse.Namespace) -> int:
     if arguments.stream:
         return _stream(arguments)
     from jaxrnn.train import Predictor
-    from jaxrnn.train.answers import answered, format_of, told, write_answers, writer
+    from jaxrnn.train.answers import answered, format_of, tabled, told, write_answers, writer
 
     kind = format_of(arguments.out, arguments.format)
     task, params = load(arguments.run, Predictor, "predicts nothing for rows of a file")
@@ -29,7 +29,7 @@ def predict(arguments: argparse.Namespace) -> int:
         rows = task.inputs(path)
     answers = told(answered(task, params, rows), len(rows), sys.stderr.write)
     with writer(arguments.out) as write:
-        write_answers(write, answers, kind)
+        write_answers(write, tabled(task, answers) if kind == "csv" else answers, kind)
     if arguments.out:
         print(f"{len(rows)} answers in {arguments.out}")
     return 0

@@ -74,6 +74,13 @@ def answered(task: Predictor, params: Params, rows: Sequence[Any], window: int =
             fail("predict", f"a function that gives an answer for each of {len(some)} rows", count)
 
 
+def tabled(task: Predictor, answers: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Answers as rows of a table: several each, where a task has a method `table` that makes them of one."""
+    rows = getattr(task, "table", None)
+    for answer in answers:
+        yield from (answer,) if rows is None else rows(answer)
+
+
 def write_answers(write: Callable[[str], object], answers: Iterator[dict[str, Any]], kind: str) -> None:
     """Answers, one a line; the first line of CSV has their names, and a list is JSON there.
 

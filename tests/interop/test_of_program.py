@@ -143,6 +143,37 @@ def test_symbols_functions_of_sizes_and_the_largest() -> None:
                 np.testing.assert_allclose(got[result], wanted, rtol=2e-5, atol=2e-6, err_msg=result)
 
 
+def test_sizes_that_are_computed_pieces_of_any_length_and_pads() -> None:
+    def run(xs: Any) -> tuple[Any, ...]:
+        T, B, size = xs.shape
+        flat = xs.reshape(T * B, size)
+        late = jnp.pad(xs, ((3, 0), (0, 0), (0, 0)), constant_values=7)[:T]
+        cut = jax.lax.pad(xs, jnp.float32(0), ((-1, 2, 0), (0, 0, 0), (1, -2, 0)))
+        counts = jnp.arange(T // 2 + 2 * B), jnp.arange(-(-T // 3)), jnp.arange(T % 4 + B**2)
+        last = jax.lax.dynamic_slice_in_dim(xs, jnp.int32(T), 1)  # of what there is: one step less
+        return flat, late, cut, *counts, xs[1:], xs[-1:], xs[0], last, *jnp.split(xs, [1, 1], -1)
+
+    with jax.enable_x64(False), default_promotion():
+        results = tuple(f"r{n}" for n in range(13))
+        model = of_program.program_to_onnx(run, arguments(xs=("T, B, 3", np.float32)), results)
+        for rows, steps in SIZES:
+            xs = single(steps, rows, 3)
+            got = in_onnxruntime(model, {"xs": xs})
+            late = np.concatenate([np.full((3, rows, 3), 7, np.float32), xs])[:steps]
+            cut = np.pad(xs[1:], ((0, 2), (0, 0), (1, 0)))[..., :2]
+            counts = [np.arange(n) for n in (steps // 2 + 2 * rows, -(-steps // 3), steps % 4 + rows**2)]
+            pieces = [xs[1:], xs[-1:], xs[0], xs[-1:], *np.split(xs, [1, 1], -1)]
+            wanted = [xs.reshape(-1, 3), late, cut, *counts, *pieces]
+            for result, want in zip(results, wanted, strict=True):
+                np.testing.assert_array_equal(got[result], want, err_msg=result)
+
+
+def test_a_size_that_no_argument_has() -> None:
+    given = arguments(x=("2*N", np.float32))
+    with pytest.raises(ValueError, match="sizes that are computed of"):
+        of_program.program_to_onnx(lambda x: (jnp.arange(x.shape[0] // 2),), given, ("y",))
+
+
 LSTM = jaxrnn.lstm(H)
 
 
@@ -161,7 +192,7 @@ def wrong(params: Any) -> dict[str, tuple[Callable[..., Any], str]]:
             "closed over",
         ),
         "an operation": (lambda x, w: (jnp.linalg.qr(jnp.ones((3, 3)) * w[0])[0],), "'qr'|'geqrf'|'householder"),
-        "a size": (lambda x, w: (jnp.zeros((x.shape[0] * x.shape[1],)) + w[0],), "sizes that are numbers or one of"),
+        "holes in a pad": (lambda x, w: (jax.lax.pad(x, w[0], ((0, 0, 1), (0, 0, 0), (0, 0, 0))),), "'pad'"),
         "another count of results": (lambda x, w: (x, w), "a function that returns 1 arrays"),
     }
 

@@ -385,14 +385,22 @@ def kept(tmp_path: Path):
 def test_a_run_predicts_without_its_data(kept, tmp_path: Path) -> None:
     task, params, examples, logits = kept
     chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    (tmp_path / "new.txt").write_text("".join(f"{one.content}\n\n" for one in examples))
+    (tmp_path / "new.txt").write_text("\n".join(one.content for one in examples) + "\n\n")
     inputs = task.inputs(tmp_path / "new.txt")
     assert inputs == [one.content for one in examples]
+    (tmp_path / "new.csv").write_text('text\n"a\nb"\n\nc\n\n')
+    with pytest.raises(ValueError, match=r"a text in 'text', got line 4 of '.*new\.csv': nothing"):
+        task.inputs(tmp_path / "new.csv")
+    (tmp_path / "new.csv").write_text('text\n"a\nb"\nc\n\n')
+    assert task.inputs(tmp_path / "new.csv") == ["a\nb", "c"]
     found = [*task.predict(params, inputs)]
     assert [row["label"] for row in found] == ["ab"[n] for n in logits.argmax(1)]
     np.testing.assert_allclose([row["probability"] for row in found], chances.max(1), rtol=1e-9)
     assert all(row["labels"] in (["a", "b"], ["b", "a"]) for row in found)
     assert [*task.predict(params, [])] == []
+    (tmp_path / "new.txt").write_text("one\n \ntwo\n")
+    with pytest.raises(ValueError, match=r"a text in each line, got line 2 of '.*new\.txt': a blank one"):
+        task.inputs(tmp_path / "new.txt")
     with pytest.raises(ValueError, match="expected a text"):
         [*task.predict(params, [np.zeros((2, 2))])]
 

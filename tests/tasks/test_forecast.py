@@ -47,6 +47,11 @@ def options(path, **changes):
     return DataOptions(path=str(path), **sizes | changes)
 
 
+def test_series_without_an_error_to_scale_by_have_no_mase():
+    found = figures(np.ones((1, 2)), np.zeros((1, 2, 3)), np.array([0.25, 0.5, 0.75]), np.zeros(1, int), np.zeros(1))
+    assert (found["MAE"], np.isnan(found["MASE"]), np.isnan(found["sCRPS"])) == (1, True, True)
+
+
 def test_figures_equal_a_plain_reading():
     rng = np.random.default_rng(1)
     values, levels, owner = rng.gamma(2.0, size=(6, 4)), np.array([0.1, 0.5, 0.9]), np.array([0, 0, 1, 1, 2, 2])
@@ -219,6 +224,11 @@ def test_a_program_gives_what_is_predicted(tmp_path):
     inputs = np.stack([one.inputs for one in encoded])
     level = np.array([one.level[-1] for one in encoded], np.float32)
     (found,) = jax.jit(program.function)(inputs, np.full(2, inputs.shape[1], np.int32), steps, level)
+    rows = [row for answer in task.predict(params, pasts) for row in task.table(answer)]
+    assert [*rows[0]] == ["id", "time", "median", "q0.25", "q0.5", "q0.75"]
+    assert [(row["id"], row["q0.5"]) for row in rows] == [
+        (answer["id"], value) for answer in task.predict(params, pasts) for value in answer["median"]
+    ]
     assert [*program.arguments] == ["inputs", "lengths", "ahead", "level"]
     for row, one, answer in zip(found, encoded, task.predict(params, pasts), strict=True):
         np.testing.assert_allclose(np.maximum(row[:, 1] * one.scale.size, 0), answer["median"], 1e-5)

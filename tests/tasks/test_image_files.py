@@ -121,5 +121,9 @@ def test_a_damaged_picture_is_named_with_the_line_that_names_it(tmp_path: Path) 
     (tmp_path / "b.png").write_bytes(b"no picture")
     (tmp_path / "t.csv").write_text("image,caption\na.png,one\nb.png,two\nc.png,three\n")
     for own in (own_pictures, partial(own_clips, height=32, width=48)):
-        with pytest.raises(ValueError, match=r"line 3 of '.*t\.csv': .*b\.png'"):
+        with pytest.raises(ValueError, match=r"line 3 of '.*t\.csv': .*b\.png', which is none of .* save it as PNG"):
+            own(OwnData(), str(tmp_path))
+    (tmp_path / "b.png").write_bytes(packed(Image.fromarray(RAMP), "PNG")[:-40])
+    for own in (own_pictures, partial(own_clips, height=32, width=48)):
+        with pytest.raises(ValueError, match=r"line 3 of '.*t\.csv': .*b\.png', which is cut off or damaged\. "):
             own(OwnData(), str(tmp_path))

@@ -13,8 +13,9 @@ from PIL import Image
 
 from jaxrnn.tasks.classify.own_examples import read_examples
 from jaxrnn.tasks.handwriting.own_strokes import check_texts, own_strokes
-from jaxrnn.tasks.shared.own_files import table_of, text_of
+from jaxrnn.tasks.shared.own_files import text_of
 from jaxrnn.tasks.shared.own_splits import OwnData
+from jaxrnn.tasks.shared.own_tables import table_of
 
 WHOLE = OwnData(held_out=1)
 

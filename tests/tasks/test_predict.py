@@ -148,3 +148,30 @@ def test_words_cost_what_a_walk_says_and_their_program_too(tmp_path: Path) -> No
         answer, carry = task.stream(params, carry, line)
         if n == 0:
             np.testing.assert_allclose(answer["bits"], bits, rtol=1e-4)
+
+
+PROGRAMS = {
+    "tag": ["--model.hidden=6", "--model.words=6", "--model.characters=5", "--model.affixes=3"],
+    "forecast": ["--model.hidden=6", "--model.decoder=recurrent"],
+    "signal": ["--model.hidden=6"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_in_onnx_are_what_jax_computes(name: str) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    task, params = tiny(name, *PROGRAMS[name])
+    program = task.program(params)
+    session = onnxruntime.InferenceSession(as_onnx(program))
+    for rows, steps, letters in ((3, 5, 4), (1, 9, 2), (4, 1, 1)):
+        sizes = {"B": rows, "T": steps, "C": letters}
+        given = {}
+        for argument, (shape, dtype) in program.arguments.items():
+            known = [sizes[n] if isinstance(n, str) else n for n in shape]
+            most = {"lengths": steps + 1, "sizes": letters + 1}.get(argument, 6)
+            whole = RNG.integers(1, most, known, np.int32)
+            given[argument] = whole if dtype == "int32" else RNG.standard_normal(known).astype(np.float32)
+        read = {one.name: given[one.name] for one in session.get_inputs()}
+        for found, wanted in zip(session.run(None, read), jax.jit(program.function)(*given.values()), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5)

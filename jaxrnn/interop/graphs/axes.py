@@ -20,14 +20,14 @@ def reshaped(graph: Graph, x: Any, before: Sequence[Any], after: Sequence[Any]) 
         return x
     unknown = [axis for axis, n in enumerate(after) if not isinstance(n, int)]
     if len(unknown) > 1:
-        return graph.add("Reshape", x, _sizes(graph, [*after[: unknown[-1]], -1, *after[unknown[-1] + 1 :]]))
+        return graph.add("Reshape", x, sizes_of(graph, [*after[: unknown[-1]], -1, *after[unknown[-1] + 1 :]]))
     sizes = [n if isinstance(n, int) else -1 for n in after]
     return graph.add("Reshape", x, ints(*sizes)) if isinstance(x, str) else np.reshape(x, sizes)
 
 
-def _sizes(graph: Graph, shape: Sequence[Any]) -> Any:
+def sizes_of(graph: Graph, shape: Sequence[Any]) -> Any:
     """Sizes as one array: known, or a name."""
-    if all(isinstance(n, int) for n in shape):
+    if all(isinstance(n, (int, np.integer)) for n in shape):
         return ints(*shape)
     parts = [graph.size(n) for n in shape]
     return graph.add("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
@@ -61,7 +61,7 @@ def _broadcast(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Any:
 
 def expanded(graph: Graph, x: Any, before: Sequence[Any], after: Sequence[Any]) -> Any:
     """Axes of one repeated."""
-    return x if list(before) == list(after) else graph.add("Expand", x, _sizes(graph, after))
+    return x if list(before) == list(after) else graph.add("Expand", x, sizes_of(graph, after))
 
 
 def _squeeze(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
@@ -84,6 +84,18 @@ def _slice(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
     return graph.add("Slice", inputs[0], ints(*starts), ints(*stops), ints(*axes), ints(*steps))
 
 
+def _split(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> list[str]:
+    """Pieces along one axis."""
+    sizes, axis = equation.params["sizes"], equation.params["axis"]
+    return [*graph.add_many("Split", (inputs[0], ints(*sizes)), [graph.fresh() for _ in sizes], axis=axis)]
+
+
+def _pad(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str | None:
+    """Numbers around those that are there, or fewer where the widths are negative; none between them."""
+    before, after, between = zip(*equation.params["padding_config"], strict=True)
+    return None if any(between) else graph.add("Pad", inputs[0], sizes_of(graph, (*before, *after)), inputs[1])
+
+
 def _rev(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
     axes = equation.params["dimensions"]
     ends = [ints(*[n] * len(axes)) for n in (-1, -END, 0, -1)]
@@ -102,9 +114,11 @@ def _stack(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
 ARRANGING = {
     "broadcast_in_dim": _broadcast,
     "concatenate": _concatenate,
+    "pad": _pad,
     "reshape": _reshape,
     "rev": _rev,
     "slice": _slice,
+    "split": _split,
     "squeeze": _squeeze,
     "stack": _stack,
     "transpose": _transpose,

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from jax.extend.core import JaxprEqn
+from jax.lax import GatherScatterMode
 
-from jaxrnn.interop.graphs.axes import expanded, reshaped, transposed
+from jaxrnn.interop.graphs.axes import expanded, reshaped, sizes_of, transposed
 from jaxrnn.interop.graphs.written import Graph, element_of, ints
 from jaxrnn.programs.jaxprs import shape_of
 
@@ -20,6 +21,8 @@ def _gather(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Any:
     p = equation.params
     d, shape = p["dimension_numbers"], shape_of(equation.invars[0])
     along, indexed = tuple(d.operand_batching_dims), tuple(d.start_index_map)
+    if len(shape_of(equation.invars[1])) == 1 and not along:
+        return _piece(graph, equation, inputs)
     rest = [axis for axis in range(len(shape)) if axis not in (*along, *indexed)]
     if sorted(indexed) != sorted(d.collapsed_slice_dims) or any(p["slice_sizes"][axis] != shape[axis] for axis in rest):
         return None
@@ -33,6 +36,32 @@ def _gather(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Any:
     places = [n for n in range(len(loops) + len(rest)) if n not in d.offset_dims]
     now = [places[axis] for axis in (*matched, *others)] + list(d.offset_dims)
     return transposed(graph, found, np.argsort(now).tolist())
+
+
+def _piece(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
+    """One piece of an array, as `xs[1:]` of a length that is not known."""
+    p = equation.params
+    axes, gone = p["dimension_numbers"].start_index_map, p["dimension_numbers"].collapsed_slice_dims
+    inside = p["mode"] == GatherScatterMode.PROMISE_IN_BOUNDS
+    found = _cut(graph, equation, inputs[0], inputs[1], axes, inside)
+    return graph.add("Squeeze", found, ints(*gone)) if gone else found
+
+
+def _dynamic_slice(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
+    """One piece that begins anywhere; where it would reach beyond the end, it is moved there."""
+    x, *starts = inputs
+    start = graph.add("Concat", *(graph.add("Unsqueeze", each, ints(0)) for each in starts), axis=0)
+    return _cut(graph, equation, x, start, range(len(starts)), inside=False)
+
+
+def _cut(graph: Graph, equation: JaxprEqn, x: Any, start: Any, axes: Sequence[int], inside: bool) -> str:
+    """As many along some axes as an equation says, from a start [axes] on, which may lie `inside` in any case."""
+    sizes, shape = equation.params["slice_sizes"], shape_of(equation.invars[0])
+    start, size = graph.add("Cast", start, to=INT64), sizes_of(graph, [sizes[axis] for axis in axes])
+    if not inside:
+        last = graph.add("Sub", sizes_of(graph, [shape[axis] for axis in axes]), size)
+        start = graph.add("Min", graph.add("Max", start, ints(0)), last)
+    return graph.add("Slice", x, start, graph.add("Add", start, size), ints(*axes))
 
 
 def _iota(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
@@ -74,6 +103,7 @@ PICKING = {
     "argmax": _position("ArgMax"),
     "argmin": _position("ArgMin"),
     "dim_as_value": _size,
+    "dynamic_slice": _dynamic_slice,
     "gather": _gather,
     "iota": _iota,
     "top_k": _largest,

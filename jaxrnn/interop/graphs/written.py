@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
+
+SIZES = {
+    "Neg": "Neg", "Add": "Add", "Sub": "Sub", "Mult": "Mul", "Pow": "Pow", "floordiv": "Div", "mod": "Mod",
+    "max": "Max", "min": "Min",
+}  # fmt: skip
 
 
 class Graph:
@@ -53,14 +58,36 @@ class Graph:
         return self._named[key]
 
     def size(self, n: Any) -> Any:
-        """A size [1]: its number, or the name of its value; symbols may have a number added to them."""
-        if isinstance(n, int):
-            return ints(n)
-        found = re.fullmatch(r"(\w+)(?: ([+-]) (\d+))?", str(n))
-        if found is None or found[1] not in self.sizes:
-            fail("program", f"of sizes that are numbers or one of {', '.join(self.sizes)}, for onnx", Said(str(n)))
-        known = self.sizes[found[1]]
-        return known if found[2] is None else self.add("Add", known, ints(int(found[2] + found[3])))
+        """A size [1]: its number, or the name of its value, which is computed where JAX has an expression for it."""
+        if isinstance(n, (int, np.integer)):
+            return ints(int(n))
+        found = self._computed(ast.parse(str(n).replace("^", "**"), mode="eval").body)
+        if found is None:
+            fail("program", f"of sizes that are computed of {', '.join(self.sizes)}, for onnx", Said(str(n)))
+        return found
+
+    def _computed(self, part: ast.expr) -> Any:
+        """A part of a size, such as "B*T" or "floordiv(T, 2) + 1"; None where it is of anything else."""
+        match part:
+            case ast.Constant(value=int(number)):
+                return ints(number)
+            case ast.Name(id=symbol):
+                return self.sizes.get(symbol)
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                name, parts = "Neg", [inner]
+            case ast.BinOp(left=left, op=operation, right=right):
+                name, parts = type(operation).__name__, [left, right]
+            case ast.Call(func=ast.Name(id=called), args=given):
+                name, parts = called, given
+            case _:
+                return None
+        values = [self._computed(each) for each in parts]
+        if name not in SIZES or any(value is None for value in values):
+            return None
+        if name == "floordiv":  # ONNX's quotient of integers is cut off towards zero
+            rest = self.add("Mod", *values)
+            return self.add("Div", self.add("Sub", values[0], rest), values[1])
+        return self.add(SIZES[name], *values)
 
 
 def ints(*numbers: int) -> Any:

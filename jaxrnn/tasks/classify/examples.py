@@ -13,8 +13,9 @@ import numpy as np
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.classify.options import DataOptions
 from jaxrnn.tasks.classify.own_examples import own_examples
-from jaxrnn.tasks.shared.own_files import Row, lines_of, shortened, wrong
+from jaxrnn.tasks.shared.own_files import lines_of, shortened, wrong
 from jaxrnn.tasks.shared.own_splits import NAMES, OWN, SPLITS
+from jaxrnn.tasks.shared.own_tables import Row
 from jaxrnn.tasks.shared.shipped import DATA, INSTALL
 from jaxrnn.train import read_arrays
 from jaxrnn.train.sources import bare

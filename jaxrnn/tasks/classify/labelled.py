@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrnn.tasks.shared.own_files import Row, cell
+from jaxrnn.tasks.shared.own_tables import Row, cell
 
 WHERE = (
     "Lines of a label, a tab and a text; a .csv or .jsonl with columns label and text; one folder a label, with a text "

@@ -11,8 +11,9 @@ import numpy as np
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.classify.labelled import LABEL, SERIES, VALUES, WHERE, Labelled, label_of, place
 from jaxrnn.tasks.shared.measured_rows import all_numbers, number_of
-from jaxrnn.tasks.shared.own_files import Row, content_of, shortened, wrong
+from jaxrnn.tasks.shared.own_files import content_of, shortened, wrong
 from jaxrnn.tasks.shared.own_splits import row_split
+from jaxrnn.tasks.shared.own_tables import Row
 from jaxrnn.train import read_arrays
 
 

@@ -12,18 +12,17 @@ from jaxrnn.tasks.classify.labelled import LABEL, SERIES, TEXT, VALUES, WHERE, L
 from jaxrnn.tasks.classify.labelled_series import of_arrays, of_steps, of_values
 from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.own_files import (
-    Row,
-    cell,
+    answered_lines_of,
     files_of,
     kept,
     lines_of,
     located,
     shortened,
-    table_of,
     text_of,
     wrong,
 )
 from jaxrnn.tasks.shared.own_splits import NAMES, OwnData, named_split, parted, row_split
+from jaxrnn.tasks.shared.own_tables import Row, cell, table_of
 from jaxrnn.train.sources import bare
 
 EXPECTED = "texts or series with labels"
@@ -125,7 +124,7 @@ def _has_header(file: Path, labels: bool) -> bool:
 
 def _lines(file: Path, labels: bool) -> list[Labelled]:
     found = []
-    for number, line in lines_of(file):
+    for number, line in lines_of(file) if labels else answered_lines_of(file, "a text"):
         label, tab, text = line.partition("\t")
         if not labels:
             found.append(

@@ -61,8 +61,8 @@ class Forecast:
     @cached_property
     def panel(self) -> Panel:
         """The series; a trained model asks for the covariates that it knows."""
-        columns = self.features.columns if self.learned else None
-        return own_panel(self.data, columns) if self.data.set == OWN else of_set(self.data)
+        known = (self.features.columns, self.features.step or None) if self.learned else ()
+        return own_panel(self.data, *known) if self.data.set == OWN else of_set(self.data)
 
     def contents(self, split: str) -> Any:
         """The values and covariates of a part, by series."""
@@ -184,6 +184,11 @@ class Forecast:
     def predict(self, params: Params, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
         """The forecasts of series: times, medians and quantiles."""
         return predicted(self, params, inputs)
+
+    def table(self, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """An answer as rows of a table, a row a step."""
+        for n in range(len(answer["time"])):
+            yield {name: value if name == "id" else value[n] for name, value in answer.items()}
 
     def initial_stream(self, params: Params) -> Carry:
         """What a stream remembers before its first value."""

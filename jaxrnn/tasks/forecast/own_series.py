@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,8 @@ from jaxrnn.tasks.forecast.series import Series, distance, later, step_of
 from jaxrnn.tasks.forecast.sets import Panel
 from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.measured_rows import number_of, text_in, time_of
-from jaxrnn.tasks.shared.own_files import Row, files_of, kept, shortened, table_of, wrong
+from jaxrnn.tasks.shared.own_files import files_of, kept, shortened, wrong
+from jaxrnn.tasks.shared.own_tables import Row, table_of
 
 EXPECTED = "series"
 WHERE = (
@@ -34,17 +36,17 @@ class Read(NamedTuple):
     rows: list[Row]
 
 
-def own_panel(data: DataOptions, columns: Sequence[str] | None = None) -> Panel:
+def own_panel(data: DataOptions, columns: Sequence[str] | None = None, step: int | None = None) -> Panel:
     """The series in the user's files, cut in time: the last `held_out` tests, as much before that validates.
 
     Raises:
         ValueError: If a row is none of a series, or there are too few; the message names file and line.
     """
-    panel, cut = on_grid(data, data.path, columns), []
+    panel, cut = on_grid(data, data.path, columns, step), []
     for series in panel.series:
         count = len(series.values)
         held = max(round(count * data.held_out), data.horizon) if data.held_out < 1 else 0
-        train = count - 2 * held if held else min(data.history, count // 2)
+        train = count - 2 * held if held else max(min(data.history, count // 2), data.season + 2)
         least = (2 if held else 1) * data.horizon + data.season + 2
         if train < data.season + 2 or count < least:
             few = f"{least} steps or more in every series, for its parts, a season and the horizon"
@@ -68,9 +70,17 @@ def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, 
     missing = [name for name in columns or () if name not in names]
     if missing:
         fail("data.path", f"a column {missing[0]!r}, which the model knows", Said(f"{path!r} without one"), WHERE)
+    if columns is not None and (left := [name for name in names if name not in columns]):
+        warnings.warn(
+            f"not read are columns of {path!r} that the model has not learned: {', '.join(left)}", stacklevel=2
+        )
     places = [names.index(name) for name in (names if columns is None else columns)]
-    if data.steps == "time" and step is None:
-        step = step_of(np.unique(np.concatenate([np.array(one.times) for one in read])))
+    if data.steps == "time":
+        own = step_of(np.unique(np.concatenate([np.array(one.times) for one in read])))
+        step = own if step is None else step
+        if own != step and own * step > 0 and own % step == 0:
+            said = f"times of {path!r} are {own // step} steps of the model apart: those between are gaps to it"
+            warnings.warn(said, stacklevel=2)
     found = []
     for one in read:
         times, values = np.array(one.times), np.array(one.values)
@@ -82,7 +92,12 @@ def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, 
             at = distance(times[0], times, step)
             if (at < 0).any():
                 row = one.rows[int(np.flatnonzero(at < 0)[0])]
-                wrong(row.file, row.line, "a time on the grid of the others", shortened(str(_cell(row, TIME))))
+                wrong(
+                    row.file,
+                    row.line,
+                    f"a time on the grid, {_steps(step, times)} from the first",
+                    shortened(str(_cell(row, TIME))),
+                )
             if at[-1] >= max(SPARSE * len(times), MANY):
                 said = Said(f"{len(times):,} among {at[-1] + 1:,} steps of {one.name!r}, as the distances of times are")
                 fail("data.path", "series with most of their steps", said, "`--data.steps rows` takes rows as steps.")
@@ -128,6 +143,13 @@ def _read(path: str, long: str, rows: bool) -> tuple[list[Read], list[str]]:
         fail("data.path", EXPECTED, Said(f"{path!r}, which has no line"), WHERE)
     tell_alike(found, "series", path)
     return [*found.values()], names or []
+
+
+def _steps(step: int, times: np.ndarray) -> str:
+    """A step in words."""
+    if step < 0:
+        return f"{-step} months"
+    return f"steps of {step:,}{' seconds' if times.dtype.kind == 'M' else ''}"
 
 
 def _append(found: dict[str, Read], name: str, when: np.ndarray, row: Row, value: str, names: list[str]) -> None:

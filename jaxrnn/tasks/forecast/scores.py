@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
@@ -47,8 +49,11 @@ def figures(
     count, errors, relatives, scored = by_series
     there = count > 0
     scaled = there & (scales > 0)
+
+    def of_series(sums: np.ndarray, which: np.ndarray, by: Any) -> float:
+        return float(np.mean(sums[which] / count[which] / by)) if which.any() else float("nan")
+
     with np.errstate(invalid="ignore"):
-        of_series = lambda sums, which, by: float(np.mean(sums[which] / count[which] / by))  # noqa: E731
         return {
             "MAE": float(errors.sum() / count.sum()),
             "RMSE": float(np.sqrt(np.square(error).sum() / count.sum())),

@@ -169,6 +169,8 @@ class Handwriting:
 
     def evaluate(self, params: Params, place: Callable[[Batch], Batch], split: str = "validation") -> dict[str, float]:
         """Mean loss in nats a line and a point."""
+        if self.model.text:
+            self.drawings.tell_unknown(split)
         lengths, total = self.drawings.lengths(split), 0.0
         for rows in in_order(lengths, self.data.rows):
             logs = self._evaluate_batch(params, place(self.drawings.batch(split, rows)))

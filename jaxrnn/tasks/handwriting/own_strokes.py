@@ -9,8 +9,9 @@ import numpy as np
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.handwriting.stroke_files import Lines
 from jaxrnn.tasks.shared.measured_rows import all_numbers
-from jaxrnn.tasks.shared.own_files import Row, files_of, kept, located, shortened, table_of, wrong
+from jaxrnn.tasks.shared.own_files import files_of, kept, located, shortened, wrong
 from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted, row_split
+from jaxrnn.tasks.shared.own_tables import Row, table_of
 
 EXPECTED = "drawings"
 LARGEST = float(np.finfo(np.float32).max) / 4  # of a coordinate, whose differences are taken

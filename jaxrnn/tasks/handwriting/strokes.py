@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -14,6 +16,8 @@ from jaxrnn.tasks.shared.own_splits import OWN, OwnData
 from jaxrnn.train import Vocabulary, pad
 from jaxrnn.train.options import check
 from jaxrnn.train.task import recalled
+
+SHOWN = 20  # characters in a message
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,15 @@ class Drawings:
         if known is not None:
             return Vocabulary(tuple(known))
         return Vocabulary.of(self._raw["training"].texts)
+
+    def tell_unknown(self, split: str) -> None:
+        """Say which characters of a part's texts are left out, since the training texts lack them."""
+        texts = self._raw[split].texts
+        unknown = Counter(c for text in texts for c in text if c not in self.vocabulary)
+        if unknown:
+            some = "".join(character for character, _ in unknown.most_common(SHOWN))
+            said = f"{unknown.total()} of {sum(map(len, texts))} characters of the {split} texts are left out"
+            warnings.warn(f"{said}, since the model has learned none of {some!r}", stacklevel=3)
 
     @cached_property
     def encoded(self) -> dict[str, list[np.ndarray]]:

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxrnn.base.errors import Said, fail
 
 Source = str | Path | io.BytesIO
 MOST_PIXELS = 40_000_000  # a camera's; a few bytes can ask for many more
+ANEW = "Fetch it anew, or open it in a viewer and save it as PNG."
 DAMAGED = (
     OSError,
     EOFError,
@@ -55,9 +56,13 @@ def opened(source: Source, argument: str, expected: str, formats: tuple[str, ...
                     fail(argument, f"of {MOST_PIXELS:,} pixels or fewer", Said(f"{file.width} x {file.height}"))
                 yield file
     except DAMAGED as error:
+        if isinstance(error, OSError) and error.filename is not None and error.errno is not None:
+            fail(argument, expected, Said(f"{name_of(source)} ({error.strerror})"))  # not there, or not to be read
         if str(error).startswith(f"`{argument}` must be "):
             raise
-        fail(argument, expected, Said(f"{name_of(source)} ({error})"))
+        none = isinstance(error, UnidentifiedImageError)
+        why = f"which is none of {', '.join(formats)} by its first bytes" if none else "which is cut off or damaged"
+        fail(argument, expected, Said(f"{name_of(source)}, {why}"), ANEW)
 
 
 def on_white(picture: Image.Image) -> Image.Image:

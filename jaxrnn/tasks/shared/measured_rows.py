@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.tasks.shared.own_files import Row, shortened, wrong
+from jaxrnn.tasks.shared.own_files import shortened, wrong
+from jaxrnn.tasks.shared.own_tables import Row
 
 
 def time_of(row: Row, name: str, where: str) -> np.ndarray:

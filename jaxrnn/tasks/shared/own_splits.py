@@ -13,7 +13,8 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.own_files import Row, wrong
+from jaxrnn.tasks.shared.own_files import wrong
+from jaxrnn.tasks.shared.own_tables import Row
 from jaxrnn.train.options import check, check_seed, check_whole
 
 SPLITS = ("training", "validation", "test")

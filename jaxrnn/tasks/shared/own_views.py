@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.own_files import NOTES, TABLES, Row, cell, files_of, hidden, located, table_of, text_of, wrong
+from jaxrnn.tasks.shared.own_files import NOTES, files_of, hidden, located, text_of, wrong
 from jaxrnn.tasks.shared.own_splits import folder_split, named_split, row_split
+from jaxrnn.tasks.shared.own_tables import TABLES, Row, cell, table_of
 from jaxrnn.tasks.shared.words import is_word, words_of
 
 FILE = ("image", "file_name", "filename", "file", "picture", "video", "clip", "path", "name")

@@ -9,8 +9,9 @@ import numpy as np
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.tasks.shared.measured_rows import number_of, time_of
-from jaxrnn.tasks.shared.own_files import content_of, files_of, kept, table_of, wrong
+from jaxrnn.tasks.shared.own_files import content_of, files_of, kept, wrong
 from jaxrnn.tasks.shared.own_splits import SPLITS, named_split, parted
+from jaxrnn.tasks.shared.own_tables import table_of
 from jaxrnn.tasks.signal.options import DataOptions
 from jaxrnn.tasks.signal.recordings import Recording, Recordings
 from jaxrnn.train import read_arrays

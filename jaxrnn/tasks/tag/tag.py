@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.tasks.shared.confusions import confusion_figure
-from jaxrnn.tasks.shared.own_files import files_of, lines_of
+from jaxrnn.tasks.shared.own_files import answered_lines_of, files_of
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.tasks.tag import crf
 from jaxrnn.tasks.tag.encoding import Encoding, learned_from, map_case
@@ -159,7 +159,7 @@ class Tag:
         found: list[Any] = []
         for file in files_of(str(path), SUFFIXES, EXPECTED, WHERE):
             if bare(file.name.lower()).endswith(PLAIN):
-                found += [self.encoding.split(line) for _, line in lines_of(file)]
+                found += [self.encoding.split(line) for _, line in answered_lines_of(file, "a sentence")]
             else:
                 found += [one.sentence.words for one in read_conll(file, self.data.token, None)]
         return found

@@ -7,20 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.own_files import (
-    NOTES,
-    TABLES,
-    cell,
-    files_of,
-    kept,
-    lines_of,
-    located,
-    shortened,
-    table_of,
-    text_of,
-    wrong,
-)
+from jaxrnn.tasks.shared.own_files import NOTES, files_of, kept, lines_of, located, shortened, text_of, wrong
 from jaxrnn.tasks.shared.own_splits import OwnData, named_split, parted, row_split
+from jaxrnn.tasks.shared.own_tables import TABLES, cell, table_of
 
 WHERE = (
     "One file with a pair a line, a tab between (or a .csv or .jsonl with columns named as data.source and data.target "
