@@ -22,7 +22,8 @@ def own_tree(source: Source) -> tuple[Layer, dict[str, Match]] | None:
     numbered = [f"layer_{i}" for i in range(len(heads))]
     if heads not in (sorted(numbered), WAYS) or not all(len(segments(e.name)) > 1 for e in source.entries):
         return None
-    layers, matches = [], {}
+    layers: list[Layer] = []
+    matches: dict[str, Match] = {}
     for head in numbered if heads != WAYS else reversed(WAYS):
         part = below(source, head)
         inner = own_tree(part) or _own_cell(part)
