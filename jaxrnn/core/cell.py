@@ -168,7 +168,8 @@ class Cell(Layer):
         for name, p in self.parameters:
             declared |= held(name, p.resolve(sizes, dtype), self.gates)
         if self.made_for not in (None, inputs):
-            fail("inputs", f"{self.made_for}, for which {self!r} was made", inputs)
+            hint = f"A {self.name} is told their number where it is made: by `inputs`, or if it has none, its size."
+            fail("inputs", f"{self.made_for}, for which {self!r} was made", inputs, hint)
         return declared
 
     @property

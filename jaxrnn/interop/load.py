@@ -16,6 +16,7 @@ from jaxrnn.interop.converted import Mapped, convert, table_of
 from jaxrnn.interop.files.formats import check_format
 from jaxrnn.interop.keras_names import keras_heads
 from jaxrnn.interop.match import Match, best_match
+from jaxrnn.interop.own_tree import own_tree
 from jaxrnn.interop.parts import check_chain, check_names, chosen, renamed
 from jaxrnn.interop.places import cells_of
 from jaxrnn.interop.rows import check_library
@@ -150,6 +151,10 @@ def _load_one(
             if forget_bias is not None:
                 fail("forget_bias", "left out for a stack of several kinds of cells", forget_bias)
             return *_load_mixed(opened, whole, library), opened
+        if layer is None and library in (None, "jaxrnn") and forget_bias is None:
+            ours = own_tree(opened)
+            if ours is not None:
+                return *_of_parts(*ours), opened
         match = best_match(opened, layer, library)
         if forget_bias is not None:
             match.row = _with_forget_bias(match, forget_bias)
@@ -165,9 +170,20 @@ def _load_mixed(source: Source, layer: Stack, library: str | None) -> tuple[Load
     for entry in source.entries:
         if segments(entry.name)[0] not in known:
             fail(entry.name, f"below one of {known}", Said("an unknown entry"))
-    params = {name: convert(match) for name, match in matches.items()}
+    return _of_parts(layer, matches)
+
+
+def _of_parts(layer: Layer, matches: Mapping[str, Match]) -> tuple[Loaded, list[Mapped]]:
+    """A layer whose parts were read each by itself, by the paths of their parameters."""
+    params: dict[str, Any] = {}
+    for path, match in matches.items():
+        node = params
+        *above, last = path.split("/")
+        for part in above:
+            node = node.setdefault(part, {})
+        node[last] = convert(match)
     check_params(layer, params)  # what one layer puts out is what the next takes
-    table = [row._replace(ours=f"{name}/{row.ours}") for name, match in matches.items() for row in table_of(match)]
+    table = [row._replace(ours=f"{path}/{row.ours}") for path, match in matches.items() for row in table_of(match)]
     return Loaded(layer, params), table
 
 

@@ -76,6 +76,7 @@ def best_match(source: Source, layer: Layer | None, library: str | None) -> Matc
         if not best.cells or any(p.got == EXTRA or p.kind is TypeError for p in best.problems):
             hint += _candidates(source, rows)
         hint += _by_shape(source, rows)
+        hint += _of_ours(source) if layer is None and library in (None, "jaxrnn") else ""
         if library is None and layer is None:
             hint += f" Weights of {', '.join(SHARED)} and most of our own cells are read for a `layer` that is given."
         fail(problem.name, problem.expected, Said(problem.got), hint, kind=problem.kind)
@@ -132,6 +133,11 @@ def read(row: Row, source: Source, layer: Layer | None, *, said: bool = False) -
             for entry in match.cells[place].values():
                 match.problems.append(Problem(entry.name, f"of a shape that a {row.name} has", _what(entry)))
     if match.problems and any(s is None for s in sizes.values()):
+        return match
+    above = next((place for place in sorted(match.cells) if place.layer), None)
+    if layer is None and above is not None and row.windows is not None and row.windows.padding == "valid":
+        entry = next(iter(match.cells[above].values()))  # a state that loses positions has none above it
+        match.problems.append(Problem(entry.name, f"of the only {row.name}", f"one of layer {above.layer}"))
         return match
     match.layer = layer or infer.build(row, {p: s for p, s in sizes.items() if s}, has)
     _check_entries(match, sizes, has)
@@ -259,6 +265,17 @@ def _title(match: Match, place: Place, name: str) -> str:
 
 def _what(entry: Entry) -> str:
     return f"{entry.dtype}{list(entry.shape)}"
+
+
+def _of_ours(source: Source) -> str:
+    """Which of our own cells have arrays of these names and shapes."""
+    rows = [r for r in ROWS if r.library == "jaxrnn" and r.shared_names and "backbone_layers" not in dict(r.fixed)]
+    found = dict.fromkeys(row.kind for row in rows if not read(row, source, None).problems)
+    if not found:
+        return ""
+    return (
+        f" Names and shapes are those of our {', '.join(found)}: pass `layer`, such as jaxrnn.{next(iter(found))}(H)."
+    )
 
 
 def _candidates(source: Source, rows: Iterable[Row]) -> str:

@@ -213,3 +213,32 @@ def test_numbers_for_all_units_may_be_seen_as_one_a_unit() -> None:
     expected = jaxrnn.scan(plain, params, xs)
     assert_close(jaxrnn.scan(cell, params | {"rate": np.ones(1)}, xs), expected)
     assert_close(cell.step(params | {"rate": np.ones(1)}, cell.initial_carry(()), xs[0, 0])[1], expected[1][0, 0])
+
+
+@pytest.mark.parametrize(
+    ("rate", "bias", "kept"),
+    [(100.0, -100.0, np.exp(-1)), (1e3, -1e3, np.exp(-1)), (200.0, -100.0, 0.0), (1e3, 1e3, 0.0), (-1e3, 1e3, 1.0)],
+)
+def test_a_decay_of_factors_that_float32_does_not_hold(rate: float, bias: float, kept: float) -> None:
+    """exp(100) is more than float32 holds, and softplus(-100) less: their product, one, is neither."""
+    cell = jaxrnn.m2rnn(4, keys=1, decay="exponential", recurrent=jaxrnn.heads(2), param_dtype=np.float32)
+    params = cell.init(jax.random.key(0), inputs=3)
+    params |= {
+        name: 0 * params[name] for name in ("forget_kernel", "recurrent_kernel", "key_kernel")
+    }  # nothing comes in
+
+    def state(rate: Any, bias: Any) -> Any:
+        given = params | {"forget_rate": rate, "forget_bias": bias}
+        return cell.step(given, cell.carry_type(np.ones((1, 4), np.float32)), np.ones((1, 3), np.float32))[0].h
+
+    rates = np.full(2, rate, np.float32), np.full(2, bias, np.float32)
+    np.testing.assert_allclose(state(*rates), np.full((1, 4), kept), rtol=1e-5)
+    slope = -np.exp(-1) if 0 < kept < 1 else 0.0
+    for gradient in jax.grad(lambda *rates: state(*rates).sum(), (0, 1))(*rates):
+        np.testing.assert_allclose(gradient, np.full(2, 2 * slope), rtol=1e-4)
+
+
+@pytest.mark.parametrize("cell", [jaxrnn.gru_d(16), jaxrnn.s6(16)], ids=str)
+def test_who_is_told_the_number_of_inputs(cell: Any) -> None:
+    with pytest.raises(ValueError, match=r"`inputs` must be 16, .* got 3\. .* where it is made: by `inputs`"):
+        cell.init(jax.random.key(0), inputs=3)

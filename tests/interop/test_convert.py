@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -140,3 +141,34 @@ def test_several_prefixes_make_a_stack(tmp_path: Path) -> None:
     with torch.no_grad():
         want = model["high"](model["low"](torch.from_numpy(xs))[0])[0].numpy()
     np.testing.assert_allclose(jaxrnn.scan(loaded, params, xs)[1], want, rtol=1e-5, atol=1e-6)
+
+
+OURS = {
+    "two of a kind": jaxrnn.stack([jaxrnn.lstm(5), jaxrnn.lstm(4, peepholes=True)]),
+    "several kinds": jaxrnn.stack([jaxrnn.lstm(5), jaxrnn.gru(4), jaxrnn.elman(3)]),
+    "both directions": jaxrnn.stack([jaxrnn.bidirectional(jaxrnn.lstm(5), jaxrnn.gru(3)), jaxrnn.lstm(4)]),
+    "a stack each way": jaxrnn.bidirectional(jaxrnn.stack([jaxrnn.gru(3), jaxrnn.lstm(4)])),
+}
+
+
+def names_of(layer: Any) -> Any:
+    """The kinds of a layer's cells and their sizes, as they lie in it."""
+    if not layer.parts:
+        return layer.name, layer.output_size
+    return type(layer), [names_of(part) for part in layer.parts]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_own_parameters_tell_their_layers(name: str) -> None:
+    """A kernel `[D, G, H]` is no kernel of a convolution over one axis, as Keras's ConvLSTM1D has one."""
+    params = OURS[name].init(jax.random.key(0), inputs=3)
+    layer, found = interop.load(params)
+    assert names_of(layer) == names_of(OURS[name])
+    assert jax.tree.structure(found) == jax.tree.structure(params)
+    jax.tree.map(np.testing.assert_array_equal, found, params)
+
+
+def test_our_own_parameters_that_several_cells_have() -> None:
+    params = jaxrnn.mgu(4).init(jax.random.key(0), inputs=3)
+    with pytest.raises(ValueError, match=r"those of our .*mgu.*: pass `layer`, such as jaxrnn\.\w+\(H\)"):
+        interop.load(params)

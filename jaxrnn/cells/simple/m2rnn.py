@@ -127,10 +127,17 @@ def _m2rnn(
         v = v + theta["bias"][0]
     v = v.reshape(*batch, 1, count, values)
     f = recur(x.v, kernel="forget_kernel") + theta["forget_bias"]
-    f = sigmoid(f) if decay == "sigmoid" else jnp.exp(-jnp.exp(theta["forget_rate"]) * softplus(f))
+    f = sigmoid(f) if decay == "sigmoid" else _decayed(theta["forget_rate"], f)
     f = f[..., None, :, None]
 
     h = carry.h.reshape(matrices)
     new = activation(recur(carry.h.reshape(rows)).v.reshape(matrices) + k * v)
     h = f * h + (1 - f) * new
     return M2RNNCarry(h.reshape(carry.h.shape)), (q * h).sum(-3).reshape(*batch, count * values)
+
+
+def _decayed(rate: Array, a: Array) -> Array:
+    """exp(-exp(rate) softplus(a)), whose two factors may be more and less than the dtype holds where f is neither."""
+    low, high = -40.0, 10.0  # below, softplus(a) is exp(a) to the last digit; above, f and its derivative are zero
+    log_softplus = jnp.where(a < low, a, jnp.log(softplus(jnp.maximum(a, low))))
+    return jnp.exp(-jnp.exp(jnp.minimum(rate + log_softplus, high)))
