@@ -139,3 +139,9 @@ def test_sweeping_leaves_what_is_not_ours(tmp_path):
     (tmp_path / f".jaxrnn-{'0' * 16}.new\nline").write_text("x")
     files.sweep(tmp_path)
     assert len([*tmp_path.iterdir()]) == 4
+
+
+def test_a_link_to_itself_is_no_place_to_write(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(files.WriteError, match="loop"):
+        files.write_bytes(tmp_path / "loop", b"x")
