@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
         WriteError: the system does not let it be written, or the disk is full.
     """
     try:
-        path = path.resolve()
+        path = Path(os.path.realpath(path))  # `resolve` raises another error for a link to itself
         there = path.exists()
         if there and not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,6 +15,7 @@ from jaxrnn.base.errors import Said, fail
 
 NAME = re.compile(r"(?P<kind>\w+):(?P<sizes>\d+(x\d+)*)")
 EXPECTED = "a kind of chip and how many lie side by side, such as v5e:4x4, v6e:8x8, v5p:2x2x2, or cpu:8"
+FORCED = "xla_force_host_platform_device_count"
 # Of what libtpu asks a machine with TPUs, so that it asks none here; and no chip is used, so its lock on chips, a file
 # that may be another person's, is not taken.
 NOWHERE = {
@@ -68,16 +70,15 @@ def described_devices(topology: str) -> list[Any]:
 def _cpus(sizes: list[int], topology: str) -> list[Any]:
     if len(sizes) != 1 or sizes[0] == 0:
         fail("topology", "cpu:N, with one number of devices", topology, kind=PlanError)
-    try:
-        jax.config.update("jax_num_cpu_devices", sizes[0])
-    except RuntimeError:  # JAX has begun with others
-        there = jax.devices("cpu")
-        if len(there) < sizes[0]:
-            got = Said(f"{topology}, and JAX began with {len(there)}")
-            expected = "no more CPU devices than there are"
-            hint = f"Set XLA_FLAGS=--xla_force_host_platform_device_count={sizes[0]}."
-            fail("topology", expected, got, hint, kind=PlanError)
-    return jax.devices("cpu")[: sizes[0]]
+    if FORCED not in os.environ.get("XLA_FLAGS", ""):  # which JAX would leave aside for the option
+        with suppress(RuntimeError):  # JAX has begun with others
+            jax.config.update("jax_num_cpu_devices", sizes[0])
+    there = jax.devices("cpu")
+    if len(there) < sizes[0]:
+        got = Said(f"{topology}, and JAX began with {len(there)}")
+        expected = "no more CPU devices than there are"
+        fail("topology", expected, got, f"Set XLA_FLAGS=--{FORCED}={sizes[0]}.", kind=PlanError)
+    return there[: sizes[0]]
 
 
 def _tpus(sizes: list[int], topology: str) -> list[Any]:

@@ -24,7 +24,7 @@ from jaxrnn.train.loop import fit
 from jaxrnn.train.metrics import Callback
 from jaxrnn.train.open_run import begin, open_folder, plain
 from jaxrnn.train.processes import agree, alone, first, gather, on_first, tell, together
-from jaxrnn.train.run_files import CONFIG, RESULT, DataRecord, RunError, digest, record_data, with_record
+from jaxrnn.train.run_files import CHECKPOINTS, CONFIG, RESULT, DataRecord, RunError, digest, record_data, with_record
 from jaxrnn.train.start import Start, started_from, write_start
 from jaxrnn.train.stop import StopRequest
 
@@ -101,7 +101,8 @@ def run(
 
     def begun() -> list[Any]:
         open_folder(folder, experiment, resume)  # again: another process may have been here meanwhile
-        sweep(folder)
+        for place in filter(Path.is_dir, (folder, folder / CHECKPOINTS)):
+            sweep(place)
         if start is not None and not (folder / CONFIG).exists():
             write_start(folder, start)
         return [*begin(folder, experiment, record)]

@@ -146,9 +146,21 @@ def write_start(folder: Path, start: Start) -> None:
 
 
 def started_from(folder: Path) -> str | None:
-    """What a run began with; None where it began anew."""
+    """What a run began with; None where it began anew.
+
+    Raises:
+        RunError: If that cannot be read.
+    """
     path = folder / FROM
-    return json.loads(path.read_text(encoding="utf-8"))["from"] if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        name = json.loads(path.read_text(encoding="utf-8"))["from"]
+        if not isinstance(name, str):
+            raise TypeError("no name of a run")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} cannot be read ({error!r}): put it back from a copy") from error
+    return name
 
 
 def read_start(folder: Path, like: Params) -> Params | None:

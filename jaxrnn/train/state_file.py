@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,11 @@ ROOT = "state/"  # before each name: NumPy's savez has argument names of its own
 
 
 class StateError(ValueError):
-    """A stored state is not of the wanted shapes; the message says where it differs first."""
+    """A stored state is damaged, or not of the wanted shapes; the message says where it differs first."""
+
+
+DAMAGES = (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, NotImplementedError, OverflowError, struct.error)
+"""What NumPy and zipfile raise for a damaged file, beside OSError and ValueError."""
 
 
 def leaves(tree: Any) -> dict[str, Any]:
@@ -48,8 +54,15 @@ def read_state(path: Path, like: Any) -> Any:
         like: The tree as `jax.ShapeDtypeStruct`s with shardings.
 
     Raises:
-        StateError: If the file's arrays are not those of `like`.
+        StateError: If the file's arrays are not those of `like`, or it is damaged.
     """
+    try:
+        return _read(path, like)
+    except DAMAGES as error:
+        raise StateError(f"it is damaged: {error}") from error
+
+
+def _read(path: Path, like: Any) -> Any:
     with np.load(path, allow_pickle=False) as file:
         wanted = leaves(like)
         check_names(file.files, wanted)

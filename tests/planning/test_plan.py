@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -123,3 +126,11 @@ def test_more_devices_than_jax_began_with():
 def test_arguments_that_lie_nowhere():
     with pytest.raises(ValueError, match=r"`arguments` must be arrays or shapes that lie on the devices of one mesh"):
         plan_step(jnp.sum, jax.ShapeDtypeStruct((3,), jnp.float32))
+
+
+def test_as_many_devices_as_xlas_flag_says():
+    """Which JAX would leave aside for its own option: a topology of other CPUs then had none."""
+    program = "from jaxrnn.plan.topology import described_devices; print(len(described_devices('cpu:3')))"
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.stdout == "3\n", done.stderr

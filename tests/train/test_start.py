@@ -13,6 +13,7 @@ from jaxrnn.tasks.translation import translation
 from jaxrnn.train import RunError, Start, carried_over, run
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.options import LoopOptions, OptimizerOptions
+from jaxrnn.train.start import read_start, write_start
 from tests.tasks.resuming import StopAfter
 
 ROMAN, GREEK = "to be or not to be\n" * 60, "το be ή not το be\n" * 60
@@ -84,6 +85,18 @@ def test_what_does_not_fit_is_named(tmp_path):
     old, new = of(ROMAN, tmp_path, hidden=5), of(ROMAN, tmp_path, hidden=6)
     with pytest.raises(RunError, match=r"--from there: its .* is \[.*5.*\], here it is \[.*6.*\]"):
         carried_over(new, 0, old, old.init(jax.random.key(0)), "there")
+
+
+@pytest.mark.parametrize("name", ["start.npz", "start.json"])
+@pytest.mark.parametrize("damaged", [b"", b"PK", b"[1]", b"\x00" * 99, b'{"from": 3}'], ids=range(5))
+def test_a_damaged_beginning_is_named(tmp_path, name, damaged):
+    params = {"a": np.arange(3.0), "b": {"c": np.ones((2, 2), np.float32)}}
+    write_start(tmp_path, Start("there", params))
+    like = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), params)
+    jax.tree.map(np.testing.assert_array_equal, read_start(tmp_path, like), params)
+    (tmp_path / name).write_bytes(damaged)
+    with pytest.raises(RunError, match=rf"{name} cannot be read .*put it back from a copy"):
+        read_start(tmp_path, like)
 
 
 def test_a_run_that_is_killed_before_its_first_checkpoint_begins_with_the_same_again(tmp_path):
