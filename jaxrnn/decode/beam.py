@@ -66,7 +66,7 @@ def beam(
             beam: what it closes over, such as an attention's memory, is shared and never copied. It is compiled
             once for all that it reads: bind by `functools.partial` arrays that change, such as parameters.
         carry: the carry before the first step: any pytree of arrays with the batch axes first.
-        start: the first token to read, one or `[*B]`.
+        start: the first token to read: `[*B]`, the first axes of the carry; one where that is of one row.
         width: K, how many sequences are kept.
         length: at most so many tokens.
         end: the token that ends a sequence; None for none.

@@ -48,7 +48,7 @@ def greedy(step: Step, carry: Carry, start: Any, *, length: int, end: int | None
         step: the decoder, `step(carry, token int32[*B]) -> (carry, logits [*B, V])`. It is compiled once
             for all that it reads: bind by `functools.partial` arrays that change, such as parameters.
         carry: the carry before the first step: any pytree of arrays with the batch axes first.
-        start: the first token to read, one or `[*B]`.
+        start: the first token to read: `[*B]`, the first axes of the carry; one where that is of one row.
         length: at most so many tokens are written.
         end: the token that ends a row; None for none. Decoding stops when all rows have ended.
 

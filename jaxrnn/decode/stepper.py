@@ -47,7 +47,13 @@ def check_decoder(
         if isinstance(leaf, int) and abs(leaf) > MOST:
             fail(name, f"an array, or a number within {MOST:,}", leaf)
     step, carry = as_tree(step), jax.tree.map(jnp.asarray, carry)
-    tokens = _check_logits(jax.eval_shape(step, carry, start), carry, start.shape)
+    try:
+        results = jax.eval_shape(step, carry, start)
+    except (TypeError, ValueError) as error:  # of the user's step
+        if start.ndim == 0:
+            error.add_note("`start` is one token, so the step was given one row: for a batch it is an array [*B].")
+        raise
+    tokens = _check_logits(results, carry, start.shape)
     if end is not None:
         if isinstance(end, bool) or not isinstance(end, (int, np.integer)):
             fail("end", "None or a token", end, kind=TypeError)

@@ -272,3 +272,15 @@ def test_a_stream_draws_what_sample_draws_however_many_at_a_time(shape: tuple[in
                 next(tokens)
             with pytest.raises(FloatingPointError, match=f"no token {last + 1} can be chosen"):
                 next(tokens)
+
+
+def test_one_first_token_for_many_rows_is_explained() -> None:
+    """The step fails, in its own words: to them is added what was asked of it."""
+    kernel = np.zeros((3, 4), np.float32)
+
+    def step(carry: Any, token: Any) -> Any:
+        return carry, jax.lax.dot_general(jax.nn.one_hot(token, 3), kernel, (((1,), (0,)), ((), ())))
+
+    with pytest.raises((TypeError, ValueError)) as caught:
+        jaxrnn.decode.greedy(step, jnp.zeros((20, 2)), 1, length=3)
+    assert any("for a batch it is an array [*B]" in note for note in caught.value.__notes__)

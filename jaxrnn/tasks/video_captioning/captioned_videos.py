@@ -19,7 +19,8 @@ from jaxrnn.train import Vocabulary, read_arrays
 FEATURES = "msrvtt_first1000_vgg16ae128.npz"
 WHERE = (
     f"{FEATURES} holds arrays features [videos, frames, F], caption [videos] and video_id [videos]; MSR-VTT's videos, "
-    "to compute features of, are at https://www.microsoft.com/en-us/research/publication/msr-vtt"
+    "to compute features of, are described at https://www.microsoft.com/en-us/research/publication/"
+    "msr-vtt-a-large-video-description-dataset-for-bridging-video-and-language/"
 )
 BLOCK = 4  # pixels of a moving digit's frame, in each direction, that are one feature
 EPSILON = 1e-6  # the least deviation that a feature is divided by: one that never changes is zero
