@@ -72,7 +72,7 @@ def test_labels_and_kinds_of_examples(tmp_path: Path, channels: int | None) -> N
 
 
 def hours(path: Path, header: str, row: str, apart: int = 1) -> Path:
-    times = [np.datetime64("2024-01-01T00") + apart * n for n in range(90)]
+    times = [np.datetime64("2024-01-01T00") + np.timedelta64(apart * n, "h") for n in range(90)]
     path.write_text(header + "\n" + "".join(f"{time},{n % 7}{row}\n" for n, time in enumerate(times)))
     return path
 
