@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from typing import Any, NamedTuple
 
 import jax
@@ -213,3 +214,34 @@ def test_pieces_and_all_carries_of_a_long_sequence() -> None:
                 assert_close(
                     jaxrnn.scan_carries(cell, params, xs, reverse=reverse, backend=backend, chunk=chunk), (whole, ys)
                 )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gates_of_a_minimal_lstm_too_small_for_numbers(dtype: Any) -> None:
+    """f / (f + i) of f = exp(-1000), i = exp(-999), in decimals of sixty digits; nothing is 0 / 0."""
+    pairs = [
+        (-1000.0, -999.0),
+        (-120.0, -104.0),
+        (-1000.0, 5.0),
+        (5.0, -1000.0),
+        (-1e30, -1e30),
+        (1e30, -3.0),
+        (0.5, -2.0),
+    ]
+    wanted = []
+    with decimal.localcontext(decimal.Context(prec=60)):
+        for f, i in pairs:
+            log = [-(1 + (-decimal.Decimal(a)).exp()).ln() if a > -1e6 else decimal.Decimal(a) for a in (f, i)]
+            wanted.append(float(1 / (1 + (log[1] - log[0]).exp())))
+    x = np.array(pairs, dtype)
+    z = np.stack([x[:, 1], x[:, 0], np.ones(len(pairs), dtype)])[None, None]  # gates i, f, g of a unit a pair
+    cell = jaxrnn.min_lstm(len(pairs))
+    params = {n: np.zeros(p.shape, dtype) for n, p in cell.declare(1).items()}
+    carry = cell.carry_type(np.full((1, len(pairs)), 3, dtype))
+    for backend in ("auto", "one_pass", "reference"):
+
+        def run(z: Any, backend: str = backend) -> Any:
+            return jaxrnn.scan(cell, params, z, carry, projected=True, backend=backend)[1]
+
+        np.testing.assert_allclose(run(z)[0, 0], 1 + 2 * np.array(wanted), rtol=3 * np.finfo(dtype).eps)
+        assert jnp.isfinite(jax.grad(lambda z: run(z).sum())(z)).all()

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Unpack
 
 import jax.numpy as jnp
-from jax.nn import sigmoid
+from jax.nn import sigmoid, softplus
 
 from jaxrnn.base.typing import Array
 from jaxrnn.core.cell import Cell
@@ -96,9 +96,8 @@ def _min_gru(x: Any, *, positive: bool) -> tuple[Array, Array]:
 
 
 def _min_lstm(x: Any, *, positive: bool) -> tuple[Array, Array]:
-    f, i = sigmoid(x.f), sigmoid(x.i)
-    both = f + i
-    return f / both, i / both * _candidate(x.g, positive)
+    odds = softplus(-x.i) - softplus(-x.f)  # log(f / i): both may be too small for a number of their own
+    return sigmoid(odds), sigmoid(-odds) * _candidate(x.g, positive)
 
 
 def _candidate(x: Array, positive: bool) -> Array:
