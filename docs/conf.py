@@ -45,7 +45,7 @@ html_theme = "furo"
 html_title = f"jaxrnn {version}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
-html_search_scorer = "static/scorer.js"
+html_search_scorer = str(HERE / "static/scorer.js")
 html_theme_options = {
     "sidebar_hide_name": False,
     "light_css_variables": {"color-brand-primary": "#0b6e4f", "color-brand-content": "#0b6e4f"},

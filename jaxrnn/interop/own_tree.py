@@ -20,7 +20,7 @@ def own_tree(source: Source) -> tuple[Layer, dict[str, Match]] | None:
         return None
     heads = sorted({segments(entry.name)[0] for entry in source.entries})
     numbered = [f"layer_{i}" for i in range(len(heads))]
-    if heads not in (sorted(numbered), WAYS) or not all(len(segments(e.name)) > 1 for e in source.entries):
+    if not heads or heads not in (sorted(numbered), WAYS) or not all(len(segments(e.name)) > 1 for e in source.entries):
         return None
     layers: list[Layer] = []
     matches: dict[str, Match] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class Graph:
         return self.add(SIZES[name], *values)
 
 
-def ints(*numbers: int) -> Any:
+def ints(*numbers: SupportsIndex) -> Any:
     """Axes and sizes, as operators take them."""
     return np.array(numbers, np.int64)
 
