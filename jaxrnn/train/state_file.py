@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,22 +56,23 @@ def read_state(path: Path, like: Any) -> Any:
     Raises:
         StateError: If the file's arrays are not those of `like`, or it is damaged.
     """
+    wanted, found = leaves(like), []
+    for (name, leaf), array in zip(wanted.items(), _arrays(path, wanted), strict=True):
+        check_leaf(name, array.shape, array.dtype, leaf.shape, bits_of(np.dtype(leaf.dtype)))
+        found.append(jax.device_put(array.view(leaf.dtype), leaf.sharding))
+    return jax.tree.unflatten(jax.tree.structure(like), found)
+
+
+def _arrays(path: Path, names: Iterable[str]) -> Iterator[np.ndarray]:
+    """The arrays of a file that has these and no others, one after the other: never are all of them in memory twice."""
     try:
-        return _read(path, like)
+        # Opened here: NumPy leaves open what it refuses.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            check_names(file.files, names)
+            for name in names:
+                yield file[name]
     except DAMAGES as error:
         raise StateError(f"it is damaged: {error}") from error
-
-
-def _read(path: Path, like: Any) -> Any:
-    with np.load(path, allow_pickle=False) as file:
-        wanted = leaves(like)
-        check_names(file.files, wanted)
-        found = []
-        for name, leaf in wanted.items():
-            array = file[name]
-            check_leaf(name, array.shape, array.dtype, leaf.shape, bits_of(np.dtype(leaf.dtype)))
-            found.append(jax.device_put(array.view(leaf.dtype), leaf.sharding))
-    return jax.tree.unflatten(jax.tree.structure(like), found)
 
 
 def same(a: Any, b: Any) -> bool:

@@ -308,3 +308,12 @@ print(step, float(state["params"]["kernel"].sum()))
     for path in files(checkpoints.path(3)):
         assert not path.read_bytes().startswith(b"\x80"), path  # a pickle's first byte
     assert json.loads((checkpoints.path(3) / "progress.json").read_text()) == progress(best=1)
+
+
+def test_what_the_devices_say_is_not_taken_for_damage(checkpoints, monkeypatch):
+    def full(*_, **__):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setattr("jaxrnn.train.state_file.jax.device_put", full)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
+        checkpoints.newest(like())
