@@ -12,14 +12,12 @@ import jax
 import numpy as np
 
 ROOT = "state/"  # before each name: NumPy's savez has argument names of its own
+# What NumPy and zipfile raise for a damaged file, beside OSError and ValueError.
+DAMAGES = (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, NotImplementedError, OverflowError, struct.error)
 
 
 class StateError(ValueError):
     """A stored state is damaged, or not of the wanted shapes; the message says where it differs first."""
-
-
-DAMAGES = (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, NotImplementedError, OverflowError, struct.error)
-"""What NumPy and zipfile raise for a damaged file, beside OSError and ValueError."""
 
 
 def leaves(tree: Any) -> dict[str, Any]:
