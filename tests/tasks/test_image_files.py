@@ -49,7 +49,7 @@ def test_a_picture_that_would_fill_the_memory() -> None:
     """10 KB that ask for 81 megapixels."""
     small = packed(Image.new("1", (9000, 9000)), "PNG")
     assert len(small) < 20_000
-    with pytest.raises(ValueError, match=r"`picture` must be of 40,000,000 pixels or fewer, got 9000 x 9000\."):
+    with pytest.raises(ValueError, match=r"`picture` must be of 40,000,000 pixels or fewer, got .*: 9000 x 9000\."):
         read_picture(io.BytesIO(small))
 
 

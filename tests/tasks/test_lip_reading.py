@@ -350,7 +350,16 @@ def test_clips_of_a_file(tmp_path: Path) -> None:
     Image.new("L", (50, 40)).save(tmp_path / "c.png")
     (tmp_path / "d.gif").write_text("no film")
     Image.new("1", (20_000, 10_000)).save(tmp_path / "bomb.png")
-    wrong = {"c.png": "50 x 40 in", "d.gif": "d.gif", "absent.gif": "absent.gif", "bomb.png": "200000000 pixels"}
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")
+    Image.new("1", (8_000, 6_000)).save(tmp_path / "wide.png")
+    wrong = {
+        "c.png": "50 x 40 in",
+        "d.gif": "d.gif",
+        "absent.gif": "absent.gif",
+        "bomb.png": "bomb.png': Image size (200000000 pixels)",
+        "large.png": "large.png': Image size (100000000 pixels)",
+        "wide.png": "wide.png': 8000 x 6000",
+    }
     for name, problem in wrong.items():
         with pytest.raises(ValueError, match=rf"`clip` must be .*{re.escape(problem)}"):
             task.caption(p, tmp_path / name, 1)

@@ -364,7 +364,7 @@ def kept(tmp_path: Path):
 
 def test_a_run_predicts_without_its_data(kept, tmp_path: Path) -> None:
     task, params = kept
-    (tmp_path / "new.txt").write_text("The fat cat, sat\n\nthe Xyz\n")
+    (tmp_path / "new.txt").write_text("The fat cat, sat\nthe Xyz\n\n")
     inputs = task.inputs(tmp_path / "new.txt")
     assert inputs == [("The", "fat", "cat", ",", "sat"), ("the", "Xyz")]
     (tmp_path / "new.conll").write_text("The\nfat\n\nthe\tO\n")

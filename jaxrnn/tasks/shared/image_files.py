@@ -28,9 +28,8 @@ DAMAGED = (
     OverflowError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
+TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def name_of(source: Source) -> str:
@@ -47,14 +46,18 @@ def opened(source: Source, argument: str, expected: str, formats: tuple[str, ...
     Raises:
         ValueError: If it is none, is damaged, or has more than 40 million pixels; it names the argument.
     """
+    fewer = f"of {MOST_PIXELS:,} pixels or fewer"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata, which is not read
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(source, formats=formats) as file:
                 if file.width * file.height > MOST_PIXELS:
-                    fail(argument, f"of {MOST_PIXELS:,} pixels or fewer", Said(f"{file.width} x {file.height}"))
+                    fail(argument, fewer, Said(f"{name_of(source)}: {file.width} x {file.height}"))
                 yield file
+    except TOO_LARGE as error:  # beyond what Pillow opens: "Image size (... pixels) exceeds limit"
+        size = str(error).partition(" exceeds")[0]
+        fail(argument, fewer, Said(f"{name_of(source)}: {size}"))
     except DAMAGED as error:
         if isinstance(error, OSError) and error.filename is not None and error.errno is not None:
             fail(argument, expected, Said(f"{name_of(source)} ({error.strerror})"))  # not there, or not to be read
