@@ -8,7 +8,7 @@ Of what it leaves, the slow suite runs one row in `ONE_ROW_IN` of a test with mo
 not hold more. The others are for `pytest -m sweep`, which has no limit.
 
 The laws are some hundred tests for each cell. Elman's, the LSTMs, the GRUs and a user's own cell run them all, quickly
-or slowly: what the engine does, it does for these. Of one in four of the other cells the quick suite runs law 1 on a
+or slowly: what the engine does, it does for these. Of one in eight of the other cells the quick suite runs law 1 on a
 backend that is drawn; of each the slow one runs it on every backend, with one test of each of `DRAWN`. All of the rest
 is run by `pytest -m sweep`.
 """
@@ -80,7 +80,7 @@ def leave_to_the_sweep(
         one_each = {given["backend"]: item for name, given, item in tests if name in LAW_1}
         short = [b for b in backends if not _compiles_long(b)]
         quickly, first = None, _drawn(row) % max(1, len(short))
-        if _drawn(f"{row} quickly") % 4 == 0:
+        if _drawn(f"{row} quickly") % 8 == 0:
             quickly = next((b for b in short[first:] + short[:first] if not declined(one_each[b])), None)
         slowly = set()
         for one in DRAWN:
