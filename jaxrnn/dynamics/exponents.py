@@ -67,7 +67,7 @@ def lyapunov(
 
     Returns:
         `Lyapunov(exponents, history, steps)`, NumPy arrays. An exponent is -inf where the map forgets a direction in
-        one step.
+        one step, and NaN of a row that ends while steps are skipped.
 
     Raises:
         TypeError, ValueError: an argument does not fit; the message names it.

@@ -157,7 +157,19 @@ def _posed_flax(layer: Any, params: Any, xs: Any, carry: Any, lengths: Any, per_
         if jax.tree.map(jnp.shape, carry) != shapes:
             fail("carry", f"of shapes {shapes}", carry)
         start = carry
-    return _flat(step, cast(params, dtype), given, len(given), batch, lengths, {}, cast(start, dtype), dtype)
+    params, start = cast(params, dtype), cast(start, dtype)
+    _check_kept(step, params, start, given)
+    return _flat(step, params, given, len(given), batch, lengths, {}, start, dtype)
+
+
+def _check_kept(step: Step, params: Any, start: Carry, xs: Array) -> None:
+    """Flax's cells may have a dtype of their own, in which they compute whatever they are given."""
+    dtypes = lambda carry: {np.dtype(a.dtype) for a in jax.tree.leaves(carry)}  # noqa: E731
+    made = dtypes(jax.eval_shape(step, params, start, xs[0], {})[0])
+    if made != dtypes(start):
+        names = [" and ".join(sorted(d.name for d in found)) for found in (made, dtypes(start))]
+        hint = f"Leave `dtype` and the arrays in {names[0]}, or make the cell with `dtype={names[1]}`."
+        fail("dtype", f"{names[0]}, in which this cell of Flax's computes", Said(names[1]), hint)
 
 
 def _concrete(batch: tuple[Axis, ...]) -> tuple[int, ...]:

@@ -127,10 +127,11 @@ def _check_equal(experiment: Experiment, start: Start | None) -> None:
 
 def _check_folder(folder: Path, experiment: Experiment, resume: bool, start: Start | None) -> None:
     open_folder(folder, experiment, resume)
-    if start is not None and (folder / CONFIG).exists() and started_from(folder) != start.name:
-        raise RunError(
-            f"{folder} holds a run that began with {started_from(folder) or 'fresh parameters'}, not with {start.name}"
-        )
+    if start is not None and not (folder / CONFIG).exists():
+        return  # it is written anew, whatever a killed process left of it
+    began = started_from(folder) if folder.is_dir() else None
+    if start is not None and began != start.name:
+        raise RunError(f"{folder} holds a run that began with {began or 'fresh parameters'}, not with {start.name}")
 
 
 def _make(folder: Path) -> None:

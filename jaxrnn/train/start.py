@@ -149,10 +149,15 @@ def started_from(folder: Path) -> str | None:
     """What a run began with; None where it began anew.
 
     Raises:
-        RunError: If that cannot be read.
+        RunError: If that cannot be read, or is gone while the parameters are there.
     """
     path = folder / FROM
     if not path.exists():
+        if (folder / START).exists():
+            raise RunError(
+                f"{folder} has {START}, the parameters that its run began with, but no {FROM}, which says whose they "
+                f"are: put it back from a copy, or delete {folder} and start again with --from"
+            )
         return None
     try:
         name = json.loads(path.read_text(encoding="utf-8"))["from"]

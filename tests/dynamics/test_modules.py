@@ -56,6 +56,14 @@ def test_cells_of_flax(kind: str) -> None:
     np.testing.assert_allclose(np.abs(point.eigenvalues), np.abs(same.eigenvalues), rtol=1e-5)
 
 
+def test_a_cell_of_flax_that_computes_in_float32_says_so() -> None:
+    """`nnx.SimpleCell` is made with dtype=float32: its derivatives in float64 are not to be had."""
+    cell = nnx.SimpleCell(3, 4, rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match="`dtype` must be float32, in which this cell of Flax's computes, got float64"):
+        dynamics.gradient_norms(cell, None, XS, dtype="float64")
+    assert np.isfinite(dynamics.gradient_norms(cell, None, XS).norms).all()
+
+
 class Model(nnx.Module):
     def __init__(self) -> None:
         self.below = nnx.Linear(3, 5, rngs=nnx.Rngs(0))

@@ -168,6 +168,77 @@ def test_sizes_that_are_computed_pieces_of_any_length_and_pads() -> None:
                 np.testing.assert_array_equal(got[result], want, err_msg=result)
 
 
+PLACES = np.array([-30, -8, -7, -1, 0, 3, 6, 7, 30], np.int32)  # below, inside and beyond seven
+DTYPES = ("float32", "float16", "int32", "int8", "uint8", "int16", "bool")
+
+
+def picks(data: Any, mode: Any, **fill: Any) -> Callable[..., tuple[Any, ...]]:
+    """Rows, single numbers, numbers along an axis and pieces, with and without Python's negative indices."""
+    d = jax.lax.GatherDimensionNumbers((0, 1), (), (0,))
+
+    def run(at: Any, one: Any) -> tuple[Any, ...]:
+        table = jnp.asarray(data)  # [7, 4]
+        raw = table.at[at].get(mode=mode, wrap_negative_indices=False, **fill)
+        wrapped = table.at[at].get(mode=mode, **fill)
+        pairs = table.at[at, jax.lax.div(at[::-1], jnp.int32(2))].get(mode=mode, **fill)
+        moved = table.T.at[:, at[:, None]].get(mode=mode, **fill)
+        along = jnp.take_along_axis(table, at[:, None], 0, mode)
+        cut = jax.lax.gather(table, one, d, (3, 4), mode=mode, **fill)
+        return raw, wrapped, pairs, moved, along, cut, table.at[one[0], 1].get(mode=mode, **fill)
+
+    return run
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", ["clip", "fill", "fill with a number", "promise_in_bounds"])
+def test_indices_below_inside_and_beyond(mode: str, dtype: str) -> None:
+    """Each mode as `jax.jit` computes it; a promise is tried where it holds."""
+    with jax.enable_x64(False), default_promotion():
+        data = RNG.integers(0, 100, (7, 4)).astype(dtype)
+        fill = dict(fill_value=1) if mode == "fill with a number" else {}
+        run = picks(data, mode.split()[0], **fill)
+        names = ("raw", "wrapped", "pairs", "moved", "along", "cut", "single")
+        model = of_program.program_to_onnx(run, arguments(at=("N", np.int32), one=("1,", np.int32)), names)
+        inside = np.arange(7, dtype=np.int32)
+        for one in (2, 0, 4) if mode == "promise_in_bounds" else (-30, -1, 0, 2, 4, 5, 30):
+            given = dict(at=inside if mode == "promise_in_bounds" else PLACES, one=np.array([one], np.int32))
+            for name, want in zip(names, jax.jit(run)(**given), strict=True):
+                got = in_onnxruntime(model, given)[name]
+                assert got.dtype == want.dtype
+                np.testing.assert_array_equal(got, want, err_msg=f"{name}, {one}")
+
+
+@pytest.mark.parametrize("mode", ["clip", "fill"])
+def test_indices_of_a_length_that_is_not_known_and_those_that_are(mode: Any) -> None:
+    def run(xs: Any) -> tuple[Any, ...]:
+        get = lambda *at: xs.at[at].get(mode=mode, wrap_negative_indices=False)  # noqa: E731
+        return get(np.array([-1, 0, 4])), get(slice(None), np.array([[0, 2]])), get(slice(None), np.array([-1, 2, 3]))
+
+    with jax.enable_x64(False), default_promotion():
+        model = of_program.program_to_onnx(run, arguments(xs=("T, 3", np.float32)), ("a", "b", "c"))
+        for steps in (1, 4, 9):
+            xs = single(steps, 3)
+            got = in_onnxruntime(model, {"xs": xs})
+            for name, want in zip("abc", jax.jit(run)(xs), strict=True):
+                np.testing.assert_array_equal(got[name], want, err_msg=f"{name}, {steps}")
+
+
+def test_nodes_for_indices_outside_are_there_where_a_mode_asks_for_them() -> None:
+    def extra(mode: Any, known: bool = False) -> set[str]:
+        def run(ids: Any, table: Any) -> tuple[Any, ...]:
+            at = np.array([0, SYMBOLS - 1]) if known else ids
+            return (table.at[at].get(mode=mode, wrap_negative_indices=False),)
+
+        given = arguments(ids=("T", np.int32), table=(f"{SYMBOLS}, 3", np.float32))
+        nodes = of_program.program_to_onnx(run, given, ("y",)).graph.node
+        return {node.op_type for node in nodes} & {"Where", "Min", "Max", "Equal"}
+
+    with jax.enable_x64(False), default_promotion():
+        assert extra("promise_in_bounds") == extra("clip", known=True) == extra("fill", known=True) == set()
+        assert extra("clip") == {"Min", "Max"}
+        assert extra("fill") == {"Where", "Min", "Max", "Equal"}
+
+
 def test_a_size_that_no_argument_has() -> None:
     given = arguments(x=("2*N", np.float32))
     with pytest.raises(ValueError, match="sizes that are computed of"):

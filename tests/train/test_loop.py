@@ -199,6 +199,26 @@ def test_raise_on_request(tmp_path, console, stop, kind):
         fit(exp, tmp_path, console, stop)
 
 
+@pytest.mark.parametrize("kind", ["nan_steps", "steep_steps"])
+def test_what_is_not_finite_from_the_first_step_on(tmp_path, console, stop, kind):
+    """Skipped, it leaves parameters, moments and carry as they began; nothing is written that a resumed run trusts."""
+    exp = experiment({"steps": 1}, **{kind: (1,)})
+    fit(exp, tmp_path / "one", console, stop)
+    _, state, _ = stored(tmp_path / "one", exp)
+    fresh = init_state(exp.task, make_optimizer(exp.optimizer, 1), exp.seed)
+    for part in ("params", "opt_state", "carry"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(state, part), jax.device_get(getattr(fresh, part)))
+    assert (int(state.step), int(state.skipped)) == (1, 1)
+    for loop, steps, said in (
+        ({"nonfinite": "raise"}, (1,), "step 1: .*loop.nonfinite is 'raise'"),
+        ({"checkpoint_every": 20}, range(1, 11), "step 10: .*the 10th step in a row"),
+    ):
+        folder = tmp_path / str(len(steps))
+        with pytest.raises(NonFiniteError, match=f"{said}.*There is no checkpoint yet"):
+            fit(experiment({"validate_every": 20} | loop, **{kind: tuple(steps)}), folder, console, stop)
+        assert not [*folder.glob("checkpoints/*")]
+
+
 def test_patience_ends_the_run_and_the_best_is_kept(tmp_path, console, stop, monkeypatch):
     losses = iter([3.0, 2.0, float("nan"), 2.5, 2.0, 1.0])
     exp = experiment({"steps": 60, "patience": 3, "keep": 1})

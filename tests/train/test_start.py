@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
+import yaml
 
 from jaxrnn.tasks import CharLM, Handwriting, Translation
 from jaxrnn.tasks.handwriting import handwriting
@@ -13,7 +14,7 @@ from jaxrnn.tasks.translation import translation
 from jaxrnn.train import RunError, Start, carried_over, run
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.options import LoopOptions, OptimizerOptions
-from jaxrnn.train.start import read_start, write_start
+from jaxrnn.train.start import read_start, started_from, write_start
 from tests.tasks.resuming import StopAfter
 
 ROMAN, GREEK = "to be or not to be\n" * 60, "το be ή not το be\n" * 60
@@ -117,3 +118,24 @@ def test_a_run_that_is_killed_before_its_first_checkpoint_begins_with_the_same_a
     assert whole == pieces != fresh
     with pytest.raises(RunError, match="began with fresh parameters, not with there"):
         run(experiment, tmp_path / "fresh", True, StopAfter(99), start=start)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["lost later", "killed while it was written"])
+def test_a_beginning_whose_name_is_lost_is_no_fresh_run(tmp_path, killed):
+    task, folder = of(ROMAN, tmp_path), tmp_path / "run"
+    start = Start("there", task.init(jax.random.key(77)))
+    loop = LoopOptions(steps=1, log_every=1, validate_every=1, checkpoint_every=1)
+    experiment = Experiment("char_lm", 0, task, OptimizerOptions(warmup=1), loop)
+    folder.mkdir()
+    write_start(folder, start)
+    (folder / "start.json").unlink()
+    if not killed:
+        (folder / "config.yaml").write_text(yaml.safe_dump(experiment.as_dict()))
+    there = {path.name for path in folder.iterdir()}
+    for given in (None,) if killed else (None, start):
+        with pytest.raises(RunError, match=r"has start\.npz, .* but no start\.json, .* put it back from a copy"):
+            run(experiment, folder, True, StopAfter(99), start=given)
+        assert {path.name for path in folder.iterdir()} == there
+    if killed:  # with what it is to begin with, it does
+        assert run(experiment, folder, True, StopAfter(99), start=start) == 0
+        assert started_from(folder) == "there"

@@ -14,7 +14,7 @@ from jax.extend.core import JaxprEqn
 
 from jaxrnn.interop.graphs.axes import ARRANGING, reshaped, transposed
 from jaxrnn.interop.graphs.picking import PICKING
-from jaxrnn.interop.graphs.written import Graph, element_of, ints
+from jaxrnn.interop.graphs.written import Graph, chosen, element_of, ints
 from jaxrnn.programs.jaxprs import shape_of
 
 Operator = Callable[[Graph, JaxprEqn, list[Any]], Any]
@@ -73,11 +73,11 @@ def _logic(operator: str) -> Operator:
     return write
 
 
-def _select(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str | None:
+def _select(graph: Graph, equation: Any, inputs: list[Any]) -> str | None:
     which, *cases = inputs
     if len(cases) != 2 or _dtype(equation) != np.bool_:
         return None
-    return graph.add("Where", which, cases[1], cases[0])
+    return chosen(graph, which, cases[1], cases[0], equation.invars[1].aval.dtype)
 
 
 def _clamp(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:

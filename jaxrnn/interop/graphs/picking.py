@@ -10,10 +10,10 @@ from jax.extend.core import JaxprEqn
 from jax.lax import GatherScatterMode
 
 from jaxrnn.interop.graphs.axes import expanded, reshaped, sizes_of, transposed
-from jaxrnn.interop.graphs.written import Graph, element_of, ints
+from jaxrnn.interop.graphs.written import Graph, chosen, element_of, ints
 from jaxrnn.programs.jaxprs import shape_of
 
-INT64 = 7
+INT32, INT64, BOOL = 6, 7, 9
 
 
 def _gather(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Any:
@@ -31,37 +31,79 @@ def _gather(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> Any:
     others = tuple(axis for axis in loops if axis not in matched)
     data = transposed(graph, inputs[0], (*along, *indexed, *rest))
     where = transposed(graph, where, (*matched, *others, len(loops)))
-    found = graph.add("GatherND", data, graph.add("Cast", where, to=INT64), batch_dims=len(along))
+    where, outside = _bounded(graph, equation, where, (1,) * len(indexed))
+    found = graph.add("GatherND", data, where, batch_dims=len(along))
+    found = _filled(graph, equation, found, outside, range(len(loops), len(loops) + len(rest)))
     # It has the axes of `where` first, then the slices'; JAX says which places those have.
     places = [n for n in range(len(loops) + len(rest)) if n not in d.offset_dims]
     now = [places[axis] for axis in (*matched, *others)] + list(d.offset_dims)
     return transposed(graph, found, np.argsort(now).tolist())
 
 
+def _bounded(graph: Graph, equation: JaxprEqn, where: Any, sizes: Sequence[Any]) -> tuple[Any, Any]:
+    """Positions [..., axes] of pieces of these sizes, all inside, and whether each was not [...]: None where a mode
+    asks for none."""
+    p, shape = equation.params, shape_of(equation.invars[0])
+    known, mode = not isinstance(where, str), p["mode"]
+    where = np.asarray(where, np.int64) if known else graph.add("Cast", where, to=INT64)
+    if mode == GatherScatterMode.PROMISE_IN_BOUNDS:
+        return where, None
+    of = [shape[axis] for axis in p["dimension_numbers"].start_index_map]
+    last = _last(graph, of, sizes)
+    if known and not isinstance(last, str) and (where >= 0).all() and (where <= last).all():
+        return where, None
+    within = _moved(graph, where, last)
+    if mode == GatherScatterMode.CLIP:
+        return within, None
+    outside = graph.add("Cast", graph.add("Not", graph.add("Equal", where, within)), to=INT32)
+    return within, graph.add("Cast", graph.add("ReduceMax", outside, ints(-1), keepdims=0), to=BOOL)
+
+
+def _filled(graph: Graph, equation: JaxprEqn, found: str, outside: Any, axes: Sequence[int]) -> str:
+    """Pieces, of which those that lie outside have one value all over; `axes` are a piece's own."""
+    if outside is None:
+        return found
+    kind: Any = equation.outvars[0].aval
+    if axes:
+        outside = graph.add("Unsqueeze", outside, ints(*axes))
+    return chosen(graph, outside, np.asarray(equation.params["fill_value"], kind.dtype), found, kind.dtype)
+
+
 def _piece(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
     """One piece of an array, as `xs[1:]` of a length that is not known."""
     p = equation.params
     axes, gone = p["dimension_numbers"].start_index_map, p["dimension_numbers"].collapsed_slice_dims
-    inside = p["mode"] == GatherScatterMode.PROMISE_IN_BOUNDS
-    found = _cut(graph, equation, inputs[0], inputs[1], axes, inside)
-    return graph.add("Squeeze", found, ints(*gone)) if gone else found
+    sizes = [p["slice_sizes"][axis] for axis in axes]
+    start, outside = _bounded(graph, equation, inputs[1], sizes)
+    found = _cut(graph, inputs[0], start, sizes, axes)
+    found = graph.add("Squeeze", found, ints(*gone)) if gone else found
+    return _filled(graph, equation, found, outside, range(len(shape_of(equation.outvars[0]))))
 
 
 def _dynamic_slice(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
     """One piece that begins anywhere; where it would reach beyond the end, it is moved there."""
     x, *starts = inputs
     start = graph.add("Concat", *(graph.add("Unsqueeze", each, ints(0)) for each in starts), axis=0)
-    return _cut(graph, equation, x, start, range(len(starts)), inside=False)
-
-
-def _cut(graph: Graph, equation: JaxprEqn, x: Any, start: Any, axes: Sequence[int], inside: bool) -> str:
-    """As many along some axes as an equation says, from a start [axes] on, which may lie `inside` in any case."""
     sizes, shape = equation.params["slice_sizes"], shape_of(equation.invars[0])
-    start, size = graph.add("Cast", start, to=INT64), sizes_of(graph, [sizes[axis] for axis in axes])
-    if not inside:
-        last = graph.add("Sub", sizes_of(graph, [shape[axis] for axis in axes]), size)
-        start = graph.add("Min", graph.add("Max", start, ints(0)), last)
-    return graph.add("Slice", x, start, graph.add("Add", start, size), ints(*axes))
+    start = _moved(graph, graph.add("Cast", start, to=INT64), _last(graph, shape, sizes))
+    return _cut(graph, x, start, sizes, range(len(starts)))
+
+
+def _last(graph: Graph, shape: Sequence[Any], sizes: Sequence[Any]) -> Any:
+    """Where pieces of these sizes may begin at most [axes]."""
+    whole, size = sizes_of(graph, shape), sizes_of(graph, sizes)
+    return graph.add("Sub", whole, size) if isinstance(whole, str) or isinstance(size, str) else whole - size
+
+
+def _moved(graph: Graph, where: Any, last: Any) -> str:
+    """Positions [..., axes], each the nearest that is inside."""
+    return graph.add("Min", graph.add("Max", where, ints(0)), last)
+
+
+def _cut(graph: Graph, x: Any, start: Any, sizes: Sequence[Any], axes: Sequence[int]) -> str:
+    """As many along some axes as `sizes` says, from a start [axes] on, which is inside."""
+    end = graph.add("Add", start, sizes_of(graph, sizes))
+    return graph.add("Slice", x, start, end, ints(*axes))
 
 
 def _iota(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:

@@ -16,6 +16,9 @@ SIZES = {
 }  # fmt: skip
 
 
+WIDER = {"bool": "int32", "int16": "int32", "uint16": "int32", "uint64": "int64", "bfloat16": "float32"}
+
+
 class Graph:
     """One graph. Its values are names; arrays that are known when it is written become its constants."""
 
@@ -93,6 +96,16 @@ class Graph:
 def ints(*numbers: SupportsIndex) -> Any:
     """Axes and sizes, as operators take them."""
     return np.array(numbers, np.int64)
+
+
+def chosen(graph: Graph, which: Any, yes: Any, no: Any, dtype: Any) -> str:
+    """Where, through a wider dtype where onnxruntime has no kernel for this one."""
+    dtype = np.dtype(dtype)
+    if dtype.name not in WIDER:
+        return graph.add("Where", which, yes, no)
+    wide = element_of(np.dtype(WIDER[dtype.name]), "program")
+    cases = [graph.add("Cast", each, to=wide) for each in (yes, no)]
+    return graph.add("Cast", graph.add("Where", which, *cases), to=element_of(dtype, "program"))
 
 
 def value(name: str, dtype: Any, shape: Sequence[Any]) -> Any:
