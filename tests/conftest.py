@@ -30,6 +30,8 @@ if os.environ.get("CHECK_ANNOTATIONS"):
 import jax
 import jaxlib
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.quick import FAMILIES, Declined, leave_to_the_slow_suite, leave_to_the_sweep, leave_to_whom_has_time
 
@@ -71,21 +73,43 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before marks are looked at
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
-    """With `--dist loadgroup`, tests of one row of the table share a process and its programs; others go by file.
+    """Leave out what is not to be run now.
 
-    A backend that declines a row is not asked to run it: `tests/kernels/test_native.py` says which, and why. The native
-    one traces a cell for its answer, so that it is asked last, of rows that are run.
+    A backend that declines a row is not asked to run it: `tests/kernels/test_native.py` says which, and why. Some trace
+    a cell for their answer, so that the quick suite asks last, of rows that it runs.
     """
-    _leave_out(config, items, lambda item: _backend_of(item) != "native" and _declined(item))
     marks = config.getoption("markexpr")
     slow = "slow" in marks and "not slow" not in marks
+    if "not slow" not in marks:
+        _leave_out(config, items, lambda item: _backend_of(item) != "native" and _declined(item))
     leave_to_the_slow_suite(leave_to_the_sweep(items, _is_core, _declined, slow), _declined)
     leave_to_whom_has_time(items)
-    for item in items:
-        row = getattr(item, "callspec", None) and item.callspec.params.get("row")
-        item.add_marker(pytest.mark.xdist_group(row if isinstance(row, str) else item.nodeid.partition("::")[0]))
     yield
-    _leave_out(config, items, lambda item: _backend_of(item) == "native" and _declined(item))
+    _leave_out(config, items, _declined)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """With `--dist loadscope`: see `ByRow`."""
+    return ByRow(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+class ByRow(LoadScopeScheduling):
+    """Tests of one row of the table share a process and its programs; others go by file.
+
+    `--dist loadgroup` would do it by marks, but pytest-xdist 3.8 loses them under pytest 9.2 (its issue 1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        from tests.table import ROWS  # not before the hook above is installed
+
+        file, _, rest = nodeid.partition("::")
+        parts = rest.partition("[")[2].removesuffix("]").split("-")
+        return next((part for part in parts if part in ROWS), file)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Examples in docstrings are looked for in every file. What is no test has none, and some of it computes much."""
+    return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item], which: Declined) -> None:

@@ -78,10 +78,10 @@ def leave_to_the_sweep(
         backends = sorted({given["backend"] for name, given, _ in tests if name in LAW_1})
         ways = {b: ("forward", "reverse")[_drawn(f"{row} {b}") % 2] for b in backends}
         one_each = {given["backend"]: item for name, given, item in tests if name in LAW_1}
-        short = [b for b in backends if not _compiles_long(b)]
-        quickly, first = None, _drawn(row) % max(1, len(short))
+        quickly = None
         if _drawn(f"{row} quickly") % 8 == 0:
-            quickly = next((b for b in short[first:] + short[:first] if not declined(one_each[b])), None)
+            short = sorted((b for b in backends if not _compiles_long(b)), key=lambda b: _drawn(f"{row} first {b}"))
+            quickly = next((b for b in short if not declined(one_each[b])), None)
         slowly = set()
         for one in DRAWN:
             order = _in_drawn_order(item for name, _, item in tests if name == one)
