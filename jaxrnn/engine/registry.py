@@ -24,7 +24,8 @@ class Backend(NamedTuple):
     too_large: Callable[[Cell, Any, Any, tuple[int, ...]], str | None] | None = None  # of T, *B; None: never
     compiles_long: bool = False  # whether XLA takes so long over its programs that few are made where many are tried
     recurrence: Callable[[], Any] | None = None  # the `Recurrence` by which it runs what is linear in the state
-    leaves: Callable[[Cell, Any, Any], str | None] | None = None  # why "auto" goes on to the next; None: it does not
+    # Why "auto" goes on to the next, of T, *B where they are known; None: it does not.
+    leaves: Callable[[Cell, Any, Any, tuple[Any, ...]], str | None] | None = None
 
 
 BACKENDS: dict[str, Backend] = {}  # filled from above: `jaxrnn.kernels.table`
@@ -69,7 +70,7 @@ def reason_of(b: Backend, cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple
 def passed_by(b: Backend, cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...]) -> str | None:
     """Why "auto" does not take a backend that comes before the one it takes."""
     reason = reason_of(b, cell, dtype, carry_dtype, sizes)
-    return b.leaves(cell, dtype, carry_dtype) if reason is None and b.leaves is not None else reason
+    return b.leaves(cell, dtype, carry_dtype, sizes) if reason is None and b.leaves is not None else reason
 
 
 def _first(cell: Cell, backend: str, reason: Callable[[Backend], str | None]) -> Backend:

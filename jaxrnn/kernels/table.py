@@ -42,6 +42,7 @@ TABLE = (
         _later(NATIVE, "declines"),
         _later(NATIVE, "schedule"),
         symbolic=False,
+        leaves=_later(NATIVE, "leaves"),
     ),
     Backend(
         "scheduled",

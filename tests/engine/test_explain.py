@@ -10,6 +10,8 @@ import jaxrnn
 from jaxrnn.engine.plan import blocks
 from jaxrnn.engine.registry import BACKENDS
 
+BACKENDS_AS_THEY_ARE = dict(BACKENDS)
+
 
 def test_each_cell_of_a_composed_layer_is_explained() -> None:
     layer = jaxrnn.stack([jaxrnn.lstm(3), jaxrnn.bidirectional(jaxrnn.gru(2))])
@@ -49,6 +51,33 @@ def test_a_backend_that_is_asked_for_runs(monkeypatch: pytest.MonkeyPatch) -> No
         jaxrnn.scan(cell, params, np.zeros((3, 1, 2)), backend=backend)
     assert calls == ["native", "reference", "scheduled"]
     assert "cell: elman runs on 'reference'" in str(jaxrnn.explain(cell, backend="reference"))
+
+
+@pytest.mark.parametrize(
+    ("steps", "batch", "dtype", "runs"),
+    [
+        (1, (4, 8), None, "scheduled"),
+        (1, (33,), None, "native"),
+        (2, (1,), None, "native"),
+        (1, (4,), "bfloat16", "native"),
+    ],
+)
+def test_one_step_of_few_rows_packs_no_kernels(
+    monkeypatch: pytest.MonkeyPatch, steps: int, batch: tuple[int, ...], dtype: str | None, runs: str
+) -> None:
+    """What runs is what `explain` says, and its numbers are those of the backend that it leaves."""
+    cell = jaxrnn.lstm(3, dtype=dtype, param_dtype="float32")
+    params = cell.init(jax.random.key(0), inputs=2)
+    xs = np.random.default_rng(0).standard_normal((steps, *batch, 2)).astype("float32")
+    called = []
+    watched = BACKENDS[runs]._replace(run=lambda job: called.append(runs) or BACKENDS_AS_THEY_ARE[runs].run(job))
+    monkeypatch.setitem(BACKENDS, runs, watched)
+    ys = jaxrnn.scan(cell, params, xs)[1]
+    assert called == [runs]
+    assert f"lstm runs on '{runs}'" in str(jaxrnn.explain(cell, steps=steps, batch=int(np.prod(batch))))
+    expected = jaxrnn.scan(cell, params, xs, backend="reference")[1]
+    tolerance = 1e-6 if dtype is None else 0.02
+    np.testing.assert_allclose(*(np.asarray(a, "float32") for a in (ys, expected)), atol=tolerance)
 
 
 def test_a_backend_that_declines_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 
 from jaxrnn.base.errors import Said, fail
 from jaxrnn.base.platform import only_on_cpus
@@ -32,6 +33,7 @@ from jaxrnn.kernels.native.symbols import is_taken
 SAVED_BYTES = 2**28  # of products' results that are kept; to multiply again takes a sixth to a third more time
 DTYPES = [("float32", "float32"), ("float64", "float64"), ("bfloat16", "float32"), ("float16", "float32")]
 NOT_ON_A_ROW = "the equations do not run on one row without batch axes"
+FEW_ROWS = 32  # of one step, for which packing kernels takes longer than what packed ones save; of 16 bits none does
 BESIDE = 3.3  # outputs' worth of memory beside what is kept: outputs, cotangents, packed kernels, scratch memory
 BESIDE_PROJECTION = 2.6  # the same where nothing else is multiplied
 
@@ -51,6 +53,15 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
         either = "float32 or float64 throughout, or multiplies bfloat16 or float16 and computes in float32"
         return f"computes in {either}, not {products} with a carry of {state}"
     return _declines(cell, products, state)
+
+
+def leaves(cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...]) -> str | None:
+    """Why `auto` goes on to the next: a call packs kernels first, which takes longer than one step of few rows."""
+    if not sizes or any(map(is_symbolic_dim, sizes)) or sizes[0] != 1 or np.prod(sizes[1:], dtype=int) > FEW_ROWS:
+        return None
+    if jnp.dtype(dtype) != jnp.dtype(carry_dtype):
+        return None
+    return f"leaves one step of up to {FEW_ROWS} rows to 'scheduled', which reads kernels where they lie"
 
 
 def no_program(cell: Cell) -> str | None:

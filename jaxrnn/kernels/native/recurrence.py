@@ -34,7 +34,7 @@ def declines(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
     return None
 
 
-def leaves(cell: Cell, dtype: Any, carry_dtype: Any) -> str | None:
+def leaves(cell: Cell, dtype: Any, carry_dtype: Any, sizes: tuple[Any, ...]) -> str | None:
     """Why `auto` goes on to the next: where a dense projection is the only product, it is made here by XLA."""
     form = dict(cell.parameters)[KERNEL].form
     if form is not None or holds_arrays(cell) or cell.kernel_shapes(dtype):
