@@ -419,3 +419,21 @@ def test_times_go_on_by_the_calendar():
 def test_bad_options_are_named(make, message, unchecked):
     with pytest.raises(ValueError, match=re.escape(message)):
         make()
+
+
+@pytest.mark.parametrize("size", [1.0, 1e16, 1e33])
+def test_values_of_any_size_come_back_from_their_logarithm(tmp_path, size):
+    """A country's output in its currency is beyond e^30."""
+    (tmp_path / "s.csv").write_text("".join(["time,value\n", *(f"{n},{size * (1 + n % 3)}\n" for n in range(99))]))
+    task = Forecast(SMALL, options(tmp_path / "s.csv", log=1.0, scale="none"))
+    (series,), (encoded,) = task.panel.series, task.all_encoded
+    level = encoded.scale.level
+    z = (np.log1p(series.values) - level) / task.features.deviation
+    found = task.values(jax.numpy.float32(z[:, None, None]), np.full(99, level, np.float32))
+    np.testing.assert_allclose(found[:, 0, 0], series.values, rtol=1e-4)
+
+
+def test_values_that_no_logarithm_brings_back_are_refused(tmp_path):
+    (tmp_path / "s.csv").write_text("time,value\n1,5\n2,1e36\n")
+    with pytest.raises(ValueError, match=r"values up to 6e\+34 with data\.log and .*, got line 3 of .*: 1e\+36"):
+        Forecast(SMALL, options(tmp_path / "s.csv", log=1.0, scale="none")).contents("training")

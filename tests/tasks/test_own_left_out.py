@@ -117,3 +117,45 @@ def test_a_column_that_a_line_of_json_lacks_is_named(tmp_path: Path) -> None:
     path.write_text("\n".join(json.dumps({"x": n} | ({"y": n} if n < 20 else {})) for n in range(30)))
     with pytest.raises(ValueError, match=r"a column 'y', got line 21 of '.*s\.jsonl': the columns x"):
         own_recordings(SignalOptions(path=str(path), inputs="x", targets="y"))
+
+
+def test_series_of_other_steps_than_the_others_are_said(tmp_path: Path) -> None:
+    """On the grid of the hours a daily series is nearly all gaps."""
+    hours = [f"2020-01-0{1 + n // 24}T{n % 24:02}" for n in range(96)]
+    path = tmp_path / "s.csv"
+    path.write_text(
+        "".join(["id,time,value\n", *(f"{i},{t},1\n" for i, k in (("a", 1), ("b", 24)) for t in hours[::k])])
+    )
+    with pytest.warns(UserWarning, match=r"no value in most steps of the others, such as 'b' \(every 24\)"):
+        one, other = on_grid(SeriesOptions(path=str(path)), str(path)).series
+    assert (np.isfinite(one.values).sum(), np.isfinite(other.values).sum(), len(other.values)) == (96, 4, 73)
+
+
+def test_folders_in_folders_of_texts_are_said(tmp_path: Path) -> None:
+    """`pos/2019/a.txt` is called 2019, and not pos, where nobody says otherwise."""
+    for n, label in enumerate(["pos/2019", "neg/2020"] * 9):
+        (tmp_path / label).mkdir(parents=True, exist_ok=True)
+        (tmp_path / label / f"{n}.txt").write_text(f"text {n}")
+    with pytest.warns(UserWarning, match=r"labels of .* are the innermost folders: that of 'neg.2020.1.* is '2020'"):
+        found = own_examples(OwnData(), str(tmp_path))
+    assert {one.label for some in found.values() for one in some} == {"2019", "2020"}
+
+
+def test_one_array_of_json_is_no_lines_of_it(tmp_path: Path) -> None:
+    for name, indent in (("a.json", None), ("b.jsonl", 1)):
+        (tmp_path / name).write_text(
+            json.dumps([{"label": "a", "text": "b"}, {"label": "b", "text": "c"}], indent=indent)
+        )
+        with pytest.raises(ValueError, match=r"a JSON object a line, got line 1 of .*jq -c '\.\[\]'"):
+            own_examples(OwnData(), str(tmp_path / name))
+    (tmp_path / "c.json").write_text(
+        "".join(json.dumps({"label": "ab"[n % 2], "text": f"{n}"}) + "\n" for n in range(9))
+    )
+    assert sum(map(len, own_examples(OwnData(), str(tmp_path / "c.json")).values())) == 9
+
+
+def test_one_tag_alone_is_not_learned(tmp_path: Path) -> None:
+    (tmp_path / "t.conll").write_text("a\tO\n\nb\tO\n\n" * 9)
+    with pytest.raises(ValueError, match=r"sentences with tags, of two tags or more, got '.*t\.conll', with one"):
+        sentences_of(TagOptions(path=str(tmp_path / "t.conll")))
+    sentences_of(TagOptions(path=str(tmp_path / "t.conll"), held_out=1.0))  # a model is scored on them

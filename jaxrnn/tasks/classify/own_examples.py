@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from jaxrnn.train.sources import bare
 
 EXPECTED = "texts or series with labels"
 LISTED = 9  # labels in a message
+LINES = (".jsonl", ".ndjson", ".json")  # of JSON
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
 
 
@@ -89,13 +91,18 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
     folder = located(str(path), EXPECTED, WHERE)
     files = files_of(str(path), [*TABLES, ".npz", ".md"], EXPECTED, WHERE)
     found: list[Labelled] = []
+    deep: list[Path] = []  # texts in folders of folders
     for file in files:
         inside = file.relative_to(folder) if folder.is_dir() else Path(file.name)
         folders = [part for part in inside.parts[:-1] if part.lower() not in NAMES]
         name = bare(file.name.lower())
+        if len(folders) > 1 and name.endswith((".txt", ".md")):
+            deep.append(inside)
         if name.endswith(".npz"):
             some = of_arrays(file, labels)
-        elif name.endswith((".jsonl", ".ndjson")) or (name.endswith((".csv", ".tsv")) and _has_header(file, labels)):
+        elif name.endswith((".jsonl", ".ndjson", ".json")) or (
+            name.endswith((".csv", ".tsv")) and _has_header(file, labels)
+        ):
             some = _table(file, labels)
         elif folders and name.endswith((".txt", ".md")):
             text = text_of(file).strip()
@@ -106,6 +113,9 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
             some = _lines(file, labels)
         split = named_split(inside)
         found += [one._replace(split=one.split or split) for one in some]
+    if deep and labels:
+        said = f"labels of {str(path)!r} are the innermost folders: that of {str(deep[0])!r} is {deep[0].parts[-2]!r}"
+        warnings.warn(said, stacklevel=2)
     if not found:
         fail("data.path", EXPECTED, Said(f"{str(path)!r}, where there is none"), WHERE)
     kinds = {np.shape(one.content)[1:] if isinstance(one.content, np.ndarray) else "text" for one in found}
