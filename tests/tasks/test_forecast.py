@@ -192,10 +192,22 @@ def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes):
         ("2024-01-02T00,1,2,3", "a time after 2024-01-10"),
         ("2024-02-01T00,much,2,3", "a time and numbers, or nothing: time,value,heat,rain"),
         ("2024-02-01T00,1", "4 cells"),
+        ("20000,1,2,3", "a date as its time, as before, got '20000'"),
         *([("2024-02-01T00:10,1,2,3", "on the grid")] if not changes.get("steps") else []),
+        *([("9999-02-01T00,1,2,3", "no more than 100,000 steps after 2024-01-10")] if not changes.get("steps") else []),
     ):
         with pytest.raises(ValueError, match=message):
             trained.stream(params, carry, line)
+
+
+def test_a_stream_is_of_one_series_whether_the_model_knows_it_or_not(tmp_path):
+    task = Forecast(SMALL, options(hourly(tmp_path, covariates=False, sites=("a", "b"))))
+    params = task.init(jax.random.key(0))
+    for first, other, said in (("b", "a", "'b'"), ("new", "newer", "of the first line"), ("new", "b", "of the first")):
+        _, carry = task.stream(params, task.initial_stream(params), f"{first},2024-02-01T00,1")
+        with pytest.raises(ValueError, match=f"the series {said}.*, whose state this is, got '{other}'"):
+            task.stream(params, carry, f"{other},2024-02-01T01,1")
+        task.stream(params, carry, f"{first},2024-02-01T01,1")
 
 
 def test_days_are_hidden_from_what_is_read_and_not_from_what_came(tmp_path):
