@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import CharLM, Translation
+from jaxrnn.tasks import CharLM, Classify, Translation
+from jaxrnn.tasks.classify.classify import DataOptions, ModelOptions
 from jaxrnn.tasks.classify.own_examples import own_examples
 from jaxrnn.tasks.forecast.options import DataOptions as SeriesOptions
 from jaxrnn.tasks.forecast.own_series import on_grid
 from jaxrnn.tasks.language import char_lm
+from jaxrnn.tasks.models import scored_on
 from jaxrnn.tasks.shared.own_files import files_of
 from jaxrnn.tasks.shared.own_splits import OwnData, parted
 from jaxrnn.tasks.signal.options import DataOptions as SignalOptions
@@ -159,3 +162,35 @@ def test_one_tag_alone_is_not_learned(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"sentences with tags, of two tags or more, got '.*t\.conll', with one"):
         sentences_of(TagOptions(path=str(tmp_path / "t.conll")))
     sentences_of(TagOptions(path=str(tmp_path / "t.conll"), held_out=1.0))  # a model is scored on them
+
+
+def test_channels_of_tables_go_by_their_names(tmp_path: Path) -> None:
+    """A file whose columns stand otherwise was read as if x were y, and others as if they were called so."""
+
+    def table(name: str, columns: str, first: int = 0) -> Path:
+        rows = [dict(series=n, label="ab"[n % 2], x=n, y=n + 100 + t) for n in range(first, first + 9) for t in (0, 1)]
+        lines = [columns, *(",".join(str(row[c.lower()]) for c in columns.split(",")) for row in rows)]
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("\n".join(lines))
+        return tmp_path / name
+
+    table("own/1.csv", "series,label,x,y")
+    table("own/2.csv", "y,label,X,series", 9)
+    task = Classify(ModelOptions(hidden=4), DataOptions(path=str(tmp_path / "own")))
+    every = [one.content for split in ("training", *task.splits) for one in task.examples[split]]
+    assert sorted(one[:, 0].tolist() for one in every) == [[n, n] for n in range(18)]
+    trained = replace(task, learned=json.dumps(task.learn()))
+    for given in ("series,x,y", "y,series,x"):
+        for content in trained.inputs(table("given.csv", given)):
+            assert (content[:, 1] > content[:, 0]).all()
+    scored, _ = scored_on(trained, str(table("scored.csv", "series,y,x,label")))
+    (examples,) = [scored.contents(split) for split in scored.splits if scored.contents(split)][:1]
+    assert all((one.content[:, 1] > one.content[:, 0]).all() for one in examples)
+    (tmp_path / "given.csv").write_text("series,u,y\n1,2,3\n")
+    with pytest.raises(ValueError, match=r"series of the channels x, y, got u, y, line 2 of '.*given\.csv'"):
+        trained.inputs(tmp_path / "given.csv")
+    (tmp_path / "given.jsonl").write_text(json.dumps({"values": [[1, 2]]}))
+    assert trained.inputs(tmp_path / "given.jsonl")[0].tolist() == [[1, 2]]
+    (tmp_path / "own/3.csv").write_text("series,label,x,z\n99,a,1,2\n")
+    with pytest.raises(ValueError, match=r"series of the channels x, y, got x, z, line 2 of '.*3\.csv'"):
+        replace(task).learn()

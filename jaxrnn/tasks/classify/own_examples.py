@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.tasks.classify.labelled import LABEL, SERIES, TEXT, VALUES, WHERE, Labelled, label_of, place
-from jaxrnn.tasks.classify.labelled_series import of_arrays, of_steps, of_values
+from jaxrnn.tasks.classify.labelled_series import arranged, of_arrays, of_steps, of_values
 from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.own_files import (
     answered_lines_of,
@@ -32,13 +32,13 @@ LINES = (".jsonl", ".ndjson", ".json")  # of JSON
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
 
 
-def own_examples(data: OwnData, path: str) -> dict[str, list[Labelled]]:
-    """The examples of each part; equal texts are in one.
+def own_examples(data: OwnData, path: str, channels: Sequence[str] = ()) -> dict[str, list[Labelled]]:
+    """The examples of each part; equal texts are in one. Series have their channels in this order.
 
     Raises:
         ValueError: If a line is no example, or there are too few; the message names file and line.
     """
-    found = _read(path)
+    found = arranged(_read(path), channels)
     labels = {one.label for one in found}
     tell_alike(sorted(labels), "labels", path)
     trains = data.held_out < 1
@@ -51,6 +51,11 @@ def own_examples(data: OwnData, path: str) -> dict[str, list[Labelled]]:
         [*zip(found, keys, strict=True)], lambda pair: pair[0].split, data, repr(path), EXPECTED, lambda pair: pair[1]
     )
     return {split: [one for one, _ in some] for split, some in pairs.items()}
+
+
+def channels_of(path: str) -> list[str]:
+    """What the channels of series are called, in their order; none where nobody says so."""
+    return [*next((one.channels for one in _read(path) if one.channels), ())]
 
 
 def check_known(path: str, labels: Sequence[str], channels: int | None) -> None:
@@ -121,7 +126,7 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
     kinds = {np.shape(one.content)[1:] if isinstance(one.content, np.ndarray) else "text" for one in found}
     if len(kinds) > 1:
         fail("data.path", "texts, or series of as many channels", Said(f"{str(path)!r} with both or others"), WHERE)
-    return found
+    return arranged(found, next((one.channels for one in found if one.channels), ()))
 
 
 def _has_header(file: Path, labels: bool) -> bool:
@@ -156,7 +161,7 @@ def _table(file: Path, labels: bool) -> list[Labelled]:
     if not rows:
         return []
     columns = {name.lower() for name in rows[0].cells}
-    if bare(file.name.lower()).endswith((".jsonl", ".ndjson")):
+    if bare(file.name.lower()).endswith(LINES):
         read = of_values if columns & {*VALUES} and not columns & {*TEXT} else _of_text
         return [read(row, labels) for row in rows]
     if columns & {*SERIES} and not columns & {*TEXT}:
