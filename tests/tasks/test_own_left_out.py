@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -194,3 +195,11 @@ def test_channels_of_tables_go_by_their_names(tmp_path: Path) -> None:
     (tmp_path / "own/3.csv").write_text("series,label,x,z\n99,a,1,2\n")
     with pytest.raises(ValueError, match=r"series of the channels x, y, got x, z, line 2 of '.*3\.csv'"):
         replace(task).learn()
+
+
+def test_a_cell_that_does_not_fit_is_named_by_its_option() -> None:
+    task = Classify(ModelOptions(cell="sru", hidden=4, embedding=3), DataOptions(set="vowels"))
+    with pytest.raises(
+        ValueError, match=r"`model\.cell` must be a cell that takes 3 inputs, got 'sru' \(`input` must be"
+    ):
+        task.init(jax.random.key(0))
