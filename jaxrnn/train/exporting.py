@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from jaxrnn.train.task import Params
 
 FORMATS = {"stablehlo": (".stablehlo", ".jaxexport"), "onnx": (".onnx",)}
 PLATFORMS = ("cpu", "cuda", "tpu")
+LINES = "jax_traceback_in_locations_limit"  # JAX's option: of how many calls the file and line stand in a program
 ABOUT = "jaxrnn"  # the name of what is said in an ONNX file's metadata
 
 
@@ -50,12 +53,24 @@ def as_stablehlo(program: Program) -> bytes:
     """A program as `jax.export.deserialize` reads it, for all sizes, on CPUs, GPUs and TPUs."""
     import_module("flatbuffers")  # whose absence JAX says after the work, and not as that of a module
     shapes = shapes_of(program)
-    exported = jax_export.export(jax.jit(program.function), platforms=PLATFORMS)(*shapes.values())
+    with _without_lines():
+        exported = jax_export.export(jax.jit(program.function), platforms=PLATFORMS)(*shapes.values())
     made: Any = exported.out_tree
     if made != jax.tree.structure((0,) * len(program.results)):
         expected = f"a function that returns a tuple of {len(program.results)} arrays: {', '.join(program.results)}"
         fail("program", expected, Said(str(made)))
     return bytes(exported.serialize())
+
+
+@contextmanager
+def _without_lines() -> Iterator[None]:
+    """Without the files and lines that a program is traced in: paths of this machine, other ones for other callers."""
+    before = getattr(jax.config, LINES)
+    jax.config.update(LINES, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(LINES, before)
 
 
 def as_onnx(program: Program, about: dict[str, Any] | None = None) -> bytes:

@@ -44,6 +44,8 @@ class LineStream:
     def __init__(self, task: Streamer, params: Params, file: Path | None = None) -> None:
         self._task, self._params, self._file = task, params, file
         self._carry, self.lines, self._saved = task.initial_stream(params), 0, 0
+        if file is not None and not file.parent.is_dir():  # not after the first answers
+            fail("state", "a file in a folder that is there", str(file))
         self._model = "" if file is None else _digest(task, params)
         if file is not None and file.exists():
             self._carry, self.lines = self._read(file)

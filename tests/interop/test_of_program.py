@@ -276,3 +276,12 @@ def test_what_is_refused(name: str) -> None:
         given = arguments(x=("T, B, 3", np.float32), w=("1,", np.float32))
         with pytest.raises(ValueError, match=message):
             of_program.program_to_onnx(function, given, ("y",))
+
+
+def test_what_is_near_one_keeps_the_digits_of_its_difference() -> None:
+    """e^x - 1 of small numbers: a decay near one makes 1 - a^2 of it."""
+    xs = np.array([-np.inf, -90, -3, -1e-2, -1e-5, -1e-9, 0, 1e-9, 1e-5, 1e-2, 3, 80, np.inf], np.float32)
+    shapes = {"xs": jax.ShapeDtypeStruct(export.symbolic_shape("n"), np.float32)}
+    model = of_program.program_to_onnx(lambda xs: (jnp.expm1(xs),), shapes, ("ys",))
+    found = in_onnxruntime(model, {"xs": xs})["ys"]
+    np.testing.assert_allclose(found, np.expm1(xs.astype(np.float64)), rtol=1e-6)

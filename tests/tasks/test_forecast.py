@@ -192,10 +192,22 @@ def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes):
         ("2024-01-02T00,1,2,3", "a time after 2024-01-10"),
         ("2024-02-01T00,much,2,3", "a time and numbers, or nothing: time,value,heat,rain"),
         ("2024-02-01T00,1", "4 cells"),
+        ("20000,1,2,3", "a date as its time, as before, got '20000'"),
         *([("2024-02-01T00:10,1,2,3", "on the grid")] if not changes.get("steps") else []),
+        *([("9999-02-01T00,1,2,3", "no more than 100,000 steps after 2024-01-10")] if not changes.get("steps") else []),
     ):
         with pytest.raises(ValueError, match=message):
             trained.stream(params, carry, line)
+
+
+def test_a_stream_is_of_one_series_whether_the_model_knows_it_or_not(tmp_path):
+    task = Forecast(SMALL, options(hourly(tmp_path, covariates=False, sites=("a", "b"))))
+    params = task.init(jax.random.key(0))
+    for first, other, said in (("b", "a", "'b'"), ("new", "newer", "of the first line"), ("new", "b", "of the first")):
+        _, carry = task.stream(params, task.initial_stream(params), f"{first},2024-02-01T00,1")
+        with pytest.raises(ValueError, match=f"the series {said}.*, whose state this is, got '{other}'"):
+            task.stream(params, carry, f"{other},2024-02-01T01,1")
+        task.stream(params, carry, f"{first},2024-02-01T01,1")
 
 
 def test_days_are_hidden_from_what_is_read_and_not_from_what_came(tmp_path):
@@ -419,3 +431,21 @@ def test_times_go_on_by_the_calendar():
 def test_bad_options_are_named(make, message, unchecked):
     with pytest.raises(ValueError, match=re.escape(message)):
         make()
+
+
+@pytest.mark.parametrize("size", [1.0, 1e16, 1e33])
+def test_values_of_any_size_come_back_from_their_logarithm(tmp_path, size):
+    """A country's output in its currency is beyond e^30."""
+    (tmp_path / "s.csv").write_text("".join(["time,value\n", *(f"{n},{size * (1 + n % 3)}\n" for n in range(99))]))
+    task = Forecast(SMALL, options(tmp_path / "s.csv", log=1.0, scale="none"))
+    (series,), (encoded,) = task.panel.series, task.all_encoded
+    level = encoded.scale.level
+    z = (np.log1p(series.values) - level) / task.features.deviation
+    found = task.values(jax.numpy.float32(z[:, None, None]), np.full(99, level, np.float32))
+    np.testing.assert_allclose(found[:, 0, 0], series.values, rtol=1e-4)
+
+
+def test_values_that_no_logarithm_brings_back_are_refused(tmp_path):
+    (tmp_path / "s.csv").write_text("time,value\n1,5\n2,1e36\n")
+    with pytest.raises(ValueError, match=r"values up to 6e\+34 with data\.log and .*, got line 3 of .*: 1e\+36"):
+        Forecast(SMALL, options(tmp_path / "s.csv", log=1.0, scale="none")).contents("training")

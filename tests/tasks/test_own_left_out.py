@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from jaxrnn.tasks import CharLM, Translation
+from jaxrnn.tasks import CharLM, Classify, Translation
+from jaxrnn.tasks.classify.classify import DataOptions, ModelOptions
 from jaxrnn.tasks.classify.own_examples import own_examples
 from jaxrnn.tasks.forecast.options import DataOptions as SeriesOptions
 from jaxrnn.tasks.forecast.own_series import on_grid
 from jaxrnn.tasks.language import char_lm
+from jaxrnn.tasks.models import scored_on
 from jaxrnn.tasks.shared.own_files import files_of
 from jaxrnn.tasks.shared.own_splits import OwnData, parted
 from jaxrnn.tasks.signal.options import DataOptions as SignalOptions
@@ -117,3 +121,85 @@ def test_a_column_that_a_line_of_json_lacks_is_named(tmp_path: Path) -> None:
     path.write_text("\n".join(json.dumps({"x": n} | ({"y": n} if n < 20 else {})) for n in range(30)))
     with pytest.raises(ValueError, match=r"a column 'y', got line 21 of '.*s\.jsonl': the columns x"):
         own_recordings(SignalOptions(path=str(path), inputs="x", targets="y"))
+
+
+def test_series_of_other_steps_than_the_others_are_said(tmp_path: Path) -> None:
+    """On the grid of the hours a daily series is nearly all gaps."""
+    hours = [f"2020-01-0{1 + n // 24}T{n % 24:02}" for n in range(96)]
+    path = tmp_path / "s.csv"
+    path.write_text(
+        "".join(["id,time,value\n", *(f"{i},{t},1\n" for i, k in (("a", 1), ("b", 24)) for t in hours[::k])])
+    )
+    with pytest.warns(UserWarning, match=r"no value in most steps of the others, such as 'b' \(every 24\)"):
+        one, other = on_grid(SeriesOptions(path=str(path)), str(path)).series
+    assert (np.isfinite(one.values).sum(), np.isfinite(other.values).sum(), len(other.values)) == (96, 4, 73)
+
+
+def test_folders_in_folders_of_texts_are_said(tmp_path: Path) -> None:
+    """`pos/2019/a.txt` is called 2019, and not pos, where nobody says otherwise."""
+    for n, label in enumerate(["pos/2019", "neg/2020"] * 9):
+        (tmp_path / label).mkdir(parents=True, exist_ok=True)
+        (tmp_path / label / f"{n}.txt").write_text(f"text {n}")
+    with pytest.warns(UserWarning, match=r"labels of .* are the innermost folders: that of 'neg.2020.1.* is '2020'"):
+        found = own_examples(OwnData(), str(tmp_path))
+    assert {one.label for some in found.values() for one in some} == {"2019", "2020"}
+
+
+def test_one_array_of_json_is_no_lines_of_it(tmp_path: Path) -> None:
+    for name, indent in (("a.json", None), ("b.jsonl", 1)):
+        (tmp_path / name).write_text(
+            json.dumps([{"label": "a", "text": "b"}, {"label": "b", "text": "c"}], indent=indent)
+        )
+        with pytest.raises(ValueError, match=r"a JSON object a line, got line 1 of .*jq -c '\.\[\]'"):
+            own_examples(OwnData(), str(tmp_path / name))
+    (tmp_path / "c.json").write_text(
+        "".join(json.dumps({"label": "ab"[n % 2], "text": f"{n}"}) + "\n" for n in range(9))
+    )
+    assert sum(map(len, own_examples(OwnData(), str(tmp_path / "c.json")).values())) == 9
+
+
+def test_one_tag_alone_is_not_learned(tmp_path: Path) -> None:
+    (tmp_path / "t.conll").write_text("a\tO\n\nb\tO\n\n" * 9)
+    with pytest.raises(ValueError, match=r"sentences with tags, of two tags or more, got '.*t\.conll', with one"):
+        sentences_of(TagOptions(path=str(tmp_path / "t.conll")))
+    sentences_of(TagOptions(path=str(tmp_path / "t.conll"), held_out=1.0))  # a model is scored on them
+
+
+def test_channels_of_tables_go_by_their_names(tmp_path: Path) -> None:
+    """A file whose columns stand otherwise was read as if x were y, and others as if they were called so."""
+
+    def table(name: str, columns: str, first: int = 0) -> Path:
+        rows = [dict(series=n, label="ab"[n % 2], x=n, y=n + 100 + t) for n in range(first, first + 9) for t in (0, 1)]
+        lines = [columns, *(",".join(str(row[c.lower()]) for c in columns.split(",")) for row in rows)]
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("\n".join(lines))
+        return tmp_path / name
+
+    table("own/1.csv", "series,label,x,y")
+    table("own/2.csv", "y,label,X,series", 9)
+    task = Classify(ModelOptions(hidden=4), DataOptions(path=str(tmp_path / "own")))
+    every = [one.content for split in ("training", *task.splits) for one in task.examples[split]]
+    assert sorted(one[:, 0].tolist() for one in every) == [[n, n] for n in range(18)]
+    trained = replace(task, learned=json.dumps(task.learn()))
+    for given in ("series,x,y", "y,series,x"):
+        for content in trained.inputs(table("given.csv", given)):
+            assert (content[:, 1] > content[:, 0]).all()
+    scored, _ = scored_on(trained, str(table("scored.csv", "series,y,x,label")))
+    (examples,) = [scored.contents(split) for split in scored.splits if scored.contents(split)][:1]
+    assert all((one.content[:, 1] > one.content[:, 0]).all() for one in examples)
+    (tmp_path / "given.csv").write_text("series,u,y\n1,2,3\n")
+    with pytest.raises(ValueError, match=r"series of the channels x, y, got u, y, line 2 of '.*given\.csv'"):
+        trained.inputs(tmp_path / "given.csv")
+    (tmp_path / "given.jsonl").write_text(json.dumps({"values": [[1, 2]]}))
+    assert trained.inputs(tmp_path / "given.jsonl")[0].tolist() == [[1, 2]]
+    (tmp_path / "own/3.csv").write_text("series,label,x,z\n99,a,1,2\n")
+    with pytest.raises(ValueError, match=r"series of the channels x, y, got x, z, line 2 of '.*3\.csv'"):
+        replace(task).learn()
+
+
+def test_a_cell_that_does_not_fit_is_named_by_its_option() -> None:
+    task = Classify(ModelOptions(cell="sru", hidden=4, embedding=3), DataOptions(set="vowels"))
+    with pytest.raises(
+        ValueError, match=r"`model\.cell` must be a cell that takes 3 inputs, got 'sru' \(`input` must be"
+    ):
+        task.init(jax.random.key(0))

@@ -67,4 +67,5 @@ def content(arrays: Mapping[str, Any], about: dict[str, str] | None = None) -> b
     from safetensors.numpy import save
 
     # The library stores the bytes as they lie in memory: those of a transposed view would be in the wrong order.
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, about)
+    # (`ascontiguousarray` would give a number an axis.)
+    return save({name: np.asarray(array, order="C") for name, array in arrays.items()}, about)

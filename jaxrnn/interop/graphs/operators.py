@@ -49,7 +49,11 @@ def _log1p(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
 
 
 def _expm1(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:
-    return graph.add("Sub", graph.add("Exp", inputs[0]), np.ones((), _dtype(equation)))
+    """e^x - 1 = tanh(x / 2) (e^x + 1): the difference itself has no digits left of a small x."""
+    one, half = np.ones((), _dtype(equation)), np.full((), 0.5, _dtype(equation))
+    return graph.add(
+        "Mul", graph.add("Tanh", graph.add("Mul", inputs[0], half)), graph.add("Add", graph.add("Exp", inputs[0]), one)
+    )
 
 
 def _square(graph: Graph, equation: JaxprEqn, inputs: list[Any]) -> str:

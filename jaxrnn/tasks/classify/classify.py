@@ -23,9 +23,10 @@ import optax
 from jaxrnn.base.typing import ArrayLike
 from jaxrnn.tasks.classify.encoding import Encoding, Examples, learned_from
 from jaxrnn.tasks.classify.examples import Example, Parts, examples_of
+from jaxrnn.tasks.classify.labelled_series import arranged
 from jaxrnn.tasks.classify.network import ModelOptions, Network
 from jaxrnn.tasks.classify.options import DataOptions
-from jaxrnn.tasks.classify.own_examples import check_kind, check_known, read_examples
+from jaxrnn.tasks.classify.own_examples import channels_of, check_kind, check_known, read_examples
 from jaxrnn.tasks.classify.pictures import attention_figure, table
 from jaxrnn.tasks.classify.scores import label_figures
 from jaxrnn.tasks.shared.confusions import confusion_figure
@@ -60,6 +61,7 @@ class Classify:
         if self.learned and self.data.set == OWN:
             known = self.encoding
             check_known(self.data.path, known.labels.tokens, known.channels)
+            return examples_of(self.data, self._channels)
         return examples_of(self.data)
 
     def contents(self, split: str) -> list[Example]:
@@ -71,7 +73,15 @@ class Classify:
         if self.learned:
             return json.loads(self.learned)
         held_out = [one for split in self.splits for one in self.examples[split]]
-        return learned_from(self.examples["training"], held_out, self.data)
+        found = learned_from(self.examples["training"], held_out, self.data)
+        series = self.data.set == OWN and "vocabulary" not in found
+        channels = channels_of(self.data.path) if series else []
+        return found | ({"channels": channels} if channels else {})
+
+    @property
+    def _channels(self) -> list[str]:
+        """What the channels are called that the model has learned from, where that was said."""
+        return self.learn().get("channels", [])
 
     @cached_property
     def encoding(self) -> Encoding:
@@ -154,7 +164,7 @@ class Classify:
         """
         found = read_examples(path, labels=False)
         check_kind(found, self.encoding.channels)
-        return [one.content for one in found]
+        return [one.content for one in arranged(found, self._channels)]
 
     def predict(self, params: Params, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
         """Of each text or series the label, its probability, and those of the three likeliest labels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -36,14 +36,14 @@ class Example(NamedTuple):
 Parts = dict[str, list[Example]]
 
 
-def examples_of(data: DataOptions) -> Parts:
-    """Of each part.
+def examples_of(data: DataOptions, channels: Sequence[str] = ()) -> Parts:
+    """Of each part; series of a user's with their channels in this order, where both have names for these.
 
     Raises:
         ValueError: If a file is missing or damaged, or has too little for every part.
     """
     if data.set == OWN:
-        found = own_examples(data, data.path)
+        found = own_examples(data, data.path, channels)
         parts = {split: [Example(one.content, one.label) for one in found[split]] for split in SPLITS}
         folds = None
     elif data.set == "polarity":

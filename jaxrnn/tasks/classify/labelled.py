@@ -27,6 +27,7 @@ class Labelled(NamedTuple):
     label: str
     split: str | None
     where: str  # for a message
+    channels: tuple[str, ...] = ()  # of a series, what they are called where that is said
 
 
 def place(file: Path, line: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def of_steps(rows: list[Row], labels: bool) -> list[Labelled]:
     """A row is a step; rows of one series stand together."""
     names = [name for name in rows[0].cells if name.lower() in SERIES]
     known = {*names, *(name for name in rows[0].cells if name.lower() in (*LABEL, "split"))}
+    channels = tuple(name.lower() for name in rows[0].cells if name not in known)
     found: list[Labelled] = []
     seen: set[str] = set()
     for number, group in groupby(rows, lambda row: str(row.cells[names[0]])):
@@ -41,7 +43,26 @@ def of_steps(rows: list[Row], labels: bool) -> list[Labelled]:
         splits = {row_split(row) for row in some}
         if len(splits) > 1:
             wrong(some[0].file, some[0].line, "one split a series", f"{len(splits)} in {number!r}")
-        found.append(Labelled(_series(values, some[0]), said.pop(), splits.pop(), place(some[0].file, some[0].line)))
+        where = place(some[0].file, some[0].line)
+        found.append(Labelled(_series(values, some[0]), said.pop(), splits.pop(), where, channels))
+    return found
+
+
+def arranged(some: list[Labelled], channels: Sequence[str]) -> list[Labelled]:
+    """Series with their channels in this order, where both say what these are called.
+
+    Raises:
+        ValueError: If they are called otherwise; the message names file and line.
+    """
+    wanted, found = tuple(channels), []
+    for one in some:
+        if wanted and one.channels and one.channels != wanted:
+            if {*one.channels} != {*wanted}:
+                said = Said(f"{', '.join(one.channels)}, {one.where}")
+                fail("data.path", f"series of the channels {', '.join(wanted)}", said, WHERE)
+            places = [one.channels.index(name) for name in wanted]
+            one = one._replace(content=np.asarray(one.content)[:, places], channels=wanted)
+        found.append(one)
     return found
 
 

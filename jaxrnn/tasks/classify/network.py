@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jaxrnn.core.layer import Layer
 from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
+from jaxrnn.tasks.shared.first_parameters import first_parameters
 from jaxrnn.tasks.shared.readers import both_ways, check_cell, ends
 from jaxrnn.train.options import check, check_types, check_whole
 from jaxrnn.train.task import Params
@@ -88,7 +89,7 @@ class Network:
         else:
             params = {"embedding": 0.1 * jax.random.normal(keys[0], (self.inputs, E))}
         params |= {
-            "encoder": self.encoder.init(keys[1], inputs=E),
+            "encoder": first_parameters(self.encoder, keys[1], E, self.model.cell),
             "readout": dense_init(keys[2], pooled, self.outputs),
         }
         if self.model.head == "attention":

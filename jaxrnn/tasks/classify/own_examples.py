@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from jaxrnn.base.errors import Said, fail, nearest
 from jaxrnn.tasks.classify.labelled import LABEL, SERIES, TEXT, VALUES, WHERE, Labelled, label_of, place
-from jaxrnn.tasks.classify.labelled_series import of_arrays, of_steps, of_values
+from jaxrnn.tasks.classify.labelled_series import arranged, of_arrays, of_steps, of_values
 from jaxrnn.tasks.shared.alike import tell_alike
 from jaxrnn.tasks.shared.own_files import (
     answered_lines_of,
@@ -27,16 +28,17 @@ from jaxrnn.train.sources import bare
 
 EXPECTED = "texts or series with labels"
 LISTED = 9  # labels in a message
+LINES = (".jsonl", ".ndjson", ".json")  # of JSON
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
 
 
-def own_examples(data: OwnData, path: str) -> dict[str, list[Labelled]]:
-    """The examples of each part; equal texts are in one.
+def own_examples(data: OwnData, path: str, channels: Sequence[str] = ()) -> dict[str, list[Labelled]]:
+    """The examples of each part; equal texts are in one. Series have their channels in this order.
 
     Raises:
         ValueError: If a line is no example, or there are too few; the message names file and line.
     """
-    found = _read(path)
+    found = arranged(_read(path), channels)
     labels = {one.label for one in found}
     tell_alike(sorted(labels), "labels", path)
     trains = data.held_out < 1
@@ -49,6 +51,11 @@ def own_examples(data: OwnData, path: str) -> dict[str, list[Labelled]]:
         [*zip(found, keys, strict=True)], lambda pair: pair[0].split, data, repr(path), EXPECTED, lambda pair: pair[1]
     )
     return {split: [one for one, _ in some] for split, some in pairs.items()}
+
+
+def channels_of(path: str) -> list[str]:
+    """What the channels of series are called, in their order; none where nobody says so."""
+    return [*next((one.channels for one in _read(path) if one.channels), ())]
 
 
 def check_known(path: str, labels: Sequence[str], channels: int | None) -> None:
@@ -89,13 +96,18 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
     folder = located(str(path), EXPECTED, WHERE)
     files = files_of(str(path), [*TABLES, ".npz", ".md"], EXPECTED, WHERE)
     found: list[Labelled] = []
+    deep: list[Path] = []  # texts in folders of folders
     for file in files:
         inside = file.relative_to(folder) if folder.is_dir() else Path(file.name)
         folders = [part for part in inside.parts[:-1] if part.lower() not in NAMES]
         name = bare(file.name.lower())
+        if len(folders) > 1 and name.endswith((".txt", ".md")):
+            deep.append(inside)
         if name.endswith(".npz"):
             some = of_arrays(file, labels)
-        elif name.endswith((".jsonl", ".ndjson")) or (name.endswith((".csv", ".tsv")) and _has_header(file, labels)):
+        elif name.endswith((".jsonl", ".ndjson", ".json")) or (
+            name.endswith((".csv", ".tsv")) and _has_header(file, labels)
+        ):
             some = _table(file, labels)
         elif folders and name.endswith((".txt", ".md")):
             text = text_of(file).strip()
@@ -106,12 +118,15 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
             some = _lines(file, labels)
         split = named_split(inside)
         found += [one._replace(split=one.split or split) for one in some]
+    if deep and labels:
+        said = f"labels of {str(path)!r} are the innermost folders: that of {str(deep[0])!r} is {deep[0].parts[-2]!r}"
+        warnings.warn(said, stacklevel=2)
     if not found:
         fail("data.path", EXPECTED, Said(f"{str(path)!r}, where there is none"), WHERE)
     kinds = {np.shape(one.content)[1:] if isinstance(one.content, np.ndarray) else "text" for one in found}
     if len(kinds) > 1:
         fail("data.path", "texts, or series of as many channels", Said(f"{str(path)!r} with both or others"), WHERE)
-    return found
+    return arranged(found, next((one.channels for one in found if one.channels), ()))
 
 
 def _has_header(file: Path, labels: bool) -> bool:
@@ -146,7 +161,7 @@ def _table(file: Path, labels: bool) -> list[Labelled]:
     if not rows:
         return []
     columns = {name.lower() for name in rows[0].cells}
-    if bare(file.name.lower()).endswith((".jsonl", ".ndjson")):
+    if bare(file.name.lower()).endswith(LINES):
         read = of_values if columns & {*VALUES} and not columns & {*TEXT} else _of_text
         return [read(row, labels) for row in rows]
     if columns & {*SERIES} and not columns & {*TEXT}:

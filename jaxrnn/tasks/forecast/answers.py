@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from jaxrnn.tasks.shared.measured_rows import when
 from jaxrnn.train.task import Params
 
 NONE = -1
+FAR = 100_000  # steps that are skipped at most: gaps are read one by one
 
 
 class Past(NamedTuple):
@@ -36,9 +38,9 @@ class Stream(NamedTuple):
     carry: Any  # of the encoder, [1, ...]
     values: np.ndarray  # float64 [P]: the last ones, NaN in gaps
     days: np.ndarray  # int32 [P]: of their times; or counts
-    seconds: np.ndarray  # int32 [P]: in the day
+    seconds: np.ndarray  # int32 [P]: in the day; NONE for a count
     length: np.ndarray  # int32 []: how many of them there are
-    series: np.ndarray  # int32 []: which of those that trained; NONE for another
+    series: np.ndarray  # int32 []: which of those that trained; negative for another, by its name
     before: np.ndarray  # float64 [2]: the last value and the last mean of a season, as the network sees them
 
 
@@ -122,13 +124,17 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
     if len(cells) != len(wanted):
         fail("line", f"{len(wanted)} cells: {','.join(wanted)}", line)
     name = cells.pop(0).strip() if many else names[0]
-    number = names.index(name) if name in names else NONE
+    number = names.index(name) if name in names else ~(crc32(name.encode()) >> 1)
     if stream.length and number != stream.series:
-        fail("line", f"the series {names[int(stream.series)]!r}, whose state this is", name)
+        whose = repr(names[int(stream.series)]) if stream.series >= 0 else "of the first line"
+        fail("line", f"the series {whose}, whose state this is", name)
     try:
         time, (value, *covariates) = when(cells[0]), [float(cell) if cell.strip() else np.nan for cell in cells[1:]]
     except ValueError:
         fail("line", f"a time and numbers, or nothing: {','.join(wanted)}", line)
+    dated = time.dtype.kind == "M"
+    if stream.length and dated != (stream.seconds[-1] != NONE):
+        fail("line", f"a {'count' if dated else 'date'} as its time, as before", cells[0])
     times, step = _times(stream, time.dtype), features.step
     skipped = np.zeros(0, time.dtype)
     if len(times):
@@ -137,6 +143,8 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
         apart = int(distance(times[-1], time[None], step)[0]) if step else 1
         if apart < 1:
             fail("line", f"a time on the grid that {times[-1]} is on", str(time))
+        if apart > FAR:
+            fail("line", f"a time that is no more than {FAR:,} steps after {times[-1]}", str(time))
         skipped = later(times[-1], np.arange(1, apart), step) if step else skipped
     none = [np.nan] * len(covariates)
     for gap in skipped:
@@ -153,7 +161,7 @@ def _step(
     P, h = task.data.kept, task.data.horizon
     dated = np.asarray(time).dtype.kind == "M"
     whole = int(np.asarray(time).astype(np.int64))
-    day, second = divmod(whole, 86_400) if dated else (whole, 0)
+    day, second = divmod(whole, 86_400) if dated else (whole, NONE)
     shift = lambda array, new: np.append(np.asarray(array)[1:], np.asarray(new, array.dtype))  # noqa: E731
     count = min(int(stream.length) + 1, P)
     moved = stream._replace(

@@ -24,6 +24,7 @@ from jaxrnn.tasks.forecast.answers import initial_stream, pasts, predicted, stre
 from jaxrnn.tasks.forecast.features import Encoded, Features, learned_from
 from jaxrnn.tasks.forecast.held_out import forecasts
 from jaxrnn.tasks.forecast.network import Forecaster, log_likelihood, quantile_loss
+from jaxrnn.tasks.forecast.options import LARGEST
 from jaxrnn.tasks.forecast.options import DataOptions as DataOptions
 from jaxrnn.tasks.forecast.options import ModelOptions as ModelOptions
 from jaxrnn.tasks.forecast.own_series import own_panel
@@ -40,7 +41,7 @@ from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Carry, Params
 
 SHOWN = 6  # forecasts in a picture
-BOUND = 30.0  # of z, in what is a logarithm: e^30 is more than any value
+BOUND = 30.0  # of what is told from the level, in a logarithm: e^30 times it is more than any forecast
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,10 @@ class Forecast:
 
     def values(self, outputs: Any, level: Any, numbers: Any = jnp) -> Any:
         """Values in units of a series' size of outputs [..., h, Q] and levels [...]."""
-        z = outputs * self.features.deviation + level[..., None, None]
-        return numbers.expm1(numbers.clip(z, -BOUND, BOUND)) * self.data.log if self.data.log else z
+        level = level[..., None, None]
+        z = outputs * self.features.deviation + level
+        most = numbers.minimum(level + BOUND, LARGEST)
+        return numbers.expm1(numbers.clip(z, -BOUND, most)) * self.data.log if self.data.log else z
 
     def loss(
         self, params: Params, carry: Carry, batch: Windows, rng: jax.Array | None

@@ -25,6 +25,7 @@ from jaxrnn.core.layer import Layer
 from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.forecast.options import ModelOptions
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
+from jaxrnn.tasks.shared.first_parameters import first_parameters
 from jaxrnn.tasks.shared.sequence_cells import CELLS
 from jaxrnn.train.task import Carry, Params
 
@@ -66,7 +67,7 @@ class Forecaster:
         rnn, state, ahead, readout = jax.random.split(key, 4)
         H, G = self.model.hidden, self.ahead
         if self.model.decoder == "recurrent":
-            head = {"decoder": self.decoder.init(state, inputs=H + G)}
+            head = {"decoder": first_parameters(self.decoder, state, H + G, self.model.cell)}
         else:
             head = {
                 "state": dense_init(state, H, H),
@@ -75,7 +76,7 @@ class Forecaster:
             }
         bias = jnp.where(jnp.arange(self.outputs) == self._centre, 0.0, NARROW if self.outputs > 3 else 0.0)
         return head | {
-            "rnn": self.layer.init(rnn, inputs=self.inputs),
+            "rnn": first_parameters(self.layer, rnn, self.inputs, self.model.cell),
             "linear": {"kernel": jnp.zeros((self.horizon, G, 1))},
             "readout": dense_init(readout, H, self.outputs) | {"bias": bias},
         }

@@ -9,6 +9,8 @@ from jaxrnn.tasks.shared.own_splits import OwnData
 from jaxrnn.tasks.shared.sequence_cells import CELLS, CellName
 from jaxrnn.train.options import check, check_whole
 
+LARGEST = 80.0  # a logarithm whose exponential float32 holds, some thousand times over
+
 
 @dataclass(frozen=True)
 class DataOptions(OwnData):

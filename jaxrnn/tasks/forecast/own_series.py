@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.forecast.options import DataOptions
+from jaxrnn.tasks.forecast.options import LARGEST, DataOptions
 from jaxrnn.tasks.forecast.series import Series, distance, later, step_of
 from jaxrnn.tasks.forecast.sets import Panel
 from jaxrnn.tasks.shared.alike import tell_alike
@@ -81,6 +82,12 @@ def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, 
         if own != step and own * step > 0 and own % step == 0:
             said = f"times of {path!r} are {own // step} steps of the model apart: those between are gaps to it"
             warnings.warn(said, stacklevel=2)
+        apart = {one.name: step_of(np.array(one.times)) for one in read if len(one.times) > 1}
+        sparse = [name for name, steps in apart.items() if steps != own and steps * own > 0]
+        if sparse:
+            some = f"{sparse[0]!r} (every {abs(apart[sparse[0]] // own)})"
+            said = f"some series of {path!r} have no value in most steps of the others, such as {some}: these are gaps"
+            warnings.warn(said, stacklevel=2)
     found = []
     for one in read:
         times, values = np.array(one.times), np.array(one.values)
@@ -88,6 +95,11 @@ def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, 
         if data.log and np.nanmin(values, initial=0) < 0:
             row = one.rows[int(np.flatnonzero(values < 0)[0])]
             wrong(row.file, row.line, "values of 0 or more with data.log", f"{values[values < 0][0]}")
+        most = math.exp(LARGEST) * data.log
+        if data.log and data.scale == "none" and np.nanmax(values, initial=0) > most:
+            row = one.rows[int(np.flatnonzero(values > most)[0])]
+            expected = f"values up to {most:.0e} with data.log and without data.scale"
+            wrong(row.file, row.line, expected, f"{values[values > most][0]}")
         if data.steps == "time" and step is not None:
             at = distance(times[0], times, step)
             if (at < 0).any():

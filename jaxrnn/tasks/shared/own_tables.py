@@ -14,6 +14,7 @@ from jaxrnn.tasks.shared.own_files import lines_of, shortened, text_of, wrong
 from jaxrnn.train.sources import bare
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+ARRAY = "Of a file that is one array, `jq -c '.[]' FILE > FILE.jsonl` makes such lines."
 LONGEST_CELL = 2**24  # characters: csv's own limit is one that captions of a page reach
 
 
@@ -43,9 +44,10 @@ def _json_lines(file: Path) -> list[Row]:
             if "\\u" in line:  # of two that make one letter there may be one
                 json.dumps(cells, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
-            wrong(file, number, "a JSON object a line", f"{shortened(line)} ({error})")
+            hint = ARRAY if line.lstrip().startswith("[") else ""
+            wrong(file, number, "a JSON object a line", f"{shortened(line)} ({error})", hint)
         if not isinstance(cells, dict):
-            wrong(file, number, "a JSON object a line", shortened(line))
+            wrong(file, number, "a JSON object a line", shortened(line), ARRAY if isinstance(cells, list) else "")
         found.append(Row(file, number, cells))
     return found
 

@@ -26,6 +26,7 @@ from jaxrnn.compose import bidirectional, stack
 from jaxrnn.core.layer import Layer
 from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
+from jaxrnn.tasks.shared.first_parameters import first_parameters
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.tasks.shared.sequence_cells import CELLS
 from jaxrnn.tasks.signal.answers import initial_stream, predicted, program_of, recordings_of, size_of, streamed
@@ -93,7 +94,7 @@ class Signal:
         rnn, readout = jax.random.split(key)
         size = size_of(self) * self.data.frame * (1 + self.model.recall)
         return {
-            "rnn": self.layer.init(rnn, inputs=size),
+            "rnn": first_parameters(self.layer, rnn, size, self.model.cell),
             "readout": dense_init(readout, self.layer.output_size, len(self.targets) * self.data.frame),
         }
 

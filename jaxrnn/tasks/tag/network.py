@@ -22,6 +22,7 @@ import numpy as np
 from jaxrnn.core.layer import Layer
 from jaxrnn.engine.scan import scan
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
+from jaxrnn.tasks.shared.first_parameters import first_parameters
 from jaxrnn.tasks.shared.readers import both_ways, ends
 from jaxrnn.tasks.tag import crf
 from jaxrnn.tasks.tag.options import ModelOptions
@@ -68,13 +69,13 @@ class Network:
         params: Params = {"words": 0.1 * jax.random.normal(keys[0], (self.words, model.words))}
         if model.characters:
             params["characters"] = 0.1 * jax.random.normal(keys[1], (len(self.letters), model.characters))
-            params["speller"] = self.speller.init(keys[2], inputs=model.characters)
+            params["speller"] = first_parameters(self.speller, keys[2], model.characters, model.cell)
             features += self.speller.output_size
         if model.affixes:
             shape = (2 * AFFIX * BUCKETS, model.affixes)
             params["affixes"] = 0.1 * jax.random.normal(jax.random.fold_in(keys[1], 1), shape)
             features += 2 * AFFIX * model.affixes
-        params["encoder"] = self.encoder.init(keys[3], inputs=features)
+        params["encoder"] = first_parameters(self.encoder, keys[3], features, model.cell)
         params["readout"] = dense_init(keys[4], self.encoder.output_size, self.tags)
         if model.crf:
             params["transitions"] = crf.Transitions.zeros(self.tags)._asdict()

@@ -53,6 +53,8 @@ def sentences_of(data: DataOptions) -> Parts:
     """
     path = str(DATA / SHIPPED[data.set]) if data.set in data.ships else data.path
     found = _read(path, data.token, data.tag, data.set if data.set in data.full else "")
+    if data.held_out < 1 and len({tag for one in found for tag in one.sentence.tags}) < 2:
+        fail("data.path", f"{EXPECTED}, of two tags or more", Said(f"{path!r}, with one"), WHERE)
     of_documents = len({one.document for one in found}) > 2  # a file that is one document is cut between sentences
     together = (lambda one: one.document) if of_documents else None
     parts = parted(found, lambda one: one.split, data, repr(path), EXPECTED, together)
