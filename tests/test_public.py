@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
+import doctest
 import importlib
 import inspect
 import pydoc
@@ -52,6 +55,35 @@ def test_all_dir_and_help_agree(name: str) -> None:
             described = thing.__dict__.get("__doc__") if isinstance(thing, type) else thing.__doc__
             assert described, f"{name}.{public} has no docstring"
             assert not described.startswith(f"{public}("), f"{name}.{public} has the docstring of its fields"
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_examples_import_all_that_they_use(name: str) -> None:
+    """What `help` shows can be copied: a doctest sees its module's names, and whoever reads it does not."""
+    module = importlib.import_module(name)
+    for public in module.__all__:
+        thing = getattr(module, public)
+        if callable(thing) and thing.__module__.startswith("jaxrnn"):
+            assert not unbound(inspect.getdoc(thing) or ""), f"{name}.{public}"
+
+
+def unbound(docstring: str) -> set[str]:
+    """The names that examples read and nobody has bound."""
+    examples = doctest.DocTestParser().get_examples(docstring)
+    bound, read = {*dir(builtins)}, set()
+    for node in ast.walk(ast.parse("".join(example.source for example in examples))):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                read.add(name)
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.Import() | ast.ImportFrom():
+                bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return read - bound
+
+
+def test_what_an_example_has_not_bound_is_found() -> None:
+    assert unbound("An example:\n\n>>> import numpy as np\n>>> f = lambda x: np.sin(x)\n>>> f(g(1))\n") == {"g"}
 
 
 FACTORIES = tuple(made for name in cells.__all__ if inspect.isfunction(made := getattr(cells, name)))

@@ -34,6 +34,11 @@ class Snapshot:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self.function(*arguments, **named)
 
+    @property
+    def __name__(self) -> str:
+        """The function's own, for messages."""
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
 
 def still(layer: Any) -> Any:
     """The layer with a snapshot in place of each function whose result may change; itself where there is none."""

@@ -61,7 +61,8 @@ def gate_cell(
 
     Args:
         gates: names of the gates, in the order of the parameters' gate axis.
-        carry: a NamedTuple class; its field `h` is the state that the recurrent kernel multiplies.
+        carry: a NamedTuple class of arrays `[*B, H]`, zeros at first. One field has to be `h`, in either form: the
+            state that the recurrent kernel multiplies; others have any names.
         parameters: more arrays by name, `jaxrnn.Parameter(shape, init)` with shapes in D, G, H: a vector `("H",)` for
             `theta`, or K of them, `(K, "H")`, which arrive as a tuple of K vectors; `(1,)`, one number for all units,
             which arrives as a vector; or, with role "recurrent", a kernel for `recur`: `("H", "G", "H")`, whose product
@@ -101,7 +102,8 @@ def gate_cell(
     """
     fields = getattr(carry, "_fields", ())
     if not isinstance(carry, type) or "h" not in fields:
-        fail("carry", "a NamedTuple class with a field `h`", carry, kind=TypeError)
+        hint = "Its field `h` is the state that the recurrent kernel multiplies; others have any names."
+        fail("carry", "a NamedTuple class with a field `h`", carry, hint, kind=TypeError)
     paper = check_declaration(gates, bias_init, parameters, paper)
     serialized(carry)
 

@@ -50,7 +50,7 @@ def linear_cell(
 
     Args:
         gates: names of the gates, in the order of the parameters' gate axis.
-        carry: a NamedTuple class of one array or two.
+        carry: a NamedTuple class of one array `[*B, H]` or two, of any names, zeros at first.
         shows: the output `[*B, H]` of a step, a function `(carry, x)` of its new carry, or `(carry, x, recur, theta)`
             as of `jaxrnn.gate_cell`: products that it makes are made of all steps at once. Keyword arguments as above.
             None: the output is the state, of a pair the first.

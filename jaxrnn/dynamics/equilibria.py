@@ -50,7 +50,11 @@ def fixed_points(
         q(z) = 1/2 |F(z, x) - z|^2,    minimised from every start by damped Gauss-Newton (Levenberg-Marquardt)
 
     Where q is zero the state stays; eigenvalues inside the unit circle draw near-by states in, outside push them away,
-    close to it is what a network remembers by. Points that several starts lead to are returned once.
+    close to it is what a network remembers by. Points that several starts lead to are returned once. None that the
+    starts do not lead to is found: give those of a trajectory, and many.
+
+    A gate that is shut to the last digit holds any state, as does a GRU's where z is 1: what rounds to a fixed point
+    counts as one, at whatever state it is. It has eigenvalues of 1; true fixed points of a GRU lie within [-1, 1].
 
     Args:
         layer, params, dtype: as of `gradient_norms`. In float64 residuals of 1e-10 are the rule.

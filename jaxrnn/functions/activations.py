@@ -30,6 +30,8 @@ def keras2_hard_sigmoid(x: Array) -> Array:
     Raises:
         TypeError: `x` is no array of floats.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.activations import keras2_hard_sigmoid
     >>> round(float(keras2_hard_sigmoid(jnp.array(1.0))), 4)
     0.7
     """
@@ -48,6 +50,8 @@ def gelu(x: Array) -> Array:
     Raises:
         TypeError: `x` is no array of floats.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.activations import gelu
     >>> round(float(gelu(jnp.array(1.0))), 4)
     0.8413
     """
@@ -66,6 +70,8 @@ def leaky_relu(x: Array) -> Array:
     Raises:
         TypeError: `x` is no array of floats.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.activations import leaky_relu
     >>> leaky_relu(jnp.array([-10.0, 3.0])).tolist()
     [-2.0, 3.0]
     """
@@ -84,6 +90,8 @@ def tanh_shrink(x: Array) -> Array:
     Raises:
         TypeError: `x` is no array of floats.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.activations import tanh_shrink
     >>> round(float(tanh_shrink(jnp.array(1.0))), 4)
     0.2384
     """
@@ -102,6 +110,8 @@ def soft_shrink(x: Array) -> Array:
     Raises:
         TypeError: `x` is no array of floats.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.activations import soft_shrink
     >>> soft_shrink(jnp.array([-2.0, 0.2, 1.0])).tolist()
     [-1.5, 0.0, 0.5]
     """
@@ -120,6 +130,8 @@ def hard_shrink(x: Array) -> Array:
     Raises:
         TypeError: `x` is no array of floats.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.activations import hard_shrink
     >>> hard_shrink(jnp.array([-1.0, 0.25, 0.75])).tolist()
     [-1.0, 0.0, 0.75]
     """
@@ -140,6 +152,8 @@ def sparsemax(x: Array) -> Array:
 
     Paper: Martins & Astudillo, From softmax to sparsemax, ICML 2016, algorithm 1.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.activations import sparsemax
     >>> sparsemax(jnp.array([1.0, 0.5, -1.0])).tolist()
     [0.75, 0.25, 0.0]
     """
@@ -201,6 +215,7 @@ def get_activation(identifier: Any, argument: str) -> Activation:
     Raises:
         TypeError, ValueError: it is none of these.
 
+    >>> from jaxrnn.functions.activations import get_activation, hard_sigmoid
     >>> get_activation("hard_sigmoid", "activation") is hard_sigmoid
     True
     """

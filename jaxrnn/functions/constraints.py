@@ -54,6 +54,8 @@ def axes(value: Any) -> Axis:
 class NonNeg:
     """max(w, 0).
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.constraints import NonNeg
     >>> NonNeg()(jnp.array([-1.0, 2.0])).tolist()
     [0.0, 2.0]
     """
@@ -68,6 +70,8 @@ class UnitNorm:
 
     Axis 0 of `kernel [D, G, H]` gives each gate of each unit incoming weights of norm one.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.constraints import UnitNorm
     >>> [round(float(w), 4) for w in UnitNorm()(jnp.array([3.0, 4.0]))]
     [0.6, 0.8]
     """
@@ -86,6 +90,8 @@ class UnitNorm:
 class MinMaxNorm:
     """w * n / (|w| + 1e-7), n = rate * clip(|w|, min_value, max_value) + (1 - rate) * |w|, with norms over `axis`.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.constraints import MinMaxNorm
     >>> [round(float(w), 4) for w in MinMaxNorm(min_value=1.0, max_value=2.0)(jnp.array([0.3, 0.4]))]
     [0.6, 0.8]
     """
@@ -115,6 +121,8 @@ class MinMaxNorm:
 class MaxNorm:
     """w * min(|w|, max_value) / (|w| + 1e-7), with norms over `axis`.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.constraints import MaxNorm
     >>> [round(float(w), 4) for w in MaxNorm(1.0)(jnp.array([3.0, 4.0]))]
     [0.6, 0.8]
     """
@@ -147,6 +155,8 @@ def constrain(constraints: Rules) -> optax.GradientTransformation:
         TypeError: `constraints` is not such a dict. ValueError: at `init`, a key that names no parameter; at `update`,
             no parameters.
 
+    >>> import optax
+    >>> from jaxrnn.functions.constraints import NonNeg, constrain
     >>> import jax, jaxrnn
     >>> params = jaxrnn.gru(4).init(jax.random.key(0), inputs=3)
     >>> optimizer = optax.chain(optax.sgd(0.1), constrain({"kernel": NonNeg()}))

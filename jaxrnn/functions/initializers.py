@@ -42,6 +42,7 @@ def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
     Raises:
         TypeError, ValueError: `key` is no PRNG key, `shape` has fewer than two axes, or `dtype` is not one of floats.
 
+    >>> from jaxrnn.functions.initializers import orthogonal
     >>> import jax, numpy as np
     >>> q = orthogonal(jax.random.key(0), (4, 4), np.float32)
     >>> bool(abs(q @ q.T - np.eye(4, dtype=np.float32)).max() < 1e-6)
@@ -60,6 +61,7 @@ def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = float) -> Array:
 class Constant:
     """Every entry `value`; equal by value, unlike `jax.nn.initializers.constant`.
 
+    >>> from jaxrnn.functions.initializers import Constant
     >>> Constant(1.0) == Constant(1.0)
     True
     """
@@ -78,6 +80,7 @@ class Constant:
 class Uniform:
     """Entries drawn uniformly within [-scale, scale); equal by value, unlike `jax.nn.initializers.uniform`.
 
+    >>> from jaxrnn.functions.initializers import Uniform
     >>> Uniform(0.1) == Uniform(0.1)
     True
     """
@@ -99,6 +102,7 @@ class Uniform:
 class Normal:
     """Entries drawn from a normal distribution of mean 0; equal by value, unlike `jax.nn.initializers.normal`.
 
+    >>> from jaxrnn.functions.initializers import Normal
     >>> Normal(0.1) == Normal(0.1)
     True
     """
@@ -120,6 +124,7 @@ class Normal:
 class Between:
     """Entries drawn uniformly within [low, high).
 
+    >>> from jaxrnn.functions.initializers import Between
     >>> Between(0.0, 1.0) == Between(0.0, 1.0)
     True
     """
@@ -146,6 +151,7 @@ class GlorotDiagonal:
 
     Paper: Danieli et al., ParaRNN, arXiv:2510.21450, appendix C.1.
 
+    >>> from jaxrnn.functions.initializers import GlorotDiagonal
     >>> GlorotDiagonal() == GlorotDiagonal()
     True
     """
@@ -164,6 +170,8 @@ class PowerLaw:
 
     Paper: Beck et al., xLSTM, NeurIPS 2024; the numbers are those of the authors' code.
 
+    >>> import jax
+    >>> from jaxrnn.functions.initializers import PowerLaw
     >>> PowerLaw(0.0, 1)(jax.random.key(0), (3,)).round(2).tolist()
     [5.0, -4.75, -7.0]
     """
@@ -192,6 +200,9 @@ class PerGate:
 
     Draws happen in float32 at least and are rounded once, since QR has no half-precision form.
 
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.initializers import PerGate
     >>> init = PerGate((jax.nn.initializers.zeros, jax.nn.initializers.ones))
     >>> init(jax.random.key(0), (2, 3), jnp.float32).tolist()  # [G, H]
     [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
@@ -227,6 +238,9 @@ class Chrono:
 
     Paper: Tallec & Ollivier, Can recurrent neural networks warp time? ICLR 2018, section 3.
 
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.initializers import Chrono
     >>> bias = Chrono((-1, 1), t_max=100.0)(jax.random.key(0), (2, 8), jnp.float32)
     >>> bool((bias[0] < 0).all() and (bias[1] > 0).all() and (bias[1] < jnp.log(99)).all())
     True

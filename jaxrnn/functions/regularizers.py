@@ -32,6 +32,8 @@ def _check_factors(rule: Any, *names: str) -> None:
 class L1:
     """l1 * sum |w|.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.regularizers import L1
     >>> float(L1(0.5)(jnp.array([1.0, -2.0])))
     1.5
     """
@@ -49,6 +51,8 @@ class L1:
 class L2:
     """l2 * sum w^2.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.regularizers import L2
     >>> float(L2(0.5)(jnp.array([1.0, -2.0])))
     2.5
     """
@@ -66,6 +70,8 @@ class L2:
 class L1L2:
     """l1 * sum |w| + l2 * sum w^2.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.regularizers import L1L2
     >>> float(L1L2(l1=0.5, l2=0.5)(jnp.array([1.0, -2.0])))
     4.0
     """
@@ -87,6 +93,8 @@ class OrthogonalRegularizer:
 
     An array with more axes is the matrix of its first axis by all others: `kernel [D, G, H]` is taken as `[D, G H]`.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxrnn.functions.regularizers import OrthogonalRegularizer
     >>> float(OrthogonalRegularizer(1.0)(jnp.eye(3)))
     0.0
     """
@@ -125,6 +133,7 @@ def penalty(params: Any, regularizers: Rules) -> Array:
     Raises:
         TypeError, ValueError: `regularizers` is not such a dict, or names no parameter of the tree.
 
+    >>> from jaxrnn.functions.regularizers import L2, penalty
     >>> import jax, jaxrnn
     >>> params = jaxrnn.stack([jaxrnn.gru(4), jaxrnn.gru(4)]).init(jax.random.key(0), inputs=4)
     >>> round(float(penalty(params, {"recurrent_kernel": L2(0.01)})), 4)  # two layers, three orthogonal 4 x 4 matrices

@@ -52,6 +52,7 @@ def convert(
     Raises:
         ValueError, TypeError: see `load` and `save`. WriteError: the file cannot be written.
 
+    >>> from jaxrnn.interop import convert
     >>> import tempfile, numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     weights = {"weight_ih_l0": np.ones((20, 3)), "weight_hh_l0": np.ones((20, 5))}

@@ -49,6 +49,9 @@ class Checkpoints:
         folder: Where they lie; made when missing. The folder that it is in is the run's, and is vouched for too.
         keep: How many of the newest to keep, beside the best.
 
+    >>> import jax
+    >>> from pathlib import Path
+    >>> from jaxrnn.train import Checkpoints
     >>> import tempfile
     >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp()) / "run/checkpoints", keep=2)
     >>> for step in (10, 20, 30):

@@ -105,6 +105,7 @@ class OptimizerOptions:
     Raises:
         TypeError, ValueError: An option is of another type, or out of range; the message names it.
 
+    >>> from jaxrnn.train import OptimizerOptions
     >>> OptimizerOptions(learning_rate=1e-3, schedule="constant").warmup
     100
     >>> OptimizerOptions(beta1=2.0)
@@ -164,6 +165,7 @@ class LoopOptions:
     Raises:
         TypeError, ValueError: An option is of another type, or out of range; the message names it.
 
+    >>> from jaxrnn.train import LoopOptions
     >>> LoopOptions(steps=200).validate_every
     250
     >>> LoopOptions(steps=0)

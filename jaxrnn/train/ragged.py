@@ -43,6 +43,8 @@ def pad(sequences: Sequence[np.ndarray], rows: np.ndarray, multiple: int = 8) ->
         TypeError, ValueError: `sequences` are no arrays alike but for their lengths, `rows` are not their indices, or
             `multiple` is below one.
 
+    >>> import numpy as np
+    >>> from jaxrnn.train import EMPTY, pad
     >>> pad([np.array([5, 6, 7]), np.array([8])], np.array([1, 0, EMPTY]), multiple=2)._asdict()["values"].tolist()
     [[8, 0, 0, 0], [5, 6, 7, 0], [0, 0, 0, 0]]
     """
@@ -118,6 +120,8 @@ class ByLength:
     Raises:
         ValueError: If there is no sequence, or `rows` or `pool` is less than one.
 
+    >>> import numpy as np
+    >>> from jaxrnn.train import ByLength
     >>> batches = ByLength(np.array([3, 1, 2, 9]), rows=2, seed=0, collate=lambda rows: rows)
     >>> sorted(sorted(next(batches).tolist()) for _ in range(2))  # the two short ones are side by side
     [[0, 3], [1, 2]]

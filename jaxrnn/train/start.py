@@ -49,6 +49,7 @@ def carried_over(task: Task, seed: int, trained: Task, params: Params, name: str
     Raises:
         RunError: If the models differ in more than their vocabularies; the message names the first array that does.
 
+    >>> from jaxrnn.train import carried_over
     >>> import jax
     >>> from jaxrnn.tasks import TASKS
     >>> from jaxrnn.train import find_config, read_experiment

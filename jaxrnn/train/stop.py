@@ -13,6 +13,7 @@ class StopRequest:
     Args:
         noted: signals that came before, from whoever listened then.
 
+    >>> from jaxrnn.train import StopRequest
     >>> import signal
     >>> before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     >>> stop = StopRequest()

@@ -46,6 +46,8 @@ class Streams:
     Raises:
         ValueError: If the text has fewer pairs than rows.
 
+    >>> import numpy as np
+    >>> from jaxrnn.train import Streams
     >>> streams = Streams(np.arange(9), rows=2, length=3)
     >>> next(streams).inputs.tolist(), next(streams).lengths.tolist()
     ([[0, 1, 2], [4, 5, 6]], [1, 1])

@@ -19,6 +19,8 @@ class TensorBoard:
     Raises:
         ModuleNotFoundError: If tensorboardX is not installed.
 
+    >>> from pathlib import Path
+    >>> from jaxrnn.train import TensorBoard
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> record = TensorBoard(folder)  # train_task(..., callbacks=[record])

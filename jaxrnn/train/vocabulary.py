@@ -23,6 +23,7 @@ class Vocabulary:
 
     A token that is not in it is read as `<unk>`, where the vocabulary has one, and is an error where it has none.
 
+    >>> from jaxrnn.train import END, UNKNOWN, Vocabulary
     >>> vocabulary = Vocabulary.of(["the cat sat".split(), "the dog".split()], special=(UNKNOWN, END), at_least=2)
     >>> vocabulary.tokens, vocabulary.encode(["the", "cow"]).tolist()
     (('<unk>', '</s>', 'the'), [2, 0])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import optimize, special
 
 import jaxrnn
 from jaxrnn import dynamics
@@ -103,6 +105,37 @@ def test_fixed_points_of_the_logistic_map() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 22, 23])
+def test_fixed_points_of_a_wild_gru_are_those_that_scipy_finds(seed: int) -> None:
+    """Scipy's hybrid of Powell from the same starts, on equations in NumPy.
+
+    It names many more, outside of [-1, 1]: where a gate z is 1 to the last digit any state is one. A fixed point of a
+    GRU is h = n, a hyperbolic tangent.
+    """
+    cell, rng = jaxrnn.gru(3), np.random.default_rng(seed)
+    shapes = cell.init(jax.random.key(0), inputs=1)
+    params = {name: jnp.asarray(3 * rng.normal(size=a.shape)) for name, a in sorted(shapes.items())}
+    p = {name: np.asarray(a, np.float64) for name, a in params.items()}
+
+    def speed(h: np.ndarray) -> np.ndarray:
+        net = np.einsum("r,rgh->gh", h, p["recurrent_kernel"])
+        r, z = special.expit(p["bias"][:2] + net[:2])
+        return (1 - z) * (np.tanh(p["bias"][2] + r * (net[2] + p["recurrent_bias"])) - h)
+
+    starts = rng.uniform(-1, 1, (80, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of starts that lead nowhere
+        ends = [optimize.fsolve(speed, start, xtol=1e-13) for start in starts]
+    rest = [h for h in ends if np.abs(h).max() <= 1 and np.abs(speed(h)).max() < 1e-12]
+    point = dynamics.fixed_points(cell, params, np.zeros(1), jaxrnn.GRUCarry(jnp.asarray(starts)), dtype=F64)
+    found = point.points.h[np.abs(point.points.h).max(-1) <= 1]
+    assert all(np.abs(speed(h)).max() < 1e-8 for h in found)
+    gaps = np.abs(np.array(rest)[:, None] - found).max(-1)
+    assert (gaps.min(1) < 1e-6).all()
+    assert (gaps.min(0) < 1e-6).all()
+    assert len(found) == 3
+
+
 def test_the_henon_map() -> None:
     """Its exponents sum to ln b; the largest is 0.419 (Wolf et al. 1985), the dimension 1.26."""
     cell = henon_map(1)

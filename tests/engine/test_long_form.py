@@ -137,6 +137,28 @@ def test_a_carry_of_another_shape(wrap: Callable[[Any], Any], path: str) -> None
         PATHS[path](wrong, params)
 
 
+def test_what_is_said_of_equations_that_read_something_has_their_name() -> None:
+    """They are run as a snapshot of themselves."""
+    read: list[float] = []
+
+    def reading(carry: Any, x: Any, recur: Any, theta: Any) -> Any:
+        read.append(1.0)
+        return cut(carry, x, recur, theta)
+
+    with pytest.raises(ValueError, match=re.escape("`update of reading` must be a function that returns a carry like")):
+        PATHS["reference"](made := cell(reading), made.init(jax.random.key(0), D))
+
+
+@pytest.mark.parametrize("equations", [lambda carry, x, h: (carry, x.z), cut], ids=["short", "long"])
+def test_a_carry_without_h_is_refused_in_either_form(equations: Any) -> None:
+    class Unnamed(NamedTuple):
+        state: jax.Array
+
+    message = "`carry` must be a NamedTuple class with a field `h`, got .*Its field `h` is the state that the recurrent"
+    with pytest.raises(TypeError, match=message):
+        jaxrnn.gate_cell(gates=("z",), carry=Unnamed)(equations)
+
+
 def test_equations_without_a_name_or_a_signature() -> None:
     """A partial has no name of its own; what is written in C may have no signature."""
 

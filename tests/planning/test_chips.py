@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zlib
+from importlib.metadata import version
 from importlib.util import find_spec
 
 import jax
@@ -18,7 +19,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 import jaxrnn
 from jaxrnn.cells import COLLECTION
-from jaxrnn.plan import PlanError, described_devices, plan_experiment, plan_step
+from jaxrnn.plan import Collective, PlanError, described_devices, plan_experiment, plan_step
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import find_config, read_experiment
 from tests.planning.chips import H, made, measure
@@ -95,6 +96,23 @@ def test_with_rows_alone_nothing_is_sent_inside_of_loops_and_gradients_are_summe
     (summed,) = [c for c in plan.collectives if c.bytes > 1024]
     assert summed.kind == "all-reduce"
     assert summed.bytes == plan.arguments["params"] == 4 * 4 * 512 * (256 + 512 + 1)
+
+
+@pytest.mark.parametrize("kinds", [64, 65])
+def test_the_gradient_of_what_symbols_pick_is_summed_once_where_they_are_of_few_kinds(kinds):
+    """Of more, libtpu 0.0.50 sums it inside of the loop over blocks of steps: the guide of several devices says so."""
+    cell, mesh = jaxrnn.lstm(64), mesh_of("v5e:2x4", 8, 1)
+    whole, rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(None, "data"))
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs=kinds))
+    params = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=whole), params)
+    symbols = jax.ShapeDtypeStruct((128, 64), jnp.int32, sharding=rows)
+    loss = lambda params, symbols: (jaxrnn.scan(cell, params, symbols)[1] ** 2).sum()  # noqa: E731
+    sent = plan_step(jax.grad(loss), params, symbols).collectives
+    kernel, others = kinds * 4 * 64 * 4, (64 + 1) * 4 * 64 * 4
+    inside = kinds > 64 and tuple(map(int, version("libtpu").split(".")[:3])) >= (0, 0, 50)
+    assert sent == tuple(
+        Collective("all-reduce", *row) for row in ([(kernel, 1), (others, 0)] if inside else [(kernel + others, 0)])
+    )
 
 
 @pytest.mark.parametrize("model", [2, 4])

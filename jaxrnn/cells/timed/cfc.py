@@ -9,7 +9,8 @@ r"""The closed-form continuous-time network: a liquid cell without a solver.
 
 The backbone of the authors' model, dense layers of input and state together, is a layer inside the loop:
 
-    z = backbone_activation(x_z + h_z)                        then more layers z = backbone_activation(z @ W + b)
+    z = phi(x_z + h_z)                                        phi: `backbone_activation`
+    z = phi(z @ W + b)                                        in each layer more
 
 after which f, g, a and b are of z, each with a kernel and a bias of its own. dt is the time since the step before.
 
