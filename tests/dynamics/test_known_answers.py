@@ -136,6 +136,7 @@ def test_fixed_points_of_a_wild_gru_are_those_that_scipy_finds(seed: int) -> Non
     assert len(found) == 3
 
 
+@pytest.mark.slow
 def test_the_henon_map() -> None:
     """Its exponents sum to ln b; the largest is 0.419 (Wolf et al. 1985), the dimension 1.26."""
     cell = henon_map(1)
