@@ -36,8 +36,15 @@ LAW_1 = (
 )
 KEPT = ("tests/laws/test_law_09_golden.py::test_numbers_are_the_frozen_ones",)
 ONE_ROW_IN, FEW = 12, 3
-# Of these all is run: by themselves, in environments of their own.
-WHOLE = ("tests/site/", "tests/planning/", "tests/kernels/test_pallas_gpu.py", "tests/test_notebooks.py")
+# Of these all is run: most by themselves, in environments of their own.
+WHOLE = (
+    "tests/site/",
+    "tests/planning/",
+    "tests/kernels/test_pallas.py::test_it_is_the_loop",  # of a kernel no two rows find the same mistakes
+    "tests/kernels/test_pallas.py::test_outputs_and_gradients_equal_the_oracle",
+    "tests/kernels/test_pallas_gpu.py",
+    "tests/test_notebooks.py",
+)
 DRAWN = (
     "tests/laws/test_law_02_pieces.py::test_every_chunk_is_the_whole",
     "tests/laws/test_law_03_padding.py::test_padding_changes_no_bit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from jaxrnn.bench.report import print_tables, to_markdown
 from jaxrnn.bench.runner import Settings, run
 from jaxrnn.bench.suites import SUITES
 from jaxrnn.bench.tables import read_records
+
+PLATFORMS = ("cpu", "gpu", "cuda", "rocm", "tpu")
 
 
 def bench(
@@ -91,8 +94,11 @@ def on_device(name: str | None, seconds: float | None, json_file: Path | None, c
         ValueError: an argument is wrong; nothing has been started or written then.
     """
     file = json_file or Path("device.jsonl")
-    if not file.parent.is_dir():
+    if not file.parent.is_dir() or file.is_dir():
         fail("json", "a file in a folder that exists", Said(str(file)))
+    plugins = [plugin.name for plugin in entry_points(group="jax_plugins")]
+    if name is not None and name not in (*PLATFORMS, *plugins):
+        fail("device", f"a platform of JAX's, such as {', '.join(PLATFORMS)}", name)
     seconds = LONGEST if seconds is None else seconds
     if not 0 < seconds < float("inf"):
         fail("seconds", "a positive number", seconds)

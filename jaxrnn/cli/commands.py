@@ -103,7 +103,11 @@ def plan(arguments: argparse.Namespace, overrides: list[str]) -> int:
     from jaxrnn.tasks import TASKS
     from jaxrnn.train import find_config, read_experiment
 
-    given = [f"--mesh.{part}" for part in (arguments.mesh or "").split(",") if part]
+    given = [] if arguments.mesh is None else arguments.mesh.split(",")
+    names = [part.partition("=")[0] for part in given]
+    if not all(name and "=" in part for name, part in zip(names, given, strict=True)) or len({*names}) < len(names):
+        raise ValueError(f"`--mesh` must be NAME=VALUE, each name once, as data=4,model=2; got {arguments.mesh!r}")
+    given = [f"--mesh.{part}" for part in given]
     experiment = read_experiment(find_config(arguments.config), [*overrides, *given], TASKS)
     print(report(plan_experiment(experiment, arguments.topology)))
     return 0

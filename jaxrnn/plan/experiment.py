@@ -53,11 +53,12 @@ def plan_experiment(experiment: Experiment, topology: str) -> Plan:
     optimizer = make_optimizer(experiment.optimizer, experiment.loop.steps)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
     used = used_shardings(experiment, state, mesh)
-    plan = plan_step(make_step(experiment.task, optimizer, shardings, used), state, batch, names=("state", "batch"))
+    loss = jax.jit(experiment.task.loss, inline=True)  # traced for the step, and not again for what is saved
+    plan = plan_step(make_step(loss, optimizer, shardings, used), state, batch, names=("state", "batch"))
     parts = {"parameters": held(state.params), "optimizer": held(state.opt_state), "batch": plan.arguments["batch"]}
     others = plan.arguments["state"] - parts["parameters"] - parts["optimizer"]
     params = state.params if used is None else _lying(state.params, used)
-    saved = None if plan.refused else _saved(experiment.task.loss, params, state.carry, batch, mesh)
+    saved = None if plan.refused else _saved(loss, params, state.carry, batch, state.key, mesh)
     return replace(plan, arguments=parts | {"carry and counters": others}, saved=saved)
 
 
@@ -65,17 +66,17 @@ def _lying(shapes: Any, places: Any) -> Any:
     return jax.tree.map(lambda a, place: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), shapes, places)
 
 
-def _saved(loss: Callable[..., Any], params: Any, carry: Any, batch: Any, mesh: Mesh) -> int:
+def _saved(loss: Callable[..., Any], params: Any, carry: Any, batch: Any, key: Any, mesh: Mesh) -> int:
     """Bytes a chip of what the backward pass needs of the forward one, but for what was given."""
 
-    def forward(params: Any, carry: Any, batch: Any) -> list[Any]:
-        rng = jax.random.key(0)
+    def forward(params: Any, carry: Any, batch: Any, key: Any) -> list[Any]:
+        rng = jax.random.wrap_key_data(key)  # lying as that of a step does, or the loss were traced again
         pull = jax.vjp(lambda params: loss(params, carry, batch, rng), params, has_aux=True)[1]
         return [a for a in jax.tree.leaves(pull) if not jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key)]
 
     with made_for(described(mesh.devices.flat[0])):
-        traced = jax.jit(forward).trace(params, carry, batch)
+        traced = jax.jit(forward).trace(params, carry, batch, key)
         given = [v for v in traced.jaxpr.jaxpr.outvars if v in traced.jaxpr.jaxpr.invars]
-        places = dict(zip(traced.jaxpr.jaxpr.invars, jax.tree.leaves((params, carry, batch)), strict=True))
+        places = dict(zip(traced.jaxpr.jaxpr.invars, jax.tree.leaves((params, carry, batch, key)), strict=True))
         sizes = traced.lower().compile().memory_analysis().output_size_in_bytes
     return sizes - sum(held(places[v]) for v in given)

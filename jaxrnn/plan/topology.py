@@ -13,7 +13,7 @@ from jax.experimental import topologies
 
 from jaxrnn.base.errors import Said, fail
 
-NAME = re.compile(r"(?P<kind>\w+):(?P<sizes>\d+(x\d+)*)")
+NAME = re.compile(r"(?P<kind>\w+):(?P<sizes>\d+(x\d+)*)", re.ASCII)
 EXPECTED = "a kind of chip and how many lie side by side, such as v5e:4x4, v6e:8x8, v5p:2x2x2, or cpu:8"
 FORCED = "xla_force_host_platform_device_count"
 # Of what libtpu asks a machine with TPUs, so that it asks none here; and no chip is used, so its lock on chips, a file

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import jax
 
-from jaxrnn.train.processes import GroupError, alone, gather
+from jaxrnn.train.processes import AGAIN, GroupError, alone, gather
 
 HEARTBEAT = 30  # seconds after which one that no longer answers counts as dead, and JAX ends the others
 MEETING = 300  # seconds in which all have to be there
@@ -96,8 +96,7 @@ def hearing_of_the_dead() -> Iterator[None]:
             raise
         reason = " ".join(str(error).split())[:200]
         raise GroupError(
-            f"process {jax.process_index()} has lost another one, which has ended or is cut off ({reason}). The last "
-            "checkpoint is whole: start all again with --resume"
+            f"process {jax.process_index()} has lost another one, which has ended or is cut off ({reason}). {AGAIN}"
         ) from error
 
 

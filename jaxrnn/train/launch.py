@@ -12,7 +12,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from jaxrnn.train.stop import StopRequest
+from jaxrnn.train.processes import AGAIN
+from jaxrnn.train.stop import StopRequest, held_back
 
 WATCHED = "JAXRNN_WATCHED"  # in the environment of those that are
 GRACE = 15.0  # seconds in which the others may end by themselves when one has failed
@@ -28,9 +29,10 @@ class Worker:
         env = {"JAX_PLATFORMS": "cpu"} | os.environ | {WATCHED: "1"}
         out = None if number == 0 else subprocess.DEVNULL
         # A session of its own: Ctrl-C reaches the one that watches, which hands it on.
-        self.process = subprocess.Popen(
-            command, env=env, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE, start_new_session=True
-        )
+        with held_back():  # one that has only just begun would die of a signal that asks it to save and stop
+            self.process = subprocess.Popen(
+                command, env=env, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE, start_new_session=True
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -60,10 +62,7 @@ class Worker:
             return self.error
         if self.process.returncode < 0:
             name = signal.Signals(-self.process.returncode).name
-            return (
-                f"{ERROR}process {self.number} was ended by {name}, and the others with it. The last checkpoint is "
-                "whole: go on by the same command with --resume\n"
-            )
+            return f"{ERROR}process {self.number} was ended by {name}, and the others with it. {AGAIN}\n"
         return "".join(self.last)
 
 

@@ -111,7 +111,7 @@ def fit(
     progress.machine = machine()
     watching = _watching(task, folder) if watch else None
 
-    step = make_step(task, optimizer, shardings, used_shardings(experiment, like, mesh))
+    step = make_step(task.loss, optimizer, shardings, used_shardings(experiment, like, mesh))
     earlier, start = (progress.seconds, progress.cpu_seconds), (time.monotonic(), time.process_time())
 
     def save(metrics: MetricsFile | NoMetrics) -> None:

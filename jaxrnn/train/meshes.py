@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxrnn.base.errors import Said
 from jaxrnn.core.shardings import shardings
+from jaxrnn.functions.by_name import path_of
 from jaxrnn.train.options import check, check_types, check_whole
 
 
@@ -56,7 +57,26 @@ def make_mesh(devices: Sequence[Any] | None = None, options: MeshOptions = MeshO
 def lie(params: Any, mesh: Mesh, options: MeshOptions = MeshOptions(), *, stored: bool = True) -> Any:
     """Where parameters lie: as they are stored, or as they are used."""
     apart = "data" if stored and options.fsdp else None
-    return shardings(params, mesh, units="model" if options.model > 1 else None, fsdp=apart)
+    found = shardings(params, mesh, units="model" if options.model > 1 else None, fsdp=apart)
+    if options.model > 1:
+        _check_units(params, found, options.model)
+    return found
+
+
+def _check_units(params: Any, places: Any, model: int) -> None:
+    """See to it that there are layers whose units are shared: else all devices of `model` would do the same.
+
+    Raises:
+        ValueError: If recurrent kernels lie whole on all of them.
+    """
+    lie = dict(jax.tree_util.tree_leaves_with_path(places))
+    named = [(path_of(keys)[-1:], keys, a) for keys, a in jax.tree_util.tree_leaves_with_path(params)]
+    kernels = {keys: a for name, keys, a in named if str(*name).startswith("recurrent_kernel")}
+    split = [k for k in kernels if any("model" in (names or ()) for names in lie[k].spec)]
+    shapes = ", ".join(sorted({str(list(a.shape)) for a in kernels.values()}))
+    check(
+        bool(split) or not kernels, "mesh.model", "a divisor of a layer's units", Said(f"{model}, and kernels {shapes}")
+    )
 
 
 def by_rows(mesh: Mesh) -> NamedSharding:

@@ -25,6 +25,7 @@ from jaxrnn.train.run_files import (
     since_0_1_0,
     write_data,
 )
+from jaxrnn.train.start import started_from
 
 
 def open_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
@@ -95,7 +96,7 @@ def begin(folder: Path, experiment: Experiment, record: DataRecord | None) -> Da
         write_text(folder / CONFIG, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
     stored = read_data(folder)
     if stored is None:  # a new run, or one of version 0.1.0
-        stored = record or record_data(experiment.task)
+        stored = (record or record_data(experiment.task))._replace(start=started_from(folder))
         write_data(folder, stored)
     elif not (folder / RESULT).exists():  # a finished run needs its data no more
         changed = other_data(experiment.task, stored)

@@ -15,6 +15,9 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 T = TypeVar("T")
+AGAIN = (  # of a run of which one process was killed, whenever that was
+    "By the same command with --resume the run goes on from its last checkpoint, or begins anew where it has none"
+)
 LEAST = 1024  # bytes of a message: it is filled up to a power of two, each of which is a compilation
 
 

@@ -21,6 +21,7 @@ from jaxrnn.train.joining import hearing_of_the_dead
 from jaxrnn.train.judging import chosen_by, told_best
 from jaxrnn.train.lock import locked
 from jaxrnn.train.loop import fit
+from jaxrnn.train.meshes import lie, make_mesh
 from jaxrnn.train.metrics import Callback
 from jaxrnn.train.open_run import begin, open_folder, plain
 from jaxrnn.train.processes import agree, alone, first, gather, on_first, tell, together
@@ -96,7 +97,7 @@ def run(
     if new or not (alone() or finished):
         record = together(lambda: record_data(experiment.task))
         agree(data=record.digests, learned=digest(record.learned))
-        together(lambda: check_task(experiment.task, experiment.seed, jax.device_count()))
+        together(lambda: _check_mesh(experiment))
     on_first(lambda: _make(folder))
 
     def begun() -> list[Any]:
@@ -123,6 +124,13 @@ def _check_equal(experiment: Experiment, start: Start | None) -> None:
     if isinstance(options.get("data"), dict):
         options["data"].pop("path", None)
     agree(jaxrnn=VERSION, jax=jax.__version__, start=start and start.name, **options)
+
+
+def _check_mesh(experiment: Experiment) -> None:
+    """See to it that the devices there are fit the mesh, and the mesh the model and its batches."""
+    mesh = make_mesh(options=experiment.mesh)
+    check_task(experiment.task, experiment.seed, mesh.shape["data"])
+    lie(jax.eval_shape(experiment.task.init, jax.random.key(0)), mesh, experiment.mesh)
 
 
 def _check_folder(folder: Path, experiment: Experiment, resume: bool, start: Start | None) -> None:

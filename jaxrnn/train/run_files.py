@@ -1,7 +1,8 @@
 """What a run keeps beside its checkpoints: its configuration, and what it took from its data.
 
 data.json holds a digest of each part of the data, by which other data are told, and what the model learned from the
-training data before the first step (vocabularies, means), so that a trained model needs them no more.
+training data before the first step (vocabularies, means), so that a trained model needs them no more. It names the
+model whose parameters the run began with, if there is one: these lie in files of their own, which may get lost.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class DataRecord(NamedTuple):
 
     digests: dict[str, str]  # SHA-256 of "training" and of the held-out splits; none where data are drawn, not read
     learned: dict[str, Any]  # as JSON holds it
+    start: str | None = None  # whose parameters the run began with; None: fresh ones, or an earlier version wrote it
 
 
 def record_data(task: Task) -> DataRecord:
@@ -51,7 +53,8 @@ def record_data(task: Task) -> DataRecord:
 
 def write_data(folder: Path, record: DataRecord) -> None:
     """Keep a record in a run's folder."""
-    write_text(folder / DATA, json.dumps(record._asdict()) + "\n")
+    content = {name: value for name, value in record._asdict().items() if value is not None}
+    write_text(folder / DATA, json.dumps(content) + "\n")
 
 
 def read_data(folder: Path) -> DataRecord | None:
@@ -65,8 +68,10 @@ def read_data(folder: Path) -> DataRecord | None:
         return None
     try:
         record = DataRecord(**json.loads(path.read_text(encoding="utf-8")))
-        if not all(isinstance(part, dict) for part in record):
+        if not (isinstance(record.digests, dict) and isinstance(record.learned, dict)):
             raise TypeError("not two tables")
+        if not (record.start is None or isinstance(record.start, str)):
+            raise TypeError("no name of a run")
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path} cannot be read ({error}): put it back from a copy") from error
     return record

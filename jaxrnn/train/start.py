@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.base.files import replacing, write_text
-from jaxrnn.train.run_files import RunError
+from jaxrnn.train.run_files import RunError, read_data
 from jaxrnn.train.state_file import StateError, leaves, read_state, write_state
 from jaxrnn.train.task import DataTask, Params, Task
 
@@ -150,7 +150,7 @@ def started_from(folder: Path) -> str | None:
     """What a run began with; None where it began anew.
 
     Raises:
-        RunError: If that cannot be read, or is gone while the parameters are there.
+        RunError: If that cannot be read, or is gone.
     """
     path = folder / FROM
     if not path.exists():
@@ -158,6 +158,12 @@ def started_from(folder: Path) -> str | None:
             raise RunError(
                 f"{folder} has {START}, the parameters that its run began with, but no {FROM}, which says whose they "
                 f"are: put it back from a copy, or delete {folder} and start again with --from"
+            )
+        record = read_data(folder)
+        if record is not None and record.start is not None:
+            raise RunError(
+                f"{folder} holds a run that began with {record.start}, but {START} and {FROM} are gone: "
+                f"put them back from a copy, or delete {folder} and start again with --from"
             )
         return None
     try:

@@ -84,12 +84,12 @@ def state_shardings(state: TrainState, mesh: Mesh, options: MeshOptions = MeshOp
 
 
 def make_step(
-    task: Task,
+    loss: Callable[..., Any],
     optimizer: optax.GradientTransformation,
     shardings: TrainState,
     used: Params | None = None,
 ) -> Callable[..., Any]:
-    """The compiled step `(state, batch, asked) -> (state, outcome)`; the given state's memory is reused.
+    """The compiled step of a task's loss, `(state, batch, asked) -> (state, outcome)`; the state's memory is reused.
 
     `shardings` are those of the state, `used` those of its parameters while they are used, where they lie elsewhere
     then.
@@ -104,14 +104,14 @@ def make_step(
         state: TrainState, batch: Batch, asked: jax.Array | None = None
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         rng = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-        gradient = jax.value_and_grad(task.loss, has_aux=True)
+        gradient = jax.value_and_grad(loss, has_aux=True)
         params = state.params if used is None else jax.lax.with_sharding_constraint(state.params, used)
-        (loss, (carry, metrics)), grads = gradient(params, state.carry, batch, rng)
+        (value, (carry, metrics)), grads = gradient(params, state.carry, batch, rng)
         if used is not None:  # first summed, then parted: parted at once, they would be summed in every turn of a loop
             grads = jax.lax.with_sharding_constraint(grads, used)
             grads = jax.lax.with_sharding_constraint(grads, shardings.params)
         norm = optax.tree.norm(grads)
-        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+        finite = jnp.isfinite(value) & jnp.isfinite(norm)
         for array in jax.tree.leaves((carry, metrics)):
             finite &= jnp.isfinite(array).all()
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
@@ -129,7 +129,7 @@ def make_step(
             skipped_in_a_row=jnp.where(finite, 0, state.skipped_in_a_row + 1),
         )
         outcome = {
-            "loss": loss,
+            "loss": value,
             "grad_norm": norm,
             "finite": finite,
             "skipped": state.skipped,

@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
+
+ASKING = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Processes that are started inside get no signal that asks for a stop until they have a `StopRequest`."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows has no signals to hold back
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_through() -> None:
+    """What was held back comes now."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)
 
 
 class StopRequest:
@@ -26,8 +48,9 @@ class StopRequest:
 
     def __init__(self, noted: Sequence[int] = ()) -> None:
         self.signal: int | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ASKING:
             signal.signal(number, self._note)
+        let_through()
         for before in noted:
             self._note(before)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import jaxrnn.bench.command
 from jaxrnn.bench import on_device
 from jaxrnn.bench.on_device import bench_device, make_units
 from jaxrnn.bench.processes import Worker, WorkerError
@@ -168,3 +170,18 @@ def test_the_cpu_as_the_device(tmp_path, capsys, monkeypatch):
         for dtype in ("float32", "bfloat16")
     }
     assert all(row["median"] > 0 for row in times)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--device", "gpu0"], r"`device` must be a platform of JAX's, such as cpu, gpu, cuda, rocm, tpu, got 'gpu0'"),
+        (["--device", "/nowhere"], r"`device` must be a platform of JAX's"),
+        (["--device", "cpu", "--json", "."], r"`json` must be a file in a folder that exists, got \."),
+        (["--device", "cpu", "--seconds", "nan"], r"`seconds` must be a positive number"),
+    ],
+)
+def test_wrong_calls_start_nothing(options, message, capsys, monkeypatch):
+    monkeypatch.setattr(jaxrnn.bench.command, "bench_device", lambda *given: pytest.fail("it began"))
+    assert main(["bench", *options]) == 1
+    assert re.search(message, capsys.readouterr().err)

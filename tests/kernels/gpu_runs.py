@@ -22,7 +22,7 @@ import jaxrnn
 import tests.conftest  # noqa: F401  # what every test runs under
 from jaxrnn.kernels.pallas.backend import declines
 from tests.kernels import pallas_runs
-from tests.kernels.test_pallas import BFLOAT16, applied, equals_the_loop, of_row
+from tests.kernels.test_pallas import BFLOAT16, applied, equals_the_loop, of_row, tied
 from tests.table import ROWS
 
 BROKEN, DECLINED = 3, 4  # of no other error
@@ -61,6 +61,7 @@ LAWS: dict[str, Callable[[], None]] = {
     "a head that is filled up": lambda: equals_the_loop(
         applied(4, function=_is_none_at_zero, use_bias=False), batch=(3,), gpu=True
     ),
+    "a kernel twice": lambda: equals_the_loop(tied(8), LOOSE, gpu=True),
     "nothing given": lambda: equals_the_loop(jaxrnn.lstm(4), gpu=True),
     "all carries": lambda: equals_the_loop(jaxrnn.lstm(4), scan=jaxrnn.scan_carries, lengths=_lengths(3), gpu=True),
     "four carries, bfloat16": lambda: equals_the_loop(

@@ -14,8 +14,11 @@ import pytest
 import jaxrnn
 from jaxrnn.base.platform import made_for
 from jaxrnn.engine.registry import choose
-from jaxrnn.kernels.pallas import asked, interpreted
+from jaxrnn.kernels.native.row import Signature
+from jaxrnn.kernels.pallas import asked, interpreted, lower
 from jaxrnn.kernels.pallas.backend import declines
+from jaxrnn.kernels.pallas.layout import Spec
+from jaxrnn.programs import jaxprs
 from tests.kernels import pallas_runs
 from tests.kernels.pallas_faults import FAULTS
 from tests.laws import programs
@@ -83,6 +86,28 @@ def applied(carry: State, x: Any, h: Any, *, function: Any = jnp.tanh) -> Any:
     return State(y), y
 
 
+@jaxrnn.gate_cell(gates=("r", "g"), carry=State)
+def tied(carry: State, x: Any, recur: Any, theta: Any, *, second: Any = None) -> Any:
+    """The same kernel twice a step: all of it, then all or one gate of it."""
+    first = recur(carry.h)
+    h = recur(jax.nn.sigmoid(x.r + first.r) * carry.h, gates=second)
+    y = jnp.tanh(x.g + first.g + h.g)
+    return State(y), y
+
+
+@jaxrnn.gate_cell(gates=("a", "b", "c"), carry=State)
+def multiplied(carry: State, x: Any, h: Any) -> Any:
+    """The products of two gates have other cotangents than the gates' inputs, that of the third has the same."""
+    y = jnp.tanh(x.a * h.a) * jax.nn.sigmoid(x.b * h.b - h.a) + jnp.tanh(x.c + h.c)
+    return State(y), y
+
+
+@jaxrnn.gate_cell(gates=("r", "g"), carry=State)
+def turned_by_input(carry: State, x: Any, recur: Any, theta: Any, *, sign: Any = jnp.sign) -> Any:
+    y = jnp.tanh(x.g + recur(sign(x.r) * carry.h, gates=("g",)).g)
+    return State(y), y
+
+
 def drawn(cell: Any, batch: tuple[int, ...], dtype: Any) -> tuple[Any, Any, Any]:
     """Parameters, inputs and a carry, which is of float32 at least."""
     rng = np.random.default_rng(3)
@@ -125,6 +150,9 @@ ALIKE: dict[str, tuple[Any, dict[str, Any]]] = {
     "all carries": (jaxrnn.lstm(H), dict(scan=jaxrnn.scan_carries, lengths=np.array([5, 0, 3]))),
     "heads": (jaxrnn.lstm(H, recurrent=jaxrnn.heads(2)), dict(reverse=True)),
     "unit by unit": (jaxrnn.lstm(H, recurrent=jaxrnn.diagonal), {}),
+    "a kernel twice": (tied(H), {}),
+    "products times inputs": (multiplied(H), {}),
+    "a kernel twice, then a gate of it": (tied(H, second=("g",)), {}),
     "exponential": (jaxrnn.elman(H, activation=jax.nn.elu), {}),
     "masks that are drawn": (
         jaxrnn.zoneout(jaxrnn.recurrent_dropout(jaxrnn.lstm(H), 0.4), c=0.3, h=0.3),
@@ -156,6 +184,37 @@ def test_no_derivative_passes_through_padding() -> None:
 def test_bfloat16(cell: Any) -> None:
     """Products of bfloat16; gates and carry in float32."""
     equals_the_loop(cell, BFLOAT16, jnp.bfloat16, lengths=np.array([5, 0, 3]))
+
+
+@pytest.mark.slow
+def test_what_is_none_in_padding_is_not_multiplied() -> None:
+    """There x is zero, and no number has its sign by this division."""
+    made = lambda **given: turned_by_input(H, use_bias=False, **given)  # noqa: E731
+    with pallas_runs.small_tiles():
+        found = with_gradients(made(sign=lambda a: a / jnp.abs(a)), "pallas", jnp.float32, lengths=np.array([5, 0, 3]))
+    expected = with_gradients(made(), "reference", jnp.float32, lengths=np.array([5, 0, 3]))
+    assert_close(found, expected, 3 * FLOAT32)
+
+
+def test_sums_of_products_are_float32() -> None:
+    """On CPUs XLA adds bfloat16 up in float32 whatever it is told: so the program is asked."""
+    cell = jaxrnn.gru(H, reset_after=False)
+    carry = tuple(tuple(s) for s in cell.carry_shapes(()))
+    signature = Signature(carry, (), (), True, True, False, "float32", "bfloat16")
+    form, leaves, results = asked._call(Spec(cell, signature, False, None, False, False))
+    for run, given in ((lower.run_forward, leaves), (lower.run_backward, (*leaves, *results))):
+        products = list(_products(jax.jit(run, static_argnames="form").trace(*given, form=form).jaxpr.jaxpr))
+        assert len(products) >= 3
+        assert {str(v.aval.dtype) for eqn in products for v in eqn.outvars} == {"float32"}
+
+
+def _products(jaxpr: Any) -> Any:
+    """All `dot_general`s, inside of kernels too."""
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name == "dot_general":
+            yield eqn
+        for inner in jaxprs.inner(eqn):
+            yield from _products(getattr(inner, "jaxpr", inner))
 
 
 @pytest.mark.slow

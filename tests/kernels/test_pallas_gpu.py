@@ -80,6 +80,7 @@ RUN = {
     "a head that is filled up": jaxrnn.gru(60, recurrent=jaxrnn.heads(3)),
     "products in series": jaxrnn.gru(64, reset_after=False),
     "four carries": jaxrnn.slstm(128, recurrent=jaxrnn.heads(2)),
+    "powers": applied(64, function=lambda a: jnp.tanh(a**2.5 + a**2.0)),
     "masks that are drawn": jaxrnn.zoneout(jaxrnn.lstm(64), c=0.3, h=0.3),
 }
 
@@ -122,7 +123,7 @@ def interpreted(*arguments: str) -> subprocess.CompletedProcess[str]:
         pytest.skip("JAX's interpreter of GPU kernels did not end")
 
 
-OWN = ("heads and rows", "two warpgroups", "a head that is filled up", "nothing given", "all carries")
+OWN = ("heads and rows", "two warpgroups", "a head that is filled up", "a kernel twice", "nothing given", "all carries")
 LAWS = (*OWN, "four carries, bfloat16", *(f"row {name}" for name in ROWS))
 
 

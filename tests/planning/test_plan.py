@@ -94,6 +94,15 @@ def test_a_configuration_says_what_it_says_as_text(capsys):
     assert plan.saved is not None and 0 < plan.saved <= plan.temporaries + plan.saved  # noqa: PT018
 
 
+def test_a_loss_is_traced_once(monkeypatch):
+    experiment = read_experiment(find_config("adding"), ["--model.hidden=8"], TASKS)
+    kind, traced = type(experiment.task), []
+    loss = kind.loss
+    monkeypatch.setattr(kind, "loss", lambda *given: traced.append(1) or loss(*given))
+    assert plan_experiment(experiment, "cpu:2").saved > 0
+    assert len(traced) == 1
+
+
 @pytest.mark.parametrize(
     ("topology", "mesh", "message"),
     [
@@ -106,6 +115,12 @@ def test_a_configuration_says_what_it_says_as_text(capsys):
             r"`mesh.data x mesh.model` must be as many as there are devices, got 1 x 8, and 4 devices",
         ),
         ("cpu:4", "date=2", r"unknown option '--mesh.date'"),
+        ("cpu:\uff14", "", r"`topology` must be a kind of chip"),
+        ("cpu:4", "data=2,data=4", r"`--mesh` must be NAME=VALUE, each name once, .*got 'data=2,data=4'"),
+        ("cpu:4", "data", r"`--mesh` must be NAME=VALUE"),
+        ("cpu:4", ",", r"`--mesh` must be NAME=VALUE"),
+        ("cpu:4", "=4", r"`--mesh` must be NAME=VALUE"),
+        ("cpu:6", "data=2,model=3", r"`mesh.model` must be a divisor of a layer's units, got 3, and kernels \[\d+, "),
         ("cpu:7", "", r"batch of 32 rows: expected a multiple of the 7 devices that share them"),
         ("cpu:4", "data=0.5", r"mesh.data"),
     ],

@@ -242,7 +242,7 @@ def test_it_learns_to_count_backwards(corpus: Path, tmp_path: Path) -> None:
     with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         optimizer, batches = make_optimizer(options, 250), task.batches()
         state = init_state(task, optimizer, 0)
-        step = make_step(task, optimizer, state_shardings(state, make_mesh(jax.devices()[:1])))
+        step = make_step(task.loss, optimizer, state_shardings(state, make_mesh(jax.devices()[:1])))
         losses = []
         for _ in range(250):
             state, outcome = step(state, next(batches))

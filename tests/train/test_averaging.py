@@ -128,7 +128,7 @@ def test_one_compilation():
     state = init_state(exp.task, optimizer, 0)
     shardings = state_shardings(state, mesh)
     step, state, batches = (
-        make_step(exp.task, optimizer, shardings),
+        make_step(exp.task.loss, optimizer, shardings),
         jax.device_put(state, shardings),
         exp.task.batches(),
     )

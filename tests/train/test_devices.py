@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 import jaxrnn
+from jaxrnn.tasks import TASKS
+from jaxrnn.train import StopRequest, find_config, read_experiment, run
 
 SCRIPT = """
 import json, jax
@@ -31,7 +34,7 @@ for options in (MeshOptions(), *(MeshOptions(*o) for o in OPTIONS)):
     shardings = state_shardings(state, mesh, options)
     used = lie(state.params, mesh, options, stored=False) if options.fsdp else None
     state, batches = jax.device_put(state, shardings), task.batches()
-    step = make_step(task, optimizer, shardings, used)
+    step = make_step(task.loss, optimizer, shardings, used)
     losses = []
     for _ in range(100):
         batch = place(next(batches), mesh)
@@ -53,6 +56,39 @@ SHARED = [
 ]
 
 
+def tiny(tmp_path, *options):
+    text = tmp_path / "text.txt"
+    text.write_text("to be or not to be\n" * 60)
+    given = [f"--data.path={text}", "--model.layers=1", "--loop.steps=1", "--data.length=8", *options]
+    return read_experiment(find_config("char_lm"), given, TASKS)
+
+
+@pytest.mark.slow
+def test_rows_are_shared_by_devices_of_data_alone(tmp_path):
+    """Four devices share four rows, each beside one that has other units."""
+    experiment = tiny(tmp_path, "--data.streams=4", "--model.hidden=8", "--mesh.data=4", "--mesh.model=2")
+    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        assert run(experiment, tmp_path / "run", False, StopRequest()) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--mesh.data=2", "--mesh.model=4"],
+            r"`mesh.model` must be a divisor of a layer's units, got 4, and kernels \[",
+        ),
+        (["--mesh.data=3"], r"`mesh.data x mesh.model` must be as many as there are devices, got 3 x 1, and 8 devices"),
+        (["--data.streams=4"], r"must be of a multiple of the 8 devices in rows, got 4 rows"),
+    ],
+)
+def test_a_mesh_that_does_not_fit_is_said_before_a_folder_is_made(tmp_path, options, message):
+    experiment = tiny(tmp_path, "--data.streams=8", "--model.hidden=6", *options)
+    with pytest.raises(ValueError, match=message):
+        run(experiment, tmp_path / "run", False, StopRequest())
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 def test_losses_of_100_steps_on_8_devices_equal_those_on_one():
     root = str(Path(jaxrnn.__file__).parents[1])
@@ -64,9 +100,9 @@ def test_losses_of_100_steps_on_8_devices_equal_those_on_one():
     assert len(one["losses"]) == 100
     assert one["losses"][-1] < one["losses"][0] - 0.5
     assert set(one["rows"]) == {16}
-    for (options, rows, parts), run in zip(SHARED, others, strict=True):
-        np.testing.assert_allclose(run["losses"], one["losses"], rtol=1e-5, err_msg=str(options))
-        assert set(run["rows"]) == {16 // rows}  # of batch and carry, on each device
-        assert run["params"] == [size // parts for size in one["params"]], options
-        assert run["moments"] == [size // parts for size in one["moments"]], options
-        assert run["compiled"] == one["compiled"] == 1
+    for (options, rows, parts), trained in zip(SHARED, others, strict=True):
+        np.testing.assert_allclose(trained["losses"], one["losses"], rtol=1e-5, err_msg=str(options))
+        assert set(trained["rows"]) == {16 // rows}  # of batch and carry, on each device
+        assert trained["params"] == [size // parts for size in one["params"]], options
+        assert trained["moments"] == [size // parts for size in one["moments"]], options
+        assert trained["compiled"] == one["compiled"] == 1

@@ -90,7 +90,7 @@ def parts(exp):
     shardings = state_shardings(state, mesh)
     batches = exp.task.batches()
     return (
-        make_step(exp.task, optimizer, shardings),
+        make_step(exp.task.loss, optimizer, shardings),
         jax.device_put(state, shardings),
         lambda: place(next(batches), mesh),
     )

@@ -131,6 +131,7 @@ def test_a_killed_process_ends_the_others_with_one_line_and_the_run_goes_on(conf
     assert process.returncode == 1
     (line,) = error.splitlines()
     assert line.startswith(f"jaxrnn: error: process {victim} was ended by SIGKILL, and the others with it.")
+    assert "goes on from its last checkpoint, or begins anew where it has none" in line
     assert not any(Path(f"/proc/{pid}").exists() for pid in both)
     process = start(config, run, "--processes", "2", *ENDLESS)
     after_new_lines(run, process)
@@ -167,6 +168,22 @@ def test_those_whose_starter_is_killed_save_and_end(config, tmp_path):
     assert not any(Path(f"/proc/{pid}").exists() for pid in both)
     assert checkpoints(run)
     assert not (run / "lock.json").exists()
+
+
+LAUNCH = """
+import signal, sys
+from jaxrnn.train import StopRequest
+from jaxrnn.train.launch import launch
+begins = "import sys, time; time.sleep(1); from jaxrnn.train import StopRequest; "
+begins += "assert StopRequest().requested is (sys.argv[-1] == '0')"
+sys.exit(launch([sys.executable, "-c", begins], 2, StopRequest([signal.SIGTERM])))
+"""
+
+
+@pytest.mark.slow
+def test_a_stop_that_is_asked_for_while_processes_begin_kills_none():
+    done = subprocess.run([sys.executable, "-c", LAUNCH], capture_output=True, text=True, env=ENV, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def by_hand(configs, run, *more):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import jax
 import numpy as np
 import pytest
@@ -139,3 +142,27 @@ def test_a_beginning_whose_name_is_lost_is_no_fresh_run(tmp_path, killed):
     if killed:  # with what it is to begin with, it does
         assert run(experiment, folder, True, StopAfter(99), start=start) == 0
         assert started_from(folder) == "there"
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_beginning_that_is_lost_altogether_is_no_fresh_run(tmp_path, checkpoint):
+    task, folder = of(ROMAN, tmp_path), tmp_path / "run"
+    start = Start("there", task.init(jax.random.key(77)))
+    loop = LoopOptions(steps=2, log_every=1, validate_every=2, checkpoint_every=2)
+    experiment = Experiment("char_lm", 0, task, OptimizerOptions(warmup=1), loop)
+    assert run(experiment, folder, False, StopAfter(1), start=start) == 0
+    if not checkpoint:
+        shutil.rmtree(folder / "checkpoints")
+        (folder / "metrics.jsonl").unlink()
+    for name in ("start.npz", "start.json"):
+        (folder / name).unlink()
+    there = {path.name for path in folder.iterdir()}
+    for given in (None, start):
+        with pytest.raises(RunError, match=r"began with there, but start\.npz and start\.json are gone: put them back"):
+            run(experiment, folder, True, StopAfter(99), start=given)
+        assert {path.name for path in folder.iterdir()} == there
+    record = json.loads((folder / "data.json").read_text())  # as an earlier version wrote it
+    del record["start"]
+    if not checkpoint:
+        (folder / "data.json").write_text(json.dumps(record))
+        assert run(experiment, folder, True, StopAfter(99)) == 0

@@ -41,7 +41,7 @@ class Update(Running):
         optimizer = make_optimizer(experiment.optimizer, experiment.loop.steps)
         state = init_state(experiment.task, optimizer, experiment.seed)
         state = state._replace(params=jax.tree.map(np.array, self.params))
-        step = make_step(experiment.task, optimizer, state_shardings(state, mesh))
+        step = make_step(experiment.task.loss, optimizer, state_shardings(state, mesh))
         kept = [state]
 
         def update() -> float:

@@ -76,8 +76,8 @@ def run_backward(
         if given.carries:
             held = [a + ref[s] for a, ref in zip(held, given.carries, strict=True)]
         read, values = _read(sequence, shapes, begin[0].dtype, s), _values(traced, again, begin[0], s)
-        y = _where(valid, given.y[s].astype(begin[0].dtype), 0)
-        arguments = (begin, read, values, tuple(_where(valid, a, 0) for a in held), y)
+        y = given.y[s].astype(begin[0].dtype)
+        arguments = (begin, read, values, tuple(held), y)
         out = rules.run(traced.backward.jaxpr, (), jax.tree.leaves(arguments), target.rules)
         pulled: Pulled = jax.tree.unflatten(traced.pulled, out)
         before = list(pulled.carry)

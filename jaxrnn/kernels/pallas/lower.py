@@ -82,7 +82,8 @@ def _of_kernel(operands: Operands, name: str, traced: Traced, before: Any, found
         lhs, rhs = (_apart(a, *heads) for a in (h, cotangents.astype(array.dtype)))
         axes = (((0, 1), (0, 2)), ((2,), (3,)) if heads else ((), ()))
         part = lax.dot_general(lhs, rhs, axes, preferred_element_type=jnp.float32)
-        whole = part if p.gates == tuple(range(whole.shape[-2])) else whole.at[..., p.gates, :].add(part)
+        # A kernel may be multiplied several times, in whole or by some of its gates.
+        whole = whole + part if p.gates == tuple(range(whole.shape[-2])) else whole.at[..., p.gates, :].add(part)
     return whole.reshape(array.shape)
 
 

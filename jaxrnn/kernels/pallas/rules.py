@@ -75,6 +75,17 @@ def _integer_pow(x: Array, *, y: int) -> list[Array]:
     return [lax.integer_pow(x, y) if y >= 0 else jnp.ones_like(x) / lax.integer_pow(x, -y)]
 
 
+def _pow(x: Array, y: Array, **_: Any) -> list[Array]:
+    """By logarithms; numbers below zero have powers that are whole, and these a sign."""
+    y = y.astype(x.dtype) if jnp.ndim(y) else jnp.full_like(x, y)
+    zero, one = jnp.zeros_like(x), jnp.ones_like(x)
+    nearest = y.astype(jnp.int32)
+    size = jnp.where(y == zero, one, jnp.exp(y * jnp.log(jnp.where(y == zero, one, jnp.abs(x)))))
+    even, whole = (nearest & 1) == 0, nearest.astype(x.dtype) == y
+    signed = jnp.where(whole, jnp.where(even, size, -size), jnp.full_like(x, np.nan))
+    return [jnp.where(x < zero, signed, size)]
+
+
 def _itself(x: Any, **_: Any) -> list[Any]:
     return [x]
 
@@ -84,7 +95,7 @@ MOSAIC_GPU: Rules = {
     "expm1": _expm1,
     "log1p": _log1p,
     "integer_pow": _integer_pow,
-    "pow": lambda x, y: [jnp.exp(y * jnp.log(x))],
+    "pow": _pow,
     "add_any": lambda a, b: [a + b],
     "optimization_barrier": lambda *given: given,
     "stop_gradient": _itself,
