@@ -11,6 +11,8 @@ import pytest
 from jaxrnn.interop.files import safetensors
 from jaxrnn.train.line_stream import LineStream
 
+pytestmark = pytest.mark.usefixtures("unchecked")  # the streamer has no more of a task than a stream asks for
+
 
 class Remembered(NamedTuple):
     """Arrays of several axes, of one and of none, in either order of bytes."""
