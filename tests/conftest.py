@@ -36,7 +36,6 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.quick import FAMILIES, Declined, leave_to_the_slow_suite, leave_to_the_sweep, leave_to_whom_has_time
 
 BEGUN = time.monotonic()
-collect_ignore_glob = ["catalogue/originals/*.py"]  # each runs in an environment of its own
 
 FLAGS = "--xla_force_host_platform_device_count=8"
 FLAGS += " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"

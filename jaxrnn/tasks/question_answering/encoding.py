@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import Any
@@ -71,6 +71,10 @@ class Encoding:
         *story, asked = names.put(numbers, (*question.story, question.question))
         return Question(question.task, (*story,), asked, numbers.get(question.answer.lower(), question.answer))
 
+    def _all_as_read(self) -> Iterator[Question]:
+        """The questions of all parts."""
+        return (self._as_read(question) for split in self.questions.values() for question in split)
+
     def contents(self, split: str) -> Any:
         """The questions of a part."""
         return self.questions["train" if split == "training" else split]
@@ -85,8 +89,8 @@ class Encoding:
         known = recalled(self.learned, "vocabulary")
         if known is not None:
             return Vocabulary(tuple(known))
-        every = (self._as_read(question) for split in self.questions.values() for question in split)
-        return Vocabulary.of((words for q in every for words in (*q.story, q.question)), special=(NO_WORD,))
+        every = (words for q in self._all_as_read() for words in (*q.story, q.question))
+        return Vocabulary.of(every, special=(NO_WORD,))
 
     @cached_property
     def answers(self) -> Vocabulary:
@@ -94,8 +98,7 @@ class Encoding:
         known = recalled(self.learned, "answers")
         if known is not None:
             return Vocabulary(tuple(known))
-        every = (self._as_read(question) for split in self.questions.values() for question in split)
-        return Vocabulary.of([question.answer] for question in every)
+        return Vocabulary.of([question.answer] for question in self._all_as_read())
 
     @cached_property
     def reader(self) -> LSTMReader | AttentiveReader:
