@@ -31,8 +31,9 @@ class Signal {
  public:
   int64_t get() const { return value_.load(std::memory_order_acquire); }
 
-  void set(int64_t value) {
-    value_.store(value);
+  // Nothing where it is higher already: of two threads that raise it the slower one must not lower it.
+  void raise(int64_t value) {
+    for (int64_t now = value_.load(); now < value && !value_.compare_exchange_weak(now, value);) continue;
     if (asleep_.load() == 0) return;
     std::lock_guard<std::mutex> lock(mutex_);
     changed_.notify_all();
@@ -76,7 +77,7 @@ class Crowd {
   // For the caller: no thread comes any more, and none is left.
   void close() {
     closed_ = true;
-    admitted_.set(kEverybody);
+    admitted_.raise(kEverybody);
     for (int i = 0; inside_.load() > 0; ++i) i < kSpins ? relax() : std::this_thread::yield();
   }
 
@@ -103,7 +104,7 @@ class Crowd {
       ++block_;
       present_ = tickets_.load() + 1;
     });
-    if (last) admitted_.set(present_);  // now that the others went on: a new thread must not meet them here
+    if (last) admitted_.raise(present_);  // now that the others went on: a new thread must not meet them here
     return {block_, number, present_};
   }
 
@@ -122,7 +123,7 @@ class Crowd {
     }
     arrived_.store(0);
     last();
-    round_.set(round + 1);
+    round_.raise(round + 1);
     return true;
   }
 
