@@ -1,6 +1,6 @@
 """What every test runs under: float64, strict promotion, eight devices, quick compilation; with CHECK_ANNOTATIONS=1 in
 the environment, annotations of jaxrnn's functions are checked at every call; with TESTS_WITHIN=1500 what has not begun
-after so many seconds is skipped.
+after so many seconds is skipped. A test that does not end in ten minutes is ended with its process, and has failed.
 
 Compiled programs are kept in the user's cache folder and shared by all processes and runs, for one version of JAX, one
 native library and one kind of processor. `JAX_COMPILATION_CACHE_DIR=` (empty) keeps none.
@@ -32,10 +32,11 @@ import jaxlib
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from tests.quick import FAMILIES, Declined, leave_to_the_slow_suite, leave_to_the_sweep, leave_to_whom_has_time
 
-BEGUN = time.monotonic()
+BEGUN = float(os.environ.setdefault("TESTS_BEGUN", str(time.time())))  # of all processes, those started later, too
 
 FLAGS = "--xla_force_host_platform_device_count=8"
 FLAGS += " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -105,6 +106,18 @@ class ByRow(LoadScopeScheduling):
         parts = rest.partition("[")[2].removesuffix("]").split("-")
         return next((part for part in parts if part in ROWS), file)
 
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Which test ended its process. It is not given to another; xdist would, and again to each that follows."""
+        units = self.assigned_work[node].values()
+        for unit in units:
+            for test, done in unit.items():
+                if not done:
+                    unit[test] = True
+                    super().remove_node(node)
+                    return test
+        super().remove_node(node)
+        return None
+
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Examples in docstrings are looked for in every file. What is no test has none, and some of it computes much."""
@@ -118,9 +131,20 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item], which: Declined)
     items[:] = [item for item in items if id(item) not in gone]
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if (within := os.environ.get("TESTS_WITHIN")) and time.monotonic() - BEGUN > float(within):
-        pytest.skip(f"after {within} seconds nothing more is begun (TESTS_WITHIN)")
+def pytest_configure(config: pytest.Config) -> None:
+    if within := os.environ.get("TESTS_WITHIN"):
+        config.pluginmanager.register(Within(float(within)))
+
+
+class Within:
+    """A plugin of its own, since the hooks of this file are not asked about examples in docstrings of the package."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if time.time() - BEGUN > self.seconds:
+            pytest.skip(f"after {self.seconds:g} seconds nothing more is begun (TESTS_WITHIN)")
 
 
 def _declined(item: pytest.Item) -> bool:
