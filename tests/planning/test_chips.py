@@ -5,7 +5,6 @@ Forty draws run where libtpu is installed (`pip install "jaxrnn[tpu]"`), all by 
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import zlib
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from jaxrnn.plan import Collective, PlanError, described_devices, plan_experimen
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import find_config, read_experiment
 from tests.planning.chips import H, made, measure
+from tests.waiting import ran
 
 pytestmark = [
     pytest.mark.skipif(find_spec("libtpu") is None, reason='needs pip install "jaxrnn[tpu]"'),
@@ -160,5 +160,5 @@ def test_several_processes_plan_at_once():
     """Libtpu's lock is one of chips in use; here are none."""
     described_devices("v5e:1x1")
     other = "from jaxrnn.plan import described_devices; print(len(described_devices('v5e:2x2')))"
-    said = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False)
+    said = ran([sys.executable, "-c", other])
     assert said.stdout.strip() == "4", said.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 
 import jax
@@ -19,6 +18,7 @@ from jaxrnn.plan import PlanError, described_devices, plan_experiment, plan_step
 from jaxrnn.plan.report import size
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import find_config, read_experiment
+from tests.waiting import ran
 
 T, B, D, H = 6, 8, 16, 64
 CELL = jaxrnn.lstm(H, recurrent=jaxrnn.heads(4))
@@ -147,5 +147,5 @@ def test_as_many_devices_as_xlas_flag_says():
     """Which JAX would leave aside for its own option: a topology of other CPUs then had none."""
     program = "from jaxrnn.plan.topology import described_devices; print(len(described_devices('cpu:3')))"
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    done = ran([sys.executable, "-c", program], env=environment)
     assert done.stdout == "3\n", done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 import jaxrnn
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import StopRequest, find_config, read_experiment, run
+from tests.waiting import ran
 
 SCRIPT = """
 import json, jax
@@ -94,7 +94,7 @@ def test_losses_of_100_steps_on_8_devices_equal_those_on_one():
     root = str(Path(jaxrnn.__file__).parents[1])
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "PYTHONPATH": root}
     script = SCRIPT.replace("OPTIONS", repr([options for options, *_ in SHARED]))
-    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    done = ran([sys.executable, "-c", script], env=env)
     assert done.returncode == 0, done.stderr
     one, *others = json.loads(done.stdout)
     assert len(one["losses"]) == 100
