@@ -9,6 +9,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -36,13 +37,15 @@ def mesh_of(data, model):
     return jax.sharding.Mesh(devices, ("data", "model"), axis_types=(AxisType.Auto,) * 2)
 
 
-def planned(mesh, units=None, fsdp=None, cell=CELL):
+def planned(mesh, units=None, fsdp=None, cell=CELL, given=True):
+    """With `given` the layer is named to what says where parameters lie."""
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs=D))
-    places = jaxrnn.shardings(params, mesh, cell, units=units, fsdp=fsdp)
+    layer = cell if given else None
+    places = jaxrnn.shardings(params, mesh, layer, units=units, fsdp=fsdp)
     params = jax.tree.map(lambda a, place: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), params, places)
     rows = NamedSharding(mesh, PartitionSpec(None, "data"))
     xs = jax.ShapeDtypeStruct((T, B, D), jnp.float32, sharding=rows)
-    whole = jaxrnn.shardings(params, mesh, cell, units=units)
+    whole = jaxrnn.shardings(params, mesh, layer, units=units)
 
     def loss(params, xs):
         return (jaxrnn.scan(cell, jax.lax.with_sharding_constraint(params, whole), xs)[1] ** 2).sum()
@@ -73,9 +76,45 @@ def test_products_are_counted_whatever_shares_them():
     assert planned(mesh_of(1, 1))[0].flops == planned(mesh_of(2, 4), "model")[0].flops == expected
 
 
-def test_heads_over_devices_send_nothing_inside_of_the_loop():
-    plan, *_ = planned(mesh_of(1, 4), "model")
+@pytest.mark.parametrize("given", [True, False])
+def test_heads_over_devices_send_nothing_inside_of_the_loop(given):
+    plan, *_ = planned(mesh_of(1, 4), "model", given=given)
     assert [c for c in plan.collectives if c.depth] == []
+
+
+HEADS = [
+    jaxrnn.slstm(H),
+    jaxrnn.gru(H, recurrent=jaxrnn.heads(4)),
+    jaxrnn.lstm(H, input=jaxrnn.heads(4), recurrent=jaxrnn.heads(8)),
+    jaxrnn.lstm(H, recurrent=jaxrnn.low_rank(4)),
+    jaxrnn.lstm(H, input=jaxrnn.low_rank(8), recurrent=jaxrnn.heads(4)),
+    jaxrnn.block_gru(H),
+    jaxrnn.lstm(H, recurrent=jaxrnn.convolution(3)),
+    jaxrnn.lstm(H),
+]
+
+
+@pytest.mark.parametrize("seeds", [False, True])
+@pytest.mark.parametrize("cell", HEADS, ids=repr)
+def test_kernels_in_heads_are_known_without_their_layer(cell, seeds):
+    """Beside what is no layer's, in an optimizer's state, and where several of them are stacked."""
+    mesh, init = mesh_of(2, 4), lambda key: cell.init(key, inputs=D)
+    params = jax.eval_shape(init, jax.random.key(0))
+    expected = jaxrnn.shardings(params, mesh, cell, units="model")
+    if seeds:
+        params = jax.eval_shape(jax.vmap(init), jax.random.split(jax.random.key(0), 2))
+        expected = jax.tree.map(lambda a: NamedSharding(mesh, PartitionSpec(None, *a.spec)), expected)
+    tree = {"layer": params, "head": {"kernel": jax.ShapeDtypeStruct((H, 3), "float32")}}
+    found = jaxrnn.shardings(optax.adam(1e-3).init(tree), mesh, units="model")[0].mu["layer"]
+    assert found == jaxrnn.shardings(tree, mesh, units="model")["layer"] == expected
+
+
+@pytest.mark.slow
+def test_heads_of_a_configuration_are_not_cut_apart():
+    """What is gathered in its loop are observations and h of the dense layers around."""
+    options = ["--model.cell=heads", "--model.hidden=64", "--mesh.data=2", "--mesh.model=2"]
+    plan = plan_experiment(read_experiment(find_config("ppo"), options, TASKS), "cpu:4")
+    assert not [c for c in plan.collectives if c.kind == "all-to-all"]
 
 
 def test_units_over_devices_gather_h_and_sum_once_on_the_way_back():

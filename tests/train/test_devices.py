@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
+from jaxrnn.base.errors import fail
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import StopRequest, find_config, read_experiment, run
 from tests.waiting import ran
@@ -76,7 +77,7 @@ def test_rows_are_shared_by_devices_of_data_alone(tmp_path):
     [
         (
             ["--mesh.data=2", "--mesh.model=4"],
-            r"`mesh.model` must be a divisor of a layer's units, got 4, and kernels \[",
+            r"`mesh.model` must be a divisor of a layer's units, or heads, got 4, and kernels \[",
         ),
         (["--mesh.data=3"], r"`mesh.data x mesh.model` must be as many as there are devices, got 3 x 1, and 8 devices"),
         (["--data.streams=4"], r"must be of a multiple of the 8 devices in rows, got 4 rows"),
@@ -87,6 +88,17 @@ def test_a_mesh_that_does_not_fit_is_said_before_a_folder_is_made(tmp_path, opti
     with pytest.raises(ValueError, match=message):
         run(experiment, tmp_path / "run", False, StopRequest())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_is_looked_at_once_before_a_folder_is_made(tmp_path, monkeypatch):
+    experiment = tiny(tmp_path, "--data.streams=8", "--model.hidden=8", "--mesh.model=2")
+    kind, seen = type(experiment.task), []
+    init = kind.init
+    monkeypatch.setattr(kind, "init", lambda *given: seen.append(1) or init(*given))
+    monkeypatch.setattr(sys.modules[run.__module__], "_make", lambda folder: fail("folder", "not reached", folder))
+    with pytest.raises(ValueError, match="not reached"):
+        run(experiment, tmp_path / "run", False, StopRequest())
+    assert len(seen) == 1
 
 
 @pytest.mark.slow
