@@ -167,5 +167,7 @@ def _run(
         console.print(f"{folder} is finished: {progress.finished} at step {step}, {best}. There is nothing to resume")
         return 0
     console.print(f"finished at step {step} after {progress.seconds:.0f} s: {progress.finished}, {best}")
-    finish(experiment, folder, step, progress, console)
+    if not finish(experiment, folder, step, progress, console, stop):
+        console.print(f"stopped before {RESULT} was written; it is made by the same command with --resume")
+        return stop.exit_code
     return 0

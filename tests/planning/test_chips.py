@@ -156,6 +156,15 @@ def test_a_topology_that_the_compiler_does_not_know(topology, said):
         described_devices(topology)
 
 
+@pytest.mark.parametrize(("tied", "sums"), [("true", [7397376, 9527528]), ("false", [16924904])])
+def test_of_tied_weights_both_gradients_are_summed(tied, sums):
+    """As the guide to several devices says: one after the other, and no more bytes than of two kernels."""
+    experiment = read_experiment(find_config("word_lm"), ["--mesh.data=4", f"--model.tied={tied}"], TASKS)
+    sent = plan_experiment(experiment, "v5e:2x2").collectives
+    assert [c.bytes for c in sent if c.bytes > 8] == sums
+    assert not any(c.depth for c in sent)
+
+
 def test_several_processes_plan_at_once():
     """Libtpu's lock is one of chips in use; here are none."""
     described_devices("v5e:1x1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ import jaxrnn
 from jaxrnn.train import processes
 from jaxrnn.train.joining import in_cluster
 from jaxrnn.train.processes import GroupError, agree
-from tests.waiting import ended, ran, until
+from tests.waiting import ended, limited, ran, until
 
 TINY = """
 task: char_lm
@@ -185,18 +186,77 @@ def test_a_stop_that_is_asked_for_while_processes_begin_kills_none():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def by_hand(configs, run, *more):
-    """Each started by itself, as a scheduler does; exit codes and what they say of errors."""
+def free_port():
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    at = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(len(configs))]
+        return found.getsockname()[1]
+
+
+def by_hand(configs, run, *more):
+    """Each started by itself, as a scheduler does; exit codes and what they say of errors."""
+    at = ["--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(len(configs))]
     all_of = [
         start(config, run, *at, "--process", str(number), *options, *more)
         for number, (config, options) in enumerate(configs)
     ]
     said = [ended(process) for process in all_of]
     return [process.returncode for process in all_of], [error for _, error in said]
+
+
+SHORT = """
+import sys
+from jaxrnn.train import joining
+joining.MEETING, joining.SAID, joining.LOOK, joining.GONE, joining.LAST = 25, 5, 1, 6, 3
+from jaxrnn.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def waiting(config, run, *numbers):
+    """Some of three processes, each of which has said that it waits for others; and how far it has come."""
+    pipe = subprocess.PIPE
+    at = ["--run", str(run), "--coordinator", f"127.0.0.1:{free_port()}", "--processes", "3", "--process"]
+    command = [sys.executable, "-u", "-c", SHORT, "train", str(config), *at]
+    all_of = [subprocess.Popen([*command, n], stdout=pipe, stderr=pipe, text=True, env=ENV) for n in numbers]
+    said = []
+    for process in all_of:
+        with limited(process):
+            said.append(process.stderr.readline())
+    return all_of, said
+
+
+@pytest.mark.slow
+def test_who_waits_for_others_says_for_whom_and_ends_with_one_line(config, tmp_path):
+    run = tmp_path / "run"
+    (process,), (said,) = waiting(config, run, "1")
+    assert re.fullmatch(r"warning: \d+ s of 25 that this process waits for others: process 0 does not answer\n", said)
+    out, error = ended(process, within=MINUTE)
+    *_, line = error.splitlines()
+    assert (process.returncode, out) == (1, "")
+    assert "jaxrnn: error: process 1 of 3 could not join the others at 127.0.0.1:" in line
+    assert "(process 0 does not answer after 25 s). Say where they are by --coordinator" in line
+    assert all(before.startswith("warning: ") for before in error.splitlines()[:-1])
+
+    (first, other), said = waiting(config, run, "0", "2")
+    assert "not all have come" in said[0]
+    assert any(f"process 0 {so}" in said[1] for so in ("is there, and not all others have come", "does not answer"))
+    time.sleep(3)
+    first.kill()
+    ended(first)
+    _, error = ended(other, within=MINUTE)
+    assert other.returncode == 1
+    assert "(process 0 was there, and does not answer after" in error.splitlines()[-1]
+    assert not run.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_who_waits_for_others_hears_a_stop(config, tmp_path, number, code):
+    (process,), _ = waiting(config, tmp_path / "run", "0")
+    process.send_signal(number)
+    out, error = ended(process, within=20)
+    assert (process.returncode, out) == (code, "stopped before all processes were there; nothing was touched\n"), error
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
@@ -295,9 +355,7 @@ def test_each_row_is_read_once_an_epoch_and_own_tasks_train_as_on_one(tmp_path):
         assert all(process.returncode == 0 for process in all_of), said
         return [json.loads(out.partition("ANSWER ")[2].partition("\n")[0]) for out, _ in said]
 
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     (alone,), group = answers([0], 0, "alone"), answers(range(3), port, "group")
     for name, wanted in (("by length", range(30)), ("streams", range(60)), ("grain", range(30))):
         if name not in alone[0]:
