@@ -44,6 +44,7 @@ if jax.__version_info__ < (0, 11):  # removed since, and XLA dies of a flag that
     FLAGS += " --xla_cpu_use_fusion_emitters=false"
 os.environ["XLA_FLAGS"] = f"{FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("PYTHONFAULTHANDLER", "1")  # processes that tests start say where they are when they are ended
 
 
 def kept_programs() -> Path:

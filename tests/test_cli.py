@@ -20,6 +20,7 @@ import jaxrnn
 from jaxrnn.cells import COLLECTION, FAMILIES
 from jaxrnn.cli import main
 from jaxrnn.tasks.models import PARAMS, load_model, shipped, write_params
+from tests.waiting import ended, limited, ran
 
 TINY = """
 task: char_lm
@@ -199,10 +200,11 @@ def test_sample_streams(home):
     root = str(Path(jaxrnn.__file__).parents[1])
     command = [sys.executable, "-m", "jaxrnn.cli", "sample", "runs/tiny", "--prompt", "ROMEO:", "--length", "10000000"]
     process = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": root})
-    assert process.stdout.read(40).startswith(b"ROMEO:")
+    with limited(process):
+        assert process.stdout.read(40).startswith(b"ROMEO:")
     assert process.poll() is None
     process.kill()
-    process.communicate()
+    ended(process)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +326,7 @@ for missing in sys.argv[1:]:
     extra = ["jsonargparse", "rich.console", "matplotlib", "yaml"]
     env = os.environ | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1])}
     command = [sys.executable, "-c", script, *extra]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    done = ran(command, env=env)
     assert done.stdout.split() == ["1"] * 8
     lines = done.stderr.splitlines()
     assert len(lines) == 8

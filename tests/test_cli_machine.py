@@ -17,6 +17,7 @@ import pytest
 import jaxrnn
 from jaxrnn.cli import main
 from tests.test_cli import TINY, as_users_train
+from tests.waiting import limited, ran
 
 ENV = os.environ | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1]), "JAX_PLATFORMS": "cpu"}
 COMMAND = [sys.executable, "-m", "jaxrnn.cli"]
@@ -38,9 +39,7 @@ def one_line(found: tuple[int, str, str]) -> str:
 
 def shell(redirection: str, *arguments: str, **env: str) -> Any:
     line = f'"$@" {redirection}'
-    return subprocess.run(
-        ["sh", "-c", line, "sh", *COMMAND, *arguments], capture_output=True, text=True, env=ENV | env, check=False
-    )
+    return ran(["sh", "-c", line, "sh", *COMMAND, *arguments], env=ENV | env)
 
 
 # ---------------------------------------------------------------- streams
@@ -48,11 +47,14 @@ def shell(redirection: str, *arguments: str, **env: str) -> Any:
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     command = [*COMMAND, "sample", "char_lm", "--length", "1000000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV) as process:
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV) as process,
+        limited(process),
+    ):
         process.stdout.read(10)
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait() == 128 + signal.SIGPIPE
+        assert process.wait(60) == 128 + signal.SIGPIPE
 
 
 def test_a_full_disk_behind_the_standard_output() -> None:

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -21,8 +20,7 @@ from jaxrnn.cli import main
 from tests.promotion import default_promotion
 from tests.test_cli import as_users_train
 from tests.test_cli_machine import COMMAND, ENV
-
-pytestmark = [pytest.mark.filterwarnings("ignore:os.fork"), pytest.mark.filterwarnings("ignore:Exception ignored in")]
+from tests.waiting import ended, limited, ran, with_files_of
 
 LINES = ["ROMEO:", "", "What light through yonder window breaks?", "It is the east,", "a" * 70, "x", "Nay!"]
 
@@ -150,9 +148,9 @@ def test_a_state_of_another_model_or_a_damaged_one_is_refused_before_anything(ru
 
 def stream(state, *more, limit=None):
     command = [*COMMAND, "predict", "char_lm", "-", "--stream", "--state", str(state), *more]
-    lower = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit else None
+    command = with_files_of(limit, command) if limit else command
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command, env=ENV, preexec_fn=lower, **pipes)
+    return subprocess.Popen(command, env=ENV, **pipes)
 
 
 def ask(process, line):
@@ -167,7 +165,7 @@ def test_a_stream_that_is_killed_goes_on(run, text, tmp_path, number):
     """After SIGTERM where it was; after SIGKILL where it was last saved, and it says where that is."""
     whole = run("predict", "char_lm", "-", "--stream", typed=text.read_bytes())[1].splitlines(keepends=True)
     state = tmp_path / "state.safetensors"
-    with stream(state, "--every", "2") as process:
+    with stream(state, "--every", "2") as process, limited(process):
         assert [ask(process, line) for line in LINES[:3]] == whole[:3]
         process.send_signal(number)  # while it waits for the next line
         process.wait(60)
@@ -186,7 +184,7 @@ def test_a_full_disk_leaves_what_was_there(run, text, tmp_path):
     run("predict", "char_lm", "-", "--stream", "--state", state, typed=b"ROMEO:\n")
     before = state.read_bytes()
     with stream(state, "--every", "1", limit=1000) as process:
-        said = process.communicate(b"Nay!\nx\n", timeout=120)
+        said = ended(process, b"Nay!\nx\n")
     assert process.returncode == 1
     assert said[0].count(b"\n") == 1  # the line is answered, and then it cannot be saved
     assert f"jaxrnn: error: could not write {state}: File too large".encode() in said[1]
@@ -195,9 +193,8 @@ def test_a_full_disk_leaves_what_was_there(run, text, tmp_path):
     target.write_text("what was there\n")
     many = tmp_path / "many.txt"
     many.write_text("x\n" * 500)
-    lower = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # noqa: E731
     command = [*COMMAND, "predict", "char_lm", str(many), "--out", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENV, preexec_fn=lower, check=False)
+    done = ran(with_files_of(1000, command), env=ENV)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"jaxrnn: error: could not write {target}: File too large")
     assert target.read_text() == "what was there\n"
@@ -208,7 +205,7 @@ def test_a_full_disk_leaves_what_was_there(run, text, tmp_path):
 def test_a_reader_that_leaves_costs_no_line(run, text, tmp_path):
     """A line whose answer nobody could read is not counted."""
     state = tmp_path / "state.safetensors"
-    with stream(state) as process:
+    with stream(state) as process, limited(process):
         ask(process, LINES[0])
         process.stdout.close()
         process.stdin.write("".join(f"{line}\n" for line in LINES[1:]).encode())
@@ -270,7 +267,7 @@ def test_a_program_runs_without_jaxrnn(run, tmp_path, monkeypatch):
     for row, line in zip(padded, symbols, strict=True):
         row[: len(line) - 1] = line[:-1]
     np.savez("given.npz", symbols=padded, lengths=lengths)
-    subprocess.run([sys.executable, "-c", PROGRAM], check=True, env=os.environ)
+    ran([sys.executable, "-c", PROGRAM], check=True, env=os.environ)
     session = onnxruntime.InferenceSession("m.onnx")
     there = json.loads(session.get_modelmeta().custom_metadata_map["jaxrnn"])
     assert there == {name: value for name, value in about.items() if name != "platforms"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.test_public import ROOMS
+from tests.waiting import ran
 
 PACKAGE = Path(__file__).parent.parent / "jaxrnn"
 
@@ -92,7 +92,7 @@ def test_the_facade_only_re_exports() -> None:
 
 def test_the_core_is_imported_without_what_stands_on_flax() -> None:
     code = "import sys, jaxrnn; print([m for m in ('flax', 'jaxrnn.interop', 'jaxrnn.decode') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    done = ran([sys.executable, "-c", code], cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]", done.stderr
 
 
@@ -128,10 +128,28 @@ for module in pkgutil.walk_packages(jaxrnn.__path__, "jaxrnn.", onerror=refuse):
     except ModuleNotFoundError as error:
         print(error.name)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    done = ran([sys.executable, "-c", code], cwd=PACKAGE.parent)
     assert done.returncode == 0, done.stderr
     optional = (PACKAGE.parent / "pyproject.toml").read_text().partition("[project.optional-dependencies]")[2]
     assert all(missing.partition(".")[0] in optional for missing in done.stdout.split())
+
+
+UNBOUND = ("subprocess.run", "subprocess.call", "subprocess.check_call", "subprocess.check_output")
+
+
+def test_no_test_waits_for_a_process_without_an_end() -> None:
+    """By `tests.waiting`, or with a time limit; and none is begun by Python in a copy of a process with threads."""
+    tests = Path(__file__).parent
+    for file in sorted({*tests.rglob("*.py")} - {tests / "waiting.py", tests / "catalogue" / "run.py"}):
+        if "subprocess" not in (text := file.read_text()):
+            continue
+        for call in (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
+            name, where = ast.unparse(call.func), f"{file}:{call.lineno}"
+            options = {option.arg for option in call.keywords}
+            assert "preexec_fn" not in options, where
+            assert "timeout" in options or name not in UNBOUND, where
+            assert "timeout" in options or not name.endswith(".communicate"), where
+            assert call.args or options or not name.endswith(".wait"), where
 
 
 BLOCKED = [
@@ -170,5 +188,5 @@ sys.meta_path.insert(0, Block())
 import jaxrnn, jaxrnn.nnx, jaxrnn.linen
 print(jaxrnn.lstm(4).init(jax.random.key(0), inputs=3)["kernel"].shape)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    done = ran([sys.executable, "-c", code], cwd=PACKAGE.parent)
     assert done.stdout.strip() == "(3, 4, 4)", done.stderr

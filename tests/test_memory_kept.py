@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
 import sys
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn.base import memory
+from tests.waiting import ran
 
 GLIBC = memory._is_glibc()
 PROGRAM = """
@@ -37,7 +37,7 @@ print(faults, held, kept.held, kept.reason)
 
 def run(*arguments: str) -> list[str]:
     command = [sys.executable, "-c", PROGRAM, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split(maxsplit=3)
+    return ran(command, check=True).stdout.split(maxsplit=3)
 
 
 @pytest.mark.skipif(not GLIBC, reason="a setting of glibc")

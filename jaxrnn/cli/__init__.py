@@ -10,8 +10,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
-
 from jaxrnn.base.memory import keep_memory
 from jaxrnn.cli.commands import bench, cells, plan, results, train
 from jaxrnn.cli.conversion import convert, inspect
@@ -40,7 +38,8 @@ def main(argv: Sequence[str] | None = None, noted: Sequence[int] = ()) -> int:
 
 def _joined() -> Any:
     """How to leave the other processes of a training; None where there are none."""
-    return sys.modules.get("jaxrnn.train.joining") if jax.distributed.is_initialized() else None
+    joining = sys.modules.get("jaxrnn.train.joining")
+    return joining if joining is not None and joining.begun.is_set() else None
 
 
 def _main(argv: Sequence[str] | None, noted: Sequence[int]) -> int:

@@ -24,7 +24,7 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
     from jaxrnn.tasks import TASKS
     from jaxrnn.train import StopRequest, find_config, option_help, read_experiment, run
     from jaxrnn.train.joining import in_cluster, join
-    from jaxrnn.train.launch import follow_parent, launch
+    from jaxrnn.train.launch import follow_parent, launch, watched
     from jaxrnn.train.processes import first, together
     from jaxrnn.train.run_files import config_overrides
     from jaxrnn.train.tensorboard import FOLDER, TensorBoard
@@ -38,8 +38,11 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
     if _launches(arguments):
         return launch(command, arguments.processes, stop)
     follow_parent()
-    if arguments.coordinator is not None or (arguments.processes is None and in_cluster()):
-        join(arguments.coordinator, arguments.process, arguments.processes)
+    several = arguments.coordinator is not None or (arguments.processes is None and in_cluster())
+    where = (arguments.coordinator, arguments.process, arguments.processes)
+    if several and not join(stop, *where, watched=watched()):
+        print("stopped before all processes were there; nothing was touched")
+        return stop.exit_code
 
     def read() -> tuple[Any, ...]:
         kept = _run_of(arguments.config)

@@ -38,7 +38,8 @@ def shardings(
         params: arrays by name, or their shapes: of jaxrnn's layers, of whole Flax models around them; without `layer`
             of an optimizer, too.
         mesh: with the axes that are named.
-        layer: the layer that `params` are of. Without it each array is split along its last axis.
+        layer: the layer that `params` are of. Without it each array is split along its last axis, but for kernels in
+            heads and of low rank, which are known by what lies beside them.
         units: the mesh axis that units, or heads, are split over; None: they are whole.
         fsdp: the mesh axis over which parameters are stored in parts; None: they are whole there.
 
@@ -63,7 +64,7 @@ def shardings(
     if units is not None and units == fsdp:
         fail("fsdp", "another axis than `units`", fsdp)
     if layer is None:
-        where = jax.tree.map(lambda a: -1, params)
+        where = _known_by_shape(params)
     else:
         if not isinstance(layer, Layer):
             fail("layer", "a jaxrnn Layer, or None", layer, kind=TypeError)
@@ -105,6 +106,32 @@ def _split(mesh: Any, at: list[tuple[str, ...]], shape: tuple[int, ...], name: s
         if shape[axis] % prod(mesh.shape[n] for n in names) == 0:
             at[axis] = names
             return
+
+
+def _known_by_shape(params: Any) -> Any:
+    """The axis of units of arrays whose layer is not given: the last, but for what shapes and names side by side tell.
+
+    A kernel in heads, `[N, R/N, G, H/N]`, has N times its columns in bias or other kernel; what leads down to a low
+    rank, `[R, K]`, has no units.
+    """
+    leaves, tree = jax.tree_util.tree_flatten_with_path(params)
+    paths = [tuple(map(str, path_of(keys))) for keys, _ in leaves]
+    beside: dict[tuple[str, ...], dict[str, tuple[int, ...]]] = {}
+    for path, (_, array) in zip(paths, leaves, strict=True):
+        beside.setdefault(path[:-1], {})["".join(path[-1:])] = tuple(getattr(array, "shape", ()))
+
+    def axis(path: tuple[str, ...]) -> int:
+        shapes, name = beside[path[:-1]], "".join(path[-1:])
+        shape = shapes[name]
+        if "_down" in name and name.replace("_down", "_up") in shapes:
+            return WHOLE
+        if "kernel" in name and len(shape) >= 4 and shape[-4] > 1:
+            units = shape[-4] * shape[-1]
+            if any(other[-1] == units for n, other in shapes.items() if other and n.endswith(("kernel", "bias"))):
+                return len(shape) - 4  # axes before these are of what is stacked, such as seeds
+        return -1
+
+    return jax.tree.unflatten(tree, map(axis, paths))
 
 
 def _as_declared(keys: Any, declared: Parameter) -> int:

@@ -13,7 +13,7 @@ from jaxrnn.base.dtypes import is_float
 from jaxrnn.base.errors import Said, describe, fail
 from jaxrnn.train.options import check_seed
 from jaxrnn.train.step import KEPT
-from jaxrnn.train.task import Batches, Task
+from jaxrnn.train.task import Batches, Params, Task
 
 SEE = "help(jaxrnn.train.Task) says what a task must have."
 
@@ -49,6 +49,11 @@ def check_task(task: Any, seed: int = 0, devices: int = 1) -> None:
     >>> from jaxrnn.train import check_task, find_config, read_experiment
     >>> check_task(read_experiment(find_config("adding"), [], TASKS).task)
     """
+    checked_shapes(task, seed, devices)
+
+
+def checked_shapes(task: Any, seed: int, devices: int) -> Params:
+    """The shapes of the parameters of a task that `check_task` passes."""
     check_members(task)
     check_seed(seed, "seed")
     check_size(devices, "devices")
@@ -66,6 +71,7 @@ def check_task(task: Any, seed: int = 0, devices: int = 1) -> None:
     said = jax.eval_shape(task.loss, params, carry, _shapes(batch), jax.random.key(0))
     _check_loss(said, carry)
     _check_kept(said[1][1].get(KEPT), params)
+    return params
 
 
 def _members() -> list[str]:

@@ -30,28 +30,58 @@ from jaxrnn.train.machine import cores
 from jaxrnn.train.meshes import lie, make_mesh
 from jaxrnn.train.metrics import METRICS, read_metrics
 from jaxrnn.train.plots import learning_curve
-from jaxrnn.train.processes import alone, on_first, tell
+from jaxrnn.train.processes import alone, gather, on_first, tell
 from jaxrnn.train.published import data_digest, of_these_data
 from jaxrnn.train.run_files import CHECKPOINTS, RESULT, RunError, checksum, read_data
 from jaxrnn.train.start import started_from
 from jaxrnn.train.step import place
+from jaxrnn.train.stop import StopRequest
 from jaxrnn.train.task import Params
 
 
-def finish(experiment: Experiment, folder: Path, step: int, progress: Progress, console: Console) -> None:
-    """Write what a finished run leaves beside its checkpoints; result.json is the last, the sign that all is there."""
+class _StoppedError(Exception):
+    """A stop was asked for; nothing is lost, since all of this can be made again."""
+
+
+def finish(
+    experiment: Experiment, folder: Path, step: int, progress: Progress, console: Console, stop: StopRequest
+) -> bool:
+    """Write what a finished run leaves beside its checkpoints; result.json is the last, the sign that all is there.
+
+    Returns:
+        False where a stop was asked for meanwhile. That is looked for at each batch of held-out data; by several
+        processes, which have to leave together, before each split.
+    """
     params = told_params(experiment, folder)
-    found = dict(_evaluated(experiment, params))
+    try:
+        found = dict(_evaluated(experiment, params, stop))
+        _check_asked(stop)
+    except _StoppedError:
+        return False
     on_first(lambda: _write_down(experiment, folder, step, progress, console, params, found))
+    return True
 
 
-def _evaluated(experiment: Experiment, params: Params) -> Iterator[tuple[str, dict[str, float]]]:
+def _check_asked(stop: StopRequest) -> None:
+    """Raise on all processes where a stop was asked for on one."""
+    if asked := max(gather(stop.asked)):
+        stop.signal = asked
+        raise _StoppedError
+
+
+def _evaluated(experiment: Experiment, params: Params, stop: StopRequest) -> Iterator[tuple[str, dict[str, float]]]:
     """The figures of all held-out data; processes share the rows, as in a validation."""
-    where: Any = jax.device_put
+
+    def where(batch: Any) -> Any:
+        if stop.requested:
+            raise _StoppedError
+        return jax.device_put(batch)
+
     if not alone():
         mesh = make_mesh(options=experiment.mesh)
         params, where = spread(params, lie(params, mesh, experiment.mesh, stored=False)), partial(place, mesh=mesh)
     for split in experiment.task.splits:
+        _check_asked(stop)
         yield split, tell(experiment.task.evaluate(params, where, split))
 
 

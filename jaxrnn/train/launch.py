@@ -114,9 +114,14 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def watched() -> bool:
+    """Whether this process is."""
+    return bool(os.environ.get(WATCHED))
+
+
 def follow_parent() -> None:
     """Where this process is watched: stop, with all saved, when the one that watches is gone."""
-    if os.environ.get(WATCHED):
+    if watched():
         threading.Thread(target=_follow, daemon=True).start()
 
 

@@ -27,7 +27,7 @@ class MeshOptions:
 
     Args:
         data: Devices that share the rows of a batch; 0: as many as there are, divided by `model`.
-        model: Devices that share the units of every layer.
+        model: Devices that share the units of every layer; of one in heads, the heads.
         fsdp: Parameters and the optimizer's state are stored in parts over `data`, and gathered once a step.
     """
 
@@ -75,7 +75,10 @@ def _check_units(params: Any, places: Any, model: int) -> None:
     split = [k for k in kernels if any("model" in (names or ()) for names in lie[k].spec)]
     shapes = ", ".join(sorted({str(list(a.shape)) for a in kernels.values()}))
     check(
-        bool(split) or not kernels, "mesh.model", "a divisor of a layer's units", Said(f"{model}, and kernels {shapes}")
+        bool(split) or not kernels,
+        "mesh.model",
+        "a divisor of a layer's units, or heads",
+        Said(f"{model}, and kernels {shapes}"),
     )
 
 

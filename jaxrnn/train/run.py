@@ -14,7 +14,7 @@ from jaxrnn.base.checks import check_flag
 from jaxrnn.base.errors import fail
 from jaxrnn.base.files import WriteError, sweep
 from jaxrnn.base.package import VERSION
-from jaxrnn.train.check_task import check_task
+from jaxrnn.train.check_task import checked_shapes
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.ending import finish
 from jaxrnn.train.joining import hearing_of_the_dead
@@ -129,8 +129,7 @@ def _check_equal(experiment: Experiment, start: Start | None) -> None:
 def _check_mesh(experiment: Experiment) -> None:
     """See to it that the devices there are fit the mesh, and the mesh the model and its batches."""
     mesh = make_mesh(options=experiment.mesh)
-    check_task(experiment.task, experiment.seed, mesh.shape["data"])
-    lie(jax.eval_shape(experiment.task.init, jax.random.key(0)), mesh, experiment.mesh)
+    lie(checked_shapes(experiment.task, experiment.seed, mesh.shape["data"]), mesh, experiment.mesh)
 
 
 def _check_folder(folder: Path, experiment: Experiment, resume: bool, start: Start | None) -> None:
@@ -168,5 +167,7 @@ def _run(
         console.print(f"{folder} is finished: {progress.finished} at step {step}, {best}. There is nothing to resume")
         return 0
     console.print(f"finished at step {step} after {progress.seconds:.0f} s: {progress.finished}, {best}")
-    finish(experiment, folder, step, progress, console)
+    if not finish(experiment, folder, step, progress, console, stop):
+        console.print(f"stopped before {RESULT} was written; it is made by the same command with --resume")
+        return stop.exit_code
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ import jaxrnn
 from jaxrnn.bench.runner import Settings
 from jaxrnn.bench.suites import SUITES
 from jaxrnn.cli import main
+from tests.waiting import ran
 
 RESULTS = Path(__file__).parents[2] / "configs/results"
 Report = Callable[[int, int, str], None]
@@ -29,7 +29,7 @@ def test_two_contestants_from_end_to_end(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "jaxrnn.cli", "bench", "train", "forward", "--quick", "--rounds", "2"]
     command += ["--cells", "lstm", "--peers", "haiku", "--json", "a.json", "--picture", "a.png"]
     environment = os.environ | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1]), "COLUMNS": "120"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = ran(command, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert "lstm: training step, ms" in done.stdout
     assert "round 2 of 2" in done.stderr

@@ -12,6 +12,7 @@ import pytest
 
 from jaxrnn.bench import machine
 from jaxrnn.bench.machine import TENTH, TICKS, Watch, describe_machine
+from tests.waiting import ended
 
 SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -60,7 +61,7 @@ def test_a_busy_child_is_seen_unless_it_is_ours() -> None:
     time.sleep(1.5)
     seen, own = stranger.others(), ours.others()
     child.kill()
-    child.wait()
+    ended(child)
     took = (sum(os.times()[:4]) - start) / 1.5  # what the child got of a machine that may be busy
     assert seen is not None
     assert own is not None

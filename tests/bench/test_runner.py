@@ -148,7 +148,7 @@ def test_a_dead_worker_is_reported_and_started_again() -> None:
         worker.ask("nothing")
     assert worker._process is not None
     worker._process.kill()
-    worker._process.wait()
+    worker._process.wait(60)
     with pytest.raises(WorkerError, match="the process ended with code -9: no message"):
         worker.ask("hello")
     assert worker.pid is None

@@ -8,7 +8,6 @@ makes an environment with the versions that are pinned in pyproject.toml, and ru
 from __future__ import annotations
 
 import itertools
-import subprocess
 import sys
 from typing import Any
 
@@ -20,6 +19,7 @@ import jaxrnn
 from jaxrnn import interop
 from tests.interop.exported import LAYERS, B, D, H, T, act, compare, params_of
 from tests.interop.runtimes import RUN
+from tests.waiting import ran
 
 pytestmark = pytest.mark.release
 
@@ -153,6 +153,6 @@ import numpy as np
 from tests.interop.exported import LAYERS, compare, params_of
 compare(LAYERS["gru"], params_of(LAYERS["gru"]), "tract", False, False, False, named=False)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = ran([sys.executable, "-c", code])
     assert done.returncode < 0, done.stderr
     assert "UndeterminedSymbol" in done.stderr

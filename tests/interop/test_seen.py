@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import jaxrnn
 from jaxrnn import interop
 from jaxrnn.cli import main
 from jaxrnn.functions.activations import keras2_hard_sigmoid
+from tests.waiting import ran
 
 onnx = pytest.importorskip("onnx")
 torch = pytest.importorskip("torch")
@@ -204,9 +204,7 @@ found = interop.load(layer)
 kernel = keras.ops.convert_to_numpy(layer.cell.kernel).reshape(2, 4, 4)
 np.testing.assert_array_equal(found.params["kernel"], kernel)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True
-    )
+    done = ran([sys.executable, "-c", code], env={**os.environ, "KERAS_BACKEND": backend})
     assert done.returncode == 0, done.stderr
 
 

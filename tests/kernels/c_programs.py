@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
+from tests.waiting import ran
 
 CC = shutil.which("gcc") or shutil.which("cc")
 needs_compiler = pytest.mark.skipif(CC is None, reason="needs a C compiler")
@@ -97,7 +97,7 @@ class Compiled:
         source.write_text(text)
         made = source.with_suffix("")
         command = [CC, *STRICT, *self.flags, str(source), "-o", str(made), "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = ran(command)
         assert done.returncode == 0, done.stderr[:3000]
         return made
 
@@ -115,7 +115,7 @@ class Compiled:
         arrays += [np.asarray(a, np.float32) for a in leaves]
         count = 0 if state is None else self.floats
         sent = b"".join(a.tobytes() for a in arrays)
-        done = subprocess.run([made, str(len(xs)), str(count)], input=sent, capture_output=True)
+        done = ran([made, str(len(xs)), str(count)], input=sent, text=False)
         assert done.returncode == 0, (done.returncode, done.stderr.decode()[:3000])
         numbers = np.frombuffer(done.stdout, np.float32)
         size = len(xs) * self.file.outputs + self.floats

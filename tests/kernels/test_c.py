@@ -9,7 +9,6 @@ results themselves.
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from tests.forms import pairs
 from tests.forms.pairs import PAIRS
 from tests.kernels.c_programs import CC, STRICT, WAYS, Compiled, needs_compiler
 from tests.table import ROWS, arrays
+from tests.waiting import ran
 
 pytestmark = needs_compiler
 ULP, DRAWS, T = 2.0**-24, 24, 6
@@ -203,8 +203,8 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert ram is not None
     assert f" {ram[1]} of RAM" in capsys.readouterr().out
     (tmp_path / "main.c").write_text(c)
-    subprocess.run([CC, *STRICT, *WAYS["sanitizers"], "main.c", "-o", "main", "-lm"], check=True)
-    printed = subprocess.run(["./main"], check=True, capture_output=True, text=True).stdout.split()
+    ran([CC, *STRICT, *WAYS["sanitizers"], "main.c", "-o", "main", "-lm"], check=True)
+    printed = ran(["./main"], check=True).stdout.split()
     frames = np.array([[np.float32((t * 7 + i * 3) % 11) / np.float32(11) for i in range(10)] for t in range(100)])
     _, ys = jaxrnn.scan(made["filter"], made["numbers"], frames.astype(np.float32))
     assert float(ys.max()) < 0.9
@@ -242,5 +242,5 @@ def test_names_that_c_has_given_away(tmp_path: Path) -> None:
     made = jaxrnn.export_c(cell, cell.init(jax.random.key(0), 2), tmp_path / "int.c")
     assert made.name == "int_"
     assert "int__step(int_ *m, const float *x, const float *m_, const float *y_, float *y);" in made.path.read_text()
-    done = subprocess.run([CC, *STRICT, "-c", "int.c"], cwd=tmp_path, capture_output=True, text=True)
+    done = ran([CC, *STRICT, "-c", "int.c"], cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from jaxrnn.kernels.native import arrays, meetings
 from jaxrnn.kernels.native.program import MEET, Slot, Store, Tables
 from jaxrnn.kernels.native.vectors import Graph
 from tests.laws.programs import assert_close
+from tests.waiting import ran
 
 CELLS = {
     "lstm": partial(jaxrnn.lstm, peepholes=True),
@@ -93,7 +93,7 @@ print(out.hexdigest())
 
 def test_bits_do_not_depend_on_the_number_of_threads() -> None:
     """Of values and all gradients, at sizes that are no multiple of anything; nor on which threads come in time."""
-    runs = [subprocess.run([sys.executable, "-c", PROGRAM, n], capture_output=True, text=True) for n in ("1", "64")]
+    runs = [ran([sys.executable, "-c", PROGRAM, n]) for n in ("1", "64")]
     assert [r.returncode for r in runs] == [0, 0], runs[0].stderr + runs[1].stderr
     assert runs[0].stdout == runs[1].stdout
 

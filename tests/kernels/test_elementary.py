@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections import namedtuple
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from jax import lax
 
 import jaxrnn
 from jaxrnn.kernels.native import build
+from tests.waiting import ran
 
 # In units of the last place. Measured: exp 1.02 and 0.99, logistic 2.48 and 2.26, tanh 4.90 and 1.31; where
 # no instruction multiplies and adds at once, tanh of float32 6.88.
@@ -152,10 +152,8 @@ def sweep(folder: Path, flags: tuple[str, ...], near: int, far: int, doubles: in
     program, here = folder / "elementary", Path(__file__).parent
     compiler = shutil.which("g++") or shutil.which("clang++")
     command = [compiler, *build.FLAGS, *flags, "-I", build.HERE / "src", here / "elementary.cc", "-o", program]
-    subprocess.run(list(map(str, command)), check=True)
-    lines = subprocess.run(
-        [program, str(near), str(far), str(doubles)], check=True, capture_output=True, text=True
-    ).stdout
+    ran(list(map(str, command)), check=True)
+    lines = ran([program, str(near), str(far), str(doubles)], check=True).stdout
     rows = [line.split() for line in lines.splitlines()]
     return {(row[0], row[1]): (float(row[2]), int(row[4])) for row in rows}
 

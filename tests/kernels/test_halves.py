@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 import jaxrnn
 from jaxrnn.kernels.native import arrays, build, library
 from tests.kernels.test_elementary import runs_here
+from tests.waiting import ran
 
 THREADS = library.threads()
 CELLS = {
@@ -204,5 +204,5 @@ def test_products_and_conversions_on_every_instruction_set(name: str, tmp_path: 
         pytest.skip(f"this processor has no {name}")
     program, here = tmp_path / "product16", Path(__file__).parent
     command = ["g++", *build.FLAGS, *build.SETS[name], "-I", build.HERE / "src", here / "product16.cc", "-o", program]
-    subprocess.run(list(map(str, command)), check=True)
-    assert subprocess.run([program], check=True, capture_output=True, text=True).stdout == ""
+    ran(list(map(str, command)), check=True)
+    assert ran([program], check=True).stdout == ""

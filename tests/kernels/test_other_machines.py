@@ -6,7 +6,6 @@ Each needs an emulator (Debian's qemu-user-static, wine64) and the compiler of r
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +20,7 @@ import pytest
 import jaxrnn
 from jaxrnn.kernels.native import build, primitive
 from tests.laws.programs import assert_close
+from tests.waiting import ran
 
 MACHINES = {  # what zig calls it, and what runs its programs
     "aarch64": ("aarch64-linux-musl", "qemu-aarch64-static"),
@@ -44,7 +44,7 @@ def run_there(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     program = folder / "core.exe"
     compiler = [sys.executable, "-m", "ziglang", "c++", "-target", triple, "-static", *build.FLAGS]
     sources = ["-I", build.HERE / "src", "-DJAXRNN_LOOPS=loops_baseline", build.HERE / "src" / "loops.cc"]
-    subprocess.run([*compiler, *sources, here / "core.cc", "-o", program], check=True)
+    ran([*compiler, *sources, here / "core.cc", "-o", program], check=True)
 
     def run(encoded: Any, single: bool, results: Any, *arguments: Any) -> Any:
         arguments = tuple(map(np.ascontiguousarray, arguments))
@@ -58,7 +58,7 @@ def run_there(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
             call.write(np.array([constants.size], np.int64).tobytes() + constants.tobytes())
             call.write(np.array([len(sizes), len(arguments), *sizes], np.int64).tobytes())
             call.writelines(a.tobytes() for a in arguments)
-        subprocess.run([emulator, program, folder / "call", folder / "results"], check=True)
+        ran([emulator, program, folder / "call", folder / "results"], check=True)
         with open(folder / "results", "rb") as results:
             assert all(results.readinto(place.view(np.uint8)) == place.nbytes for place in places)
             assert not results.read(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import subprocess
 import sys
 import textwrap
 from functools import partial
@@ -22,6 +21,7 @@ from jax import export
 import jaxrnn
 from jaxrnn.programs import serialized
 from tests.laws.programs import assert_close
+from tests.waiting import ran
 
 pytest.importorskip("flatbuffers")  # with which `jax.export` writes
 
@@ -196,7 +196,7 @@ def test_a_process_without_jaxrnn_calls_it(tmp_path: Path) -> None:
     (tmp_path / "program").write_bytes(written(run, *SYMBOLIC))
     np.savez(tmp_path / "given.npz", xs=xs, lengths=lengths)
     code = textwrap.dedent(WITHOUT_JAXRNN)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    done = ran([sys.executable, "-c", code], cwd=tmp_path, within=120)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "results.npz") as file:
         results = dict(file)

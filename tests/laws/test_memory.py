@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from functools import cache
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 
 from jaxrnn.cells import COLLECTION
 from tests.laws import memory
+from tests.waiting import ran
 
 GATED, ANY = 0.6, 1.0
 WIDER = {  # and why
@@ -59,7 +59,7 @@ def measured(names: tuple[str, ...]) -> dict[str, Any]:
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)
     }
     command = [sys.executable, "-m", "tests.laws.memory", *names]
-    return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+    return json.loads(ran(command, env=environment, check=True).stdout)
 
 
 def test_table_holds_every_cell_and_the_law() -> None:

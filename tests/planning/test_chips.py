@@ -5,7 +5,6 @@ Forty draws run where libtpu is installed (`pip install "jaxrnn[tpu]"`), all by 
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import zlib
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from jaxrnn.plan import Collective, PlanError, described_devices, plan_experimen
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import find_config, read_experiment
 from tests.planning.chips import H, made, measure
+from tests.waiting import ran
 
 pytestmark = [
     pytest.mark.skipif(find_spec("libtpu") is None, reason='needs pip install "jaxrnn[tpu]"'),
@@ -156,9 +156,18 @@ def test_a_topology_that_the_compiler_does_not_know(topology, said):
         described_devices(topology)
 
 
+@pytest.mark.parametrize(("tied", "sums"), [("true", [7397376, 9527528]), ("false", [16924904])])
+def test_of_tied_weights_both_gradients_are_summed(tied, sums):
+    """As the guide to several devices says: one after the other, and no more bytes than of two kernels."""
+    experiment = read_experiment(find_config("word_lm"), ["--mesh.data=4", f"--model.tied={tied}"], TASKS)
+    sent = plan_experiment(experiment, "v5e:2x2").collectives
+    assert [c.bytes for c in sent if c.bytes > 8] == sums
+    assert not any(c.depth for c in sent)
+
+
 def test_several_processes_plan_at_once():
     """Libtpu's lock is one of chips in use; here are none."""
     described_devices("v5e:1x1")
     other = "from jaxrnn.plan import described_devices; print(len(described_devices('v5e:2x2')))"
-    said = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False)
+    said = ran([sys.executable, "-c", other])
     assert said.stdout.strip() == "4", said.stderr

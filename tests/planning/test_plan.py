@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -19,6 +19,7 @@ from jaxrnn.plan import PlanError, described_devices, plan_experiment, plan_step
 from jaxrnn.plan.report import size
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import find_config, read_experiment
+from tests.waiting import ran
 
 T, B, D, H = 6, 8, 16, 64
 CELL = jaxrnn.lstm(H, recurrent=jaxrnn.heads(4))
@@ -36,13 +37,15 @@ def mesh_of(data, model):
     return jax.sharding.Mesh(devices, ("data", "model"), axis_types=(AxisType.Auto,) * 2)
 
 
-def planned(mesh, units=None, fsdp=None, cell=CELL):
+def planned(mesh, units=None, fsdp=None, cell=CELL, given=True):
+    """With `given` the layer is named to what says where parameters lie."""
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs=D))
-    places = jaxrnn.shardings(params, mesh, cell, units=units, fsdp=fsdp)
+    layer = cell if given else None
+    places = jaxrnn.shardings(params, mesh, layer, units=units, fsdp=fsdp)
     params = jax.tree.map(lambda a, place: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), params, places)
     rows = NamedSharding(mesh, PartitionSpec(None, "data"))
     xs = jax.ShapeDtypeStruct((T, B, D), jnp.float32, sharding=rows)
-    whole = jaxrnn.shardings(params, mesh, cell, units=units)
+    whole = jaxrnn.shardings(params, mesh, layer, units=units)
 
     def loss(params, xs):
         return (jaxrnn.scan(cell, jax.lax.with_sharding_constraint(params, whole), xs)[1] ** 2).sum()
@@ -73,9 +76,45 @@ def test_products_are_counted_whatever_shares_them():
     assert planned(mesh_of(1, 1))[0].flops == planned(mesh_of(2, 4), "model")[0].flops == expected
 
 
-def test_heads_over_devices_send_nothing_inside_of_the_loop():
-    plan, *_ = planned(mesh_of(1, 4), "model")
+@pytest.mark.parametrize("given", [True, False])
+def test_heads_over_devices_send_nothing_inside_of_the_loop(given):
+    plan, *_ = planned(mesh_of(1, 4), "model", given=given)
     assert [c for c in plan.collectives if c.depth] == []
+
+
+HEADS = [
+    jaxrnn.slstm(H),
+    jaxrnn.gru(H, recurrent=jaxrnn.heads(4)),
+    jaxrnn.lstm(H, input=jaxrnn.heads(4), recurrent=jaxrnn.heads(8)),
+    jaxrnn.lstm(H, recurrent=jaxrnn.low_rank(4)),
+    jaxrnn.lstm(H, input=jaxrnn.low_rank(8), recurrent=jaxrnn.heads(4)),
+    jaxrnn.block_gru(H),
+    jaxrnn.lstm(H, recurrent=jaxrnn.convolution(3)),
+    jaxrnn.lstm(H),
+]
+
+
+@pytest.mark.parametrize("seeds", [False, True])
+@pytest.mark.parametrize("cell", HEADS, ids=repr)
+def test_kernels_in_heads_are_known_without_their_layer(cell, seeds):
+    """Beside what is no layer's, in an optimizer's state, and where several of them are stacked."""
+    mesh, init = mesh_of(2, 4), lambda key: cell.init(key, inputs=D)
+    params = jax.eval_shape(init, jax.random.key(0))
+    expected = jaxrnn.shardings(params, mesh, cell, units="model")
+    if seeds:
+        params = jax.eval_shape(jax.vmap(init), jax.random.split(jax.random.key(0), 2))
+        expected = jax.tree.map(lambda a: NamedSharding(mesh, PartitionSpec(None, *a.spec)), expected)
+    tree = {"layer": params, "head": {"kernel": jax.ShapeDtypeStruct((H, 3), "float32")}}
+    found = jaxrnn.shardings(optax.adam(1e-3).init(tree), mesh, units="model")[0].mu["layer"]
+    assert found == jaxrnn.shardings(tree, mesh, units="model")["layer"] == expected
+
+
+@pytest.mark.slow
+def test_heads_of_a_configuration_are_not_cut_apart():
+    """What is gathered in its loop are observations and h of the dense layers around."""
+    options = ["--model.cell=heads", "--model.hidden=64", "--mesh.data=2", "--mesh.model=2"]
+    plan = plan_experiment(read_experiment(find_config("ppo"), options, TASKS), "cpu:4")
+    assert not [c for c in plan.collectives if c.kind == "all-to-all"]
 
 
 def test_units_over_devices_gather_h_and_sum_once_on_the_way_back():
@@ -147,5 +186,5 @@ def test_as_many_devices_as_xlas_flag_says():
     """Which JAX would leave aside for its own option: a topology of other CPUs then had none."""
     program = "from jaxrnn.plan.topology import described_devices; print(len(described_devices('cpu:3')))"
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    done = ran([sys.executable, "-c", program], env=environment)
     assert done.stdout == "3\n", done.stderr

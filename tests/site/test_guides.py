@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import jax
 import pytest
+
+from tests.waiting import ran
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = (p for folder in ("docs", "docs/guides") for p in (ROOT / folder).glob("*.md"))
@@ -24,7 +25,7 @@ def run_file(line: str) -> str:
     command = shlex.split(line)
     assert command[0] == "python", line
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, *command[1:]], capture_output=True, text=True, env=environment, check=False)
+    done = ran([sys.executable, *command[1:]], env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

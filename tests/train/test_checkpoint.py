@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn.train import CheckpointError, Checkpoints
+from tests.waiting import ran
 
 
 def state(value):
@@ -245,7 +245,7 @@ def test_a_save_cut_off_at_any_stage_leaves_the_others_whole(checkpoints, monkey
 def run_in_a_process(script, checkpoints):
     env = os.environ | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1])}
     command = [sys.executable, "-c", script, str(checkpoints.path(3).parent)]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    done = ran(command, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

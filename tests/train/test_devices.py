@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,8 +12,10 @@ import numpy as np
 import pytest
 
 import jaxrnn
+from jaxrnn.base.errors import fail
 from jaxrnn.tasks import TASKS
 from jaxrnn.train import StopRequest, find_config, read_experiment, run
+from tests.waiting import ran
 
 SCRIPT = """
 import json, jax
@@ -76,7 +77,7 @@ def test_rows_are_shared_by_devices_of_data_alone(tmp_path):
     [
         (
             ["--mesh.data=2", "--mesh.model=4"],
-            r"`mesh.model` must be a divisor of a layer's units, got 4, and kernels \[",
+            r"`mesh.model` must be a divisor of a layer's units, or heads, got 4, and kernels \[",
         ),
         (["--mesh.data=3"], r"`mesh.data x mesh.model` must be as many as there are devices, got 3 x 1, and 8 devices"),
         (["--data.streams=4"], r"must be of a multiple of the 8 devices in rows, got 4 rows"),
@@ -89,12 +90,23 @@ def test_a_mesh_that_does_not_fit_is_said_before_a_folder_is_made(tmp_path, opti
     assert not (tmp_path / "run").exists()
 
 
+def test_a_model_is_looked_at_once_before_a_folder_is_made(tmp_path, monkeypatch):
+    experiment = tiny(tmp_path, "--data.streams=8", "--model.hidden=8", "--mesh.model=2")
+    kind, seen = type(experiment.task), []
+    init = kind.init
+    monkeypatch.setattr(kind, "init", lambda *given: seen.append(1) or init(*given))
+    monkeypatch.setattr(sys.modules[run.__module__], "_make", lambda folder: fail("folder", "not reached", folder))
+    with pytest.raises(ValueError, match="not reached"):
+        run(experiment, tmp_path / "run", False, StopRequest())
+    assert len(seen) == 1
+
+
 @pytest.mark.slow
 def test_losses_of_100_steps_on_8_devices_equal_those_on_one():
     root = str(Path(jaxrnn.__file__).parents[1])
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "PYTHONPATH": root}
     script = SCRIPT.replace("OPTIONS", repr([options for options, *_ in SHARED]))
-    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    done = ran([sys.executable, "-c", script], env=env)
     assert done.returncode == 0, done.stderr
     one, *others = json.loads(done.stdout)
     assert len(one["losses"]) == 100

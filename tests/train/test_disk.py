@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,9 +11,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn.base import files
-
-# A limit is set between fork and exec; the new process is no JAX of ours.
-pytestmark = [pytest.mark.filterwarnings("ignore:os.fork"), pytest.mark.filterwarnings("ignore:Exception ignored in")]
+from tests.waiting import ran, with_files_of
 
 TINY = """
 task: char_lm
@@ -29,8 +25,7 @@ def train(config, run, *more, limit=None):
     """Exit code, and what is said on the standard error stream; files grow no larger than a limit."""
     command = [sys.executable, "-m", "jaxrnn_command", "train", str(config), "--run", str(run), *more]
     env = os.environ | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1])}
-    lower = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit else None
-    done = subprocess.run(command, capture_output=True, text=True, env=env, preexec_fn=lower, timeout=300)
+    done = ran(with_files_of(limit, command) if limit else command, env=env)
     return done.returncode, done.stderr
 
 
@@ -69,14 +64,14 @@ def mounted(tmp_path):
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
         if places:
             command = ["mount", "-o", f"remount,{options}", str(place)]
-        if not hasattr(os, "getuid") or os.getuid() or subprocess.run(command, capture_output=True).returncode:
+        if not hasattr(os, "getuid") or os.getuid() or ran(command).returncode:
             pytest.skip("needs the right to mount")
         places.append(place)
         return place
 
     yield mount
     for place in places[:1]:
-        subprocess.run(["umount", str(place)], check=True)
+        ran(["umount", str(place)], check=True)
 
 
 @pytest.mark.slow

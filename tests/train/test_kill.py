@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -19,6 +20,7 @@ from jaxrnn.tasks import TASKS
 from jaxrnn.train import Checkpoints, read_experiment
 from jaxrnn.train.loop import abstract_state
 from jaxrnn.train.meshes import make_mesh
+from tests.waiting import ended, until
 
 TINY = """
 task: char_lm
@@ -43,7 +45,7 @@ def start(config, run):
 
 
 def finish(process):
-    output, _ = process.communicate(timeout=300)
+    output, _ = ended(process)
     assert process.returncode == 0, output
     return output
 
@@ -59,9 +61,12 @@ def assert_same_end(config, one, other):
     assert (one / "sample.txt").read_text() == (other / "sample.txt").read_text()
 
 
+def one_is_over(processes):
+    return any(process.poll() is not None for process in processes)
+
+
 def wait_for_checkpoints(run, count, process):
-    while len(list((run / "checkpoints").glob("0*"))) < count and process.poll() is None:
-        time.sleep(0.02)
+    until(lambda: len(list((run / "checkpoints").glob("0*"))) >= count or process.poll() is not None, process)
 
 
 @pytest.mark.slow
@@ -75,9 +80,9 @@ def test_killed_terminated_and_resumed_equals_left_alone(config, tmp_path):
         before = len(list((parts / "checkpoints").glob("0*")))
         wait_for_checkpoints(parts, min(before + 1, 3), process)
         time.sleep(moments.uniform(0, 0.3))
-        assert process.poll() is None, f"over before the signal (seed {seed}): {process.communicate()[0]}"
+        assert process.poll() is None, f"over before the signal (seed {seed}): {ended(process)[0]}"
         process.send_signal(number)
-        output, _ = process.communicate(timeout=300)
+        output, _ = ended(process)
         assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 0), output
     assert "stopped at step" in output
     output = finish(start(config, parts))
@@ -92,16 +97,14 @@ def test_of_two_processes_on_one_folder_one_trains_and_the_other_is_told(config,
     for _ in range(2):  # on a new folder; and, after a kill, on one that there is
         both = [start(config, shared) for _ in range(2)]
         wait_for_checkpoints(shared, 1, both[0])
-        until = time.monotonic() + 100
-        while all(process.poll() is None for process in both) and time.monotonic() < until:
-            time.sleep(0.02)
+        until(partial(one_is_over, both), both[0])
         (other,) = (process for process in both if process.poll() is not None)
         (first,) = (process for process in both if process is not other)
-        output, _ = other.communicate()
+        output, _ = ended(other)
         assert other.returncode == 1
         assert f"{shared} is in use by process {first.pid} on " in output
         first.kill()
-        first.communicate()
+        ended(first)
     finish(start(config, shared))
     assert_same_end(config, whole, shared)
 
@@ -122,6 +125,6 @@ def test_killed_at_ten_random_moments(config, tmp_path):
             process.communicate(timeout=moments.uniform(0.2, 0.9) * length)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
+            ended(process)
     finish(start(config, parts))
     assert_same_end(config, whole, parts)

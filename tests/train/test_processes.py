@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import jaxrnn
 from jaxrnn.train import processes
 from jaxrnn.train.joining import in_cluster
 from jaxrnn.train.processes import GroupError, agree
+from tests.waiting import ended, limited, ran, until
 
 TINY = """
 task: char_lm
@@ -47,7 +49,7 @@ def start(config, run, *more):
 
 def train(config, run, *more):
     process = start(config, run, *more)
-    out, error = process.communicate(timeout=500)
+    out, error = ended(process)
     assert process.returncode == 0, error
     return out
 
@@ -74,10 +76,8 @@ def after_new_lines(run, process, steps=10):
     """Wait until a run is so many steps further."""
     last = lambda: max((line["step"] for line in lines(run)), default=0) if (run / "metrics.jsonl").exists() else 0  # noqa: E731
     begin = last()
-    until = time.monotonic() + 400
-    while last() < begin + steps and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.05)
-    assert process.poll() is None, process.communicate()
+    until(lambda: last() >= begin + steps, process)
+    assert process.poll() is None, ended(process)
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_a_run_goes_on_with_another_number_of_processes(config, tmp_path):
         process = start(config, parts, *more)
         after_new_lines(parts, process, 5)
         process.send_signal(signal.SIGTERM)
-        _, error = process.communicate(timeout=MINUTE)
+        _, error = ended(process, within=MINUTE)
         assert process.returncode == 0, error
     assert "resuming after step" in train(config, parts, "--processes", "4")
     assert_same_lines(whole, parts, 1e-4)
@@ -127,7 +127,7 @@ def test_a_killed_process_ends_the_others_with_one_line_and_the_run_goes_on(conf
     after_new_lines(run, process, 20)  # beyond a checkpoint
     both = workers_of(process)
     os.kill(both[victim], signal.SIGKILL)
-    _, error = process.communicate(timeout=MINUTE)
+    _, error = ended(process, within=MINUTE)
     assert process.returncode == 1
     (line,) = error.splitlines()
     assert line.startswith(f"jaxrnn: error: process {victim} was ended by SIGKILL, and the others with it.")
@@ -136,7 +136,7 @@ def test_a_killed_process_ends_the_others_with_one_line_and_the_run_goes_on(conf
     process = start(config, run, "--processes", "2", *ENDLESS)
     after_new_lines(run, process)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=MINUTE)
+    out, _ = ended(process, within=MINUTE)
     assert process.returncode == 0
     assert "resuming after step" in out
 
@@ -148,7 +148,7 @@ def test_a_signal_to_one_saves_and_ends_all(config, tmp_path):
         process = start(config, run, "--processes", "3", *ENDLESS)
         after_new_lines(run, process)
         os.kill(workers_of(process)[2], number)
-        out, error = process.communicate(timeout=MINUTE)
+        out, error = ended(process, within=MINUTE)
         assert (process.returncode, error) == (code, "")
         (stopped,) = (line for line in out.splitlines() if line.startswith("stopped at step"))
         assert int(stopped.split()[3].rstrip(",")) == max(int(path.name) for path in checkpoints(run))
@@ -161,10 +161,10 @@ def test_those_whose_starter_is_killed_save_and_end(config, tmp_path):
     after_new_lines(run, process)
     both = workers_of(process)
     process.kill()
-    until = time.monotonic() + MINUTE
-    while any(Path(f"/proc/{pid}").exists() for pid in both) and time.monotonic() < until:
+    end = time.monotonic() + MINUTE
+    while any(Path(f"/proc/{pid}").exists() for pid in both) and time.monotonic() < end:
         time.sleep(0.1)
-    process.communicate()
+    ended(process, within=MINUTE)
     assert not any(Path(f"/proc/{pid}").exists() for pid in both)
     assert checkpoints(run)
     assert not (run / "lock.json").exists()
@@ -182,22 +182,81 @@ sys.exit(launch([sys.executable, "-c", begins], 2, StopRequest([signal.SIGTERM])
 
 @pytest.mark.slow
 def test_a_stop_that_is_asked_for_while_processes_begin_kills_none():
-    done = subprocess.run([sys.executable, "-c", LAUNCH], capture_output=True, text=True, env=ENV, check=False)
+    done = ran([sys.executable, "-c", LAUNCH], env=ENV)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
 
 
 def by_hand(configs, run, *more):
     """Each started by itself, as a scheduler does; exit codes and what they say of errors."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    at = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(len(configs))]
+    at = ["--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(len(configs))]
     all_of = [
         start(config, run, *at, "--process", str(number), *options, *more)
         for number, (config, options) in enumerate(configs)
     ]
-    said = [process.communicate(timeout=400) for process in all_of]
+    said = [ended(process) for process in all_of]
     return [process.returncode for process in all_of], [error for _, error in said]
+
+
+SHORT = """
+import sys
+from jaxrnn.train import joining
+joining.MEETING, joining.SAID, joining.LOOK, joining.GONE, joining.LAST = 25, 5, 1, 6, 3
+from jaxrnn.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def waiting(config, run, *numbers):
+    """Some of three processes, each of which has said that it waits for others; and how far it has come."""
+    pipe = subprocess.PIPE
+    at = ["--run", str(run), "--coordinator", f"127.0.0.1:{free_port()}", "--processes", "3", "--process"]
+    command = [sys.executable, "-u", "-c", SHORT, "train", str(config), *at]
+    all_of = [subprocess.Popen([*command, n], stdout=pipe, stderr=pipe, text=True, env=ENV) for n in numbers]
+    said = []
+    for process in all_of:
+        with limited(process):
+            said.append(process.stderr.readline())
+    return all_of, said
+
+
+@pytest.mark.slow
+def test_who_waits_for_others_says_for_whom_and_ends_with_one_line(config, tmp_path):
+    run = tmp_path / "run"
+    (process,), (said,) = waiting(config, run, "1")
+    assert re.fullmatch(r"warning: \d+ s of 25 that this process waits for others: process 0 does not answer\n", said)
+    out, error = ended(process, within=MINUTE)
+    *_, line = error.splitlines()
+    assert (process.returncode, out) == (1, "")
+    assert "jaxrnn: error: process 1 of 3 could not join the others at 127.0.0.1:" in line
+    assert "(process 0 does not answer after 25 s). Say where they are by --coordinator" in line
+    assert all(before.startswith("warning: ") for before in error.splitlines()[:-1])
+
+    (first, other), said = waiting(config, run, "0", "2")
+    assert "not all have come" in said[0]
+    assert any(f"process 0 {so}" in said[1] for so in ("is there, and not all others have come", "does not answer"))
+    time.sleep(3)
+    first.kill()
+    ended(first)
+    _, error = ended(other, within=MINUTE)
+    assert other.returncode == 1
+    assert "(process 0 was there, and does not answer after" in error.splitlines()[-1]
+    assert not run.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_who_waits_for_others_hears_a_stop(config, tmp_path, number, code):
+    (process,), _ = waiting(config, tmp_path / "run", "0")
+    process.send_signal(number)
+    out, error = ended(process, within=20)
+    assert (process.returncode, out) == (code, "stopped before all processes were there; nothing was touched\n"), error
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
@@ -229,12 +288,12 @@ def test_the_folder_is_held_for_the_group(config, tmp_path):
     process = start(config, run, "--processes", "2", *ENDLESS)
     after_new_lines(run, process)
     second = start(config, run, "--processes", "2", *ENDLESS)
-    _, error = second.communicate(timeout=200)
+    _, error = ended(second, within=200)
     assert second.returncode == 1
     (line,) = error.splitlines()
     assert f"{run} is in use by process {workers_of(process)[0]} on" in line
     process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=MINUTE) is not None
+    assert ended(process, within=MINUTE) is not None
     assert process.returncode == 0
 
 
@@ -292,13 +351,11 @@ def test_each_row_is_read_once_an_epoch_and_own_tasks_train_as_on_one(tmp_path):
         commands = [[sys.executable, "-c", OWN, str(n), str(port), str(tmp_path / folder)] for n in numbers]
         pipe = subprocess.PIPE
         all_of = [subprocess.Popen(c, stdout=pipe, stderr=pipe, text=True, env=ENV) for c in commands]
-        said = [process.communicate(timeout=400) for process in all_of]
+        said = [ended(process) for process in all_of]
         assert all(process.returncode == 0 for process in all_of), said
         return [json.loads(out.partition("ANSWER ")[2].partition("\n")[0]) for out, _ in said]
 
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     (alone,), group = answers([0], 0, "alone"), answers(range(3), port, "group")
     for name, wanted in (("by length", range(30)), ("streams", range(60)), ("grain", range(30))):
         if name not in alone[0]:

@@ -42,6 +42,7 @@ from jaxrnn.train.run_files import config_overrides, digest
 from tests.promotion import default_promotion
 from tests.tasks.resuming import StopAfter
 from tests.train.toy import Toy, experiment
+from tests.waiting import ended, limited, ran
 
 TINY = Path(__file__).parents[2].parent / "shared/data/language_model/tinyshakespeare.txt"
 OLD = Path(__file__).parent / "data/run_0_1_0.tar.xz"
@@ -131,11 +132,12 @@ def test_a_lock_dies_with_its_process(tmp_path):
     )
     env = os.environ | {"PYTHONPATH": str(Path(jaxrnn.__file__).parents[1])}
     process = subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, env=env, text=True)
-    assert process.stdout.readline() == "held\n"
+    with limited(process):
+        assert process.stdout.readline() == "held\n"
     with pytest.raises(LockError, match=f"process {process.pid} on "), locked(tmp_path):
         pass
     process.kill()
-    process.communicate()
+    ended(process)
     assert json.loads((tmp_path / "lock.json").read_text())["process"] == process.pid
     with locked(tmp_path):
         assert json.loads((tmp_path / "lock.json").read_text())["process"] == os.getpid()
@@ -477,7 +479,7 @@ def test_a_signal_during_the_imports_ends_politely(tmp_path, number, code):
     (tmp_path / "sitecustomize.py").write_text(HOOK.format(module="jax", number=number))
     env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(jaxrnn.__file__).parents[1]}"}
     command = [sys.executable, "-m", "jaxrnn_command", "train", "char_lm", "--run", "x"]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
+    done = ran(command, env=env, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (code, "")
     assert done.stdout == "stopped before the first step; nothing was touched\n"
     assert not (tmp_path / "x").exists()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import signal
 
 import pytest
 from matplotlib.figure import Figure
 
 from jaxrnn.train import StopRequest, read_results, run, to_csv, to_table
+from jaxrnn.train.metrics import read_metrics
 from jaxrnn.train.plots import save_figure
 from tests.train.toy import experiment
 
@@ -29,6 +31,37 @@ def test_a_record_has_the_figures_of_every_split(folder):
     assert record["curve"][-1]["step"] == record["steps"]
     assert record["commit"]
     assert record["cpu_seconds"] > 0
+
+
+@pytest.mark.parametrize("asked_in", ["before", "validation", "test"])
+def test_a_stop_at_the_end_is_answered_and_the_end_is_made_again(folder, stop, tmp_path, monkeypatch, capsys, asked_in):
+    """While held-out data are scored, and where it came with the last step; nothing is lost."""
+    kind, code = type(experiment().task), {"before": 0, "validation": 0, "test": 130}[asked_in]
+    evaluate, show = kind.evaluate, kind.show
+    number = signal.SIGINT if code else signal.SIGTERM
+
+    def asks(task, params, place, split="validation"):
+        ends = (tmp_path / "stopped/checkpoints/000000030").exists()
+        if (ends and split == asked_in) or (asked_in == "before" and len(read_metrics(lines)) == 8):
+            signal.raise_signal(number)
+        return evaluate(task, params, place, split)
+
+    lines = tmp_path / "stopped/metrics.jsonl"
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "evaluate", asks)
+        patch.setattr(kind, "show", lambda *_: pytest.fail("not reached"))
+        assert run(experiment(), tmp_path / "stopped", False, stop) == code
+    assert stop.requested
+    assert (
+        "stopped before result.json was written; it is made by the same command with --resume"
+        in capsys.readouterr().out
+    )
+    assert not (tmp_path / "stopped/result.json").exists()
+    assert kind.show is show
+    stop.signal = None
+    assert run(experiment(), tmp_path / "stopped", True, stop) == 0
+    records = [json.loads((of / "result.json").read_text()) for of in (folder, tmp_path / "stopped")]
+    assert records[0]["figures"] == records[1]["figures"]
 
 
 def test_a_run_that_is_not_finished_says_so(folder):
