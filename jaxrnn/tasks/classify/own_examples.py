@@ -27,6 +27,7 @@ from jaxrnn.tasks.shared.own_tables import Row, cell, table_of
 from jaxrnn.train.sources import bare
 
 EXPECTED = "texts or series with labels"
+ANSWERED = "texts, one a line or in a table's column text, or series"  # labels are what a model says
 LISTED = 9  # labels in a message
 LINES = (".jsonl", ".ndjson", ".json")  # of JSON
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
@@ -93,8 +94,9 @@ def _read(path: str) -> list[Labelled]:
 
 def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
     """All examples of a file or folder; without `labels` they may lack them, and a line of a text is one."""
-    folder = located(str(path), EXPECTED, WHERE)
-    files = files_of(str(path), [*TABLES, ".npz", ".md"], EXPECTED, WHERE)
+    expected, where = (EXPECTED, WHERE) if labels else (ANSWERED, "")
+    folder = located(str(path), expected, where)
+    files = files_of(str(path), [*TABLES, ".npz", ".md"], expected, where)
     found: list[Labelled] = []
     deep: list[Path] = []  # texts in folders of folders
     for file in files:
@@ -122,7 +124,7 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
         said = f"labels of {str(path)!r} are the innermost folders: that of {str(deep[0])!r} is {deep[0].parts[-2]!r}"
         warnings.warn(said, stacklevel=2)
     if not found:
-        fail("data.path", EXPECTED, Said(f"{str(path)!r}, where there is none"), WHERE)
+        fail("data.path", expected, Said(f"{str(path)!r}, where there is none"), where)
     kinds = {np.shape(one.content)[1:] if isinstance(one.content, np.ndarray) else "text" for one in found}
     if len(kinds) > 1:
         fail("data.path", "texts, or series of as many channels", Said(f"{str(path)!r} with both or others"), WHERE)

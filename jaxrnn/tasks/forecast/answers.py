@@ -56,11 +56,11 @@ def pasts(task: Any, path: str) -> list[Past]:
         else:
             count = len(series.values)
         if not np.isfinite(series.values[:count]).any():
-            fail("FILE", "series with values", f"none in {series.name!r}")
+            fail("data.path", "series with values", f"none in {series.name!r}")
         known = series.covariates[count : count + h]
         if features.known_columns and np.isfinite(known[:, features.known_columns]).all(1).sum() != h:
             names = ", ".join(features.columns[n] for n in features.known_columns)
-            fail("FILE", f"{h} rows after the last value of {series.name!r}, with {names}", len(known))
+            fail("data.path", f"{h} rows after the last value of {series.name!r}, with {names}", len(known))
         past = Series(series.name, series.values[:count], series.times[:count], series.covariates[:count], count, count)
         times = series.times[count:][:h] if len(known) == h else ahead(past.times, h, step, data.season)
         others = known if len(known) == h else np.full((h, len(features.columns)), np.nan)
