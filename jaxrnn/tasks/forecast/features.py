@@ -67,6 +67,14 @@ class Features:
         """Of the grid of times, as `step_of` tells it; 0 where rows are the steps."""
         return self.learned["step"][0]
 
+    @property
+    def dated(self) -> bool | None:
+        """Whether times are dates, and no counts; None where a run of an older version does not say so."""
+        found: bool | None = self.learned.get(
+            "dated", [True if self.step < 0 or any(self.learned["cycles"]) else None]
+        )[0]
+        return found
+
     @cached_property
     def scales(self) -> dict[str, Scale]:
         """Of the series that trained."""
@@ -194,4 +202,5 @@ def learned_from(panel: list[Series], columns: list[str], data: DataOptions) -> 
         "deviation": [max(float(np.sqrt(np.concatenate(apart).mean())), LEAST)],
         "cycles": cycles_of(longest),
         "step": [0 if data.steps == "rows" else step_of(longest)],
+        "dated": [longest.dtype.kind == "M"],
     }

@@ -62,7 +62,7 @@ class Forecast:
     @cached_property
     def panel(self) -> Panel:
         """The series; a trained model asks for the covariates that it knows."""
-        known = (self.features.columns, self.features.step or None) if self.learned else ()
+        known = (self.features.columns, self.features.step or None, self.features.dated) if self.learned else ()
         return own_panel(self.data, *known) if self.data.set == OWN else of_set(self.data)
 
     def contents(self, split: str) -> Any:
