@@ -20,8 +20,9 @@ import numpy as np
 from jaxrnn.tasks.forecast.options import DataOptions
 from jaxrnn.tasks.forecast.scores import seasonal_error
 from jaxrnn.tasks.forecast.series import Series, step_of
-from jaxrnn.tasks.shared.calendars import calendar, cycles_of
+from jaxrnn.tasks.shared.calendars import calendar, calendar_places, cycles_of
 from jaxrnn.tasks.shared.scales import LEAST, divisor
+from jaxrnn.train.named_axes import Place
 
 
 class Scale(NamedTuple):
@@ -96,6 +97,17 @@ class Features:
         times = calendar(np.zeros(1, "datetime64[s]"), self.learned["cycles"]).shape[1]
         covariates = len(self.columns) + bool(self.columns)
         return 2 + times + covariates, times + len(self.known_columns) + 2 + 4 * len(self.data.seasons)
+
+    @cached_property
+    def places(self) -> tuple[list[Place], list[Place]]:
+        """What the numbers of a step are, and those of a step ahead."""
+        times = calendar_places(self.learned["cycles"])
+        columns = [Place("", name, "column") for name in self.columns]
+        flag = [Place("", "whether columns are known")] if columns else []
+        before = [Place(f"season {n} {part}") for n in range(len(self.data.seasons)) for part in range(4)]
+        known = [columns[n] for n in self.known_columns]
+        inputs = [Place("value"), Place("seen"), *times, *columns, *flag]
+        return inputs, [*times, *known, Place("last"), Place("recent"), *before]
 
     def scale(self, series: Series) -> Scale:
         """As it was learned; of a series that is new, as its own training part tells."""

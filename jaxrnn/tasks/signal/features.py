@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.calendars import calendar
+from jaxrnn.tasks.shared.calendars import calendar, calendar_places
 from jaxrnn.tasks.shared.scales import divisor
 from jaxrnn.tasks.signal.options import DataOptions
 from jaxrnn.tasks.signal.recordings import Recordings
+from jaxrnn.train.named_axes import Place
 
 DAY_AND_WEEK = [True, True, False]
 
@@ -28,6 +29,13 @@ def features(record: dict[str, Any], data: DataOptions, inputs: np.ndarray, time
     if data.calendar:
         parts.append(calendar(times.astype("datetime64[s]"), DAY_AND_WEEK))
     return np.concatenate(parts, 1).astype(np.float32)
+
+
+def places(record: dict[str, Any], data: DataOptions) -> list[Place]:
+    """What the numbers of a step are that `features` gives."""
+    roles = ("value", *(["log"] if data.log else []), "there")
+    columns = [Place(role, name, "column") for role in roles for name, _, _ in record["inputs"]]
+    return columns + (calendar_places(DAY_AND_WEEK) if data.calendar else [])
 
 
 def widened(marks: np.ndarray, width: int) -> np.ndarray:
