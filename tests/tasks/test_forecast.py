@@ -246,6 +246,14 @@ def test_a_program_gives_what_is_predicted(tmp_path):
         np.testing.assert_allclose(np.maximum(row[:, 1] * one.scale.size, 0), answer["median"], 1e-5)
 
 
+@pytest.mark.parametrize("known", ["heet", "heat, heet"])
+def test_a_known_column_that_there_is_not_is_named(tmp_path, known):
+    with pytest.raises(
+        ValueError, match=r"`data\.known` must be all, .*\(heat, rain\), got 'heet'. Did you mean 'heat'"
+    ):
+        Forecast(SMALL, options(hourly(tmp_path), known=known)).learn()
+
+
 def test_known_columns_are_asked_for(tmp_path):
     path = hourly(tmp_path)
     task = Forecast(SMALL, options(path, known="heat"))
@@ -391,6 +399,7 @@ def test_times_are_of_the_kind_that_the_model_has_learned_from(tmp_path, dated, 
             "when,value\n1,1\n",
             r"a column time, and value, got .*: the columns when, value.*date, datetime, timestamp, ds",
         ),
+        (",value\n2024-01-01,1\n", r"a column time, .*: the columns one without a name, value\. .*index_label='time'"),
         ("when,value\n1,1\n", r"a column time, and value, got line 2 of '.*s\.csv': the columns when, value"),
         ("time,a,b\n1,1\n", r"3 cells, as its header has \(time, a, b\), got line 2"),
         ("time,value\n1,1\n2,-1\n", r"values of 0 or more with data\.log, got line 3 of '.*s\.csv': -1"),

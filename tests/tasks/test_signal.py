@@ -318,6 +318,15 @@ def test_what_is_no_recording_is_named_with_file_and_line(tmp_path, table, messa
         Signal(CAUSAL, options(tmp_path / "s.csv")).contents("training")
 
 
+@pytest.mark.parametrize(
+    ("inputs", "targets", "twice"), [("total,b", "b", "'b'"), ("b,b", "a", "'b'"), ("b", "a,a", "'a'")]
+)
+def test_a_column_is_named_once(tmp_path, inputs, targets, twice):
+    task = Signal(CAUSAL, options(recording(tmp_path), inputs=inputs, targets=targets))
+    with pytest.raises(ValueError, match=f"`data.inputs` must be other columns than .*, got {twice} 2 times"):
+        task.learn()
+
+
 def test_a_column_that_says_nothing(tmp_path):
     """Nothing at all is an error; the same at every step has no deviation to divide by."""
     given = dict(inputs="x", targets="y", rows=2, length=8)

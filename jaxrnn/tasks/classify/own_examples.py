@@ -47,6 +47,10 @@ def own_examples(data: OwnData, path: str, channels: Sequence[str] = ()) -> dict
         fail("data.path", f"{EXPECTED}, of two labels or more", Said(f"{path!r}, with one"), WHERE)
     if trains and len(labels) == len(found):
         fail("data.path", f"{EXPECTED} that occur again", Said(f"{path!r}, with another label each"), WHERE)
+    texts = {one.content for one in found if isinstance(one.content, str)}
+    if trains and 0 < len(texts) < len(labels):
+        said = Said(f"{len(labels)} labels and {len(texts)} texts in {path!r}")
+        fail("data.path", "a label before each text, and fewer labels than texts", said, WHERE)
     keys = [one.content if isinstance(one.content, str) else n for n, one in enumerate(found)]
     pairs = parted(
         [*zip(found, keys, strict=True)], lambda pair: pair[0].split, data, repr(path), EXPECTED, lambda pair: pair[1]
@@ -132,11 +136,16 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
 
 
 def _has_header(file: Path, labels: bool) -> bool:
-    """Whether the first line of a table names columns that are known; without labels it is no text in any case."""
+    """Whether the first line of a table names columns: some that are known, or, of a .csv without a tab, any.
+
+    Without labels it is no text in any case.
+    """
     first = next((line for line in text_of(file).split("\n") if line.strip()), "")
     names = {name.strip().strip('"').lower() for name in first.replace(";", "\t").replace(",", "\t").split("\t")}
     of_columns = Path(bare(file.name)).suffix.lower() == ".csv"
-    return bool(names & {*TEXT, *SERIES}) or (of_columns and (not labels or bool(names & {*LABEL})))
+    return bool(names & {*TEXT, *SERIES}) or (
+        of_columns and (not labels or "\t" not in first or bool(names & {*LABEL}))
+    )
 
 
 def _lines(file: Path, labels: bool) -> list[Labelled]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrnn.base.errors import fail, nearest
 from jaxrnn.tasks.forecast.options import DataOptions
 from jaxrnn.tasks.forecast.scores import seasonal_error
 from jaxrnn.tasks.forecast.series import Series, step_of
@@ -168,9 +169,14 @@ class Features:
         return np.concatenate(parts, -1).astype(np.float32)
 
 
+def named_known(data: DataOptions) -> list[str]:
+    """The names in `data.known`."""
+    return [name.strip() for name in data.known.split(",") if name.strip()]
+
+
 def known_columns(data: DataOptions, columns: list[str]) -> list[int]:
     """Numbers of the covariates that are known of the time to come."""
-    names = columns if data.known == "all" else [name.strip() for name in data.known.split(",") if name.strip()]
+    names = columns if data.known == "all" else named_known(data)
     return [number for number, name in enumerate(columns) if name in names]
 
 
@@ -194,7 +200,15 @@ def scale_of(values: np.ndarray, data: DataOptions) -> Scale:
 
 
 def learned_from(panel: list[Series], columns: list[str], data: DataOptions) -> dict[str, Any]:
-    """What the training parts of series tell, as JSON holds it."""
+    """What the training parts of series tell, as JSON holds it.
+
+    Raises:
+        ValueError: If `data.known` names a covariate that there is not: the model would go without it.
+    """
+    for name in named_known(data):
+        if name not in (*columns, "all"):
+            there = ", ".join(columns) or "there are none"
+            fail("data.known", f"all, or covariates of the data ({there})", name, nearest(name, columns))
     parts = [series.values[: series.train] for series in panel]
     scales = [scale_of(values, data) for values in parts]
     apart = []

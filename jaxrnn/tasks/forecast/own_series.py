@@ -24,6 +24,7 @@ WHERE = (
     "series (with ds y and unique_id too); every other column is a covariate. Or (data.long no) time and a column for "
     "each series. A cell without a value is empty."
 )
+INDEX = "pandas writes its index so: `to_csv(..., index=False)` leaves it out, `index_label='time'` names it. "
 ID, VALUE = "id", "value"
 OTHERWISE = {ID: "unique_id", VALUE: "y"}  # beside a column ds, as other libraries of forecasts call them
 SPARSE, MANY = 100, 2**20  # steps for each that is there, and steps, from which on a grid is none
@@ -147,11 +148,11 @@ def _read(path: str, long: str) -> tuple[list[Read], list[str]]:
             time, (number, value) = time_column(row.cells), (_called(known, name) for name in (ID, VALUE))
             tall = value is not None if long == "auto" else long == "yes"
             if time is None or (tall and value is None):
-                wrong(file, row.line, "a column time, and value", f"the columns {', '.join(row.cells)}", WHERE)
+                there = f"the columns {', '.join(column or 'one without a name' for column in row.cells)}"
+                wrong(file, row.line, "a column time, and value", there, (INDEX if "" in row.cells else "") + WHERE)
             others = [name for name in row.cells if name not in ((number, time, value) if tall else (time,))]
             if "" in others:
-                hint = f"pandas writes its index so: `to_csv(..., index=False)` leaves it out. {WHERE}"
-                wrong(file, row.line, "columns that all have a name", "one without", hint)
+                wrong(file, row.line, "columns that all have a name", "one without", INDEX + WHERE)
             if names is None:
                 names = others if tall else []
             elif tall and others != names:

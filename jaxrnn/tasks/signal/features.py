@@ -52,11 +52,18 @@ def learned_from(recordings: Recordings, data: DataOptions) -> dict[str, Any]:
     """Means and deviations of the training part, as JSON holds them; a column that never changes has deviation 1.
 
     Raises:
-        ValueError: If a column has no value there.
+        ValueError: If a column has no value there, or is named twice: what is to be found would be given.
     """
+    names = [*recordings.inputs, *recordings.targets]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        fail(
+            "data.inputs",
+            "other columns than data.targets, each once",
+            Said(f"{twice[0]!r} {names.count(twice[0])} times"),
+        )
     inputs = np.concatenate([one.inputs for one in recordings.parts["training"]]).astype(np.float64)
     targets = np.concatenate([one.targets for one in recordings.parts["training"]]).astype(np.float64)
-    for name, values in zip([*recordings.inputs, *recordings.targets], np.hstack([inputs, targets]).T, strict=True):
+    for name, values in zip(names, np.hstack([inputs, targets]).T, strict=True):
         if not np.isfinite(values).any():
             fail("data.path", "values for training in every column", Said(f"none in {name!r}"))
     logs = np.log1p(np.maximum(inputs, 0))
