@@ -64,6 +64,16 @@ def bits_by_hand(lines):
             yield total
 
 
+@pytest.mark.parametrize(("typed", "said"), [(b"", "where there is nothing"), (b"a\nb\xff", "0xff in its line 2")])
+def test_the_standard_input_is_called_so(run, typed, said):
+    code, out, error = run("predict", "char_lm", "-", typed=typed)
+    assert (code, out) == (1, "")
+    assert error.startswith("jaxrnn: error: `FILE` must be ")
+    assert said in error
+    assert "the standard input" in error
+    assert "tmp" not in error
+
+
 @pytest.mark.slow
 def test_a_file_is_answered_line_by_line_in_both_formats(run, text, tmp_path):
     code, out, _ = run("predict", "char_lm", text)

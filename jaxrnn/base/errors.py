@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import jax
@@ -15,6 +17,7 @@ class Said(str):
 
 
 LONGEST = 120  # characters of a value in a message
+_CALLED: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("_CALLED", default=())
 
 
 def describe(value: Any) -> str:
@@ -50,9 +53,24 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
+@contextmanager
+def called(argument: str, here: str) -> Iterator[None]:
+    """Errors inside name an argument as whoever asked knows it: one reader of files serves several commands."""
+    before = _CALLED.set((*_CALLED.get(), (argument, here)))
+    try:
+        yield
+    finally:
+        _CALLED.reset(before)
+
+
+def name_here(argument: str) -> str:
+    """What errors call an argument now."""
+    return dict(_CALLED.get()).get(argument, argument)
+
+
 def fail(argument: str, expected: str, got: Any, hint: str = "", *, kind: type[Exception] = ValueError) -> NoReturn:
     """Raise `kind` in the one form that every error of jaxrnn has."""
-    raise kind(f"`{argument}` must be {expected}, got {describe(got)}.{' ' + hint if hint else ''}")
+    raise kind(f"`{name_here(argument)}` must be {expected}, got {describe(got)}.{' ' + hint if hint else ''}")
 
 
 def nearest(word: Any, words: Iterable[Any]) -> str:

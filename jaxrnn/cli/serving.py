@@ -21,12 +21,12 @@ def predict(arguments: argparse.Namespace) -> int:
     if arguments.stream:
         return _stream(arguments)
     from jaxrnn.train import Predictor
-    from jaxrnn.train.answers import answered, format_of, tabled, told, write_answers, writer
+    from jaxrnn.train.answers import answered, format_of, rows_of, tabled, told, write_answers, writer
 
     kind = format_of(arguments.out, arguments.format)
     task, params = load(arguments.run, Predictor, "predicts nothing for rows of a file")
     with _file(arguments) as path:
-        rows = task.inputs(path)
+        rows = rows_of(task, path, "FILE")
     answers = told(answered(task, params, rows), len(rows), sys.stderr.write)
     with writer(arguments.out) as write:
         write_answers(write, tabled(task, answers) if kind == "csv" else answers, kind)
@@ -46,7 +46,10 @@ def _file(arguments: argparse.Namespace) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"stdin{arguments.suffix}"
         path.write_bytes(sys.stdin.buffer.read())
-        yield path
+        try:
+            yield path
+        except ValueError as error:  # nobody knows that file
+            raise ValueError(str(error).replace(repr(str(path)), "the standard input")) from error
 
 
 def _stream(arguments: argparse.Namespace) -> int:

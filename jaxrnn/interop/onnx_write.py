@@ -54,8 +54,8 @@ def to_onnx(
         runtime: "onnxruntime", "openvino" or "tract", where the model is to run there: layers that it would compute
             otherwise than ONNX defines are loops. None takes ONNX at its word.
         symbols: `X` is int64 [T, B]; the layer reads one-hot vectors.
-        embedding: [V, D], the vectors of V symbols, which `X` are then.
-        head: a readout of all outputs, {"kernel": [H, O], "bias": [O]} or without bias.
+        embedding: [V, D], the vectors of V symbols, which `X` are then. An array, or a Flax Variable with one.
+        head: a readout of all outputs, {"kernel": [H, O], "bias": [O]} or without bias; of the same.
 
     Returns:
         Without `target` an `onnx.ModelProto`, with it None.
@@ -85,10 +85,12 @@ def to_onnx(
     if runtime is not None and runtime not in RUNTIMES:
         fail("runtime", f"None, or one of {tuple(RUNTIMES)}", runtime, nearest(runtime, RUNTIMES))
     if embedding is not None:
-        check_array(embedding, "embedding")
+        embedding = check_array(_array_in(embedding), "embedding")
         if symbols or embedding.ndim != 2 or embedding.shape[1] != layer.input_size(params):
             expected = f"an array [V, {layer.input_size(params)}], and `symbols` left out beside it"
             fail("embedding", expected, embedding)
+    if isinstance(head, Mapping):
+        head = {name: _array_in(value) for name, value in head.items()}
     if head is not None:
         _check_head(head, layer.output_size)
     given = Asked(lengths, carry, steps, batch, runtime, symbols or embedding is not None, embedding, head)
@@ -98,6 +100,11 @@ def to_onnx(
     if model.ByteSize() >= 2**31:  # protobuf ends there
         fail("params", "of less than two GiB for one ONNX file", Said(f"{model.ByteSize()} bytes"))
     return write_bytes(path, model.SerializeToString())
+
+
+def _array_in(value: Any) -> Any:
+    """The array that a Flax Variable says it holds, such as `embedding` of an `nnx.Embed`; anything else as it is."""
+    return value.__jax_array__() if hasattr(value, "__jax_array__") else value
 
 
 def _check_head(head: Any, features: int) -> None:

@@ -11,7 +11,7 @@ from jaxrnn.compose import stack
 from jaxrnn.core.layer import Layer, check_params
 from jaxrnn.interop.files import path_of
 from jaxrnn.tasks import models
-from jaxrnn.train.answers import answered
+from jaxrnn.train.answers import answered, rows_of
 from jaxrnn.train.config import Experiment
 from jaxrnn.train.exporting import FORMATS, export_model
 from jaxrnn.train.protocols import Exported, Predictor
@@ -39,11 +39,11 @@ class Run(NamedTuple):
             given: a file as the task's own data are, or a folder; or rows as `task.inputs` makes them.
 
         Raises:
-            ValueError: the task predicts nothing, or a row cannot be read.
+            ValueError: the task predicts nothing, a row cannot be read, or there is none in a file.
         """
         if not isinstance(self.task, Predictor):
             fail("run", f"of a task that predicts: {', '.join(models.names_of(Predictor))}", self.name)
-        rows = self.task.inputs(Path(given)) if isinstance(given, (str, Path)) else given
+        rows = rows_of(self.task, Path(given), "given") if isinstance(given, (str, Path)) else given
         return answered(self.task, self.params, rows)
 
     def export(self, target: str | Path, *, format: str | None = None) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.base.errors import fail
+from jaxrnn.base.errors import Said, called, fail
 from jaxrnn.base.files import replacing
 from jaxrnn.train.progress import clock
 from jaxrnn.train.protocols import Predictor
@@ -56,6 +56,19 @@ def _plain(value: Any) -> Any:
 def as_json(answer: dict[str, Any]) -> str:
     """An answer as a line of JSON."""
     return json.dumps(plain(answer), ensure_ascii=False, allow_nan=False)
+
+
+def rows_of(task: Predictor, path: Path, argument: str) -> list[Any]:
+    """The rows of a person's file, which has one or more; errors name it by the argument that it was given as.
+
+    Raises:
+        ValueError: If a row cannot be read, or there is none.
+    """
+    with called("data.path", argument):
+        rows = task.inputs(path)
+    if not rows:
+        fail(argument, "a file with something to answer", Said(f"{str(path)!r}, where there is nothing"))
+    return rows
 
 
 def answered(task: Predictor, params: Params, rows: Sequence[Any], window: int = WINDOW) -> Iterator[dict[str, Any]]:

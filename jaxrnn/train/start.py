@@ -2,13 +2,14 @@
 
 What a vocabulary counts (rows of an embedding, columns of a readout) goes by token: one that both models know keeps its
 numbers, one that is new begins as in a fresh model. Which axes those are is told by the model: they grow with the
-vocabulary.
+vocabulary. Columns of data go by their names (`named_axes`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.base.files import replacing, write_text
+from jaxrnn.train.named_axes import check_fixed, named_axes, names_in, shared
 from jaxrnn.train.run_files import RunError, read_data
 from jaxrnn.train.state_file import StateError, leaves, read_state, write_state
 from jaxrnn.train.task import DataTask, Params, Task
@@ -60,6 +62,9 @@ def carried_over(task: Task, seed: int, trained: Task, params: Params, name: str
     fresh = task.init(jax.random.split(jax.random.key(seed))[0])
     grown, new, old = _grown_axes(task, fresh), vocabularies(task), vocabularies(trained)
     theirs, ours = leaves(params), leaves(fresh)
+    axes, old_axes = named_axes(task), named_axes(trained)
+    names, said = names_in(axes, old_axes) if old_axes else ({}, [])
+    check_fixed(axes, old_axes, {path.partition("/")[2] for path in ours}, name)
     found = []
     for path, leaf in ours.items():
         given = theirs.get(path)
@@ -72,6 +77,9 @@ def carried_over(task: Task, seed: int, trained: Task, params: Params, name: str
             for axis, key in grown.get(path, {}).items():
                 if key in old:
                     wanted[axis], had[axis] = _shared(new[key], old[key], target.shape[axis], value.shape[axis])
+            for axis, along in axes.get(label, {}).items():
+                if before := old_axes.get(label, {}).get(axis):
+                    wanted[axis], had[axis] = shared(along, before, names) or (wanted[axis], had[axis])
         if [len(one) for one in wanted] != [len(one) for one in had]:
             raise RunError(
                 f"--from {name}: its {label} is {list(value.shape)}, here it is {list(target.shape)}. Give this model "
@@ -79,6 +87,8 @@ def carried_over(task: Task, seed: int, trained: Task, params: Params, name: str
             )
         target[np.ix_(*wanted)] = value[np.ix_(*had)]
         found.append(jnp.asarray(target, leaf.dtype))
+    if said:
+        warnings.warn(f"--from {name}, by the names of columns: {', '.join(said)}", stacklevel=2)
     return Start(name, jax.tree.unflatten(jax.tree.structure(fresh), found))
 
 

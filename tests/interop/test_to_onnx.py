@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 import jaxrnn
 from jaxrnn import interop
@@ -73,6 +74,20 @@ def test_a_whole_model(embedded: bool) -> None:
     layer = LAYERS["gru"]
     read = lambda ys: np.asarray(ys) @ HEAD["kernel"] + HEAD["bias"]  # noqa: E731
     compare(layer, params_of(layer), "onnxruntime", True, True, False, xs=symbols, expected=read, head=HEAD, **options)
+
+
+def test_variables_of_flax_are_read() -> None:
+    """An embedding and a readout as their modules hold them, and as arrays: one graph."""
+    embed = nnx.Embed(7, D, rngs=nnx.Rngs(0))
+    readout = nnx.Linear(H, 2, rngs=nnx.Rngs(1))
+    variables = {"kernel": readout.kernel, "bias": readout.bias}
+    arrays = {name: variable[...] for name, variable in variables.items()}
+    layer = LAYERS["gru"]
+    graphs = [
+        interop.to_onnx(layer, params_of(layer), embedding=embedding, head=head).SerializeToString()
+        for embedding, head in ((embed.embedding, variables), (embed.embedding[...], arrays))
+    ]
+    assert graphs[0] == graphs[1]
 
 
 REFUSED = {

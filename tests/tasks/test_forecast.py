@@ -246,6 +246,14 @@ def test_a_program_gives_what_is_predicted(tmp_path):
         np.testing.assert_allclose(np.maximum(row[:, 1] * one.scale.size, 0), answer["median"], 1e-5)
 
 
+@pytest.mark.parametrize("known", ["heet", "heat, heet"])
+def test_a_known_column_that_there_is_not_is_named(tmp_path, known):
+    with pytest.raises(
+        ValueError, match=r"`data\.known` must be all, .*\(heat, rain\), got 'heet'. Did you mean 'heat'"
+    ):
+        Forecast(SMALL, options(hourly(tmp_path), known=known)).learn()
+
+
 def test_known_columns_are_asked_for(tmp_path):
     path = hourly(tmp_path)
     task = Forecast(SMALL, options(path, known="heat"))
@@ -329,6 +337,53 @@ def test_beijing_is_better_than_a_ridge_regression_an_hour():
     assert record["figures"]["test MAE"] < found
 
 
+DAYS = [f"2024-01-{n:02}" for n in range(1, 32)]
+
+
+@pytest.mark.parametrize(
+    ("header", "changes"),
+    [("Date,value", {}), ("timestamp,value", {}), ("DS,Y", {}), ("datetime,y", {"long": "no"})],
+)
+def test_what_the_columns_may_be_called(tmp_path, header, changes):
+    """A column y is the value beside ds alone: elsewhere it is a series as any other."""
+    name = "y" if changes else "value"
+    for head, path in ((f"time,{name}", "a.csv"), (header, "b.csv")):
+        (tmp_path / path).write_text("\n".join([head, *(f"{day},{n}" for n, day in enumerate(DAYS))]) + "\n")
+    one, other = (Forecast(SMALL, options(tmp_path / p, season=3, **changes)).panel.series for p in ("a.csv", "b.csv"))
+    assert [s.name for s in other] == [s.name for s in one] == [name]
+    np.testing.assert_array_equal(other[0].values, one[0].values)
+    np.testing.assert_array_equal(other[0].times, one[0].times)
+
+
+def test_columns_as_other_libraries_call_them(tmp_path):
+    rows = [f"{site},{day},{n}" for site in "ab" for n, day in enumerate(DAYS)]
+    (tmp_path / "s.csv").write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
+    panel = Forecast(SMALL, options(tmp_path / "s.csv", season=3)).panel
+    assert ([series.name for series in panel.series], panel.columns) == (["a", "b"], [])
+
+
+@pytest.mark.parametrize("changes", [{}, {"steps": "rows"}])
+@pytest.mark.parametrize("dated", [True, False])
+def test_times_are_of_the_kind_that_the_model_has_learned_from(tmp_path, dated, changes):
+    """Whole numbers would be read as seconds of 1970; said of each way in."""
+    for path, kind in (("own.csv", dated), ("other.csv", not dated)):
+        rows = [f"{day if kind else n},{n % 7}" for n, day in enumerate(DAYS)]
+        (tmp_path / path).write_text("\n".join(["time,value", *rows]) + "\n")
+    task = Forecast(SMALL, options(tmp_path / "own.csv", season=3, **changes))
+    params, learned = task.init(jax.random.key(0)), task.learn()
+    said = f"{'a date' if dated else 'a whole number'} as its time, as the model has learned from, got "
+    trained = dataclasses.replace(task, learned=json.dumps(learned))
+    with pytest.raises(ValueError, match=rf"{said}line 2 of '.*other\.csv': "):
+        trained.inputs(tmp_path / "other.csv")
+    with pytest.raises(ValueError, match=rf"{said}line 2 of '.*other\.csv': "):
+        scored_on(trained, str(tmp_path / "other.csv"))[0].contents("test")
+    with pytest.raises(ValueError, match=f"`line` must be {said}"):
+        trained.stream(params, trained.initial_stream(params), "7,1" if dated else "2024-01-07,1")
+    trained.inputs(tmp_path / "own.csv")
+    del learned["dated"]  # a run of an older version: only a calendar says what its times were
+    assert dataclasses.replace(task, learned=json.dumps(learned)).features.dated is (True if dated else None)
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -338,7 +393,13 @@ def test_beijing_is_better_than_a_ridge_regression_an_hour():
         ("time,value\n2024-01-01,nan\n", r"a finite number in 'value', or nothing, got line 2"),
         ("time,value\nnow,1\n", r"a time such as 2024-05-31, .* got line 2 of '.*s\.csv': 'now'"),
         ("time,value\n1st of May,1\n", r"a time such as 2024-05-31, .* got line 2 of '.*s\.csv': '1st of May'"),
-        ("time,value\n1,1\n2024-01-01,1\n", r"times of one kind, dates or whole numbers, got line 3"),
+        ("time,value\n1,1\n2024-01-01,1\n", r"a whole number as its time, as before, got line 3"),
+        ("id,time,value\na,2024-01-01,1\nb,1,1\n", r"a date as its time, as before, got line 3 of .*: '1'"),
+        (
+            "when,value\n1,1\n",
+            r"a column time, and value, got .*: the columns when, value.*date, datetime, timestamp, ds",
+        ),
+        (",value\n2024-01-01,1\n", r"a column time, .*: the columns one without a name, value\. .*index_label='time'"),
         ("when,value\n1,1\n", r"a column time, and value, got line 2 of '.*s\.csv': the columns when, value"),
         ("time,a,b\n1,1\n", r"3 cells, as its header has \(time, a, b\), got line 2"),
         ("time,value\n1,1\n2,-1\n", r"values of 0 or more with data\.log, got line 3 of '.*s\.csv': -1"),

@@ -166,7 +166,8 @@ def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes, mod
     assert [answer["step"] for answer in found] == [*range(-late, 150 - late)]
     np.testing.assert_allclose([f["a"] for f in found[late:]], [e["a"] for e in expected[: 150 - late]], 1e-5, 1e-6)
     assert ("a_here" in expected[0]) == ("events" in changes)
-    for line, message in (("1", "cells: "), (",".join(["2024-01-01", "x", "1"][-len(cells) :]), "numbers, or nothing")):
+    wrong = [("1", "cells: "), (",".join(["2024-01-01", "x", "1"][-len(cells) :]), "numbers, or nothing")]
+    for line, message in (*wrong, *([("17,1,1", "a date as its time")] if task.data.calendar else [])):
         with pytest.raises(ValueError, match=message):
             trained.stream(params, carry, line)
 
@@ -268,17 +269,44 @@ def test_arrays_and_several_files(tmp_path):
         Signal(CAUSAL, task.data).contents("test")
 
 
+@pytest.mark.parametrize("name", ["Date", "timestamp", "ds"])
+def test_what_a_column_of_times_may_be_called(tmp_path, name):
+    path = recording(tmp_path)
+    task = Signal(CAUSAL, options(path))
+    expected = [one.times for split in ("training", *task.splits) for one in task.recordings.parts[split]]
+    (tmp_path / "other.csv").write_text(path.read_text().replace("time,", f"{name},", 1))
+    other = Signal(CAUSAL, options(tmp_path / "other.csv")).recordings.parts
+    found = [one.times for split in ("training", *task.splits) for one in other[split]]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_counts_in_arrays_have_no_calendar(tmp_path):
+    given = dict(total=np.arange(20.0), b=np.arange(20.0), a=np.arange(20.0))
+    minutes = np.datetime64("2024-01-01", "m") + np.arange(20)
+    for time in (minutes, minutes.astype(str)):
+        np.savez(tmp_path / "s.npz", time=time, **given)
+        times = Signal(CAUSAL, options(tmp_path / "s.npz")).recordings.parts["training"][0].times
+        np.testing.assert_array_equal(times, minutes[: len(times)])
+    for time in (np.arange(20), np.array(["today"] * 20), np.append(minutes[1:], np.datetime64("NaT"))):
+        np.savez(tmp_path / "s.npz", time=time, **given)
+        with pytest.raises(ValueError, match=r"times of datetime64, all known, got others, .*s\.npz'"):
+            Signal(CAUSAL, options(tmp_path / "s.npz")).contents("training")
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
         ("time,total,b\n1,1,1\n", r"a column 'a', got line 2 of '.*s\.csv': the columns time, total, b"),
         (
-            "time,total,b,a\n1,1,1,1\n1,x,1,1\n",
+            "time,total,b,a\n2024-01-01,1,1,1\n2024-01-02,x,1,1\n",
             r"a finite number in 'total', or nothing, got line 3 of '.*s\.csv': 'x'.*A file is a recording",
         ),
         ("time,total,b,a\n1,1,1\n", r"4 cells, as its header has"),
         ("time,total,b,a\nnow,1,1,1\n", r"a time such as .* got line 2 of '.*s\.csv': 'now'.*A file is a recording"),
-        ("time,total,b,a\n1,1,1,1\n", r"9 steps or more, got 1"),
+        ("time,total,b,a\n2024-01-01,1,1,1\n", r"9 steps or more, got 1"),
+        ("time,total,b,a\n1,1,1,1\n", r"a date as its time, got line 2 of '.*s\.csv': '1'.*data\.calendar"),
+        ("when,total,b,a\n1,1,1,1\n", r"a column of times, .*: the columns when.*\(or date, datetime, timestamp, ds\)"),
         ("time,total,b,a\n", r"which has no line"),
         ("time,total,b,a,a\n1,1,1,1,1\n", r"a header that names each column once, .*'a' is there twice"),
         ("time,total,b,a\n2024-01-01,1e39,1,1\n", r"a finite number in 'total', .*: '1e39'"),
@@ -288,6 +316,15 @@ def test_what_is_no_recording_is_named_with_file_and_line(tmp_path, table, messa
     (tmp_path / "s.csv").write_text(table)
     with pytest.raises(ValueError, match=rf"`data\.path` must be .*{message}"):
         Signal(CAUSAL, options(tmp_path / "s.csv")).contents("training")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "twice"), [("total,b", "b", "'b'"), ("b,b", "a", "'b'"), ("b", "a,a", "'a'")]
+)
+def test_a_column_is_named_once(tmp_path, inputs, targets, twice):
+    task = Signal(CAUSAL, options(recording(tmp_path), inputs=inputs, targets=targets))
+    with pytest.raises(ValueError, match=f"`data.inputs` must be other columns than .*, got {twice} 2 times"):
+        task.learn()
 
 
 def test_a_column_that_says_nothing(tmp_path):

@@ -35,6 +35,7 @@ from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength, Program, in_order
 from jaxrnn.train.generated import Generated
 from jaxrnn.train.group_arrays import fetched
+from jaxrnn.train.named_axes import Named, Place
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.task import Batch, Carry, Params
 from jaxrnn.train.vocabulary import UNKNOWN
@@ -98,6 +99,12 @@ class Classify:
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters."""
         return self.network.init(key)
+
+    def named_axes(self) -> Named:
+        """The layer that reads channels, where their names are known."""
+        return (
+            {"channels/kernel": {0: [Place("", name, "column") for name in self._channels]}} if self._channels else {}
+        )
 
     def initial_carry(self, params: Params) -> Carry:
         """Nothing is handed from batch to batch."""

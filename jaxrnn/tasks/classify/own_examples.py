@@ -27,6 +27,7 @@ from jaxrnn.tasks.shared.own_tables import Row, cell, table_of
 from jaxrnn.train.sources import bare
 
 EXPECTED = "texts or series with labels"
+ANSWERED = "texts, one a line or in a table's column text, or series"  # labels are what a model says
 LISTED = 9  # labels in a message
 LINES = (".jsonl", ".ndjson", ".json")  # of JSON
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
@@ -46,6 +47,10 @@ def own_examples(data: OwnData, path: str, channels: Sequence[str] = ()) -> dict
         fail("data.path", f"{EXPECTED}, of two labels or more", Said(f"{path!r}, with one"), WHERE)
     if trains and len(labels) == len(found):
         fail("data.path", f"{EXPECTED} that occur again", Said(f"{path!r}, with another label each"), WHERE)
+    texts = {one.content for one in found if isinstance(one.content, str)}
+    if trains and 0 < len(texts) < len(labels):
+        said = Said(f"{len(labels)} labels and {len(texts)} texts in {path!r}")
+        fail("data.path", "a label before each text, and fewer labels than texts", said, WHERE)
     keys = [one.content if isinstance(one.content, str) else n for n, one in enumerate(found)]
     pairs = parted(
         [*zip(found, keys, strict=True)], lambda pair: pair[0].split, data, repr(path), EXPECTED, lambda pair: pair[1]
@@ -93,8 +98,9 @@ def _read(path: str) -> list[Labelled]:
 
 def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
     """All examples of a file or folder; without `labels` they may lack them, and a line of a text is one."""
-    folder = located(str(path), EXPECTED, WHERE)
-    files = files_of(str(path), [*TABLES, ".npz", ".md"], EXPECTED, WHERE)
+    expected, where = (EXPECTED, WHERE) if labels else (ANSWERED, "")
+    folder = located(str(path), expected, where)
+    files = files_of(str(path), [*TABLES, ".npz", ".md"], expected, where)
     found: list[Labelled] = []
     deep: list[Path] = []  # texts in folders of folders
     for file in files:
@@ -122,7 +128,7 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
         said = f"labels of {str(path)!r} are the innermost folders: that of {str(deep[0])!r} is {deep[0].parts[-2]!r}"
         warnings.warn(said, stacklevel=2)
     if not found:
-        fail("data.path", EXPECTED, Said(f"{str(path)!r}, where there is none"), WHERE)
+        fail("data.path", expected, Said(f"{str(path)!r}, where there is none"), where)
     kinds = {np.shape(one.content)[1:] if isinstance(one.content, np.ndarray) else "text" for one in found}
     if len(kinds) > 1:
         fail("data.path", "texts, or series of as many channels", Said(f"{str(path)!r} with both or others"), WHERE)
@@ -130,11 +136,16 @@ def read_examples(path: Path | str, labels: bool) -> list[Labelled]:
 
 
 def _has_header(file: Path, labels: bool) -> bool:
-    """Whether the first line of a table names columns that are known; without labels it is no text in any case."""
+    """Whether the first line of a table names columns: some that are known, or, of a .csv without a tab, any.
+
+    Without labels it is no text in any case.
+    """
     first = next((line for line in text_of(file).split("\n") if line.strip()), "")
     names = {name.strip().strip('"').lower() for name in first.replace(";", "\t").replace(",", "\t").split("\t")}
     of_columns = Path(bare(file.name)).suffix.lower() == ".csv"
-    return bool(names & {*TEXT, *SERIES}) or (of_columns and (not labels or bool(names & {*LABEL})))
+    return bool(names & {*TEXT, *SERIES}) or (
+        of_columns and (not labels or "\t" not in first or bool(names & {*LABEL}))
+    )
 
 
 def _lines(file: Path, labels: bool) -> list[Labelled]:

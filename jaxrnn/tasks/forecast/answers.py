@@ -16,7 +16,7 @@ from jaxrnn.programs.serialized import serialized
 from jaxrnn.tasks.forecast.features import Encoded
 from jaxrnn.tasks.forecast.own_series import on_grid
 from jaxrnn.tasks.forecast.series import Series, ahead, distance, later
-from jaxrnn.tasks.shared.measured_rows import when
+from jaxrnn.tasks.shared.measured_rows import DATED, LEARNED, when
 from jaxrnn.train.task import Params
 
 NONE = -1
@@ -49,18 +49,18 @@ def pasts(task: Any, path: str) -> list[Past]:
     features, data = task.features, task.data
     step, h = features.step, data.horizon
     found = []
-    for series in on_grid(data, path, features.columns, step or None).series:
+    for series in on_grid(data, path, features.columns, step or None, features.dated).series:
         count = int(np.flatnonzero(np.isfinite(series.values)).max(initial=-1)) + 1
         if features.known_columns:
             count = max(count, len(series.values) - h)  # what is missing before that is a gap
         else:
             count = len(series.values)
         if not np.isfinite(series.values[:count]).any():
-            fail("FILE", "series with values", f"none in {series.name!r}")
+            fail("data.path", "series with values", f"none in {series.name!r}")
         known = series.covariates[count : count + h]
         if features.known_columns and np.isfinite(known[:, features.known_columns]).all(1).sum() != h:
             names = ", ".join(features.columns[n] for n in features.known_columns)
-            fail("FILE", f"{h} rows after the last value of {series.name!r}, with {names}", len(known))
+            fail("data.path", f"{h} rows after the last value of {series.name!r}, with {names}", len(known))
         past = Series(series.name, series.values[:count], series.times[:count], series.covariates[:count], count, count)
         times = series.times[count:][:h] if len(known) == h else ahead(past.times, h, step, data.season)
         others = known if len(known) == h else np.full((h, len(features.columns)), np.nan)
@@ -133,8 +133,10 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
     except ValueError:
         fail("line", f"a time and numbers, or nothing: {','.join(wanted)}", line)
     dated = time.dtype.kind == "M"
-    if stream.length and dated != (stream.seconds[-1] != NONE):
-        fail("line", f"a {'count' if dated else 'date'} as its time, as before", cells[0])
+    before = stream.seconds[-1] != NONE if stream.length else features.dated
+    if before is not None and dated != before:
+        since = "as before" if stream.length else LEARNED
+        fail("line", f"{DATED[bool(before)]} as its time, {since}", cells[0])
     times, step = _times(stream, time.dtype), features.step
     skipped = np.zeros(0, time.dtype)
     if len(times):

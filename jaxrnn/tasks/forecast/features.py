@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrnn.base.errors import fail, nearest
 from jaxrnn.tasks.forecast.options import DataOptions
 from jaxrnn.tasks.forecast.scores import seasonal_error
 from jaxrnn.tasks.forecast.series import Series, step_of
-from jaxrnn.tasks.shared.calendars import calendar, cycles_of
+from jaxrnn.tasks.shared.calendars import calendar, calendar_places, cycles_of
 from jaxrnn.tasks.shared.scales import LEAST, divisor
+from jaxrnn.train.named_axes import Place
 
 
 class Scale(NamedTuple):
@@ -67,6 +69,14 @@ class Features:
         """Of the grid of times, as `step_of` tells it; 0 where rows are the steps."""
         return self.learned["step"][0]
 
+    @property
+    def dated(self) -> bool | None:
+        """Whether times are dates, and no counts; None where a run of an older version does not say so."""
+        found: bool | None = self.learned.get(
+            "dated", [True if self.step < 0 or any(self.learned["cycles"]) else None]
+        )[0]
+        return found
+
     @cached_property
     def scales(self) -> dict[str, Scale]:
         """Of the series that trained."""
@@ -88,6 +98,17 @@ class Features:
         times = calendar(np.zeros(1, "datetime64[s]"), self.learned["cycles"]).shape[1]
         covariates = len(self.columns) + bool(self.columns)
         return 2 + times + covariates, times + len(self.known_columns) + 2 + 4 * len(self.data.seasons)
+
+    @cached_property
+    def places(self) -> tuple[list[Place], list[Place]]:
+        """What the numbers of a step are, and those of a step ahead."""
+        times = calendar_places(self.learned["cycles"])
+        columns = [Place("", name, "column") for name in self.columns]
+        flag = [Place("", "whether columns are known")] if columns else []
+        before = [Place(f"season {n} {part}") for n in range(len(self.data.seasons)) for part in range(4)]
+        known = [columns[n] for n in self.known_columns]
+        inputs = [Place("value"), Place("seen"), *times, *columns, *flag]
+        return inputs, [*times, *known, Place("last"), Place("recent"), *before]
 
     def scale(self, series: Series) -> Scale:
         """As it was learned; of a series that is new, as its own training part tells."""
@@ -148,9 +169,14 @@ class Features:
         return np.concatenate(parts, -1).astype(np.float32)
 
 
+def named_known(data: DataOptions) -> list[str]:
+    """The names in `data.known`."""
+    return [name.strip() for name in data.known.split(",") if name.strip()]
+
+
 def known_columns(data: DataOptions, columns: list[str]) -> list[int]:
     """Numbers of the covariates that are known of the time to come."""
-    names = columns if data.known == "all" else [name.strip() for name in data.known.split(",") if name.strip()]
+    names = columns if data.known == "all" else named_known(data)
     return [number for number, name in enumerate(columns) if name in names]
 
 
@@ -174,7 +200,15 @@ def scale_of(values: np.ndarray, data: DataOptions) -> Scale:
 
 
 def learned_from(panel: list[Series], columns: list[str], data: DataOptions) -> dict[str, Any]:
-    """What the training parts of series tell, as JSON holds it."""
+    """What the training parts of series tell, as JSON holds it.
+
+    Raises:
+        ValueError: If `data.known` names a covariate that there is not: the model would go without it.
+    """
+    for name in named_known(data):
+        if name not in (*columns, "all"):
+            there = ", ".join(columns) or "there are none"
+            fail("data.known", f"all, or covariates of the data ({there})", name, nearest(name, columns))
     parts = [series.values[: series.train] for series in panel]
     scales = [scale_of(values, data) for values in parts]
     apart = []
@@ -194,4 +228,5 @@ def learned_from(panel: list[Series], columns: list[str], data: DataOptions) -> 
         "deviation": [max(float(np.sqrt(np.concatenate(apart).mean())), LEAST)],
         "cycles": cycles_of(longest),
         "step": [0 if data.steps == "rows" else step_of(longest)],
+        "dated": [longest.dtype.kind == "M"],
     }

@@ -36,6 +36,7 @@ from jaxrnn.tasks.forecast.sets import Panel, of_set
 from jaxrnn.tasks.forecast.windows import Collate, Windows, training_windows, with_gaps
 from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.train import ByLength
+from jaxrnn.train.named_axes import Named
 from jaxrnn.train.plots import save_figure
 from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Carry, Params
@@ -62,7 +63,7 @@ class Forecast:
     @cached_property
     def panel(self) -> Panel:
         """The series; a trained model asks for the covariates that it knows."""
-        known = (self.features.columns, self.features.step or None) if self.learned else ()
+        known = (self.features.columns, self.features.step or None, self.features.dated) if self.learned else ()
         return own_panel(self.data, *known) if self.data.set == OWN else of_set(self.data)
 
     def contents(self, split: str) -> Any:
@@ -101,6 +102,10 @@ class Forecast:
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters."""
         return self.network.init(key)
+
+    def named_axes(self) -> Named:
+        """What reads the steps before, and the steps ahead."""
+        return self.network.named_axes(*self.features.places)
 
     def initial_carry(self, params: Params) -> Carry:
         """Nothing is handed from batch to batch."""

@@ -27,6 +27,7 @@ from jaxrnn.tasks.forecast.options import ModelOptions
 from jaxrnn.tasks.shared.dense import dense, dense_init, dropout
 from jaxrnn.tasks.shared.first_parameters import first_parameters
 from jaxrnn.tasks.shared.sequence_cells import CELLS
+from jaxrnn.train.named_axes import Named, Place, along_inputs
 from jaxrnn.train.task import Carry, Params
 
 NARROW = -2.0  # softplus of which is 0.13: what quantiles are apart, in deviations, at first
@@ -80,6 +81,14 @@ class Forecaster:
             "linear": {"kernel": jnp.zeros((self.horizon, G, 1))},
             "readout": dense_init(readout, H, self.outputs) | {"bias": bias},
         }
+
+    def named_axes(self, inputs: list[Place], ahead: list[Place]) -> Named:
+        """Of the parameters, by what stands in a step and in a step ahead."""
+        found = along_inputs(self.layer, inputs, "rnn") | {"linear/kernel": {1: ahead}}
+        if self.model.decoder != "recurrent":
+            return found | {"ahead/kernel": {0: ahead}}
+        states = [Place(f"state {n}") for n in range(self.model.hidden)]
+        return found | along_inputs(self.decoder, [*ahead, *states], "decoder")
 
     @property
     def _centre(self) -> int:

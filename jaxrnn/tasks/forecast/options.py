@@ -19,8 +19,8 @@ class DataOptions(OwnData):
     Args:
         set: beijing, fine dust by the hour, or parking, car parks of Birmingham; both ship. tourism_monthly or
             tourism_quarterly, of the tourism forecasting competition; or own, as `data.path` beside one that ships is.
-        path: Your own: a CSV file with the columns time and value, and id where there are several series; or time and
-            a column a series. Of tourism: the file tourism.csv.xz, or its folder.
+        path: Your own: a CSV file with the columns time (or date, datetime, timestamp, ds) and value, and id where
+            there are several series; or time and a column a series. Of tourism: the file tourism.csv.xz, or its folder.
         horizon: h, the steps that are forecast.
         history: Steps that a sequence has before its first forecast, while training.
         span: Steps of a sequence in which forecasts begin.

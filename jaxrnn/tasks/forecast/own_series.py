@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,16 +14,19 @@ from jaxrnn.tasks.forecast.options import LARGEST, DataOptions
 from jaxrnn.tasks.forecast.series import Series, distance, later, step_of
 from jaxrnn.tasks.forecast.sets import Panel
 from jaxrnn.tasks.shared.alike import tell_alike
-from jaxrnn.tasks.shared.measured_rows import number_of, text_in, time_of
+from jaxrnn.tasks.shared.measured_rows import DATED, LEARNED, TIMES, number_of, text_in, time_column, time_of
 from jaxrnn.tasks.shared.own_files import files_of, kept, shortened, wrong
 from jaxrnn.tasks.shared.own_tables import Row, table_of
 
 EXPECTED = "series"
 WHERE = (
-    "A CSV file with the columns time and value, and id where there are several series; every other column is a "
-    "covariate. Or (data.long no) time and a column for each series. A cell without a value is empty."
+    f"A CSV file with the columns {TIMES[0]} (or {', '.join(TIMES[1:])}) and value, and id where there are several "
+    "series (with ds y and unique_id too); every other column is a covariate. Or (data.long no) time and a column for "
+    "each series. A cell without a value is empty."
 )
-ID, TIME, VALUE = "id", "time", "value"
+INDEX = "pandas writes its index so: `to_csv(..., index=False)` leaves it out, `index_label='time'` names it. "
+ID, VALUE = "id", "value"
+OTHERWISE = {ID: "unique_id", VALUE: "y"}  # beside a column ds, as other libraries of forecasts call them
 SPARSE, MANY = 100, 2**20  # steps for each that is there, and steps, from which on a grid is none
 
 
@@ -37,13 +40,15 @@ class Read(NamedTuple):
     rows: list[Row]
 
 
-def own_panel(data: DataOptions, columns: Sequence[str] | None = None, step: int | None = None) -> Panel:
+def own_panel(
+    data: DataOptions, columns: Sequence[str] | None = None, step: int | None = None, dated: bool | None = None
+) -> Panel:
     """The series in the user's files, cut in time: the last `held_out` tests, as much before that validates.
 
     Raises:
         ValueError: If a row is none of a series, or there are too few; the message names file and line.
     """
-    panel, cut = on_grid(data, data.path, columns, step), []
+    panel, cut = on_grid(data, data.path, columns, step, dated), []
     for series in panel.series:
         count = len(series.values)
         held = max(round(count * data.held_out), data.horizon) if data.held_out < 1 else 0
@@ -58,7 +63,13 @@ def own_panel(data: DataOptions, columns: Sequence[str] | None = None, step: int
     return Panel(cut, panel.columns)
 
 
-def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, step: int | None = None) -> Panel:
+def on_grid(
+    data: DataOptions,
+    path: str,
+    columns: Sequence[str] | None = None,
+    step: int | None = None,
+    dated: bool | None = None,
+) -> Panel:
     """The series in files, on the grid of their times, all for training.
 
     Args:
@@ -66,8 +77,10 @@ def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, 
         path: A file, or a folder of some.
         columns: The covariates that there must be, in their order; None for all that there are.
         step: Of the grid, as `step_of` tells it; None for that of all times in the files.
+        dated: Whether times are dates, and no counts; None for either.
     """
-    read, names = _read(path, data.long, data.steps == "rows")
+    read, names = _read(path, data.long)
+    _check_kind(read[0].times[0], read[0].rows[0], dated, LEARNED)
     missing = [name for name in columns or () if name not in names]
     if missing:
         fail("data.path", f"a column {missing[0]!r}, which the model knows", Said(f"{path!r} without one"), WHERE)
@@ -108,7 +121,7 @@ def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, 
                     row.file,
                     row.line,
                     f"a time on the grid, {_steps(step, times)} from the first",
-                    shortened(str(_cell(row, TIME))),
+                    shortened(_time(row)),
                 )
             if at[-1] >= max(SPARSE * len(times), MANY):
                 said = Said(f"{len(times):,} among {at[-1] + 1:,} steps of {one.name!r}, as the distances of times are")
@@ -123,31 +136,35 @@ def on_grid(data: DataOptions, path: str, columns: Sequence[str] | None = None, 
 
 
 @kept
-def _read(path: str, long: str, rows: bool) -> tuple[list[Read], list[str]]:
+def _read(path: str, long: str) -> tuple[list[Read], list[str]]:
     """The series and what the covariates are called."""
     found: dict[str, Read] = {}
     names: list[str] | None = None
+    dated = None
     files = files_of(path, (".csv", ".tsv"), EXPECTED, WHERE)
     for file in files:
         for row in table_of(file):
             known = {name.lower(): name for name in row.cells}
-            tall = VALUE in known if long == "auto" else long == "yes"
-            if TIME not in known or (tall and VALUE not in known):
-                wrong(file, row.line, "a column time, and value", f"the columns {', '.join(row.cells)}", WHERE)
-            others = [name for name in row.cells if name.lower() not in ((ID, TIME, VALUE) if tall else (TIME,))]
+            time, (number, value) = time_column(row.cells), (_called(known, name) for name in (ID, VALUE))
+            tall = value is not None if long == "auto" else long == "yes"
+            if time is None or (tall and value is None):
+                there = f"the columns {', '.join(column or 'one without a name' for column in row.cells)}"
+                wrong(file, row.line, "a column time, and value", there, (INDEX if "" in row.cells else "") + WHERE)
+            others = [name for name in row.cells if name not in ((number, time, value) if tall else (time,))]
             if "" in others:
-                hint = f"pandas writes its index so: `to_csv(..., index=False)` leaves it out. {WHERE}"
-                wrong(file, row.line, "columns that all have a name", "one without", hint)
+                wrong(file, row.line, "columns that all have a name", "one without", INDEX + WHERE)
             if names is None:
                 names = others if tall else []
             elif tall and others != names:
                 wrong(
                     file, row.line, f"the covariates {', '.join(names)}, as before", ", ".join(others) or "none", WHERE
                 )
-            when = time_of(row, known[TIME], WHERE)
+            when = time_of(row, time, WHERE)
+            _check_kind(when, row, dated, "as before")
+            dated = when.dtype.kind == "M"
             if tall:
-                name = text_in(row, known[ID], WHERE) if ID in known else (file.stem if len(files) > 1 else VALUE)
-                _append(found, name, when, row, known[VALUE], names)
+                name = text_in(row, number, WHERE) if number else (file.stem if len(files) > 1 else VALUE)
+                _append(found, name, when, row, str(value), names)
             else:
                 for other in others:
                     _append(found, other, when, row, other, [])
@@ -155,6 +172,17 @@ def _read(path: str, long: str, rows: bool) -> tuple[list[Read], list[str]]:
         fail("data.path", EXPECTED, Said(f"{path!r}, which has no line"), WHERE)
     tell_alike(found, "series", path)
     return [*found.values()], names or []
+
+
+def _called(known: Mapping[str, str], name: str) -> str | None:
+    """The column of a name, or, beside one of ds, of what it is called there."""
+    return known.get(name) or (known.get(OTHERWISE[name]) if "ds" in known else None)
+
+
+def _check_kind(when: np.ndarray, row: Row, dated: bool | None, since: str) -> None:
+    """Times are all dates, or all counts: a count would be read as seconds since 1970."""
+    if dated is not None and dated != (when.dtype.kind == "M"):
+        wrong(row.file, row.line, f"{DATED[dated]} as its time, {since}", shortened(_time(row)), WHERE)
 
 
 def _steps(step: int, times: np.ndarray) -> str:
@@ -167,17 +195,15 @@ def _steps(step: int, times: np.ndarray) -> str:
 def _append(found: dict[str, Read], name: str, when: np.ndarray, row: Row, value: str, names: list[str]) -> None:
     one = found.setdefault(name, Read(name, [], [], [], []))
     if one.times:
-        if one.times[-1].dtype.kind != when.dtype.kind:
-            wrong(row.file, row.line, "times of one kind, dates or whole numbers", shortened(str(_cell(row, TIME))))
         if when == one.times[-1]:
-            wrong(row.file, row.line, f"one value of {name!r} at a time", f"{_cell(row, TIME)} again", WHERE)
+            wrong(row.file, row.line, f"one value of {name!r} at a time", f"{_time(row)} again", WHERE)
         if when < one.times[-1]:
-            wrong(row.file, row.line, "times in their order", f"{_cell(row, TIME)} after a later one", WHERE)
+            wrong(row.file, row.line, "times in their order", f"{_time(row)} after a later one", WHERE)
     one.times.append(when)
     one.values.append(number_of(row, value, WHERE))
     one.covariates.append([number_of(row, other, WHERE) for other in names])
     one.rows.append(row)
 
 
-def _cell(row: Row, name: str) -> str:
-    return next(value for key, value in row.cells.items() if key.lower() == name)
+def _time(row: Row) -> str:
+    return str(row.cells[str(time_column(row.cells))])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from jaxrnn.train.named_axes import Place
+
 DAY = 86_400  # seconds
 CYCLES = (DAY, 7 * DAY, 365 * DAY)
 
@@ -34,6 +36,12 @@ def calendar(times: np.ndarray, cycles: list[bool]) -> np.ndarray:
         if cycles[2]:
             found += _turns((times - year.astype("datetime64[s]")) / whole)
     return np.stack(found, 1) if found else np.zeros((len(times), 0))
+
+
+def calendar_places(cycles: list[bool]) -> list[Place]:
+    """What the columns of `calendar` are."""
+    named = zip((("day", 4), ("week", 7), ("year", 4)), cycles, strict=True)
+    return [Place(str(n), f"the {name}") for (name, size), counts in named if counts for n in range(size)]
 
 
 def _turns(share: np.ndarray) -> list[np.ndarray]:

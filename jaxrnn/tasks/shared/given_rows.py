@@ -19,13 +19,14 @@ class Picture(NamedTuple):
 
 
 def given_lines(path: Path, read: Callable[[str], T], expected: str) -> list[T]:
-    """What is read of each line of a text file.
+    """What is read of each line of a text file; an empty one has none.
 
     Raises:
         ValueError: If one cannot be read; the message names the file and the line.
     """
     found = []
-    for number, line in enumerate(text_of(located(str(path), expected)).removesuffix("\n").split("\n"), 1):
+    text = text_of(located(str(path), expected))
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):
         try:
             found.append(read(line))
         except ValueError as error:

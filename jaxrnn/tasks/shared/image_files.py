@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from jaxrnn.base.errors import Said, fail
+from jaxrnn.base.errors import Said, fail, name_here
 
 Source = str | Path | io.BytesIO
 MOST_PIXELS = 40_000_000  # a camera's; a few bytes can ask for many more
@@ -61,7 +61,7 @@ def opened(source: Source, argument: str, expected: str, formats: tuple[str, ...
     except DAMAGED as error:
         if isinstance(error, OSError) and error.filename is not None and error.errno is not None:
             fail(argument, expected, Said(f"{name_of(source)} ({error.strerror})"))  # not there, or not to be read
-        if str(error).startswith(f"`{argument}` must be "):
+        if str(error).startswith(f"`{name_here(argument)}` must be "):
             raise
         none = isinstance(error, UnidentifiedImageError)
         why = f"which is none of {', '.join(formats)} by its first bytes" if none else "which is cut off or damaged"

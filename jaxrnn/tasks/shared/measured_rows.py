@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from jaxrnn.tasks.shared.own_files import shortened, wrong
 from jaxrnn.tasks.shared.own_tables import Row
+
+TIMES = ("time", "date", "datetime", "timestamp", "ds")  # what a column of times may be called
+DATED = {True: "a date", False: "a whole number"}
+LEARNED = "as the model has learned from"
+
+
+def time_column(names: Collection[str]) -> str | None:
+    """The column of times: of several that may be it, the first as `TIMES` has them, whatever the case of its letters.
+
+    >>> time_column(["Date", "value"]), time_column(["date", "time"]), time_column(["value"])
+    ('Date', 'time', None)
+    """
+    known = {name.lower(): name for name in names}
+    return next((known[name] for name in TIMES if name in known), None)
 
 
 def time_of(row: Row, name: str, where: str) -> np.ndarray:

@@ -113,5 +113,5 @@ def cell(row: Row, names: Sequence[str], what: str) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not value.strip():
-        wrong(row.file, row.line, f"{what} in {column!r}", "nothing" if not value else f"{value!r}")
+        wrong(row.file, row.line, f"{what} in {column!r}", repr(value) if value or value is False else "nothing")
     return value.strip()

@@ -14,7 +14,7 @@ from jaxrnn.base.errors import fail
 from jaxrnn.engine.scan import scan
 from jaxrnn.programs.serialized import serialized
 from jaxrnn.tasks.shared.dense import dense
-from jaxrnn.tasks.shared.measured_rows import when
+from jaxrnn.tasks.shared.measured_rows import DATED, when
 from jaxrnn.tasks.signal.chunks import with_recalled
 from jaxrnn.tasks.signal.features import features
 from jaxrnn.tasks.signal.held_out import late, outputs, steps_late, values_of
@@ -102,6 +102,8 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
         values = np.array([[float(cell) if cell.strip() else np.nan for cell in cells]])
     except ValueError:
         fail("line", f"numbers, or nothing: {','.join(names)}", line)
+    if task.data.calendar and time.dtype.kind != "M":  # which has no day and no week
+        fail("line", f"{DATED[True]} as its time", line)
     if np.isinf(values).any():
         fail("line", "finite numbers", line)
     frame, carry, found = np.array(stream.frame), stream.carry, np.asarray(stream.found)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from jaxrnn.base.errors import Said, fail
-from jaxrnn.tasks.shared.measured_rows import number_of, time_of
-from jaxrnn.tasks.shared.own_files import content_of, files_of, kept, wrong
+from jaxrnn.tasks.shared.measured_rows import DATED, TIMES, number_of, time_column, time_of, when
+from jaxrnn.tasks.shared.own_files import content_of, files_of, kept, shortened, wrong
 from jaxrnn.tasks.shared.own_splits import SPLITS, named_split, parted
-from jaxrnn.tasks.shared.own_tables import table_of
+from jaxrnn.tasks.shared.own_tables import Row, table_of
 from jaxrnn.tasks.signal.options import DataOptions
 from jaxrnn.tasks.signal.recordings import Recording, Recordings
 from jaxrnn.train import read_arrays
@@ -21,6 +21,7 @@ WHERE = (
     "CSV or .npz files with a column (array) for each name in data.inputs and data.targets; an empty cell, NaN in an "
     "array, is a gap. A file is a recording; one alone is cut in time."
 )
+DATES = f"With data.calendar there are dates in a column {TIMES[0]} (or {', '.join(TIMES[1:])})."
 
 
 def names_of(text: str) -> list[str]:
@@ -64,30 +65,55 @@ def read_files(
     """Each file's recording; without targets where none are asked for."""
     found = []
     for file in files_of(path, (".csv", ".tsv", ".npz"), EXPECTED, WHERE):
-        wanted = [*inputs, *targets, *(["time"] if calendar else [])]
+        wanted = [*inputs, *targets]
         if file.suffix.lower() == ".npz":
             content_of(file)
-            arrays = read_arrays(file, file.name, wanted, WHERE)
-            if any(arrays[n].ndim != 1 or arrays[n].shape != arrays[wanted[0]].shape for n in wanted):
+            arrays = read_arrays(file, file.name, [*wanted, *(["time"] if calendar else [])], WHERE)
+            if any(array.ndim != 1 or array.shape != arrays[wanted[0]].shape for array in arrays.values()):
                 fail("data.path", "arrays [T] of one length", Said(f"others in {str(file)!r}"), WHERE)
-            if any(arrays[name].dtype.kind not in "biuf" for name in (*inputs, *targets)):
+            if any(arrays[name].dtype.kind not in "biuf" for name in wanted):
                 fail("data.path", "arrays of numbers", Said(f"others in {str(file)!r}"), WHERE)
-            columns = [np.asarray(arrays[name], np.float64) for name in (*inputs, *targets)]
-            times = np.asarray(arrays["time"]).astype("datetime64[s]") if calendar else np.arange(len(columns[0]))
-            values = np.stack(columns, 1)
+            values = np.stack([np.asarray(arrays[name], np.float64) for name in wanted], 1)
+            times = np.arange(len(values))
+            if calendar:
+                times = _dates_in(arrays["time"], file)
         else:
             rows = table_of(file)
             if not rows:
                 fail("data.path", EXPECTED, Said(f"{str(file)!r}, which has no line"), WHERE)
+            there = ", ".join(rows[0].cells)
             missing = [name for name in wanted if name not in rows[0].cells]
             if missing:
-                there = ", ".join(rows[0].cells)
                 wrong(file, rows[0].line, f"a column {missing[0]!r}", f"the columns {there}", WHERE)
-            values = np.array([[number_of(row, name, WHERE) for name in (*inputs, *targets)] for row in rows])
-            times = np.array([time_of(row, "time", WHERE) for row in rows]) if calendar else np.arange(len(rows))
+            values = np.array([[number_of(row, name, WHERE) for name in wanted] for row in rows])
+            times = _dates(rows) if calendar else np.arange(len(rows))
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
         if np.isinf(values).any():
             fail("data.path", "finite numbers of float32, or gaps", Said(f"infinity in {str(file)!r}"), WHERE)
         found.append((file, Recording(file.stem, values[:, : len(inputs)], values[:, len(inputs) :], times)))
     return found
+
+
+def _dates_in(times: np.ndarray, file: Path) -> np.ndarray:
+    """Times of an array, which are dates too."""
+    try:
+        found = np.array([*map(when, times.tolist())]) if times.dtype.kind == "U" else times
+    except ValueError:
+        found = times
+    if found.dtype.kind != "M" or np.isnat(found).any():
+        fail("data.path", "times of datetime64, all known", Said(f"others, {times.dtype}, in {str(file)!r}"), DATES)
+    return found.astype("datetime64[s]")
+
+
+def _dates(rows: Sequence[Row]) -> np.ndarray:
+    """The times of rows, which have days and weeks: a count has none."""
+    name = time_column(rows[0].cells)
+    if name is None:
+        wrong(rows[0].file, rows[0].line, "a column of times", f"the columns {', '.join(rows[0].cells)}", DATES)
+    found = []
+    for row in rows:
+        found.append(time_of(row, name, WHERE))
+        if found[-1].dtype.kind != "M":
+            wrong(row.file, row.line, f"{DATED[True]} as its time", shortened(str(row.cells[name])), DATES)
+    return np.array(found)

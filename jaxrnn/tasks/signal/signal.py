@@ -31,12 +31,13 @@ from jaxrnn.tasks.shared.own_splits import OWN
 from jaxrnn.tasks.shared.sequence_cells import CELLS
 from jaxrnn.tasks.signal.answers import initial_stream, predicted, program_of, recordings_of, size_of, streamed
 from jaxrnn.tasks.signal.chunks import Joined, Steps, StreamedChunks, joined, windows
-from jaxrnn.tasks.signal.features import features, learned_from, widened
+from jaxrnn.tasks.signal.features import features, learned_from, places, widened
 from jaxrnn.tasks.signal.held_out import judged, shown
 from jaxrnn.tasks.signal.options import DataOptions as DataOptions
 from jaxrnn.tasks.signal.options import ModelOptions as ModelOptions
 from jaxrnn.tasks.signal.own_signals import own_recordings
 from jaxrnn.tasks.signal.recordings import Recording, Recordings, ecg, power
+from jaxrnn.train.named_axes import Named, Place, along_inputs
 from jaxrnn.train.program import Program
 from jaxrnn.train.task import Batch, Batches, Carry, Params
 
@@ -97,6 +98,14 @@ class Signal:
             "rnn": first_parameters(self.layer, rnn, size, self.model.cell),
             "readout": dense_init(readout, self.layer.output_size, len(self.targets) * self.data.frame),
         }
+
+    def named_axes(self) -> Named:
+        """What reads the inputs, and what gives the targets."""
+        steps, recalled = range(self.data.frame), range(1 + self.model.recall)
+        step = places(self.record, self.data)
+        inputs = [one._replace(role=f"{one.role} {k} {n}") for k in recalled for n in steps for one in step]
+        targets = [Place(str(n), name, "target") for n in steps for name in self.targets]
+        return along_inputs(self.layer, inputs, "rnn") | {"readout/kernel": {1: targets}, "readout/bias": {0: targets}}
 
     def initial_carry(self, params: Params) -> Carry:
         """Of each stream; nothing is handed on by a bidirectional network."""

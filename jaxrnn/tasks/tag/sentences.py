@@ -20,6 +20,7 @@ WHERE = (
     "line behind each sentence."
 )
 EXPECTED = "sentences with tags"
+ANSWERED = "sentences, of a .txt one a line, of other files a word a line and an empty line between"
 SUFFIXES = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".txt", ".tsv")
 DOCUMENT = "-DOCSTART-"  # where one begins
 NOTE = re.compile(r"# ?(\w+)(?: id)?(?: = ?([^\t]*)|(?<=newdoc|newpar))$")  # any other line may begin with the word #

@@ -25,7 +25,7 @@ from jaxrnn.tasks.tag import crf
 from jaxrnn.tasks.tag.encoding import Encoding, learned_from, map_case
 from jaxrnn.tasks.tag.network import Network, Sentences
 from jaxrnn.tasks.tag.options import DataOptions, ModelOptions
-from jaxrnn.tasks.tag.sentences import EXPECTED, SUFFIXES, WHERE, Parts, Sentence, check_known, read_conll, sentences_of
+from jaxrnn.tasks.tag.sentences import ANSWERED, SUFFIXES, Parts, Sentence, check_known, read_conll, sentences_of
 from jaxrnn.tasks.tag.spans import are_spans, span_figures, spans
 from jaxrnn.train import ByLength, Program, in_order
 from jaxrnn.train.group_arrays import fetched
@@ -157,7 +157,7 @@ class Tag:
             ValueError: If a line has no such word; the message names file and line.
         """
         found: list[Any] = []
-        for file in files_of(str(path), SUFFIXES, EXPECTED, WHERE):
+        for file in files_of(str(path), SUFFIXES, ANSWERED):
             if bare(file.name.lower()).endswith(PLAIN):
                 found += [self.encoding.split(line) for _, line in answered_lines_of(file, "a sentence")]
             else:
