@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from jaxrnn.kernels.native import build
+from tests.waiting import ran
 
 # Before these lines a thread sleeps, for at most so many microseconds: when it comes, when all are counted, when they
 # have gone on, and when it waits to be let in.
@@ -26,5 +26,5 @@ def test_no_thread_waits_for_ever(tmp_path: Path) -> None:
     (tmp_path / "team.h").write_text(text)
     program = tmp_path / "team"
     sources = ["-I", tmp_path, "-I", build.HERE / "src", Path(__file__).parent / "team.cc"]
-    subprocess.run(["g++", *build.FLAGS, "-pthread", *sources, "-o", program], check=True)
-    subprocess.run([program], check=True, timeout=240)
+    ran(["g++", *build.FLAGS, "-pthread", *sources, "-o", program], check=True)
+    ran([program], check=True, within=240)
