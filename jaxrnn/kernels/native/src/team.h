@@ -116,8 +116,8 @@ class Crowd {
   // Waits for all who are present; the last to come does `last` before the others go on. Whether this was the last.
   template <class Last>
   bool arrive(Last last) {
-    const int64_t round = round_.get();
-    if (arrived_.fetch_add(1) + 1 < present_) {
+    const int64_t round = round_.get(), present = present_;  // once this thread is counted another may change it
+    if (arrived_.fetch_add(1) + 1 < present) {
       round_.wait([=](int64_t now) { return now != round; });
       return false;
     }
