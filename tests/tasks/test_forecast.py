@@ -193,6 +193,7 @@ def test_a_stream_answers_as_a_file_does_without_the_data(tmp_path, changes):
         ("2024-02-01T00,much,2,3", "a time and numbers, or nothing: time,value,heat,rain"),
         ("2024-02-01T00,1", "4 cells"),
         ("20000,1,2,3", "a date as its time, as before, got '20000'"),
+        ("time,value,heat,rain", r"a time and numbers.*A stream has no header: `tail -n \+2 FILE`"),
         *([("2024-02-01T00:10,1,2,3", "on the grid")] if not changes.get("steps") else []),
         *([("9999-02-01T00,1,2,3", "no more than 100,000 steps after 2024-01-10")] if not changes.get("steps") else []),
     ):
@@ -244,6 +245,20 @@ def test_a_program_gives_what_is_predicted(tmp_path):
     assert [*program.arguments] == ["inputs", "lengths", "ahead", "level"]
     for row, one, answer in zip(found, encoded, task.predict(params, pasts), strict=True):
         np.testing.assert_allclose(np.maximum(row[:, 1] * one.scale.size, 0), answer["median"], 1e-5)
+
+
+def test_months_among_days_are_gaps_aloud(tmp_path):
+    rows = [f"{day},{n % 7}" for n, day in enumerate(DAYS)]
+    (tmp_path / "days.csv").write_text("\n".join(["time,value", *rows]) + "\n")
+    task = Forecast(SMALL, options(tmp_path / "days.csv", season=3))
+    (tmp_path / "months.csv").write_text("time,value\n2024-01-01,1\n2024-02-01,2\n2024-03-01,3\n")
+    with pytest.warns(
+        UserWarning, match=r"times of '.*months\.csv' are 1 months apart, and the model's 86,400 seconds"
+    ):
+        task.inputs(tmp_path / "months.csv")
+    (tmp_path / "none.csv").write_text("time,value\n2024-01-01,\n2024-01-02,\n")
+    with pytest.raises(ValueError, match=r"series with values, got none in 'value' of '.*none\.csv'"):
+        task.inputs(tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize("known", ["heet", "heat, heet"])

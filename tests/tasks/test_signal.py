@@ -257,6 +257,18 @@ def test_the_house_is_the_one_that_ships():
     np.testing.assert_array_equal(np.isnan(test.targets), np.repeat(np.isnan(test.inputs), 3, 1))
 
 
+def test_a_recording_of_fewer_steps_than_rows_trains(tmp_path):
+    path = recording(tmp_path, count=20)
+    losses = []
+    for rows in (64, 19):  # 16 steps, and 3 more for the latency
+        task = Signal(CAUSAL, options(path, rows=rows))
+        params = spread(task.init(jax.random.key(0)))
+        batch = next(task.batches())
+        assert {len(array) for array in batch} == {rows}
+        losses.append(task.loss(params, task.initial_carry(params), batch, None)[0])
+    np.testing.assert_allclose(*losses, 1e-6)
+
+
 def test_arrays_and_several_files(tmp_path):
     rng = np.random.default_rng(0)
     for n, name in enumerate(("train_1", "train_2", "valid", "test")):

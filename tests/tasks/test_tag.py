@@ -18,7 +18,7 @@ from jaxrnn.tasks.shared.shipped import DATA
 from jaxrnn.tasks.tag.encoding import LONGEST, spelling
 from jaxrnn.tasks.tag.network import Sentences
 from jaxrnn.tasks.tag.options import DataOptions, ModelOptions
-from jaxrnn.tasks.tag.sentences import Sentence, cut
+from jaxrnn.tasks.tag.sentences import Sentence, cut, read_conll
 from jaxrnn.tasks.tag.spans import span_figures, spans
 from jaxrnn.train import EMPTY, Experiment, LoopOptions, OptimizerOptions, carried_over
 from jaxrnn.train.judging import chosen_by
@@ -349,6 +349,14 @@ def test_what_is_no_word_is_named_with_file_and_line(tmp_path: Path, content: st
     (tmp_path / "m.conll").write_text(content)
     with pytest.raises(ValueError, match=rf"`data\.path` must be .*{message}"):
         read(tmp_path / "m.conll")
+
+
+@pytest.mark.parametrize("tag", [None, -1])
+def test_numbers_of_words_are_no_words(tmp_path: Path, tag: int | None) -> None:
+    (tmp_path / "m.conllu").write_text("1\tNew\tX\n2\tYork\tX\n")
+    with pytest.raises(ValueError, match=r"a word in column 0, got line 1 of '.*m\.conllu': '1', .*--data\.token 1"):
+        read_conll(tmp_path / "m.conllu", 0, tag)
+    assert [one.sentence.words for one in read_conll(tmp_path / "m.conllu", 1, tag)] == [("New", "York")]
 
 
 # ---------------------------------------------------------------- without the data

@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.base.errors import fail
+from jaxrnn.base.errors import Said, fail
 from jaxrnn.programs.serialized import serialized
 from jaxrnn.tasks.forecast.features import Encoded
 from jaxrnn.tasks.forecast.own_series import on_grid
 from jaxrnn.tasks.forecast.series import Series, ahead, distance, later
-from jaxrnn.tasks.shared.measured_rows import DATED, LEARNED, when
+from jaxrnn.tasks.shared.measured_rows import DATED, LEARNED, header_hint, when
 from jaxrnn.train.task import Params
 
 NONE = -1
@@ -56,11 +56,12 @@ def pasts(task: Any, path: str) -> list[Past]:
         else:
             count = len(series.values)
         if not np.isfinite(series.values[:count]).any():
-            fail("data.path", "series with values", f"none in {series.name!r}")
+            fail("data.path", "series with values", Said(f"none in {series.name!r} of {path!r}"))
         known = series.covariates[count : count + h]
         if features.known_columns and np.isfinite(known[:, features.known_columns]).all(1).sum() != h:
             names = ", ".join(features.columns[n] for n in features.known_columns)
-            fail("data.path", f"{h} rows after the last value of {series.name!r}, with {names}", len(known))
+            said = Said(f"{len(known)} in {path!r}")
+            fail("data.path", f"{h} rows after the last value of {series.name!r}, with {names}", said)
         past = Series(series.name, series.values[:count], series.times[:count], series.covariates[:count], count, count)
         times = series.times[count:][:h] if len(known) == h else ahead(past.times, h, step, data.season)
         others = known if len(known) == h else np.full((h, len(features.columns)), np.nan)
@@ -131,7 +132,7 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
     try:
         time, (value, *covariates) = when(cells[0]), [float(cell) if cell.strip() else np.nan for cell in cells[1:]]
     except ValueError:
-        fail("line", f"a time and numbers, or nothing: {','.join(wanted)}", line)
+        fail("line", f"a time and numbers, or nothing: {','.join(wanted)}", line, header_hint(cells))
     dated = time.dtype.kind == "M"
     before = stream.seconds[-1] != NONE if stream.length else features.dated
     if before is not None and dated != before:

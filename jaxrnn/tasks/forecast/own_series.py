@@ -95,6 +95,9 @@ def on_grid(
         if own != step and own * step > 0 and own % step == 0:
             said = f"times of {path!r} are {own // step} steps of the model apart: those between are gaps to it"
             warnings.warn(said, stacklevel=2)
+        elif own < 0 < step:  # of dates that are a month apart, and a model of days or less
+            said = f"times of {path!r} are {-own} months apart, and the model's {step:,} seconds: gaps are between"
+            warnings.warn(said, stacklevel=2)
         apart = {one.name: step_of(np.array(one.times)) for one in read if len(one.times) > 1}
         sparse = [name for name, steps in apart.items() if steps != own and steps * own > 0]
         if sparse:

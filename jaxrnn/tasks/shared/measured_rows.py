@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,12 @@ def when(text: str) -> np.ndarray:
     if re.search(r"[T ].*[+-]", text):  # hours of the day would be those of UTC
         raise ValueError("one with an offset: write the time that clocks show")
     return np.array(np.datetime64(text.removesuffix("Z").replace(" ", "T"), "s"))
+
+
+def header_hint(cells: Sequence[str]) -> str:
+    """What to do where a line of a stream is the header of a table: no cell of it is a number."""
+    numbers = any(re.match(r"\s*[-+.]?\d", cell) for cell in cells)
+    return "" if numbers or not any(cells) else "A stream has no header: `tail -n +2 FILE` leaves it out."
 
 
 def number_of(row: Row, name: str, where: str, *, gaps: bool = True) -> float:

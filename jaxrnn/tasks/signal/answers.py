@@ -14,7 +14,7 @@ from jaxrnn.base.errors import fail
 from jaxrnn.engine.scan import scan
 from jaxrnn.programs.serialized import serialized
 from jaxrnn.tasks.shared.dense import dense
-from jaxrnn.tasks.shared.measured_rows import DATED, when
+from jaxrnn.tasks.shared.measured_rows import DATED, header_hint, when
 from jaxrnn.tasks.signal.chunks import with_recalled
 from jaxrnn.tasks.signal.features import features
 from jaxrnn.tasks.signal.held_out import late, outputs, steps_late, values_of
@@ -101,7 +101,7 @@ def streamed(task: Any, params: Params, stream: Stream, line: str) -> tuple[dict
         time = when(cells.pop(0)) if task.data.calendar else np.array(0, np.int64)
         values = np.array([[float(cell) if cell.strip() else np.nan for cell in cells]])
     except ValueError:
-        fail("line", f"numbers, or nothing: {','.join(names)}", line)
+        fail("line", f"numbers, or nothing: {','.join(names)}", line, header_hint(cells))
     if task.data.calendar and time.dtype.kind != "M":  # which has no day and no week
         fail("line", f"{DATED[True]} as its time", line)
     if np.isinf(values).any():

@@ -63,11 +63,15 @@ def joined(
 
 
 class StreamedChunks:
-    """Endless chunks of `rows` streams through all recordings, each of which goes on where it left off."""
+    """Endless chunks of `rows` streams through all recordings, each of which goes on where it left off.
+
+    Of fewer frames than rows each is a stream, and in the rows that are left nothing counts.
+    """
 
     def __init__(self, data: Joined, rows: int, length: int) -> None:
-        self._data, rows = data, min(rows, len(data.inputs))
-        self._streams = Streams(np.arange(len(data.inputs) + 1), rows, length)
+        streams = min(rows, len(data.inputs))
+        self._data, self._left = data, rows - streams
+        self._streams = Streams(np.arange(len(data.inputs) + 1), streams, length)
         self.chunks = self._streams.chunks
         self.get_state, self.set_state = self._streams.get_state, self._streams.set_state
 
@@ -78,7 +82,9 @@ class StreamedChunks:
         chunk, data = next(self._streams), self._data
         valid = np.arange(chunk.inputs.shape[1]) < chunk.lengths[:, None]
         counts, resets = data.counts[chunk.inputs] & valid[..., None], data.starts[chunk.inputs] & valid
-        return Steps(data.inputs[chunk.inputs], data.targets[chunk.inputs], counts, resets, chunk.lengths, chunk.fresh)
+        inputs, targets = data.inputs[chunk.inputs], data.targets[chunk.inputs]
+        steps = Steps(inputs, targets, counts, resets, chunk.lengths, chunk.fresh)
+        return Steps(*(np.pad(array, ((0, self._left), *((0, 0),) * (array.ndim - 1))) for array in steps))
 
 
 def windows(data: Joined, rows: int, length: int, margin: int, seed: int) -> ByLength:

@@ -14,6 +14,7 @@ from jaxrnn.tasks.shared.shipped import DATA
 from jaxrnn.tasks.tag.options import DataOptions
 from jaxrnn.tasks.tag.spans import stray
 from jaxrnn.train import Vocabulary
+from jaxrnn.train.sources import bare
 
 WHERE = (
     "A word a line with its tag behind a tab (data.token and data.tag say which columns; of CoNLL-U 1 and 3), an empty "
@@ -164,6 +165,9 @@ def read_conll(file: Path, token: int, tag: int | None) -> list[Found]:
             continue  # a remark
         if token and PARTIAL.fullmatch(cells[0]):
             continue
+        if not token and not columns and cells[0] == "1" and bare(file.name.lower()).endswith(".conllu"):
+            number_of = "'1', a word's number, which CoNLL-U has first"
+            wrong(file, number, "a word in column 0", number_of, "`--data.token 1 --data.tag 3` trains on such files.")
         most = max(token, token if tag is None else tag)
         if len(cells) <= most or (tag == -1 and len(cells) < token + 2) or not cells[token].strip():
             expected = "a word" if tag is None else f"a word in column {token} and a tag in column {tag}"
