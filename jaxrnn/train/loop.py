@@ -230,6 +230,6 @@ def _means(window: list[dict[str, float]]) -> dict[str, float | None]:
 
 
 def _last_good(checkpoints: Checkpoints) -> str:
-    """Where to go back to, for a message."""
-    steps = checkpoints.steps()
+    """Where to go back to, for a message; asked by all processes, of which the first has the folder."""
+    steps = tell(on_first(checkpoints.steps)) or []
     return f"Last good checkpoint: {checkpoints.path(steps[-1])}" if steps else "There is no checkpoint yet"

@@ -367,6 +367,66 @@ def test_each_row_is_read_once_an_epoch_and_own_tasks_train_as_on_one(tmp_path):
         assert figures == pytest.approx(alone[2], rel=1e-4)
 
 
+NAN = """
+import json, sys
+import jax
+import numpy as np
+number, port, policy, where, folder = int(sys.argv[1]), *sys.argv[2:]
+jax.config.update("jax_enable_preemption_service", False)
+if port != "0":
+    jax.distributed.initialize(f"127.0.0.1:{port}", 2, number)
+import jax.numpy as jnp
+from jaxrnn.train import ByLength, LoopOptions, of_functions, train_task
+
+x = np.linspace(-1, 1, 64, dtype=np.float32)
+y, held_out = 2 * x, 2 * x[:12]
+if where == "one row":  # of the second process
+    y[5] = np.nan
+elif where == "held out":
+    held_out[11] = np.nan
+task = of_functions(
+    lambda key: {"w": jnp.zeros((), jnp.float32)},
+    lambda params, batch, key: jnp.mean((params["w"] * batch["x"] - batch["y"]) ** 2),
+    lambda: ByLength(np.ones(64), 12, 0, lambda r: {"x": x[np.maximum(r, 0)], "y": y[np.maximum(r, 0)]}),
+    [{"x": x[:12], "y": held_out}],
+)
+loop = LoopOptions(steps=20, validate_every=10, checkpoint_every=2, nonfinite=policy)
+try:
+    trained = train_task(task, folder + f"/{number}", loop=loop)
+    said = [float(trained.params["w"]), trained.figures]
+except FloatingPointError as error:
+    said = str(error)
+print("ANSWER", json.dumps(said), flush=True)
+if port != "0":
+    jax.distributed.shutdown()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("policy", "where"), [("skip", "one row"), ("skip", "held out"), ("raise", "held out")])
+def test_what_is_no_number_is_met_by_all_processes_alike(tmp_path, where, policy):
+    """A loss on one of them, or a figure; each has a folder of its own, and knows of the checkpoints of the first."""
+
+    def answers(numbers, port, folder):
+        given = [str(port), policy, where, str(tmp_path / folder)]
+        commands = [[sys.executable, "-c", NAN, str(n), *given] for n in numbers]
+        pipe = subprocess.PIPE
+        all_of = [subprocess.Popen(c, stdout=pipe, stderr=pipe, text=True, env=ENV) for c in commands]
+        said = [ended(process) for process in all_of]
+        return [json.loads(out.partition("ANSWER ")[2].partition("\n")[0]) for out, _ in said]
+
+    (alone,), (first, second) = answers([0], 0, "alone"), answers([0, 1], free_port(), "group")
+    if policy == "raise":
+        assert "loop.nonfinite is 'raise'. Last good checkpoint: " in alone
+        assert first.replace("/group/", "/alone/") == alone
+        assert second.replace("/group/1/", "/group/0/") == first
+    else:
+        assert first == second
+        assert first[0] == pytest.approx(alone[0], rel=1e-5)
+        assert first[1] == (alone[1] if where == "held out" else pytest.approx(alone[1], rel=1e-4))
+        assert (alone[1]["validation loss"] is None) is (where == "held out")
+
+
 @pytest.mark.parametrize(
     ("env", "found"),
     [
