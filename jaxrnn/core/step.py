@@ -70,11 +70,13 @@ class Recur:
     products: Products
     dtype: Any
     valid: Array | None
-    given: bool = False  # whether equations see per-step inputs, of which anything may stand at invalid steps
+    states: tuple[Array, ...] = ()  # as the equations are given them
 
     def __call__(self, h: Array, gates: tuple[str, ...] | None = None, kernel: str = "recurrent_kernel") -> Any:
         w = self._check(h, gates, kernel)
-        if self.given and self.valid is not None:  # a kernel's gradient is what was multiplied times zero, or NaN
+        # A kernel's gradient is what was multiplied times zero, or NaN, and equations may make NaN of what they are
+        # given at invalid steps. A state itself was passed or is what a valid step left: to choose again takes time.
+        if self.valid is not None and all(h is not a for a in self.states):
             h = select(self.valid, h, jnp.zeros_like(h))
         if w.columns is None:
             return _cast(guard(self.valid, self.products.multiply(h, kernel, None)), self.dtype)
@@ -154,10 +156,11 @@ def advance(cell: Equations, products: Products, rows: Rows, carry: Carry, step:
         carry = select(step.reset, rows.start, carry)
     dtype = state_dtype(carry)
     theta = {name: units(guard(valid, a), jax.tree.leaves(carry)[0].ndim) for name, a in rows.theta.items()}
-    recur = Recur(cell.gates, products, dtype, valid, bool(step.per_step))
     x = by_gate(cell.gates, _cast(guard(valid, step.x), dtype))
+    before = guard(valid, carry)
+    recur = Recur(cell.gates, products, dtype, valid, tuple(jax.tree.leaves(before)))
     shapes = partial(product_shapes, cell.gates, products.kernels, dtype)
-    result = apply(cell, recur, shapes, guard(valid, carry), x, theta, guard(valid, step.per_step))
+    result = apply(cell, recur, shapes, before, x, theta, guard(valid, step.per_step))
     new, y = _checked(cell, result, carry)
     if valid is None:
         return new, y

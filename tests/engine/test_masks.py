@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations, pairwise, product
 from typing import Any
 
@@ -252,6 +253,69 @@ def test_per_step_inputs_in_padding_reach_no_kernel(backend: str, value: float) 
     spoilt[2:, 1] = value
     for a, b in zip(jax.tree.leaves(gradient(spoilt)), jax.tree.leaves(gradient(gain)), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@jaxrnn.gate_cell(gates=("a", "b"), carry=jaxrnn.ElmanCarry)
+def divided(carry: Any, x: Any, recur: Any, theta: Any) -> Any:
+    """Multiplies what is NaN where inputs are zero, as they are taken to be in padding."""
+    h = jnp.tanh(x.a + recur(carry.h * x.b / jnp.abs(x.b), gates=("a",)).a)
+    return jaxrnn.ElmanCarry(h), h
+
+
+@jaxrnn.gate_cell(gates=("a",), carry=jaxrnn.ElmanCarry)
+def logarithmic(carry: Any, x: Any, recur: Any, theta: Any) -> Any:
+    """Multiplies what is infinite where the state is zero."""
+    h = jax.nn.sigmoid(x.a + recur(jnp.log(carry.h)).a)
+    return jaxrnn.ElmanCarry(h), h
+
+
+BEGINS = 0.5  # what rows start from
+RAGGED = np.array([[0, 1, 1, 0, 1], [1, 1, 1, 0, 0], [1, 0, 1, 1, 1], [0, 0, 0, 0, 0]], bool).T
+
+
+def _loss(args: Any, cell: Any, weights: Any, **options: Any) -> Any:
+    params, xs, start = args
+    start = jaxrnn.ElmanCarry(start)
+    if options.get("mask") is not None:  # in padding the state is zero until a row begins
+        zero = jax.tree.map(jnp.zeros_like, start)
+        flags = RAGGED & (np.cumsum(RAGGED, 0) == 1)
+        if options["reverse"]:  # the step at which a call begins has no flag
+            start = jax.tree.map(lambda a: jnp.where(RAGGED.any(0)[:, None], a, 0), start)
+        else:
+            options, start = options | {"resets": flags, "reset_carry": start}, zero
+    final, ys = jaxrnn.scan(cell, params, xs, start, **options)
+    return (weights * ys).sum() + (final.h**2).sum()
+
+
+@cache
+def _derivatives(make: Any, backend: str | None, reverse: bool, order: int) -> Any:
+    """By jvp and by vjp, of all rows on a backend; without one of each row's valid steps by themselves."""
+    rng, cell = np.random.default_rng(6), make(H)
+    params = jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape)), cell.init(jax.random.key(0), D))
+    params["bias"] = jnp.zeros_like(params["bias"])  # so that the projection is zero in padding
+    args = params, rng.normal(size=(T, 4, D)), np.full((4, H), BEGINS)
+    tangent, weights = jax.tree.map(lambda a: rng.normal(size=a.shape), args), rng.normal(size=(T, 4, H))
+
+    def loss(args: Any) -> Any:
+        if backend is not None:
+            return _loss(args, cell, weights, mask=jnp.asarray(RAGGED), reverse=reverse, backend=backend)
+        params, xs, start = args
+        rows = [(np.flatnonzero(RAGGED[:, b]), slice(b, b + 1)) for b in range(3)]
+        return sum(_loss((params, xs[t, b], start[b]), cell, weights[t, b], reverse=reverse) for t, b in rows)
+
+    for _ in range(order - 1):
+        loss = lambda args, loss=loss: jax.jvp(loss, (args,), (tangent,))[1]  # noqa: E731
+    return jax.jit(lambda args: (jax.jvp(loss, (args,), (tangent,)), jax.grad(loss)(args)))(args)
+
+
+@pytest.mark.parametrize("order", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("backend", [*GENERAL, pytest.param("newton", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("make", [divided, pytest.param(logarithmic, marks=pytest.mark.slow)])
+def test_equations_that_are_no_numbers_in_padding(make: Any, backend: str, direction: str, order: int) -> None:
+    """Derivatives are those of each row's valid steps by themselves."""
+    of = DIRECTIONS[direction], order
+    assert_close(_derivatives(make, backend, *of), _derivatives(make, None, *of))
 
 
 def test_segments_may_be_hashes(params: Any) -> None:

@@ -107,7 +107,7 @@ def at_once(solve: Callable[..., tuple[Leaves, Leaves]], job: Job, carry: Carry,
     def arguments(at: Any, theta: dict[str, Any], valid: Any) -> Any:
         """x, recur, theta and the keyword arguments of one step."""
         x, per_step = at
-        recur = Recur(cell.gates, products, dtype, valid, bool(per_step))
+        recur = Recur(cell.gates, products, dtype, valid)
         vectors = {n: units(a, len(batch) + 1) for n, a in theta.items()}
         return by_gate(cell.gates, x), recur, vectors, options | per_step
 
