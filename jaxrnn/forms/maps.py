@@ -1,7 +1,8 @@
 """Kernels that are functions of the arrays that are held: antisymmetric, orthogonal, bounded, of one sign, frozen, ...
 
 The function is applied once before a sequence is run, and again in each `step` by itself: `cell.prepare(params)` does
-it once for many steps.
+it once for many steps. Of a map around a map the one inside is applied first: `spectral_bound(0.5, of=non_negative())`
+is within its bound, as `non_negative(of=orthogonal())` is without negative numbers.
 
 Papers:
     Chang et al., AntisymmetricRNN, ICLR 2019 (arXiv:1902.09689).
@@ -32,16 +33,18 @@ from jaxrnn.functions.initializers import ones
 
 @dataclass(frozen=True, repr=False)
 class Map(Around):
-    """A kernel in a form whose matrices are functions of those that are held."""
+    """A kernel in a form whose matrices are functions of those that the form inside multiplies."""
 
     is_map = True
 
     @abc.abstractmethod
     def mapped(self, arrays: Arrays) -> Arrays:
-        """The arrays of the form inside."""
+        """Of the arrays that the form inside multiplies."""
 
     def prepared(self, arrays: Arrays) -> tuple[Form, Arrays]:
-        return self.of.prepared(self.mapped(arrays))
+        # The form inside is that of U: its own map comes first, and what this one promises holds of what is multiplied.
+        form, arrays = self.of.prepared(arrays)
+        return form, self.mapped(arrays)
 
     def holding(self, change: Callable[[Form], Form]) -> Form | None:
         return self.of.holding(change)
@@ -188,7 +191,7 @@ def antisymmetric(damping: float = 0.0, *, of: Form = dense) -> Form:
 
     Args:
         damping: gamma, zero or more.
-        of: the form of U, dense or heads.
+        of: the form of U, dense or heads, or a map of these.
 
     Returns:
         A form for the option `recurrent` of every cell.
@@ -218,7 +221,7 @@ def orthogonal(by: str = "exponential", *, of: Form = dense) -> Form:
 
     Args:
         by: "exponential" (Lezcano-Casado & Martinez-Rubio) or "cayley" (Helfrich et al.).
-        of: the form of U, dense or heads.
+        of: the form of U, dense or heads, or a map of these.
 
     Returns:
         A form for the option `recurrent` of every cell.
@@ -243,7 +246,7 @@ def spectral_bound(bound: float = 1.0, *, of: Form = dense) -> Form:
 
     Args:
         bound: a positive number; each gate's matrix is bounded by itself.
-        of: the form of U, dense or heads.
+        of: the form of U, dense or heads, or a map of these.
 
     Returns:
         A form for the options `input` and `recurrent` of every cell.
@@ -284,7 +287,7 @@ def weight_norm() -> Form:
 
 
 def non_negative(*, of: Form = dense) -> Form:
-    """A kernel without negative numbers: |U|.
+    """A kernel without negative numbers: |U|; of a product of two, as `low_rank` is, that of both |U|.
 
     Args:
         of: the form of U.

@@ -172,3 +172,45 @@ def test_constraints_of_numbers_whose_squares_do_not_fit(constraint: Any, dtype:
     assert found.dtype == dtype
     tolerance = 1e-6 + 2 * float(jnp.finfo(dtype).eps)
     np.testing.assert_allclose(np.asarray(found, np.float64), exact / norm * wanted, rtol=tolerance, atol=0)
+
+
+TRUTH = {
+    "antisymmetric": lambda m: m - m.T - 0.1 * np.eye(H),
+    "orthogonal": lambda m: scipy.linalg.expm(m - m.T),
+    "cayley": cayley,
+    "spectral_bound": lambda m: m / max(1, np.linalg.norm(m, 2) / 0.5),
+    "non_negative": np.abs,
+    "frozen": np.positive,
+}
+AROUND = {
+    "antisymmetric": lambda of: forms.antisymmetric(0.1, of=of),
+    "orthogonal": lambda of: forms.orthogonal(of=of),
+    "cayley": lambda of: forms.orthogonal("cayley", of=of),
+    "spectral_bound": lambda of: forms.spectral_bound(0.5, of=of),
+    "non_negative": lambda of: forms.non_negative(of=of),
+    "frozen": forms.frozen,
+}
+
+
+@pytest.mark.parametrize("inner", AROUND)
+@pytest.mark.parametrize("outer", AROUND)
+def test_of_a_map_around_a_map_the_outer_one_is_what_is_multiplied(outer: str, inner: str) -> None:
+    """A bound bounds, and what is orthogonal is so, whatever the form of U."""
+    for of in (AROUND[inner](jaxrnn.dense), jaxrnn.shared(of=AROUND[inner](jaxrnn.dense))):
+        got = np.asarray(mapped(AROUND[outer](of), jnp.asarray(KERNEL)))
+        want = by_gate(lambda m: TRUTH[outer](TRUTH[inner](m)), KERNEL)
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-13)
+
+
+def test_what_cells_make_of_a_kernel_is_made_of_the_map_that_is_given() -> None:
+    """A clock's groups read no shorter periods, and exp_rnn is orthogonal, whatever the form of U."""
+    for factory, holds in (
+        (lambda form: jaxrnn.clockwork_rnn(4, periods=(1, 2), recurrent=form), lambda u: (u[:2, 2:] == 0).all()),
+        (lambda form: jaxrnn.exp_rnn(4, recurrent=form), lambda u: abs(u.T @ u - np.eye(4)).max() < 1e-6),
+        (lambda form: jaxrnn.antisymmetric_rnn(4, gamma=0.0, recurrent=form), lambda u: (u == -u.T).all()),
+    ):
+        for form in (forms.orthogonal(), forms.spectral_bound(0.5), forms.non_negative()):
+            cell = factory(form)
+            params = cell.init(jax.random.key(0), inputs=3)
+            params["recurrent_kernel"] = jax.random.normal(jax.random.key(1), (4, 1, 4))
+            assert holds(np.asarray(cell.prepare(params)["recurrent_kernel"].arrays[0][:, 0]))
