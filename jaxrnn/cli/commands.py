@@ -36,6 +36,9 @@ def train(arguments: argparse.Namespace, overrides: list[str], noted: Sequence[i
             print(option_help(find_config(arguments.config), TASKS))
         return 0
     if _launches(arguments):
+        if stop.requested:  # each of them would import everything, and meet the others, to stop then
+            print("stopped before the first step; nothing was touched")
+            return stop.exit_code
         return launch(command, arguments.processes, stop)
     follow_parent()
     several = arguments.coordinator is not None or (arguments.processes is None and in_cluster())

@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 import jaxrnn
+from jaxrnn.cli import main
 from jaxrnn.train import processes
 from jaxrnn.train.joining import in_cluster
+from jaxrnn.train.launch import launch
 from jaxrnn.train.processes import GroupError, agree
 from tests.waiting import ended, limited, ran, until
 
@@ -184,6 +186,13 @@ sys.exit(launch([sys.executable, "-c", begins], 2, StopRequest([signal.SIGTERM])
 def test_a_stop_that_is_asked_for_while_processes_begin_kills_none():
     done = ran([sys.executable, "-c", LAUNCH], env=ENV)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_stop_before_processes_begin_starts_none(stop, monkeypatch, capsys, number, code):
+    monkeypatch.setattr(sys.modules[launch.__module__], "launch", lambda *_: pytest.fail("started"))
+    assert main(["train", "char_lm", "--processes", "2"], noted=[number]) == code
+    assert capsys.readouterr().out == "stopped before the first step; nothing was touched\n"
 
 
 def free_port():
