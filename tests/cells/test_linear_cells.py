@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import pytest
 from flax import nnx
 
 import jaxrnn
+from jaxrnn.cells.linear.s5 import discretized
 from tests.laws.programs import assert_close
 
 
@@ -245,3 +247,47 @@ def test_gates_of_a_minimal_lstm_too_small_for_numbers(dtype: Any) -> None:
 
         np.testing.assert_allclose(run(z)[0, 0], 1 + 2 * np.array(wanted), rtol=3 * np.finfo(dtype).eps)
         assert jnp.isfinite(jax.grad(lambda z: run(z).sum())(z)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("decay", [-400.0, -60.0, -40.0, -22.0, -18.0, -12.0, -1.0])
+def test_poles_near_zero(decay: float, dtype: Any) -> None:
+    """Of (exp(p) - 1) / p and its slope, which are 1 and 1 / 2 where p is 0; here by their series."""
+    frequency, step = np.array([0.0, 1e-30, 1e-12, 1e-9, 1e-6, 0.3], dtype), np.full(6, -2.0, dtype)
+    real, dt = np.full(6, -np.exp(np.float64(decay))), np.exp(-2.0)
+    p = dt * (real + 1j * frequency.astype(np.float64))
+    factorial = [math.factorial(k + 1) for k in range(25)]
+    b = dt * sum(p**k / factorial[k] for k in range(25))
+    slope = dt**2 * sum(k * p ** (k - 1) / factorial[k] for k in range(1, 25))  # of b, as the pole changes
+
+    def factor(decay: Any, frequency: Any) -> Any:
+        return discretized("zoh", -jnp.exp(decay), frequency, jnp.exp(jnp.asarray(step)))[1]
+
+    given = np.full(6, decay, dtype), frequency
+    near = 30 * np.finfo(dtype).eps
+    np.testing.assert_allclose(factor(*given)[0], b.real, rtol=near)
+    np.testing.assert_allclose(factor(*given)[1], b.imag, rtol=1e-4, atol=near * dt)
+    by_decay, by_frequency = jax.grad(lambda d, f: factor(d, f)[0].sum(), (0, 1))(*given)
+    assert np.isfinite(by_decay).all()
+    few = 3 * np.sqrt(np.finfo(dtype).eps) * dt**2  # half of the digits are left where the series begins
+    np.testing.assert_allclose(by_frequency, (1j * slope).real, rtol=1e-4, atol=few)
+    least = np.finfo(dtype).tiny
+    np.testing.assert_allclose(by_decay, (slope * real).real, rtol=1e-4, atol=few * np.exp(decay) + least)
+
+
+@pytest.mark.parametrize("backend", ["auto", "reference"])
+def test_a_pole_that_has_come_to_zero_sums(backend: str) -> None:
+    cell = jaxrnn.s5(4)
+    params = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), params_of(cell, 3))
+    params["pole"] = jnp.stack([jnp.full(4, -60.0, jnp.float32), jnp.zeros(4, jnp.float32)])
+    xs = np.random.default_rng(0).standard_normal((9, 2, 3)).astype(np.float32)
+
+    def run(params: Any) -> Any:
+        return jaxrnn.scan(cell, params, xs, backend=backend)[1]
+
+    there = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
+    re, im, skip = np.moveaxis(np.einsum("tbd,dgh->tbgh", xs, there["kernel"]), 2, 0)
+    re, im = (np.exp(there["step"]) * np.cumsum(part, 0) for part in (re, im))
+    wanted = 2 * (re @ there["output_re"] + im @ there["output_im"]) + skip
+    np.testing.assert_allclose(run(params), wanted, rtol=1e-4, atol=1e-5)
+    assert all(jnp.isfinite(a).all() for a in jax.tree.leaves(jax.grad(lambda p: run(p).sum())(params)))

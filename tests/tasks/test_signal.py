@@ -300,7 +300,7 @@ def test_counts_in_arrays_have_no_calendar(tmp_path):
         np.savez(tmp_path / "s.npz", time=time, **given)
         times = Signal(CAUSAL, options(tmp_path / "s.npz")).recordings.parts["training"][0].times
         np.testing.assert_array_equal(times, minutes[: len(times)])
-    for time in (np.arange(20), np.array(["today"] * 20), np.append(minutes[1:], np.datetime64("NaT"))):
+    for time in (np.arange(20), np.array(["today"] * 20), np.append(minutes[1:], np.datetime64("NaT", "m"))):
         np.savez(tmp_path / "s.npz", time=time, **given)
         with pytest.raises(ValueError, match=r"times of datetime64, all known, got others, .*s\.npz'"):
             Signal(CAUSAL, options(tmp_path / "s.npz")).contents("training")

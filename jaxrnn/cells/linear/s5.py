@@ -116,7 +116,13 @@ def discretized(how: str, re: Array, im: Array, dt: Array) -> tuple[tuple[Array,
     # a - 1 without the digits that the difference would lose: exp(p) - 1 + exp(p) (cos - 1).
     half = jnp.sin(angle / 2)
     less = jnp.expm1(dt * re) - 2 * grown * half * half
-    return a, ((less * re + a[1] * im) / size, (a[1] * re - less * im) / size)
+    # Where p = dt pole is near zero that quotient has no digits left, or is 0 / 0; here by its series.
+    real = dt * re
+    near = real * real + angle * angle < jnp.finfo(size.dtype).eps
+    size = jnp.where(near, 1, size)
+    b = (less * re + a[1] * im) / size, (a[1] * re - less * im) / size
+    series = 1 + real / 2 + (real * real - angle * angle) / 6, angle / 2 + real * angle / 3
+    return a, (jnp.where(near, dt * series[0], b[0]), jnp.where(near, dt * series[1], b[1]))
 
 
 def _output(carry: ComplexCarry, x: Any, recur: Any, theta: dict[str, Any]) -> Array:
