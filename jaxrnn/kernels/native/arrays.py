@@ -21,7 +21,8 @@ from jaxrnn.kernels.native.row import Signature
 from jaxrnn.kernels.native.symbols import inside
 from jaxrnn.kernels.native.vectors import Graph
 
-PART_BYTES = 2**20  # of the kernels that a step alone reads: with less for each, to wake a thread costs more
+PART_BYTES = 2**20  # of kernels that are read where they lie: with less for each, to wake a thread costs more
+SHORT, SHORT_HALF = 32, 16  # rows, of all steps, with as many or fewer kernels are read where they lie; of 16 bits
 VECTORS = 16  # an output's equations take as long as so many of a product's numbers
 BLOCK_ROWS = 80  # rows of a block, steps times batch rows: large products, and a block's arrays stay in cache
 LONG = 512  # steps; of more, sums over steps keep what rounding takes from them
@@ -150,7 +151,7 @@ class Spec(NamedTuple):
     reverse: bool
     block: int | None  # steps, where the caller settled it
     saved: bool = False  # keep the results of all products for the backward call, rather than multiply again
-    alone: bool = False  # one step of few rows: kernels are read where they lie, not packed
+    in_place: bool = False  # kernels are read where they lie, not packed; forward, for a few steps of few rows
 
 
 class Array(NamedTuple):
@@ -184,12 +185,12 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
     """How a call is cut. Little work is not worth a second thread."""
     T, N = operands.xs.shape[:2]
     products = row.products(spec.cell, spec.signature)
-    if spec.alone:
+    if spec.in_place:
         kernels = jax.tree.leaves((None if operands.symbols else operands.kernel, operands.kernels))
         read = sum(k.size * k.dtype.itemsize for k in kernels)
         # Two parts a thread: the caller goes on while the others wake. Tiles wait for each other, so they are one part.
         parts = max(1, min(2 * library.threads(), read // PART_BYTES))
-        return Sizes(1, N, 1, 1, parts if all(len(p.tiles) == 1 for p in products) else 1)
+        return Sizes(T, N, 1, T, parts if all(len(p.tiles) == 1 for p in products) else 1)
     width = len(spec.cell.gates) * spec.cell.size
     inputs = 0 if operands.kernel is None else operands.kernel.arrays[0].size
     # Of each row and step: of cells without products in the step the input's is what there is, or vectors alone.
@@ -201,6 +202,16 @@ def sizes(spec: Spec, operands: Operands) -> Sizes:
     pieces = -(-N // (groups * ROWS_AT_ONCE))
     block = spec.block or -(-BLOCK_ROWS // max(1, -(-N // (groups * pieces))))
     return Sizes(T, N, groups, max(1, min(block, T)), pieces=max(1, pieces))
+
+
+def is_short(spec: Spec, operands: Operands) -> bool:
+    """Whether a forward call is so short that to pack its kernels takes longer than what packed ones save.
+
+    Rows that begin late or end early have the same sums as rows of full length, so they are never cut in another way.
+    """
+    T, N = operands.xs.shape[:2]
+    most = SHORT_HALF if spec.signature.half else SHORT
+    return 0 < T * N <= most and not (spec.signature.masked or operands.quantized)
 
 
 def _team(spec: Spec, N: int, work: int, products: tuple[row.Product, ...]) -> int:

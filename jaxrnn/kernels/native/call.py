@@ -40,7 +40,7 @@ class Call:
         self.summed = found.partners if found.fused or (back and spec.saved) else (None,) * len(spec.cell.gates)
         self.width = len(spec.cell.gates) * spec.cell.size
         itemsize = np.dtype(spec.signature.dtype).itemsize
-        self.pairs = spec.signature.stored == "bfloat16" and not spec.alone
+        self.pairs = spec.signature.stored == "bfloat16" and not spec.in_place
         panel = 256 // itemsize
         cuts = size.rows, size.block, size.parts, size.team, size.pieces
         self.tables = Tables(library.OPERATIONS, panel, self.pairs, *cuts)
@@ -144,7 +144,7 @@ class Call:
                 return []
             value = self.graph.load(("x", 0), (len(cell.gates), cell.size))
             return tables.stages(self.graph, [stores(("values", 0), value)])[0]
-        if self.spec.alone and not self.spec.signature.half:
+        if self.spec.in_place and self.size.T == 1 and not self.spec.signature.half:
             return [self._projection(0, len(cell.gates), ("xs", 0), again=False)]
         gates = [g for g, p in enumerate(self.summed) if p is None or self.fused]
         runs = [list(run) for _, run in groupby(gates, lambda g: g - gates.index(g))]  # of neighbours
@@ -171,8 +171,8 @@ class Call:
         return self.tables.slots[self.tables.numbers[name, place]].buffer
 
     def multiplied(self, k: int, value: Value) -> list[Store]:
-        """A copy of the state that is multiplied, so that its rows lie apart. A step alone takes a carry as it lies."""
-        for i, shape in enumerate(self.spec.signature.carry if self.spec.alone else ()):
+        """A copy of the state that is multiplied, so that its rows lie apart. Few rows take a carry as it lies."""
+        for i, shape in enumerate(self.spec.signature.carry if self.spec.in_place else ()):
             if np.array_equal(value.nodes, self.graph.load(("carry", i), shape).nodes):
                 self.tables.numbers["multiplied", k] = self.tables.numbers["carry", i]
                 return []

@@ -36,7 +36,8 @@ def prepare_forward(spec: Spec, operands: Operands, keep: bool) -> Prepared:
     for i, shape in enumerate(signature.carry):  # the state lives in the final carry
         tables.starts.append((tables.numbers["final", i], tables.numbers["carry", i], 0, shape[0]))
         tables.numbers["carry", i] = tables.numbers["final", i]
-    early = tables.step if spec.alone else tables.before  # a step alone shares its products in a row among threads
+    alone = spec.in_place and size.T == 1  # then all its products are shared among threads, one after the other
+    early = tables.step if alone else tables.before
     early += call.projection(at_once=False)
     given, values = call.inputs()
     out = row.evaluate(graph, row.trace_forward(cell, signature), given, values)

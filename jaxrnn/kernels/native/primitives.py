@@ -12,12 +12,15 @@ from jaxrnn.kernels.native.sequences import make_sequences
 
 def _prepare_forward(form: Form, avals: Any) -> Prepared | None:
     operands = form.operands(avals)
-    return calls.prepare_forward(form.spec, operands, form.keep) if operands.xs.shape[1] else None
+    if not operands.xs.shape[1]:  # no rows, as `vmap` over none makes
+        return None
+    in_place = not form.keep and arrays.is_short(form.spec, operands)
+    return calls.prepare_forward(form.spec._replace(in_place=in_place), operands, form.keep)
 
 
 def _prepare_backward(form: Form, avals: Any) -> Prepared | None:
     operands, fields = form.operands(avals), form.fields()
-    if not operands.xs.shape[1]:  # no rows, as `vmap` over none makes
+    if not operands.xs.shape[1]:
         return None
     prepared = calls.prepare_backward(form.spec, operands, form.live_fields())
     places = list(arrays.backward_results(form.spec, operands, form.live_fields()))

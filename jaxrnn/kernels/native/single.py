@@ -48,7 +48,7 @@ def run(
         if not repeated or backend.why_not(cell, signature):
             return None
     leaves, tree = jax.tree.flatten(operands)
-    spec = Spec(cell, signature, projected, reverse=False, block=None, alone=True)
+    spec = Spec(cell, signature, projected, reverse=False, block=None, in_place=True)
     *final, y = (a.reshape(*axes, a.shape[-1]) for a in single.bind(*leaves, form=Form(spec, tree)))
     return type(carry)(*final), y
 

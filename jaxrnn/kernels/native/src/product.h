@@ -1,5 +1,5 @@
 // Matrix products of a few rows with a matrix that stays: packed into panels of 256 bytes and multiplied in register
-// tiles, or for a single step read where it lies.
+// tiles, or for a few steps of few rows read where it lies.
 #pragma once
 
 #include <cstdint>
@@ -49,12 +49,14 @@ inline void tile(int64_t K, Left<T> a, const T* b, int64_t b_stride, const T* st
                  int64_t c_stride) {
   using V = typename Vector<T>::type;
   constexpr int lanes = kVectorBytes / sizeof(T);
+  constexpr int64_t kAhead = 32;  // rows of a panel: what comes from beyond the second-level cache is there in time
   V sum[R][NV] = {};
   if (start)
     for (int r = 0; r < R; ++r)
       for (int v = 0; v < NV; ++v) __builtin_prefetch(start + r * start_stride + v * lanes, 1);
   for (int64_t k = 0; k < K; ++k) {
     V w[NV];
+    for (int v = 0; v < NV; ++v) __builtin_prefetch(b + (k + kAhead) * b_stride + v * lanes);
     for (int v = 0; v < NV; ++v) w[v] = *(const V*)(b + k * b_stride + v * lanes);
     for (int r = 0; r < R; ++r) {
       const T x = a.data[r * a.row_stride + k * a.k_stride];
